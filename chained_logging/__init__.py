@@ -1,0 +1,22 @@
+"""Audit-tagged log calls become a hash chain that anyone can check.
+
+The names here are the public ones; everything else is imported from its module.
+"""
+
+from chained_logging.context import context
+from chained_logging.entry import AuditEntry, InvalidEntry
+from chained_logging.handler import AuditHandler, get_logger
+from chained_logging.log import AuditLog
+from chained_logging.processor import AuditProcessor
+from chained_logging.verify import verify
+
+__all__ = [
+    "AuditEntry",
+    "AuditHandler",
+    "AuditLog",
+    "AuditProcessor",
+    "InvalidEntry",
+    "context",
+    "get_logger",
+    "verify",
+]

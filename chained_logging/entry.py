@@ -1,0 +1,523 @@
+"""From an event, as code logs it, to an entry: the fields, their rules, their marks.
+
+The rules are those of ``docs/format.md``. An event is never dropped for being
+imperfect: what is missing or not valid is stored as ``unknown``, and the entry
+says so under ``context.invalid``. With ``strict`` it is refused instead, with
+every fault named at once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from hashlib import sha256
+from ipaddress import IPv6Address, ip_address
+from typing import Any, Final, NamedTuple
+
+from chained_logging import chain, values
+from chained_logging.chain import quote
+
+ACTOR_TYPES: Final = frozenset({"user", "service", "admin", "system"})
+RESULTS: Final = frozenset({"success", "failure", "denied"})
+UNKNOWN: Final = "unknown"
+MAX_IDENTIFIER: Final = 1024
+"""Bytes in an identifier: so that every database can index it."""
+
+
+class InvalidEntry(ValueError):
+    """An event that a strict log refused, before anything was written.
+
+    :ivar problems: what is wrong, by field: ``{"ip_address": "is not an IPv4 or IPv6 address"}``.
+        The values themselves are left out: an error message is no place for them.
+    """
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        self.problems = dict(problems)
+        super().__init__("; ".join(f"{field} {reason}" for field, reason in problems.items()))
+
+    def __reduce__(self) -> tuple[type[InvalidEntry], tuple[dict[str, str]]]:
+        return InvalidEntry, (self.problems,)
+
+
+class AuditId(str):
+    """The ``id`` of an entry, as it is put into the ordinary log line.
+
+    Being a type of its own it also tells that an event has been recorded
+    already, which no caller's string in the same place can.
+    """
+
+    __slots__ = ()
+
+
+class Draft(NamedTuple):
+    """An entry that only lacks its place in the chain."""
+
+    id: AuditId
+    before_prev: str
+    before_seq: str
+    after_seq: str
+    incomplete: bool
+
+    def body(self, seq: int, prev_hash: str) -> bytes:
+        """Return the canonical body at this place of the chain."""
+        return (
+            f'{self.before_prev},"prev_hash":"{prev_hash}"{self.before_seq},"seq":{seq}'
+            f"{self.after_seq}"
+        ).encode()
+
+
+# What the rest of the body can grow by once it has its place, and a little air.
+_ROOM: Final = chain.MAX_BODY - len(f',"prev_hash":"{"0" * 64}","seq":{2**63}')
+
+
+def draft(
+    event: Mapping[str, Any],
+    *,
+    action: object = None,
+    result: str = "success",
+    strict: bool = False,
+) -> Draft:
+    """Return the entry that an event makes.
+
+    :param event: fields by name or alias (``actor``, ``user_id``, ``ip``,
+        ``resource``); every other key goes to ``context``. Of two keys that
+        mean the same field the later wins.
+    :param action: the action, where `event` names none.
+    :param result: the result, where `event` names none.
+    :raises InvalidEntry: with `strict`, if a field is missing or not valid.
+    """
+    given: dict[str, Any] = {
+        "action": action,
+        "actor_id": None,
+        "actor_type": "user",
+        "ip_address": None,
+        "resource_id": None,
+        "resource_type": None,
+        "result": result,
+    }
+    context: dict[str, Any] = {}
+    for key, value in event.items():
+        if key in _RULES:
+            if value is not None:
+                given[key] = value
+        elif key in _ALIASES:
+            if value is not None:
+                _ALIASES[key](given, value)
+        elif key not in _NOT_CONTEXT:
+            context[key] = value
+    if "context" in event:
+        _merge_context(context, event["context"])
+
+    now = time.time_ns()
+    id = AuditId(uuid7(now))
+    text: dict[str, str] = {}
+    problems: dict[str, str] = {}
+    for name, value in given.items():
+        try:
+            text[name] = _RULES[name](value)
+        except ValueError as problem:
+            problems[name] = str(problem)
+    if text.get("ip_address") == "null" and text.get("actor_type") not in _ADDRESSLESS:
+        problems["ip_address"] = "is missing"
+    if "invalid" in context or "oversize" in context:
+        context = {_free_name(key, context): value for key, value in context.items()}
+    if problems:
+        if strict:
+            raise InvalidEntry(problems)
+        for name in problems:
+            if name in _REQUIRED:
+                text[name] = f'"{UNKNOWN}"'
+        context["invalid"] = {name: given[name] for name in problems}
+    if "timestamp" not in text:
+        text["timestamp"] = f'"{timestamp(now)}"'
+    text["id"] = f'"{id}"'
+    text["context"] = values.encode(context)
+
+    parts = _assemble(text)
+    # A character is at most 4 bytes: only what may be too long is counted in bytes.
+    if sum(map(len, parts)) * 4 > _ROOM and _bytes(*parts) > _ROOM:
+        parts = _assemble(_shrink(text, _bytes(*parts) - _ROOM))
+    return Draft(id, *parts, bool(problems))
+
+
+def _assemble(text: Mapping[str, str]) -> tuple[str, str, str]:
+    """Join the fields in canonical order, leaving out the two that the chain gives."""
+    # Written out, as a loop over the names takes three times as long.
+    changed = f'"changed_fields":{text["changed_fields"]},' if "changed_fields" in text else ""
+    old = f',"old_values":{text["old_values"]}' if "old_values" in text else ""
+    reason = f',"reason":{text["reason"]}' if "reason" in text else ""
+    session = f',"session_id":{text["session_id"]}' if "session_id" in text else ""
+    agent = f',"user_agent":{text["user_agent"]}' if "user_agent" in text else ""
+    return (
+        f'{{"action":{text["action"]},"actor_id":{text["actor_id"]},'
+        f'"actor_type":{text["actor_type"]},{changed}"context":{text["context"]},'
+        f'"id":{text["id"]},"ip_address":{text["ip_address"]}{old}',
+        f'{reason},"resource_id":{text["resource_id"]},"resource_type":{text["resource_type"]},'
+        f'"result":{text["result"]}',
+        f'{session},"timestamp":{text["timestamp"]}{agent},"v":1}}',
+    )
+
+
+# --- The rules: each takes a value as given and returns its JSON text, or raises ValueError.
+
+
+def _text(value: Any) -> str:
+    """Return a value that names something as a string."""
+    if type(value) is not str:
+        if value is None:
+            raise ValueError("is missing")
+        if isinstance(value, bool):
+            raise ValueError("is not text")
+        value = values.jsonable(value)
+        if isinstance(value, int):
+            value = str(value)
+        if not isinstance(value, str):
+            raise ValueError("is not text")
+    elif not value.isascii():
+        value = values.clean(value)
+    if "\0" in value:
+        raise ValueError("holds U+0000")
+    return value
+
+
+def _identifier(value: Any) -> str:
+    # The short way: an ordinary string of a size where bytes cannot matter.
+    if type(value) is str and value.isascii() and 0 < len(value) <= MAX_IDENTIFIER:
+        if "\0" in value:
+            raise ValueError("holds U+0000")
+        return quote(value)
+    value = _text(value)
+    if not value:
+        raise ValueError("is empty")
+    if len(value.encode()) > MAX_IDENTIFIER:
+        raise ValueError("is longer than 1,024 bytes")
+    return quote(value)
+
+
+def _plain(value: Any) -> str:
+    return quote(_text(value))
+
+
+def _one_of(allowed: frozenset[str]) -> Callable[[Any], str]:
+    names = ", ".join(sorted(allowed))
+    texts = {name: f'"{name}"' for name in allowed}
+
+    def rule(value: Any) -> str:
+        try:
+            return texts[value]
+        except (KeyError, TypeError):
+            value = values.jsonable(value)  # an Enum's value
+            if isinstance(value, str) and value in texts:
+                return texts[value]
+            raise ValueError(f"is not one of {names}") from None
+
+    return rule
+
+
+def _address(value: Any) -> str:
+    if value is None:
+        return "null"
+    return _address_text(value if type(value) is str else str(value))
+
+
+@lru_cache(maxsize=4096)  # parsing takes 2 µs, and the same addresses come again and again
+def _address_text(value: str) -> str:
+    if not value:
+        raise ValueError("is empty")
+    try:
+        address = ip_address(value)
+    except ValueError:
+        raise ValueError("is not an IPv4 or IPv6 address") from None
+    if isinstance(address, IPv6Address):
+        if address.scope_id is not None:
+            raise ValueError("has a zone, which no database keeps")
+        address = address.ipv4_mapped or address
+    return f'"{address}"'
+
+
+def _time(value: Any) -> str:
+    if isinstance(value, str):
+        try:
+            value = dt.datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError("is not an RFC 3339 time") from None
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            value = dt.datetime.fromtimestamp(value, dt.UTC)
+        except (ValueError, OverflowError, OSError):
+            raise ValueError("is not a Unix time") from None
+    if not isinstance(value, dt.datetime):
+        raise ValueError("is not a time")
+    if value.utcoffset() is None:
+        raise ValueError("has no zone")
+    try:
+        return f'"{values.timestamp_text(value)}"'
+    except (ValueError, OverflowError):
+        raise ValueError("is out of range") from None
+
+
+def _names(value: Any) -> str:
+    if isinstance(value, str | bytes):
+        raise ValueError("is not a list of names")
+    names = values.jsonable(value)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("is not a list of names")
+    return chain.canonical_text(names)
+
+
+def _object(value: Any) -> str:
+    text = values.encode(value)
+    if not text.startswith("{"):
+        raise ValueError("is not an object")
+    return text
+
+
+_RULES: Final[dict[str, Callable[[Any], str]]] = {
+    "action": _identifier,
+    "actor_id": _identifier,
+    "actor_type": _one_of(ACTOR_TYPES),
+    "resource_type": _identifier,
+    "resource_id": _identifier,
+    "result": _one_of(RESULTS),
+    "ip_address": _address,
+    "timestamp": _time,
+    "user_agent": _plain,
+    "session_id": _identifier,
+    "changed_fields": _names,
+    "old_values": _object,
+    "reason": _plain,
+}
+_REQUIRED: Final = frozenset(
+    {"action", "actor_id", "actor_type", "resource_type", "resource_id", "result", "ip_address"}
+)
+_ADDRESSLESS: Final = frozenset({'"service"', '"system"'})
+# What a capture puts into an event for its own use.
+_NOT_CONTEXT: Final = frozenset({"audit", "audit_id", "context", "event", "exc_info", "stack_info"})
+
+
+def _resource(given: dict[str, Any], value: Any) -> None:
+    """Take ``"patient_record/456"`` or ``("patient_record", "456")``."""
+    if isinstance(value, str):
+        kind, slash, name = value.partition("/")
+        given["resource_type"] = kind
+        given["resource_id"] = name if slash else None
+    elif isinstance(value, tuple | list) and len(value) == 2:
+        given["resource_type"], given["resource_id"] = value
+    else:  # neither: the rules refuse it, and it is kept under context.invalid as given
+        given["resource_type"], given["resource_id"] = [value], None
+
+
+def _as(name: str) -> Callable[[dict[str, Any], Any], None]:
+    def alias(given: dict[str, Any], value: Any) -> None:
+        given[name] = value
+
+    return alias
+
+
+_ALIASES: Final[dict[str, Callable[[dict[str, Any], Any], None]]] = {
+    "actor": _as("actor_id"),
+    "user_id": _as("actor_id"),
+    "ip": _as("ip_address"),
+    "resource": _resource,
+}
+
+
+def _merge_context(context: dict[str, Any], given: Any) -> None:
+    """Take what a caller passed as ``context=``: more keys, or a value of that name."""
+    if isinstance(given, Mapping):
+        for key, value in given.items():
+            context.setdefault(key, value)
+    elif given is not None:
+        context["context"] = given
+
+
+def _free_name(key: Any, taken: Mapping[Any, Any]) -> Any:
+    """Move a caller's key out of the way of the log's own two."""
+    if key in ("invalid", "oversize"):
+        while (key := f"_{key}") in taken:
+            pass
+    return key
+
+
+# --- Too large.
+
+
+def _bytes(*texts: str) -> int:
+    return sum(len(text.encode()) for text in texts)
+
+
+def _digest(text: str) -> str:
+    data = text.encode()
+    return f'"sha256:{sha256(data).hexdigest()} ({len(data)} bytes)"'
+
+
+def _shrink(text: Mapping[str, str], excess: int) -> dict[str, str]:
+    """Put digests in the place of the largest values until `excess` bytes are gone, and say where.
+
+    If that is not enough (a hundred thousand small values), the digest of the
+    whole object stands in it under the name ``all``.
+    """
+    parsed = {name: json.loads(text[name]) for name in ("context", "old_values") if name in text}
+    objects = {"/context": parsed["context"]}
+    if "invalid" in parsed["context"]:
+        objects["/context/invalid"] = parsed["context"].pop("invalid")
+    if "old_values" in parsed:
+        objects["/old_values"] = parsed["old_values"]
+    singles = {name: text[name] for name in ("changed_fields", "reason", "user_agent") if name in text}
+    # Each place that can give: the object's pointer, the key in it, its text.
+    places = [("", name, item) for name, item in singles.items()]
+    for parent, object in objects.items():
+        places += [(parent, key, chain.canonical_text(item)) for key, item in object.items()]
+    places = [place for place in places if len(place[2]) > 100]  # a digest has up to 90
+    places.sort(key=lambda place: -_bytes(place[2]))
+
+    pointers: list[str] = []
+    excess += len(',"oversize":[]')
+    for parent, key, item in places:
+        if excess <= 0:
+            break
+        digest = _digest(item)
+        if parent:
+            objects[parent][key] = json.loads(digest)
+        else:
+            singles[key] = f"[{digest}]" if key == "changed_fields" else digest
+        pointer = f"{parent}/{_pointer(key)}" + ("/0" if key == "changed_fields" else "")
+        pointers.append(pointer)
+        excess -= _bytes(item) - _bytes(digest) - _bytes(quote(pointer)) - 3
+    if excess > 0:
+        for parent in ("/context", "/old_values"):
+            if parent in objects:
+                pointers = [p for p in pointers if not p.startswith(f"{parent}/")]
+                digest = _digest(text[parent[1:]])
+                objects[parent] = {"all": json.loads(digest)}
+                pointers.append(f"{parent}/all")
+        for field in objects.get("/context/invalid", ()):
+            digest = _digest(chain.canonical_text(objects["/context/invalid"][field]))
+            objects["/context/invalid"][field] = json.loads(digest)
+            pointers.append(f"/context/invalid/{field}")
+
+    context = objects["/context"] | {"oversize": sorted(pointers)}
+    if "/context/invalid" in objects:
+        context["invalid"] = objects["/context/invalid"]
+    shrunk = {**text, **singles, "context": chain.canonical_text(context)}
+    if "/old_values" in objects:
+        shrunk["old_values"] = chain.canonical_text(objects["/old_values"])
+    return shrunk
+
+
+def _pointer(key: str) -> str:
+    """Escape a key for a JSON Pointer (RFC 6901, section 3)."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+# --- Time and identity.
+
+
+def uuid7(now: int) -> str:
+    """Return a UUIDv7 (RFC 9562, section 5.7) for a time in nanoseconds since 1970.
+
+    All its other 74 bits are random, from the kernel. They are fetched for 256
+    at a time (0.9 µs an id becomes 0.5), and thrown away by a forked child,
+    which would repeat its parent's.
+    """
+    global _random_owner
+    if _random_owner != os.getpid():
+        _random.clear()
+        _random_owner = os.getpid()
+    try:
+        random = _random.pop()
+    except IndexError:
+        _random.extend(_random_parts(os.urandom(10 * 256).hex()))
+        random = _random.pop()
+    ms = f"{now // 1_000_000:012x}"
+    return f"{ms[:8]}-{ms[8:]}-{random}"
+
+
+def _random_parts(digits: str) -> list[str]:
+    return [
+        f"7{r[:3]}-{'89ab'[int(r[3], 16) & 3]}{r[4:7]}-{r[7:19]}"
+        for r in (digits[i : i + 20] for i in range(0, len(digits), 20))
+    ]
+
+
+_random: list[str] = []
+_random_owner = os.getpid()
+
+_second: tuple[int, str] = (-1, "")
+
+
+def timestamp(now: int) -> str:
+    """Return nanoseconds since 1970 as RFC 3339 in UTC, with microseconds."""
+    global _second
+    second, nanos = divmod(now, 1_000_000_000)
+    cached, text = _second  # strftime takes 1 µs and changes once a second
+    if cached != second:
+        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        _second = (second, text)
+    return f"{text}.{nanos // 1000:06d}Z"
+
+
+# --- Reading.
+
+
+class AuditEntry:
+    """One entry, as stored or, with ``seq`` None, as it waits to be stored.
+
+    Fields are attributes (``entry.actor_id``, None where an optional one is
+    absent) and, as plain JSON values, ``entry.fields``.
+    """
+
+    __slots__ = ("_fields", "body", "hash", "signature")
+
+    def __init__(self, body: bytes, hash: str | None, signature: str | None = None) -> None:
+        self.body = body
+        self.hash = hash
+        self.signature = signature
+        self._fields: dict[str, Any] | None = None
+
+    @classmethod
+    def from_line(cls, line: bytes) -> AuditEntry:
+        """Read a stored line, without its line feed.
+
+        :raises ValueError: if it has not the form of one. Its hash is not
+            checked here; :mod:`chained_logging.verify` does that.
+        """
+        return cls(*chain.split_line(line))
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The body as parsed JSON."""
+        if self._fields is None:
+            self._fields = json.loads(self.body)
+        return self._fields
+
+    @property
+    def line(self) -> bytes:
+        """The stored line, without its line feed; the bare body while it waits."""
+        return chain.stored_line(self.body, self.hash, self.signature) if self.hash else self.body
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether a field was missing or not valid: ``context.invalid`` says which."""
+        return "invalid" in self.context
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _ENTRY_FIELDS:
+            return self.fields.get(name)
+        raise AttributeError(f"an audit entry has no field {name!r}")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AuditEntry) and self.line == other.line
+
+    def __hash__(self) -> int:
+        return hash(self.body)
+
+    def __repr__(self) -> str:
+        return f"<AuditEntry {self.seq} {self.action!r} {self.id}>"
+
+
+_ENTRY_FIELDS = frozenset({*_RULES, "context", "id", "prev_hash", "seq", "v"})

@@ -1,0 +1,108 @@
+"""The lock of a log: a file beside it, which also remembers the chain's last place.
+
+The file is never renamed or removed. It is locked with ``flock``, which the
+kernel drops when the holder dies, so that no lock is ever stale.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import NamedTuple
+
+from chained_logging.sinks import Head
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]  # tested for before each use
+
+
+class Memory(NamedTuple):
+    """What the lock file remembers."""
+
+    head: Head
+    boot: str
+    origin: str
+
+
+class FileLock:
+    """An exclusive lock between processes, and between two logs in one process.
+
+    Threads of one log need a lock of their own: they share this one's file
+    description, and so hold it together.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if fcntl is None:
+            raise OSError(
+                "a log cannot be written on this system: it has no flock, so nothing would keep "
+                "two processes from forking the chain"
+            )
+        self.path = path
+        self._boot = _boot_id()
+        self._fd = -1
+
+    def acquire(self) -> None:
+        """Wait for the lock.
+
+        :raises OSError: if the lock file cannot be opened, or is a link.
+        """
+        if self._fd < 0:
+            self._open()
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+
+    def release(self) -> None:
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Close the file. In a forked child this leaves the parent's lock as it is."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def removed(self) -> bool:
+        """Whether somebody took the file away, or put another in its place."""
+        try:
+            return os.stat(self.path).st_ino != os.fstat(self._fd).st_ino
+        except FileNotFoundError:
+            return True
+
+    def remember(self, head: Head) -> None:
+        """Note the chain's last place: one system call, at a fixed size."""
+        os.pwrite(self._fd, f"{head.seq:020d} {head.hash:>64}\n".encode(), 0)
+
+    def introduce(self, head: Head, origin: str) -> None:
+        """Note the place and, once in a log's life or a machine's uptime, the rest."""
+        text = f"{head.seq:020d} {head.hash:>64}\n{self._boot}\n{origin}\n"
+        os.pwrite(self._fd, text.encode(), 0)
+
+    def recall(self) -> Memory | None:
+        """Return what was noted, or None if this is a new file."""
+        try:
+            place, boot, origin = os.pread(self._fd, 8192, 0).decode().split("\n")[:3]
+            seq, hash = place.split()
+            return Memory(Head(int(seq), hash), boot, origin)
+        except ValueError:
+            return None
+
+    @property
+    def boot(self) -> str:
+        """Which run of the machine this is: it tells a power failure from tampering."""
+        return self._boot
+
+    def _open(self) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        fd = os.open(self.path, flags, 0o600)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise OSError(f"{self.path} is not a regular file")
+        self._fd = fd
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:  # macOS has no such file: there every restart is taken for the same
+        return "unknown"

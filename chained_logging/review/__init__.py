@@ -1,0 +1,1 @@
+"""Looking at a log: queries and exports."""

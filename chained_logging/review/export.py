@@ -1,0 +1,44 @@
+"""A log copied from one kind of store to another, with every hash kept."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from pathlib import Path
+
+from chained_logging import chain
+from chained_logging.sinks import open_sink, sync_directory
+
+
+def export_log(source: Path, target: Path) -> tuple[int, str]:
+    """Write the entries of one log into a new one, checking each hash and link on the way.
+
+    :returns: the number of entries and the last hash.
+    :raises FileExistsError: if the target is there already.
+    :raises ValueError: if the source is broken; what was copied until there is removed.
+    """
+    if target.exists():
+        raise FileExistsError(f"{target} is there already")
+    sink = open_sink(target)
+    count, last = 0, chain.GENESIS
+    try:
+        sink.head()
+        sink.notices.clear()
+        records = open_sink(source).records()
+        while batch := list(itertools.islice(records, 1000)):
+            for record in batch:
+                seq, prev = chain.position(record.body)
+                if chain.leaf_hash(record.body) != record.hash or (count and prev != last):
+                    raise ValueError(f"{source} is broken at seq {seq}: see the command verify")
+                count, last = count + 1, record.hash
+            sink.write(batch)
+        sink.sync()
+        sink.close()
+    except BaseException:
+        sink.close()
+        for name in (target, Path(f"{target}-wal"), Path(f"{target}-shm")):
+            name.unlink(missing_ok=True)
+        raise
+    os.chmod(target, 0o600)
+    sync_directory(target)
+    return count, last

@@ -1,0 +1,62 @@
+"""Entries read back and filtered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from chained_logging.entry import AuditEntry
+from chained_logging.sinks import open_sink
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which entries to show. None means any.
+
+    :ivar resource: ``type`` or ``type/id``.
+    :ivar since: not before this ``timestamp``, in the form that entries have.
+    :ivar until: before this one.
+    """
+
+    actor: str | None = None
+    action: str | None = None
+    resource: str | None = None
+    result: str | None = None
+    since: str | None = None
+    until: str | None = None
+    incomplete: bool = False
+
+    def matches(self, entry: AuditEntry) -> bool:
+        """Whether the entry is one of those asked for."""
+        return (
+            self.actor in (None, entry.actor_id)
+            and self.action in (None, entry.action)
+            and self.resource
+            in (None, entry.resource_type, f"{entry.resource_type}/{entry.resource_id}")
+            and self.result in (None, entry.result)
+            # Timestamps have one form and length, so that their order is that of their text.
+            and (self.since is None or entry.timestamp >= self.since)
+            and (self.until is None or entry.timestamp < self.until)
+            and (not self.incomplete or entry.incomplete)
+        )
+
+
+def read_entries(path: Path) -> Iterator[AuditEntry]:
+    """Read the entries of a log that may be in use. Nothing is verified.
+
+    :raises OSError: if it cannot be read.
+    :raises ValueError: at a line that is no entry.
+    """
+    for _, body, hash, signature in open_sink(path).records():
+        yield AuditEntry(body, hash, signature)
+
+
+# C0 and C1 controls, and what reorders or hides text on a terminal (Unicode Bidi, zero width).
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+
+
+def printable(text: str) -> str:
+    """Return text that cannot move a terminal's cursor: such characters as their escapes."""
+    return _UNPRINTABLE.sub(lambda m: m[0].encode("unicode_escape").decode(), text)

@@ -1,0 +1,119 @@
+"""Where entries are kept. One small protocol, one file each.
+
+A sink stores what it is given and finds the last of it again. It knows nothing
+of events. Every call of :meth:`Sink.head` and :meth:`Sink.write` is made by the
+one holder of the log's lock.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from chained_logging.chain import GENESIS
+
+SQLITE_SUFFIXES = frozenset({".db", ".sqlite", ".sqlite3"})
+JSONL_SUFFIXES = frozenset({".jsonl", ".ndjson"})
+
+
+class Head(NamedTuple):
+    """The last entry's place: what the next one is chained to."""
+
+    seq: int
+    hash: str
+
+
+EMPTY = Head(-1, GENESIS)
+
+
+class Record(NamedTuple):
+    """An entry as a sink takes it."""
+
+    seq: int
+    body: bytes
+    hash: str
+    signature: str | None = None
+
+
+class Notice(NamedTuple):
+    """Something that happened to the log, which the log shall record about itself."""
+
+    action: str
+    context: dict[str, Any]
+
+
+class Sink(Protocol):
+    """A place for entries.
+
+    :ivar notices: what :meth:`head` came across; whoever calls it takes them out.
+    """
+
+    notices: list[Notice]
+
+    def head(self) -> Head:
+        """Return the last stored entry's place, and mend what a crash left behind.
+
+        :raises OSError: if the store cannot be read.
+        """
+
+    def resume(self, head: Head) -> None:
+        """Go on after `head`, whatever the store holds itself."""
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Store entries, all or none. They are in the kernel's hands on return.
+
+        :raises OSError: if that fails; nothing of them is left behind.
+        """
+
+    def sync(self) -> None:
+        """Bring what was written onto the disk. May run while another thread writes."""
+
+    def records(self, start: int = 0) -> Iterator[Record]:
+        """Read entries from `start` on, in order."""
+
+    def close(self) -> None:
+        """Release files. The log can be opened again."""
+
+    def forked(self) -> None:
+        """Let go of what a forked child must not share with its parent."""
+
+
+def open_sink(path: Path) -> Sink:
+    """Return the sink for a path, by its suffix: ``.jsonl`` or ``.ndjson``, ``.db`` or ``.sqlite``.
+
+    :raises ValueError: for any other suffix.
+    """
+    if path.suffix in JSONL_SUFFIXES:
+        from chained_logging.sinks.jsonl import JsonlSink
+
+        return JsonlSink(path)
+    if path.suffix in SQLITE_SUFFIXES:
+        from chained_logging.sinks.sqlite import SqliteSink
+
+        return SqliteSink(path)
+    raise ValueError(
+        f"cannot tell the kind of log from {path.name!r}: use .jsonl or .ndjson for JSON Lines, "
+        ".db, .sqlite or .sqlite3 for SQLite"
+    )
+
+
+def sync_directory(path: Path) -> None:
+    """Make a new, renamed or removed name in the directory of `path` durable."""
+    fd = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_file(fd: int) -> None:
+    """Bring a file's data onto the disk itself (``F_FULLFSYNC`` on macOS, where fsync does not)."""
+    import fcntl
+
+    full = getattr(fcntl, "F_FULLFSYNC", None)
+    if full is not None:
+        fcntl.fcntl(fd, full)
+    else:
+        os.fdatasync(fd)  # with the size, without the times

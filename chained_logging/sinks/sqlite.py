@@ -1,0 +1,250 @@
+"""SQLite: the exact body text and its hash, and columns that the database derives from the text.
+
+What is queried cannot disagree with what was hashed, as no other column can be
+written. Triggers refuse UPDATE, DELETE and a second row for a place; somebody
+who edits the file itself gets around them, and is found by the verifier.
+
+In WAL mode with ``synchronous=NORMAL`` a committed transaction is in the kernel's
+hands, and the WAL is not synced by SQLite but by :meth:`SqliteSink.sync`, so that
+callers who wait at the same moment share one sync. SQLite itself syncs the WAL
+before, and the database after, it moves pages from one to the other.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from chained_logging.sinks import EMPTY, Head, Notice, Record, sync_directory, sync_file
+
+APPLICATION_ID: Final = 0x636C6F67
+"""``clog``: what tells a log from any other database (``PRAGMA application_id``)."""
+
+_COLUMNS: Final = (
+    "id",
+    "timestamp",
+    "actor_id",
+    "actor_type",
+    "action",
+    "resource_type",
+    "resource_id",
+    "result",
+    "ip_address",
+    "user_agent",
+    "session_id",
+    "changed_fields",
+    "old_values",
+    "reason",
+    "context",
+    "prev_hash",
+    "v",
+)
+
+SCHEMA: Final = (
+    "CREATE TABLE entries (\n"
+    "  seq INTEGER PRIMARY KEY CHECK (seq = json_extract(body, '$.seq')),\n"
+    "  body TEXT NOT NULL CHECK (typeof(body) = 'text'),\n"
+    "  hash TEXT NOT NULL CHECK (length(hash) = 64),\n"
+    "  signature TEXT"
+    + "".join(
+        f",\n  {name} GENERATED ALWAYS AS (json_extract(body, '$.{name}')) VIRTUAL"
+        for name in _COLUMNS
+    )
+    + "\n)",
+    "CREATE TRIGGER entries_no_update BEFORE UPDATE ON entries BEGIN\n"
+    "  SELECT RAISE(ABORT, 'the audit log is append-only: no entry is changed');\nEND",
+    "CREATE TRIGGER entries_no_delete BEFORE DELETE ON entries BEGIN\n"
+    "  SELECT RAISE(ABORT, 'the audit log is append-only: no entry is deleted');\nEND",
+    # INSERT OR REPLACE deletes without asking the trigger above.
+    "CREATE TRIGGER entries_in_order BEFORE INSERT ON entries\n"
+    "WHEN NEW.seq <= (SELECT max(seq) FROM entries) BEGIN\n"
+    "  SELECT RAISE(ABORT, 'the audit log is append-only: this place is taken');\nEND",
+)
+
+INDEXES: Final = (["actor_id"], ["resource_type", "resource_id"], ["timestamp"], ["action"])
+
+# Connections that a forked child inherited. To close one, or to let it be collected, would
+# meddle with the parent's locks (https://www.sqlite.org/howtocorrupt.html, 2.6).
+_inherited: list[sqlite3.Connection] = []
+
+
+class SqliteSink:
+    """See :class:`chained_logging.sinks.Sink`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._wal = -1
+        self._file: tuple[int, int] | None = None
+        self._version = -1
+        self._head = EMPTY
+        self.notices: list[Notice] = []
+
+    def head(self) -> Head:
+        try:
+            found = os.stat(self._path)
+            same = (found.st_dev, found.st_ino) == self._file
+        except FileNotFoundError:
+            same = False
+        try:
+            if self._connection is None or not same:
+                return self._reopen()
+            (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+            if version != self._version:  # another connection committed since
+                self._version = version
+                self._catch_up(self._connection)
+        except sqlite3.Error as error:
+            raise OSError(f"{self._path}: {error}") from error
+        return self._head
+
+    def resume(self, head: Head) -> None:
+        self._head = head
+
+    def write(self, records: Sequence[Record]) -> None:
+        connection = self._connection
+        if connection is None:
+            raise OSError(f"{self._path} is closed")
+        insert = "INSERT INTO entries (seq, body, hash, signature) VALUES (?, ?, ?, ?)"
+        rows = [(seq, body.decode(), hash, sign) for seq, body, hash, sign in records]
+        try:
+            if len(rows) == 1:
+                connection.execute(insert, rows[0])  # a statement alone is a transaction
+            else:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.executemany(insert, rows)
+                connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            self._version = -1
+            raise OSError(f"{self._path}: {error}") from error
+        self._head = Head(records[-1][0], records[-1][2])
+
+    def sync(self) -> None:
+        if self._wal >= 0:
+            sync_file(self._wal)
+
+    def records(self, start: int = 0) -> Iterator[Record]:
+        connection = sqlite3.connect(_uri(self._path, "ro"), uri=True)
+        try:
+            rows = connection.execute(
+                "SELECT seq, body, hash, signature FROM entries WHERE seq >= ? ORDER BY seq",
+                (start,),
+            )
+            for seq, body, hash, signature in rows:
+                yield Record(seq, body.encode(), hash, signature)
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        if self._wal >= 0:
+            os.close(self._wal)
+        if self._connection is not None:
+            self._connection.close()
+        self._connection, self._wal, self._file = None, -1, None
+
+    def forked(self) -> None:
+        if self._connection is not None:
+            _inherited.append(self._connection)
+            self._connection = None
+        self.close()
+        self._head = EMPTY
+
+    # --- What is not the usual case.
+
+    def _reopen(self) -> Head:
+        known, before = self._connection is not None, self._head
+        if self._connection is not None:
+            self._catch_up(self._connection)
+            before = self._head
+            self.sync()
+            self.close()
+        self._open()
+        if known and self._head.seq < before.seq:
+            # See JsonlSink: never a second genesis.
+            self._head = before
+            self.notices.append(
+                Notice("log.reopen", {"cause": "the file was moved, deleted or replaced"})
+            )
+        return self._head
+
+    def _open(self) -> None:
+        new = not self._path.exists()
+        if new:  # made by us, so that it is not for others to read
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        found = os.lstat(self._path)
+        if not os.path.isfile(self._path) or os.path.islink(self._path):
+            raise OSError(f"{self._path} is not a regular file")
+        if found.st_nlink > 1:
+            raise OSError(f"{self._path} has more than one name (hard links)")
+        connection = sqlite3.connect(
+            _uri(self._path, "rw"),
+            uri=True,
+            timeout=30,
+            isolation_level=None,
+            check_same_thread=False,  # the log's own lock is what keeps threads apart
+        )
+        try:
+            # Several processes that do this at once on a new file get "database is locked" at
+            # once, whatever the timeout: it is done under the log's lock.
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            if not _has_entries(connection):
+                _create(connection, self._path)
+            self._catch_up(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        self._file = (found.st_dev, found.st_ino)
+        self._wal = os.open(f"{self._path}-wal", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        sync_directory(self._path)
+
+    def _catch_up(self, connection: sqlite3.Connection) -> None:
+        row: tuple[Any, ...] | None = connection.execute(
+            "SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1"
+        ).fetchone()
+        self._head = Head(*row) if row else EMPTY
+
+
+def _uri(path: Path, mode: str) -> str:
+    return f"{path.absolute().as_uri()}?mode={mode}"
+
+
+def _has_entries(connection: sqlite3.Connection) -> bool:
+    """Tell a log from an empty database.
+
+    :raises OSError: if it is a database of something else.
+    """
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (objects,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application == APPLICATION_ID and objects:
+        return True
+    if objects:
+        raise OSError("this is a database of something else: it has tables, and none is a log's")
+    return False
+
+
+def _create(connection: sqlite3.Connection, path: Path) -> None:
+    import sqlite_utils  # 0.1 s to import, and needed once in a log's life
+
+    if sqlite3.sqlite_version_info < (3, 31):
+        raise OSError(f"SQLite {sqlite3.sqlite_version} has no generated columns: 3.31 or later has")
+    database = sqlite_utils.Database(connection)
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in SCHEMA:
+            database.execute(statement)
+        for columns in INDEXES:
+            names = ", ".join(columns)
+            database.execute(f"CREATE INDEX entries_{'_'.join(columns)} ON entries ({names})")
+        database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        database.execute("PRAGMA user_version = 1")
+        database.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            database.execute("ROLLBACK")
+        raise
