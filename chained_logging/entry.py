@@ -367,7 +367,9 @@ def _shrink(text: Mapping[str, str], excess: int) -> dict[str, str]:
         objects["/context/invalid"] = parsed["context"].pop("invalid")
     if "old_values" in parsed:
         objects["/old_values"] = parsed["old_values"]
-    singles = {name: text[name] for name in ("changed_fields", "reason", "user_agent") if name in text}
+    singles = {
+        name: text[name] for name in ("changed_fields", "reason", "user_agent") if name in text
+    }
     # Each place that can give: the object's pointer, the key in it, its text.
     places = [("", name, item) for name, item in singles.items()]
     for parent, object in objects.items():

@@ -11,8 +11,7 @@ For an auditor: copy this file to any computer with Python 3.9 or later and run 
 
 A log is a JSON Lines file (also compressed with gzip), an SQLite database, or several files that
 hold one chain, named in any order. What a file is, is seen from its content, not from its name.
-The sealed segments beside ``audit.jsonl`` (``audit.00000000000000001000.jsonl``) are found and
-checked with it. Nothing is written and nothing is sent anywhere.
+Nothing is written and nothing is sent anywhere.
 
 The exit code is 0 if the log is intact, 1 if it was tampered with or is not whole, and 2 if it
 could not be checked. Every break is listed; ``--json`` prints the same for a program.
@@ -26,7 +25,6 @@ written anew. For that, keep a hash elsewhere and name it with ``--to-hash``.
 from __future__ import annotations
 
 import argparse
-import base64
 import contextlib
 import datetime
 import hashlib
@@ -43,7 +41,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from json.encoder import encode_basestring as _quote
-from typing import Any, Callable, NamedTuple, NoReturn, Optional
+from typing import Any, Callable, NoReturn
 
 __all__ = ["Fault", "Report", "main", "verify"]
 
@@ -51,7 +49,6 @@ MAX_BODY = 65_535
 MAX_LINE = MAX_BODY + 200  # a body with its hash and signature is at most 178 bytes longer
 MAX_FAULTS = 10_000  # kept in a report; all are counted
 MAX_HOLES = 10_000
-MAX_SHAPES = 24  # shapes of objects that the fast path knows
 CHUNK = 1 << 17
 MAX_SAFE_INTEGER = 2**53 - 1
 
@@ -137,10 +134,7 @@ class _Number(str):
     __slots__ = ()
 
 
-_REQUIRED = (
-    "action actor_id actor_type context id ip_address prev_hash resource_id resource_type result"
-    " seq timestamp v"
-).split()
+_REQUIRED = ["action", "actor_id", "actor_type", "context", "id", "ip_address", "prev_hash", "resource_id", "resource_type", "result", "seq", "timestamp", "v"]
 _OPTIONAL = ("changed_fields", "old_values", "reason", "session_id", "user_agent")
 _FIELDS = frozenset((*_REQUIRED, *_OPTIONAL))
 _ENUMS = {
@@ -149,7 +143,7 @@ _ENUMS = {
 }
 _NAMES = ("action", "actor_id", "resource_id", "resource_type", "session_id")
 _REPLACED = (  # what holds "unknown" if it was not valid
-    "action actor_id actor_type ip_address resource_id resource_type result".split()
+    ["action", "actor_id", "actor_type", "ip_address", "resource_id", "resource_type", "result"]
 )
 _ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _TIMESTAMP = re.compile(
@@ -175,11 +169,11 @@ def _number(value: float) -> str:
     point = len(whole) + int(exponent or 0) - (len(whole + fraction) - len(digits))
     digits = digits.rstrip("0")
     size = len(digits)
-    if size <= point <= 21:  # noqa: PLR2004 - the bounds are those of ECMA-262
+    if size <= point <= 21:  # the bounds are those of ECMA-262
         return sign + digits + "0" * (point - size)
-    if 0 < point <= 21:  # noqa: PLR2004
+    if 0 < point <= 21:
         return sign + digits[:point] + "." + digits[point:]
-    if -6 < point <= 0:  # noqa: PLR2004
+    if -6 < point <= 0:
         return sign + "0." + "0" * -point + digits
     tail = "." + digits[1:] if size > 1 else ""
     return f"{sign}{digits[0]}{tail}e{point - 1:+d}"
@@ -193,8 +187,8 @@ def _check_number(text: str) -> None:
 
 def _parse_int(text: str) -> int:
     # A float of 1e16 is written as an integer too: beyond 2**53 it must be what ECMAScript writes.
-    if len(text) > 15 or text == "-0":  # noqa: PLR2004 - up to 15 digits are always exact
-        if len(text) > 22:  # noqa: PLR2004
+    if len(text) > 15 or text == "-0":  # up to 15 digits are always exact
+        if len(text) > 22:
             raise _Bad(None, "a number is not in canonical form")
         value = int(text)
         if not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER or text == "-0":
@@ -311,7 +305,7 @@ def _check_fields(entry: dict[str, Any]) -> None:
             _require("\0" not in value, name, "it holds U+0000")
         if name in _NAMES:
             size = len(value.encode())
-            _require(1 <= size <= 1024, name, f"it has {size} bytes, not 1 to 1,024")  # noqa: PLR2004
+            _require(1 <= size <= 1024, name, f"it has {size} bytes, not 1 to 1,024")
         if name in _ENUMS:
             allowed = _ENUMS[name]
             _require(value in allowed, name, "it is none of " + ", ".join(allowed))
@@ -486,167 +480,418 @@ def _read_body(body: bytes, hash_: str, file: str, number: int) -> _Line:
 
 
 # --------------------------------------------------------------------------------------------
-# Many entries, fast: one regular expression that proves the ordinary line to be right. It accepts
-# less than _read_line does, never more; what it does not accept, _read_line decides.
+# Files: each becomes numbered lines, read with bounds.
 
-_STRING = r'"[^"\\\x00-\x1f]*"'
-_NAME = r'"[^"\\\x00-\x1f]{1,1024}"'
-# Up to 15 significant digits are what a double keeps, so these are their own shortest form.
-_NUMBER = (
-    r"(?:0|-?(?:[1-9][0-9]{0,5}\.[0-9]{0,8}[1-9]|[1-9][0-9]{0,14}|0\.[0-9]{0,5}[1-9]))"
-)
-_OTHER = f"(?:{_NUMBER}|true|false|null)"
-_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_BODY_, _, _IPV6_, _PREV_, _SEQ_, _HASH_ = range(6)
+_SQLITE = b"SQLite format 3\0"
+_GZIP = b"\x1f\x8b"
+_TORN = b"\0torn"  # no line of a file can be this: it holds no line feed, and lines are cut there
 
 
-def _shape(value: Any, depth: int = 0) -> str | None:
-    """Return a pattern for objects with the keys of this one, or None if it is too varied.
-
-    The keys stand in it as they are, so that their order is proven once, here.
-    """
-    if isinstance(value, str):
-        return _STRING
-    if isinstance(value, list):
-        kinds = {type(item) for item in value}
-        if kinds <= {str}:
-            return rf"\[(?:{_STRING}(?:,{_STRING})*)?\]"
-        if kinds & {list, dict, str}:
-            return None
-        return rf"\[{_OTHER}(?:,{_OTHER})*\]"
-    if isinstance(value, dict):
-        if depth > 3 or not depth and ("invalid" in value or "oversize" in value):  # noqa: PLR2004
-            return None
-        parts = []
-        for key in sorted(value, key=_utf16):
-            inner = _shape(value[key], depth + 1)
-            if inner is None or not key.isascii():
-                return None
-            parts.append(f"{re.escape(_quote(key))}:{inner}")
-        return r"\{" + ",".join(parts) + r"\}"
-    return _OTHER
+def _check_regular(path: str) -> None:
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise _Unchecked(f"{path} is a directory: name the files in it")
+        if not stat.S_ISREG(mode):
+            raise _Unchecked(f"{path} is not a regular file")
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise _Unchecked(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _compile(contexts: list[str], old_values: list[str]) -> re.Pattern[bytes]:
-    """Return the pattern of a stored line, or else of any line (as the last group).
-
-    The two hashes are any 64 bytes here: they are compared with what they must be.
-    """
-    old = f'(?:,"old_values":(?:{"|".join(old_values)}))?' if old_values else ""
-    pattern = (
-        rf'(?sm)^(?:({{"action":{_NAME},"actor_id":{_NAME},"actor_type":"'
-        rf'(?:user|admin|unknown|(service|system))"'
-        rf'(?:,"changed_fields":\[(?:{_STRING}(?:,{_STRING})*)?\])?'
-        rf',"context":(?:{"|".join([*contexts, "{}"])})'
-        rf',"id":"{_ID.pattern}","ip_address":'
-        rf'(?:"(?:{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}|unknown|([0-9a-f]*:[0-9a-f:]+))"'
-        rf"|(?(2)null|(?!))){old}"
-        rf',"prev_hash":"(.{{64}})"'
-        rf'(?:,"reason":{_STRING})?,"resource_id":{_NAME},"resource_type":{_NAME}'
-        rf',"result":"(?:success|failure|denied|unknown)","seq":([1-9][0-9]{{0,14}})'
-        rf'(?:,"session_id":{_NAME})?,"timestamp":"(?!0000)[0-9]{{4}}-'
-        # Only the 29th of February is left to be looked at with care.
-        rf"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)"
-        rf"|(?:0[13578]|1[02])-31)T"
-        rf'(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{{6}}Z"'
-        rf'(?:,"user_agent":{_STRING})?,"v":1),"hash":"(.{{64}})"'
-        rf'(?:,"signature":"{_SIGNATURE}")?}}|[^\n]*)\n'
-    )
-    return re.compile(pattern.encode())
+def _magic(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(16)
 
 
-class _Fast:
-    """Proves chunks of ordinary lines, and learns what is ordinary in this log."""
+def _chunks(path: str) -> Iterator[bytes]:
+    """Yield a file's bytes, decompressed; a damaged gzip ends with `_TORN`."""
+    with open(path, "rb") as file:
+        if _magic(path)[:2] != _GZIP:
+            while chunk := file.read(CHUNK):
+                yield chunk
+            return
+        inflate, packed = zlib.decompressobj(31), b""
+        try:
+            while packed := (packed or file.read(CHUNK)):
+                chunk = inflate.decompress(packed, CHUNK)
+                packed = inflate.unconsumed_tail
+                if inflate.eof:  # another member may follow
+                    packed = inflate.unused_data
+                    if packed or file.peek(1):
+                        inflate = zlib.decompressobj(31)
+                if chunk:
+                    yield chunk
+            if not inflate.eof:
+                yield _TORN
+        except zlib.error:
+            yield _TORN
 
-    def __init__(self) -> None:
-        self.contexts: list[str] = []
-        self.old_values: list[str] = []
-        self.seen: dict[str, int] = {}
-        self.addresses: set[bytes] = {b""}
-        self.learned = False
-        self.pattern = _compile([], [])
 
-    def prove(self, chunk: bytes, next_seq: int, prev: str) -> _Proof | None:
-        """Return what a chunk of whole lines holds if all of it is right, or else None."""
-        rows = self.pattern.findall(chunk)
-        if len(rows) != chunk.count(b"\n") or not rows:
-            return None  # a match went over a line's end
-        if not chunk.isascii():
-            try:
-                chunk.decode()
-            except UnicodeDecodeError:
-                return None
-        incomplete = oversize = 0
-        bodies = [row[_BODY_] for row in rows]
-        if b"" in bodies:  # lines that were not matched
-            lines = chunk.split(b"\n")
-            for index, body in enumerate(bodies):
-                if not body:
-                    line = _read_line(lines[index])
-                    if line.bad or line.hash is None or line.prev is None:
-                        return None
-                    rows[index] = (
-                        line.body[:-1],
-                        b"",
-                        b"",
-                        line.prev.encode(),
-                        b"%d" % (line.seq or 0),
-                        line.hash.encode(),
-                    )
-                    bodies[index] = line.body[:-1]
-                    incomplete += line.incomplete
-                    oversize += line.oversize
-                    self._learn(line.entry)
-        hashes = [row[_HASH_] for row in rows]
-        sha256 = hashlib.sha256
-        # The hashes are 64 bytes each, so the joined ones are equal only if each is.
-        digests = b"".join([sha256(b"\0" + body + b"}").digest() for body in bodies])
-        if (
-            digests.hex().encode() != b"".join(hashes)
-            or [row[_PREV_] for row in rows] != [prev.encode(), *hashes[:-1]]
-            or [row[_SEQ_] for row in rows]
-            != [b"%d" % seq for seq in range(next_seq, next_seq + len(rows))]
-            or len(max(bodies, key=len)) >= MAX_BODY
-            or not self._check_addresses({row[_IPV6_] for row in rows})
-        ):
-            return None
-        if self.learned:
-            self.learned = False
-            self.pattern = _compile(self.contexts, self.old_values)
-        return _Proof(
-            len(rows), bodies[0] + b"}", bodies[-1] + b"}", hashes, incomplete, oversize
+def _lines(path: str) -> Iterator[tuple[int, bytes, bool]]:
+    """Yield ``(number, line, whole)``; of a line that is too long only its start."""
+    number, rest, skipping = 1, b"", False
+    for chunk in _chunks(path):
+        if chunk is _TORN:
+            yield number, rest or b"the compressed data", False
+            return
+        pieces = (rest + chunk).split(b"\n")
+        rest = pieces.pop()
+        for piece in pieces:
+            if not skipping:
+                yield number, piece, True
+            number, skipping = number + 1, False
+        if len(rest) > MAX_LINE:
+            if not skipping:
+                yield number, rest[:MAX_LINE], True
+            rest, skipping = b"", True
+    if rest and not skipping:
+        yield number, rest, False
+
+
+def _rows(path: str) -> Iterator[_Line]:
+    """Yield the rows of an SQLite log, by the bytes of their texts."""
+    uri = "file:" + urllib.parse.quote(os.path.abspath(path))
+    quiet = not os.path.exists(path + "-wal") or not os.path.getsize(path + "-wal")
+    count = 0
+    # Without a journal beside it the file is all there is: "immutable" needs no folder to write in.
+    with contextlib.closing(
+        sqlite3.connect(uri + "?mode=ro" + ("&immutable=1" if quiet else ""), uri=True)
+    ) as connection:
+        connection.text_factory = bytes
+        try:
+            kinds = connection.execute("SELECT type FROM sqlite_master WHERE name = 'entries'")
+            if kinds.fetchall() != [(b"table",)]:
+                raise _Unchecked(f"{path} is a database of something else: no table 'entries'")
+            yield from _missing_triggers(connection, path)
+            rows = connection.execute(
+                "SELECT seq, typeof(body), substr(CAST(body AS BLOB), 1, 70000),"
+                " substr(CAST(hash AS BLOB), 1, 100), substr(CAST(signature AS BLOB), 1, 100)"
+                " FROM entries NOT INDEXED ORDER BY seq"
+            )
+            for seq, kind, body, stored, signature in rows:
+                count += 1
+                yield _row(path, count, seq, kind, body, stored, signature)
+        except sqlite3.Error as error:
+            if not count:
+                raise _Unchecked(f"{path} cannot be read as a database: {error}") from None
+            reason = f"the database is damaged: {error}"
+            yield _Line(path, count + 1, bad=_Bad("unreadable", reason))
+
+
+def _row(
+    path: str, number: int, seq: Any, kind: Any, body: Any, stored: Any, signature: Any
+) -> _Line:
+    ending = b',"hash":"' + bytes(stored or b"") + b'"'
+    if signature is not None:
+        ending += b',"signature":"' + bytes(signature) + b'"'
+    body = bytes(body or b"")
+    if kind != b"text" or not body.endswith(b"}") or b"\n" in body:
+        return _Line(path, number, bad=_Bad("body", "the body is no JSON text"))
+    line = _read_line(body[:-1] + ending + b"}", path, number)
+    if line.bad is None and line.hash is not None and line.seq != seq:
+        line.bad = _Bad("seq", f"the row stands at {seq}, and its entry says {line.seq}")
+    return line
+
+
+def _missing_triggers(connection: sqlite3.Connection, path: str) -> Iterator[_Line]:
+    found = {
+        bytes(name).decode("utf-8", "replace"): bytes(sql or b"")
+        for name, sql in connection.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'entries'"
         )
-
-    def _check_addresses(self, found: set[bytes]) -> bool:
-        found -= self.addresses
-        if not all(_is_address(address.decode()) for address in found):
-            return False
-        if len(self.addresses) > 10_000:  # noqa: PLR2004
-            self.addresses = {b""}
-        self.addresses |= found
-        return True
-
-    def _learn(self, entry: dict[str, Any]) -> None:
-        for name, known in (("context", self.contexts), ("old_values", self.old_values)):
-            value = entry.get(name)
-            if not value or len(known) >= MAX_SHAPES:
-                continue
-            shape = _shape(value)
-            if shape is None or len(shape) > 4000 or shape in known:  # noqa: PLR2004
-                continue
-            if len(self.seen) > 1000:  # noqa: PLR2004
-                self.seen.clear()
-            key = name + shape
-            self.seen[key] = self.seen.get(key, 0) + 1
-            if self.seen[key] >= 3:  # noqa: PLR2004
-                known.append(shape)
-                self.learned = True
+    }
+    for name, event in (
+        ("entries_no_update", b"BEFORE UPDATE ON entries BEGIN"),
+        ("entries_no_delete", b"BEFORE DELETE ON entries BEGIN"),
+        ("entries_in_order", b"BEFORE INSERT ON entries"),
+    ):
+        if event not in found.get(name, b"") or b"RAISE(ABORT" not in found[name]:
+            reason = f"the trigger {name}, which refuses changes, is gone or was altered"
+            yield _Line(path, 0, bad=_Bad("schema", reason))
 
 
-class _Proof(NamedTuple):
-    count: int
-    first: bytes
-    last: bytes
-    hashes: list[bytes]
-    incomplete: int
-    oversize: int
+def _read(path: str) -> Iterator[_Line]:
+    if _magic(path) == _SQLITE:
+        yield from _rows(path)
+        return
+    for number, text, whole in _lines(path):
+        if whole:
+            yield _read_line(text, path, number)
+        else:
+            reason = "the file ends in the middle of a line: its writer was stopped, or it was cut"
+            yield _Line(path, number, bad=_Bad("torn", reason))
+
+
+# --------------------------------------------------------------------------------------------
+# The chain.
+
+
+class _Chain:
+    """Follows entries from first to last, and says what breaks."""
+
+    def __init__(
+        self, report: Report, on_fault: Callable[[Fault], None] | None, from_hash: str | None
+    ) -> None:
+        self.report = report
+        self.on_fault = on_fault
+        self.from_hash = from_hash
+        self.next: int | None = None  # the seq that should come now
+        self.links: tuple[str, ...] = ()  # what its prev_hash may be; () if that cannot be told
+        self.holes: list[tuple[int, int, _Line]] = []  # seqs that did not come, so far
+        self.lost = 0  # unreadable lines since the last readable one
+
+    def fault(self, kind: str, at: _Line, name: str | None, reason: str) -> None:
+        fault = Fault(kind, at.file, at.number or None, at.seq, name, reason)
+        self.report.fault_count += 1
+        if len(self.report.faults) < MAX_FAULTS:
+            self.report.faults.append(fault)
+        if self.on_fault is not None:
+            self.on_fault(fault)
+
+    def add(self, line: _Line) -> None:
+        if line.hash is None:
+            assert line.bad is not None
+            name = line.bad.field
+            if name == "schema":
+                self.fault("edited", line, name, line.bad.reason)
+                return
+            kind = name if name in ("torn", "unreadable") else "malformed"
+            self.fault(kind, line, None if kind == name else name, line.bad.reason)
+            self.lost += line.weight
+            return
+        self.count(line)
+        if line.altered:
+            reason = "its hash is not that of its content: the entry or its hash was edited"
+            self.fault("edited", line, line.bad.field if line.bad else None, reason)
+        elif line.bad is not None:
+            self.fault("malformed", line, line.bad.field, line.bad.reason)
+        if line.seq is None:
+            self.lost += line.weight
+        else:
+            self.place(line, line.seq)
+
+    def count(self, line: _Line) -> None:
+        report = self.report
+        report.entries += 1
+        report.incomplete += line.incomplete
+        report.oversize += line.oversize
+        moment = line.entry.get("timestamp")
+        if report.entries == 1:
+            report.first_seq, report.first_hash = line.seq, line.hash
+            report.first_timestamp = moment
+            report.starts_at_genesis = line.seq == 0 and line.prev == GENESIS
+            if line.seq == 0:
+                report.origin = line.entry.get("resource_id")
+        report.last_seq, report.last_hash, report.last_timestamp = line.seq, line.hash, moment
+
+    def place(self, line: _Line, seq: int) -> None:
+        if self.next is None:
+            self.begin(line, seq)
+        elif seq < self.next:
+            self.come_back(line, seq)
+            return
+        elif seq > self.next:
+            # Lines that could not be read stood in these places: they are named already.
+            if seq - self.next > self.lost and len(self.holes) < MAX_HOLES:
+                self.holes.append((self.next + self.lost, seq - 1, line))
+        elif not self.lost and self.links and line.prev not in self.links and not line.altered:
+            reason = (
+                "its prev_hash is not the hash of the entry before it: one of them was replaced"
+            )
+            self.fault("inserted", line, "prev_hash", reason)
+        if seq and line.prev == GENESIS:
+            self.fault("inserted", line, "prev_hash", "a second log begins here")
+        self.next, self.lost = seq + 1, 0
+        self.links = (line.hash or "", line.own)
+
+    def begin(self, line: _Line, seq: int) -> None:
+        if self.from_hash is not None:
+            if line.prev != self.from_hash:
+                reason = "it does not follow the hash given with --from-hash"
+                self.fault("cut-front", line, "prev_hash", reason)
+        elif seq:
+            reason = f"the log begins at seq {seq}: what stood before it is not here"
+            self.fault("cut-front", line, None, reason)
+        elif line.prev != GENESIS:
+            self.fault("malformed", line, "prev_hash", "entry 0 does not begin with GENESIS")
+
+    def come_back(self, line: _Line, seq: int) -> None:
+        for index, (low, high, at) in enumerate(self.holes):
+            if low <= seq <= high:
+                rest = [(low, seq - 1, at), (seq + 1, high, at)]
+                self.holes[index : index + 1] = [hole for hole in rest if hole[0] <= hole[1]]
+                reason = f"seq {seq} stands after seq {(self.next or 0) - 1}"
+                self.fault("reordered", line, "seq", reason)
+                return
+        if line.hash in self.links and seq == (self.next or 0) - 1:
+            self.fault("duplicated", line, "seq", f"seq {seq} stands here a second time")
+        else:
+            reason = f"seq {seq} had its place before: this is a copy of it, or another entry"
+            self.fault("duplicated", line, "seq", reason)
+
+    def end(self) -> None:
+        for low, high, at in self.holes:
+            what = f"entry {low} is" if low == high else f"entries {low} to {high} are"
+            self.fault("missing", at, "seq", f"before seq {at.seq}, {what} missing")
+
+
+def verify(
+    *paths: str | os.PathLike[str],
+    from_hash: str | None = None,
+    to_hash: str | None = None,
+    on_fault: Callable[[Fault], None] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Report:
+    """Check a log, or several files that hold one chain, in any order.
+
+    :param from_hash: the last hash of what came before these files.
+    :param to_hash: a hash kept elsewhere, which must occur in the chain.
+    :param on_fault: called with each fault as it is found.
+    :param progress: called now and then with the number of entries so far.
+    :returns: a report; its ``status`` is ``unchecked``, with a ``reason``, where
+        nothing could be checked. Nothing is raised for what a file holds.
+    """
+    report = Report()
+    chain = _Chain(report, on_fault, from_hash)
+    try:
+        for path in _in_order([os.fspath(path) for path in paths]):
+            report.files.append(path)
+            for line in _read(path):
+                chain.add(line)
+                if to_hash is not None and line.hash == to_hash and not line.altered:
+                    report.anchored, report.anchored_seq = True, line.seq
+                if progress is not None and report.entries % 5000 == 0:
+                    progress(report.entries)
+    except _Unchecked as reason:
+        report.status, report.reason = "unchecked", str(reason)
+        return report
+    except OSError as error:
+        report.status, report.reason = "unchecked", f"reading failed: {error}"
+        return report
+    chain.end()
+    if to_hash is not None and not report.anchored:
+        at = _Line(report.files[-1], 0, seq=report.last_seq)
+        reason = (
+            "the hash kept elsewhere is not in the log: its end was cut off, or it was rewritten"
+        )
+        chain.fault("cut-tail", at, None, reason)
+    if not report.entries:
+        what = "no entry of a log" if report.fault_count else "nothing to verify"
+        report.status, report.reason = "unchecked", f"there is {what} in {', '.join(report.files)}"
+    else:
+        report.status = "tampered" if report.fault_count else "intact"
+    return report
+
+
+def _in_order(paths: list[str]) -> list[str]:
+    """Return each file once, by the seq of its first entry."""
+    once: dict[str, str] = {}
+    for path in paths:
+        _check_regular(path)
+        once.setdefault(os.path.realpath(path), path)
+    if len(once) == 1:
+        return list(once.values())
+
+    def first(path: str) -> int:
+        found = (line.seq for line in _read(path) if line.seq is not None)
+        return next(found, 1 << 62)
+
+    return sorted(once.values(), key=first)
+
+
+# --------------------------------------------------------------------------------------------
+# The command.
+
+
+def _shown(text: Any) -> str:
+    """Return text without what could steer a terminal."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
+        for char in str(text)
+    )
+
+
+def _describe(fault: Fault) -> str:
+    where = fault.file + (f", line {fault.line}" if fault.line else "")
+    where += f", seq {fault.seq}" if fault.seq is not None else ""
+    what = f" ({fault.field})" if fault.field else ""
+    return _shown(f"{fault.kind}{what}: {where}: {fault.reason}")
+
+
+def _summary(report: Report) -> list[str]:
+    if report.status == "unchecked":
+        return [f"NOT CHECKED: {report.reason}"]
+    covered = [
+        f"{report.entries:,} entries, {report.incomplete:,} of them incomplete",
+        f"from seq {report.first_seq}, {report.first_timestamp}, hash {report.first_hash}",
+        f"to   seq {report.last_seq}, {report.last_timestamp}, hash {report.last_hash}",
+    ]
+    if report.anchored:
+        covered.append(f"anchored up to seq {report.anchored_seq} by the hash given")
+    else:
+        covered.append(
+            "not anchored: no hash kept elsewhere was given, so a cut at the end cannot be seen"
+        )
+    verdict = (
+        "INTACT" if report.intact else f"TAMPERED: {report.fault_count:,} breaks, listed above"
+    )
+    return [verdict, *(f"  {line}" for line in covered)]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    parser = argparse.ArgumentParser(prog="verify", description="Check an audit log.")
+    parser.add_argument("log", nargs="+", help="a log, or files that hold one, in any order")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument("--quiet", action="store_true", help="print nothing if it is intact")
+    parser.add_argument("--from-hash", metavar="HEX", help="the last hash before these files")
+    parser.add_argument("--to-hash", metavar="HEX", help="a hash kept elsewhere")
+    try:
+        options = parser.parse_args(argv)
+    except SystemExit as stop:
+        return 2 if stop.code else 0
+    try:
+        return _run(options)
+    except KeyboardInterrupt:
+        return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 2
+
+
+def _run(options: argparse.Namespace) -> int:
+    started, found = time.monotonic(), 0
+
+    def show(fault: Fault) -> None:
+        nonlocal found
+        found += 1
+        if not options.json:
+            print(("FIRST BREAK  " if found == 1 else "BREAK        ") + _describe(fault))
+
+    def progress(count: int) -> None:
+        rate = count / max(time.monotonic() - started, 0.001)
+        print(f"\r{count:,} entries, {rate:,.0f}/s ", end="", file=sys.stderr, flush=True)
+
+    report = verify(
+        *options.log,
+        from_hash=options.from_hash,
+        to_hash=options.to_hash,
+        on_fault=show,
+        progress=progress if sys.stderr.isatty() else None,
+    )
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr)
+    if options.json:
+        print(json.dumps(report.to_dict()))
+    elif not (options.quiet and report.intact):
+        out = sys.stderr if report.status == "unchecked" else sys.stdout
+        for line in _summary(report):
+            print(_shown(line), file=out)
+    sys.stdout.flush()
+    return {"intact": 0, "tampered": 1}.get(report.status, 2)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

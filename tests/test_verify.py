@@ -1,0 +1,158 @@
+"""The verifier, from outside: whatever is done to a log is found, and nothing crashes it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chained_logging import AuditLog, verify
+from chained_logging import chain as chain_module
+
+VERIFY = Path(sys.modules["chained_logging.verify"].__file__ or "")
+
+
+def write(path: Path, count: int = 50) -> Path:
+    with AuditLog(path, origin="example.com/t") as log:
+        for i in range(count - 1):
+            log.append("read", actor=f"u{i}", resource=f"record/{i}", ip="10.0.0.1", n=i)
+    return path
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return write(tmp_path / "audit.jsonl")
+
+
+def kinds(path: Path) -> set[str]:
+    return {fault.kind for fault in verify(path).faults}
+
+
+def test_an_untouched_log_is_intact(log: Path) -> None:
+    report = verify(log)
+    assert report.intact
+    assert (report.entries, report.first_seq, report.last_seq) == (50, 0, 49)
+    assert not report.anchored
+
+
+def test_every_flipped_byte_is_found(log: Path) -> None:
+    data = log.read_bytes()
+    target = log.with_name("flipped.jsonl")
+    for at in range(len(data)):
+        flipped = bytearray(data)
+        flipped[at] ^= 1 + at % 255
+        target.write_bytes(flipped)
+        assert not verify(target).intact, f"byte {at}"
+
+
+def test_every_flipped_byte_of_a_database_is_found(tmp_path: Path) -> None:
+    path = write(tmp_path / "audit.db", 12)
+    db = sqlite3.connect(path)
+    for name in ("entries_no_update", "entries_no_delete", "entries_in_order"):
+        db.execute(f"DROP TRIGGER {name}")
+    assert kinds(path) == {"edited"}  # the triggers are missed, though no entry was touched
+    db.execute("PRAGMA ignore_check_constraints = 1")
+    rows = db.execute("SELECT seq, body, hash FROM entries").fetchall()
+    for seq, body, stored in rows:
+        for column, text in (("body", body), ("hash", stored)):
+            for at in range(0, len(text), 3):
+                edited = text[:at] + chr(ord(text[at]) ^ 1) + text[at + 1 :]
+                db.execute("SAVEPOINT s")
+                try:
+                    db.execute(f"UPDATE entries SET {column} = ? WHERE seq = ?", (edited, seq))
+                except sqlite3.Error:  # no JSON any more: an index cannot be made from it
+                    db.execute("ROLLBACK TO s")
+                    continue
+                db.commit()
+                assert any(f.field != "schema" for f in verify(path).faults), (seq, column, at)
+                db.execute(f"UPDATE entries SET {column} = ? WHERE seq = ?", (text, seq))
+                db.commit()
+
+
+@pytest.mark.parametrize(
+    ("edit", "kind"),
+    [
+        (lambda lines: lines[:20] + lines[21:], "missing"),
+        (lambda lines: lines[:20] + [lines[21], lines[20]] + lines[22:], "reordered"),
+        (lambda lines: lines[:21] + lines[20:], "duplicated"),
+        (lambda lines: lines[5:], "cut-front"),
+        (lambda lines: lines[:-1] + [lines[-1][:40]], "torn"),
+        (lambda lines: [*lines[:20], b"{}\n", *lines[20:]], "malformed"),
+        (lambda lines: [*lines[:20], lines[20].replace(b'"u19"', b'"u20"'), *lines[21:]], "edited"),
+    ],
+)
+def test_each_tampering_has_its_name(log: Path, edit, kind: str) -> None:  # type: ignore[no-untyped-def]
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(edit(lines)))
+    assert kinds(log) == {kind}
+
+
+def test_an_entry_replaced_with_its_hash_made_anew_is_found(log: Path) -> None:
+    lines = log.read_bytes().splitlines()
+    body = chain_module.split_line(lines[20]).body.replace(b'"u19"', b'"u99"')
+    lines[20] = chain_module.stored_line(body, chain_module.leaf_hash(body))
+    log.write_bytes(b"\n".join(lines) + b"\n")
+    assert kinds(log) == {"inserted"}
+
+
+def test_a_cut_tail_shows_by_a_hash_kept_elsewhere(log: Path) -> None:
+    last = verify(log).last_hash
+    assert verify(log, to_hash=last).anchored
+    log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:-1]))
+    assert verify(log).intact
+    assert [f.kind for f in verify(log, to_hash=last).faults] == ["cut-tail"]
+
+
+def test_several_files_in_any_order(log: Path, tmp_path: Path) -> None:
+    lines = log.read_bytes().splitlines(keepends=True)
+    parts = [tmp_path / name for name in ("b.jsonl", "a.jsonl.gz", "c")]
+    parts[0].write_bytes(b"".join(lines[:10]))
+    parts[1].write_bytes(gzip.compress(b"".join(lines[10:30])))
+    parts[2].write_bytes(b"".join(lines[30:]))
+    assert verify(*reversed(parts)).entries == 50
+    assert verify(*reversed(parts)).intact
+    assert not verify(parts[0], parts[2]).intact
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".db"])
+def test_alone_in_an_empty_folder(tmp_path: Path, suffix: str) -> None:
+    path = write(tmp_path / f"audit{suffix}", 5)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    shutil.copy(VERIFY, empty / "verify.py")
+    command = [sys.executable, "-I", "-S", str(empty / "verify.py"), str(path), "--json"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["entries"] == 5
+
+
+@pytest.mark.parametrize("make", ["directory", "empty", "absent", "gzip", "long", "junk", "db"])
+def test_what_is_no_log_gives_one_sentence(tmp_path: Path, log: Path, make: str) -> None:
+    path = tmp_path / make
+    if make == "directory":
+        path.mkdir()
+    elif make == "empty":
+        path.touch()
+    elif make == "gzip":
+        path.write_bytes(gzip.compress(log.read_bytes())[:-200])
+    elif make == "long":
+        with path.open("wb") as file:
+            file.truncate(1 << 30)
+    elif make == "junk":
+        path.write_bytes(bytes(range(256)) * 100)
+    elif make == "db":
+        with sqlite3.connect(path) as db:
+            db.execute("CREATE TABLE t (x)")
+        db.close()
+    limit = "import resource as r; r.setrlimit(r.RLIMIT_AS, (1 << 28, 1 << 28)); "
+    run = f"import sys, runpy; sys.argv = ['v', {str(path)!r}]; runpy.run_path({str(VERIFY)!r}, run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", limit + run], capture_output=True, check=False)
+    assert done.returncode in (1, 2), done.stderr
+    assert b"Traceback" not in done.stderr
+    assert done.stdout + done.stderr
