@@ -16,8 +16,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from json.encoder import encode_basestring as quote
+from json.encoder import encode_basestring
 from typing import Any, Final, NamedTuple
+
+quote = encode_basestring
+"""Return a string as JSON text, in the form of RFC 8785."""
 
 GENESIS: Final = "GENESIS"
 """``prev_hash`` of entry 0."""
@@ -166,7 +169,9 @@ def split_line(line: bytes) -> StoredLine:
     if ending is None or not line.startswith(b"{"):
         raise ValueError("not a stored line: it does not end with a hash")
     hash, signature = ending.groups()
-    return StoredLine(line[:cut] + b"}", hash.decode(), signature and signature.decode())
+    return StoredLine(
+        line[:cut] + b"}", hash.decode(), None if signature is None else signature.decode()
+    )
 
 
 _CHAIN_FIELDS = re.compile(rb',"prev_hash":"(GENESIS|[0-9a-f]{64})"')

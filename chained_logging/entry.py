@@ -177,11 +177,10 @@ def _text(value: Any) -> str:
             value = str(value)
         if not isinstance(value, str):
             raise ValueError("is not text")
-    elif not value.isascii():
-        value = values.clean(value)
-    if "\0" in value:
+    text = values.clean(value)
+    if "\0" in text:
         raise ValueError("holds U+0000")
-    return value
+    return text
 
 
 def _identifier(value: Any) -> str:

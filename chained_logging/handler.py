@@ -50,7 +50,7 @@ class AuditHandler(logging.Handler):
         if log is not None and options:
             raise TypeError(f"an open log has its options already: {', '.join(options)}")
         self._ours = log is None
-        self.log = AuditLog(path, **options) if path is not None else log
+        self.log = log or AuditLog(path or "", **options)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Append an entry for a record that is tagged, and put its id on the record."""
@@ -59,7 +59,6 @@ class AuditHandler(logging.Handler):
             fields = record.msg  # from structlog, by ProcessorFormatter.wrap_for_formatter
         if not fields.get("audit") or type(fields.get("audit_id")) is AuditId:
             return
-        assert self.log is not None
         try:
             record.audit_id = record_event(self.log, record)
         except OSError:
@@ -69,8 +68,7 @@ class AuditHandler(logging.Handler):
 
     def close(self) -> None:
         """Close the log, if it was opened here."""
-        if self._ours and getattr(self, "log", None) is not None:
-            assert self.log is not None
+        if self._ours:
             self.log.close()
         super().close()
 

@@ -137,7 +137,7 @@ class _Walk:
         return result
 
 
-_VIEWS = (type({}.values()), map, filter, zip)
+_VIEWS: Final[tuple[type, ...]] = (type({}.values()), map, filter, zip)
 
 
 def _scalar(value: Any) -> Any:

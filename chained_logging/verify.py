@@ -134,7 +134,21 @@ class _Number(str):
     __slots__ = ()
 
 
-_REQUIRED = ["action", "actor_id", "actor_type", "context", "id", "ip_address", "prev_hash", "resource_id", "resource_type", "result", "seq", "timestamp", "v"]
+_REQUIRED = [
+    "action",
+    "actor_id",
+    "actor_type",
+    "context",
+    "id",
+    "ip_address",
+    "prev_hash",
+    "resource_id",
+    "resource_type",
+    "result",
+    "seq",
+    "timestamp",
+    "v",
+]
 _OPTIONAL = ("changed_fields", "old_values", "reason", "session_id", "user_agent")
 _FIELDS = frozenset((*_REQUIRED, *_OPTIONAL))
 _ENUMS = {
@@ -652,13 +666,13 @@ class _Chain:
 
     def add(self, line: _Line) -> None:
         if line.hash is None:
-            assert line.bad is not None
-            name = line.bad.field
+            bad = line.bad or _Bad(None, "it has not the form of a stored entry")
+            name = bad.field
             if name == "schema":
-                self.fault("edited", line, name, line.bad.reason)
+                self.fault("edited", line, name, bad.reason)
                 return
             kind = name if name in ("torn", "unreadable") else "malformed"
-            self.fault(kind, line, None if kind == name else name, line.bad.reason)
+            self.fault(kind, line, None if kind == name else name, bad.reason)
             self.lost += line.weight
             return
         self.count(line)
@@ -764,8 +778,8 @@ def verify(
                     report.anchored, report.anchored_seq = True, line.seq
                 if progress is not None and report.entries % 5000 == 0:
                     progress(report.entries)
-    except _Unchecked as reason:
-        report.status, report.reason = "unchecked", str(reason)
+    except _Unchecked as problem:
+        report.status, report.reason = "unchecked", str(problem)
         return report
     except OSError as error:
         report.status, report.reason = "unchecked", f"reading failed: {error}"

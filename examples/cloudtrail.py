@@ -5,6 +5,7 @@ python examples/cloudtrail.py [FILE]
 
 import gzip
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -20,14 +21,15 @@ DENIED = ("AccessDenied", "UnauthorizedOperation", "Client.UnauthorizedOperation
 
 def replay(source: Path, path: Path) -> int:
     """Log each event, and return how many there were."""
-    with AuditLog(path) as log, gzip.open(source, "rt") as lines:
+    with AuditLog(path) as log, gzip.open(source, "rt") as lines, open(os.devnull, "w") as null:
         structlog.configure(
             processors=[AuditProcessor(log), structlog.processors.JSONRenderer()],
-            logger_factory=lambda *_: structlog.PrintLogger(open("/dev/null", "w")),
+            logger_factory=lambda *_: structlog.PrintLogger(null),
         )
         logger: Any = structlog.get_logger()
         count = 0
-        for count, line in enumerate(lines, 1):
+        for line in lines:
+            count += 1
             event = json.loads(line)
             who, error = event["userIdentity"], event.get("errorCode")
             logger.info(
@@ -35,7 +37,7 @@ def replay(source: Path, path: Path) -> int:
                 audit=True,
                 timestamp=event["eventTime"],
                 actor=who.get("arn") or who.get("invokedBy"),
-                actor_type="service" if who["type"] == "AWSService" else "user",
+                actor_type="service" if who.get("type") == "AWSService" else "user",
                 resource=(event["eventSource"], event["eventID"]),
                 ip=event["sourceIPAddress"],
                 user_agent=event.get("userAgent"),

@@ -82,7 +82,8 @@ def test_published_vectors() -> None:
 @given(st.dictionaries(st.text(), anything))
 def test_any_event_becomes_a_canonical_body(event: dict[str, Any]) -> None:
     body = draft(event, action="x").body(1, "0" * 64)
-    assert rfc8785.dumps(json.loads(body)) == body
+    # Every JSON number is a double: a float of 2**53 is written like an integer.
+    assert rfc8785.dumps(json.loads(body, parse_int=float)) == body
     assert len(body) <= chain.MAX_BODY
 
 

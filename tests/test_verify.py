@@ -79,10 +79,10 @@ def test_every_flipped_byte_of_a_database_is_found(tmp_path: Path) -> None:
     ("edit", "kind"),
     [
         (lambda lines: lines[:20] + lines[21:], "missing"),
-        (lambda lines: lines[:20] + [lines[21], lines[20]] + lines[22:], "reordered"),
+        (lambda lines: [*lines[:20], lines[21], lines[20], *lines[22:]], "reordered"),
         (lambda lines: lines[:21] + lines[20:], "duplicated"),
         (lambda lines: lines[5:], "cut-front"),
-        (lambda lines: lines[:-1] + [lines[-1][:40]], "torn"),
+        (lambda lines: [*lines[:-1], lines[-1][:40]], "torn"),
         (lambda lines: [*lines[:20], b"{}\n", *lines[20:]], "malformed"),
         (lambda lines: [*lines[:20], lines[20].replace(b'"u19"', b'"u20"'), *lines[21:]], "edited"),
     ],
@@ -151,7 +151,8 @@ def test_what_is_no_log_gives_one_sentence(tmp_path: Path, log: Path, make: str)
             db.execute("CREATE TABLE t (x)")
         db.close()
     limit = "import resource as r; r.setrlimit(r.RLIMIT_AS, (1 << 28, 1 << 28)); "
-    run = f"import sys, runpy; sys.argv = ['v', {str(path)!r}]; runpy.run_path({str(VERIFY)!r}, run_name='__main__')"
+    run = f"import runpy, sys; sys.argv = ['v', {str(path)!r}]; "
+    run += f"runpy.run_path({str(VERIFY)!r}, run_name='__main__')"
     done = subprocess.run([sys.executable, "-c", limit + run], capture_output=True, check=False)
     assert done.returncode in (1, 2), done.stderr
     assert b"Traceback" not in done.stderr
