@@ -194,6 +194,7 @@ class SqliteSink:
             connection.execute("PRAGMA synchronous = NORMAL")
             if not _has_entries(connection):
                 _create(connection, self._path)
+            self._head = EMPTY
             self._catch_up(connection)
         except BaseException:
             connection.close()
@@ -207,7 +208,8 @@ class SqliteSink:
         row: tuple[Any, ...] | None = connection.execute(
             "SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1"
         ).fetchone()
-        self._head = Head(*row) if row else EMPTY
+        if row is not None and row[0] > self._head.seq:  # a resumed head stands before its entry
+            self._head = Head(*row)
 
 
 def _uri(path: Path, mode: str) -> str:
