@@ -43,18 +43,28 @@ class FileLock:
         self.path = path
         self._boot = _boot_id()
         self._fd = -1
+        self.held = False
 
     def acquire(self) -> None:
         """Wait for the lock.
 
         :raises OSError: if the lock file cannot be opened, or is a link.
         """
-        if self._fd < 0:
-            self._open()
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        while True:
+            if self._fd < 0:
+                self._open()
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+            # A lock file that somebody deleted keeps nobody out any more: take the new one.
+            if os.fstat(self._fd).st_nlink:
+                self.held = True
+                return
+            self.close()
 
     def release(self) -> None:
-        fcntl.flock(self._fd, fcntl.LOCK_UN)
+        """Let go of the lock, if it is held."""
+        self.held = False
+        if self._fd >= 0:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def close(self) -> None:
         """Close the file. In a forked child this leaves the parent's lock as it is."""
@@ -62,19 +72,19 @@ class FileLock:
             os.close(self._fd)
             self._fd = -1
 
-    def removed(self) -> bool:
-        """Whether somebody took the file away, or put another in its place."""
+    def moved(self) -> bool:
+        """Whether the file has another name now, or another stands in its place.
+
+        Deletion is noticed at every :meth:`acquire`; this, which costs twice as
+        much, is asked once an interval.
+        """
         try:
-            return os.stat(self.path).st_ino != os.fstat(self._fd).st_ino
+            return not os.path.samestat(os.stat(self.path), os.fstat(self._fd))
         except FileNotFoundError:
             return True
 
-    def remember(self, head: Head) -> None:
-        """Note the chain's last place: one system call, at a fixed size."""
-        os.pwrite(self._fd, f"{head.seq:020d} {head.hash:>64}\n".encode(), 0)
-
     def introduce(self, head: Head, origin: str) -> None:
-        """Note the place and, once in a log's life or a machine's uptime, the rest."""
+        """Note the chain's last place, and whose it is."""
         text = f"{head.seq:020d} {head.hash:>64}\n{self._boot}\n{origin}\n"
         os.pwrite(self._fd, text.encode(), 0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib.metadata
 import os
 import re
@@ -18,11 +19,17 @@ from chained_logging import chain
 from chained_logging.entry import AuditEntry, AuditId, Draft, draft
 from chained_logging.lock import FileLock
 from chained_logging.sinks import EMPTY, Head, Notice, Record, open_sink
+from chained_logging.spill import Spill
+from chained_logging.syncgate import SyncGate
 
 DURABILITIES: Final = ("os", "fsync")
 POLICIES: Final = ("continue", "raise")
 _OURSELVES: Final = {"actor_id": "chained_logging", "actor_type": "system"}
 _MEMORY_LIMIT: Final = 10_000
+
+
+class LogClosed(OSError, ValueError):
+    """An entry was to be appended to a log after it was closed."""
 
 
 class AuditWarning(UserWarning):
@@ -45,6 +52,11 @@ class AuditLog:
     :param origin: the log's name, such as ``example.com/audit/web``; for an
         existing log it must be the one it has. By default ``chained-logging/`` and a UUID.
     :param sync_interval: seconds between two syncs under ``"os"``.
+    :param max_bytes: the size at which a JSON Lines log is sealed as a segment, and goes on
+        in a new file.
+    :param max_age: the age of its first entry, in seconds, at which it is.
+    :param spill: where events wait that the log cannot take; by default beside it, with
+        ``.spill`` after its name. On another disk it works when the log's disk is full.
     :raises OSError: if the log cannot be opened, or is not a log.
     :raises ValueError: for a parameter that is none of the above.
 
@@ -61,6 +73,9 @@ class AuditLog:
         strict: bool = False,
         origin: str | None = None,
         sync_interval: float = 1.0,
+        max_bytes: int | None = None,
+        max_age: float | None = None,
+        spill: str | os.PathLike[str] | None = None,
     ) -> None:
         if durability not in DURABILITIES:
             raise ValueError(f"durability is 'os' or 'fsync', not {durability!r}")
@@ -68,6 +83,10 @@ class AuditLog:
             raise ValueError(f"on_failure is 'continue' or 'raise', not {on_failure!r}")
         if sync_interval <= 0:
             raise ValueError("sync_interval is a number of seconds above 0")
+        if max_bytes is not None and max_bytes <= 0:
+            raise ValueError("max_bytes is a number of bytes above 0")
+        if max_age is not None and max_age <= 0:
+            raise ValueError("max_age is a number of seconds above 0")
         if origin is not None and not _ORIGIN.fullmatch(origin):
             raise ValueError("origin is a name without spaces, plus signs or control characters")
         # One path, however it was spelled: links in it would lead to a second lock file.
@@ -76,25 +95,27 @@ class AuditLog:
         self.on_failure: Final = on_failure
         self.strict: Final = strict
         self._sync_interval = sync_interval
-        self._sink = open_sink(self.path)
+        self._sink = open_sink(self.path, max_bytes=max_bytes, max_age=max_age)
         self._file_lock = FileLock(self.path.with_name(self.path.name + ".lock"))
-        self._counts = {"appended": 0, "incomplete": 0, "failed": 0, "syncs": 0}
+        self._spill = Spill(Path(spill or f"{self.path}.spill"))
         self._last_error: str | None = None
-        self._waiting: list[Draft] = []  # what could not be written yet
         self._closed = False
-        self._fresh_locks()
+        self._start_afresh()
         self.origin: Final = self._open(origin)
         _open_logs.add(self)
 
-    def _fresh_locks(self) -> None:
-        """Make the locks anew: at the start, and in a forked child, where no thread holds them."""
+    def _start_afresh(self) -> None:
+        """Make what a forked child must not share with its parent, whose threads it has not."""
+        self._counts = {"appended": 0, "incomplete": 0, "failed": 0, "spilled": 0, "syncs": 0}
         # Reentrant, as a signal handler may log in the middle of an append of its own thread.
         self._lock = threading.RLock()
         self._writing = False
-        self._syncing = threading.Condition(threading.Lock())
-        self._sync_running = False
-        self._written = self._synced = 0
-        self._syncer: threading.Thread | None = None
+        self._deferred: list[Draft] = []  # what such a handler logged
+        self._waiting: list[Draft] = []  # what neither the log nor the spill file could take
+        self._behind = True  # whether something may wait in the spill file
+        self._written = 0  # counts appends; a caller waits until its own is synced
+        self._gate = SyncGate(self._sync_once)
+        self._keeper: threading.Thread | None = None
         self._stop = threading.Event()
 
     # --- Appending.
@@ -107,7 +128,7 @@ class AuditLog:
         :raises OSError: if it cannot be written, with ``on_failure="raise"``.
             Otherwise the entry returned has no ``seq`` and no ``hash`` yet.
         """
-        return self.append_many([{"action": action, **fields}])[0]
+        return self._append([draft({"action": action, **fields}, strict=self.strict)])[0]
 
     def append_many(self, events: Iterable[Mapping[str, Any]]) -> list[AuditEntry]:
         """Append several entries that follow one another, all or none, in one write.
@@ -115,15 +136,21 @@ class AuditLog:
         :param events: fields by name or alias, as :meth:`append` takes them.
         :raises: as :meth:`append`.
         """
-        drafts = [draft(event, strict=self.strict) for event in events]
+        return self._append([draft(event, strict=self.strict) for event in events])
+
+    def _append(self, drafts: list[Draft]) -> list[AuditEntry]:
         if not drafts:
             return []
         try:
             records = self._store(drafts)
+        except LogClosed:
+            raise
         except OSError as error:
             if self.on_failure == "raise":
                 raise
             warnings.warn(f"audit log: {error}", AuditWarning, stacklevel=3)
+            records = []
+        if not records:  # they wait: see _store
             return [AuditEntry(entry.body(0, chain.GENESIS), None) for entry in drafts]
         return [AuditEntry(body, hash, signature) for _, body, hash, signature in records]
 
@@ -141,72 +168,124 @@ class AuditLog:
         return entry.id
 
     def _store(self, drafts: Sequence[Draft]) -> list[Record]:
-        """Chain entries and write them: the one place where the chain grows."""
+        """Chain entries and write them: the one place where the chain grows.
+
+        Returns their records, or none where this is a signal handler (or a finaliser) that
+        Python runs in the middle of this thread's own append: that one stores them at its end.
+        """
         with self._lock:
             if self._closed:
-                raise ValueError(f"the audit log {self.path} is closed")
-            if self._writing:  # a signal handler or a finaliser, in the middle of our own append
-                self._waiting += drafts
+                raise LogClosed(f"the audit log {self.path} is closed")
+            if self._writing:
+                self._deferred += drafts
                 return []
             self._writing = True
             try:
-                self._file_lock.acquire()
-                try:
-                    if self._waiting:
-                        self._write_waiting()
-                    records = self._write(drafts)
-                finally:
-                    self._file_lock.release()
-            except OSError as error:
-                self._failed(error, drafts)
-                raise
+                records = self._write_locked(drafts)
+                while self._deferred:
+                    deferred, self._deferred = self._deferred, []
+                    self._write_locked(deferred)
             finally:
                 self._writing = False
             self._written = ticket = self._written + 1
-            if self._syncer is None and self.durability == "os":
-                self._start_syncer()
+            if self._keeper is None:
+                self._start_keeper()
         if self.durability == "fsync":
-            self._sync_to(ticket)
+            self._gate.wait(ticket)
         return records
 
-    def _write(self, drafts: Sequence[Draft]) -> list[Record]:
-        """Under both locks: give each draft its place, and hand all to the sink."""
-        # The last hash is read here, after the lock was taken, or two writers would fork the chain.
-        seq, prev = self._sink.head()
-        if self._sink.notices:
-            notices = self._take_notices()
-            drafts = [*notices, *drafts]
+    def _write_locked(self, drafts: Sequence[Draft]) -> list[Record]:
+        """Under the lock that processes share: read the chain's end, and write behind it."""
+        lock = self._file_lock
+        try:
+            lock.acquire()
+            # The last hash is read here, after the lock was taken, or two writers would fork
+            # the chain.
+            head = self._sink.head()
+            if self._behind or self._waiting:
+                head = self._write_waiting(head)
+            if self._sink.notices:
+                head = self._write_notices(head)
+            return self._write(drafts, head)
+        except OSError as error:
+            self._keep(error, drafts)
+            raise
+        finally:
+            lock.release()
+
+    def _write(self, drafts: Sequence[Draft], head: Head) -> list[Record]:
+        """Give each draft its place, and hand all to the sink."""
+        seq, prev = head
         records = []
         for entry in drafts:
             seq += 1
             body = entry.body(seq, prev)
             prev = chain.leaf_hash(body)
             records.append(Record(seq, body, prev))
-            if entry.incomplete:
-                self._counts["incomplete"] += 1
-        self._sink.write(records)
-        self._file_lock.remember(Head(seq, prev))
-        self._counts["appended"] += len(records)
+        if records:
+            self._sink.write(records)
+            self._counts["appended"] += len(records)
+            if any(entry.incomplete for entry in drafts):
+                self._counts["incomplete"] += sum(entry.incomplete for entry in drafts)
         return records
 
-    def _write_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        try:
-            self._write(waiting)
-        except BaseException:
-            self._waiting = waiting + self._waiting
-            raise
+    def _write_notices(self, head: Head) -> Head:
+        """Record what the sink came across, such as a torn line."""
+        notices = list(self._sink.notices)
+        records = self._write([self._own_entry(notice) for notice in notices], head)
+        self._counts["appended"] -= len(records)  # ours, and not the caller's
+        del self._sink.notices[: len(notices)]
+        return Head(records[-1].seq, records[-1].hash)
 
-    def _failed(self, error: OSError, drafts: Sequence[Draft]) -> None:
+    def _write_waiting(self, head: Head) -> Head:
+        """Chain what could not be written before: from the spill file, then from memory."""
+        if self._spill.exists():
+            spilled = self._spill.read()
+            drafts, start = spilled.drafts, spilled.start
+            if start is None:
+                self._spill.mark(head.seq + 1)
+            else:  # somebody died in the middle of this: what is in the log is not written again
+                done = {entry.id for entry in self.entries(start)}
+                drafts = [entry for entry in drafts if entry.id not in done]
+            if spilled.unreadable:
+                name = self._spill.set_aside(spilled.unreadable)
+                about = {"cause": "lines of the spill file that are no events", "kept_in": name}
+                self._sink.notices.append(Notice("log.recover", about))
+            head = self._write_batches(drafts, head)
+            self._sink.sync()
+            self._spill.remove()
+        self._behind = False
+        waiting = len(self._waiting)
+        head = self._write_batches(self._waiting[:waiting], head)
+        del self._waiting[:waiting]
+        return head
+
+    def _write_batches(self, drafts: Sequence[Draft], head: Head) -> Head:
+        for start in range(0, len(drafts), 100):
+            *_, last = self._write(drafts[start : start + 100], head)
+            head = Head(last.seq, last.hash)
+        return head
+
+    def _keep(self, error: OSError, drafts: Sequence[Draft]) -> None:
+        """Note a failure and, if callers shall not see it, keep the events for later."""
         self._counts["failed"] += len(drafts)
         self._last_error = str(error)
-        if self.on_failure == "continue":
+        if self.on_failure == "raise":
+            return
+        try:
+            if not self._file_lock.held:
+                raise OSError("the spill file is written under the log's lock")
+            self._spill.add([*self._waiting, *drafts])
+        except OSError:
             self._waiting += drafts
+            self._counts["dropped"] = self._counts.get("dropped", 0) + len(
+                self._waiting[_MEMORY_LIMIT:]
+            )
             del self._waiting[_MEMORY_LIMIT:]
-
-    def _take_notices(self) -> list[Draft]:
-        notices, self._sink.notices = self._sink.notices, []
-        return [self._own_entry(notice) for notice in notices]
+        else:
+            self._counts["spilled"] += len(self._waiting) + len(drafts)
+            self._waiting.clear()
+            self._behind = True
 
     def _own_entry(self, notice: Notice) -> Draft:
         origin = getattr(self, "origin", None) or notice.context["origin"]
@@ -271,41 +350,53 @@ class AuditLog:
             yield AuditEntry(body, hash, signature)
 
     def stats(self) -> dict[str, Any]:
-        """Return counters since this log was opened, for a health endpoint.
+        """Return counters since this log was opened in this process, for a health endpoint.
 
-        ``appended``, ``incomplete``, ``failed``, ``syncs``, ``waiting`` (events
-        kept until the sink works again), ``last_error`` (a sentence, or None).
+        ``appended``; ``incomplete``; ``failed`` (events that met an error); ``spilled`` (of
+        these, those that were put into the spill file); ``waiting`` (events in memory until the
+        log or the spill file works again); ``dropped`` (beyond the 10,000 that memory holds);
+        ``syncs``; ``last_error`` (a sentence, or None).
         """
-        return {**self._counts, "waiting": len(self._waiting), "last_error": self._last_error}
+        counts = {"dropped": 0, **self._counts}
+        return {**counts, "waiting": len(self._waiting), "last_error": self._last_error}
 
     def flush(self) -> None:
         """Bring everything written so far onto the disk.
 
         :raises OSError: if the disk refuses.
         """
-        self._sync_to(self._written)
+        self._gate.wait(self._written)
 
     def close(self) -> None:
-        """Sync and close. Closing twice does nothing."""
+        """Chain what waits, sync and close. Closing twice does nothing."""
         with self._lock:
             if self._closed:
                 return
-            if self._waiting:
-                try:
-                    self._store(())
-                except OSError as error:
-                    text = f"audit log: {len(self._waiting)} events were never written: {error}"
-                    warnings.warn(text, AuditWarning, stacklevel=2)
+            self._behind = self._behind or self._spill.exists()
+            try:
+                self._write_locked(())
+            except OSError as error:
+                self._warn_of_loss(error)
             self._closed = True
         self._stop.set()
-        if self._syncer is not None and self._syncer is not threading.current_thread():
-            self._syncer.join()
+        if self._keeper is not None and self._keeper is not threading.current_thread():
+            self._keeper.join()
         try:
-            if self._written > self._synced:
-                self._sync_to(self._written)
+            self._gate.wait(self._written)
+            with contextlib.suppress(OSError):  # only the lock file's memory is poorer then
+                self._note_place()
         finally:
             self._sink.close()
             self._file_lock.close()
+
+    def _warn_of_loss(self, error: OSError) -> None:
+        kept, lost = self._spill.exists(), len(self._waiting)
+        if kept:
+            text = f"audit log: events wait in {self._spill.path}: {error}"
+            warnings.warn(text, AuditWarning, stacklevel=3)
+        if lost:
+            text = f"audit log: {lost} events were never written: {error}"
+            warnings.warn(text, AuditWarning, stacklevel=3)
 
     def __enter__(self) -> AuditLog:
         return self
@@ -318,64 +409,79 @@ class AuditLog:
 
     # --- Durability.
 
-    def _sync_to(self, ticket: int) -> None:
-        """Return once everything up to `ticket` is on the disk. Callers that wait share one sync.
-
-        Whoever finds no sync under way makes the next one, for all that was
-        written until it starts; the others wait for it.
-        """
-        with self._syncing:
-            while self._synced < ticket and self._sync_running:
-                self._syncing.wait()
-            if self._synced >= ticket:
-                return
-            self._sync_running = True
+    def _sync_once(self) -> int:
+        """Sync everything written so far, and return how many appends that is."""
         reached = self._written
         try:
             self._sink.sync()
         except OSError as error:
-            self._last_error = str(error)
+            self._last_error = f"a sync failed: {error}"
+            cause = f"a sync failed, and entries before this one may not be on the disk: {error}"
+            self._sink.notices.append(Notice("log.recover", {"cause": cause}))
             raise
-        else:
-            self._synced = reached
-            self._counts["syncs"] += 1
-        finally:
-            with self._syncing:
-                self._sync_running = False
-                self._syncing.notify_all()
+        self._counts["syncs"] += 1
+        return reached
 
-    def _start_syncer(self) -> None:
-        self._syncer = threading.Thread(
-            target=_sync_regularly,
+    def _start_keeper(self) -> None:
+        self._keeper = threading.Thread(
+            target=_keep_house,
             args=(weakref.ref(self), self._stop, self._sync_interval),
-            name="chained_logging sync",
+            name="chained_logging",
             daemon=True,
         )
         try:
-            self._syncer.start()
-        except RuntimeError:  # the interpreter is shutting down: close() syncs
-            self._syncer = None
+            self._keeper.start()
+        except RuntimeError:  # the interpreter is shutting down: close() does what is left
+            self._keeper = None
+
+    def _tend(self) -> None:
+        """Once an interval: sync, chain what was spilled, seal what is old, note the place."""
+        self._gate.wait(self._written)
+        with self._lock:
+            if self._closed or self._writing:
+                return
+            self._writing = True
+            try:
+                if self._file_lock.moved():
+                    self._file_lock.close()
+                if self._spill.exists():
+                    self._behind = True
+                if self._behind or self._waiting:
+                    self._write_locked(())
+                self._file_lock.acquire()
+                self._sink.head()
+                self._sink.tend()
+                self._note_place()
+            finally:
+                self._file_lock.release()
+                self._writing = False
+
+    def _note_place(self) -> None:
+        """Let the lock file remember the chain's end, so that a tail cut off later shows."""
+        try:
+            self._file_lock.acquire()
+            self._file_lock.introduce(self._sink.head(), self.origin)
+        finally:
+            self._file_lock.release()
+
+    # --- Forks.
 
     def _forked(self) -> None:
-        """In a forked child: new locks, new files. The parent's threads and locks are not here."""
-        self._fresh_locks()
+        """In a forked child, which has none of the parent's threads and locks."""
+        self._start_afresh()
         self._sink.forked()
         self._file_lock.close()
-        self._waiting = []  # the parent has them, and writes them
 
 
-def _sync_regularly(
-    reference: weakref.ref[AuditLog], stop: threading.Event, interval: float
-) -> None:
+def _keep_house(reference: weakref.ref[AuditLog], stop: threading.Event, interval: float) -> None:
     while not stop.wait(interval):
         log = reference()
         if log is None:
             return
         try:
-            if log._written > log._synced:
-                log._sync_to(log._written)
-        except OSError:
-            pass  # kept in last_error; the next round tries again
+            log._tend()
+        except OSError as error:
+            log._last_error = str(error)  # the next round tries again
         del log
 
 
@@ -389,9 +495,27 @@ _ORIGIN = re.compile(r"[^\s+\x00-\x1f\x7f]{1,1024}")
 _open_logs: weakref.WeakSet[AuditLog] = weakref.WeakSet()
 
 
-def _fork_all() -> None:
-    for log in list(_open_logs):
+# A fork copies locks as they are, those of SQLite's C code too, but not the threads that hold
+# them. So no thread may be in an append while a fork happens.
+_forking: list[AuditLog] = []
+
+
+def _before_fork() -> None:
+    _forking[:] = sorted(_open_logs, key=id)  # one order, or two forks could wait for each other
+    for log in _forking:
+        log._lock.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    for log in _forking:
+        log._lock.release()
+    _forking.clear()
+
+
+def _after_fork_in_child() -> None:
+    for log in _forking:
         log._forked()
+    _forking.clear()
 
 
 def _close_all() -> None:
@@ -400,5 +524,9 @@ def _close_all() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_fork_all)
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )
 atexit.register(_close_all)

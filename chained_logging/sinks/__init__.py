@@ -67,6 +67,9 @@ class Sink(Protocol):
         :raises OSError: if that fails; nothing of them is left behind.
         """
 
+    def tend(self) -> None:
+        """Do what is due by the clock, such as sealing a segment that is old enough."""
+
     def sync(self) -> None:
         """Bring what was written onto the disk. May run while another thread writes."""
 
@@ -80,16 +83,20 @@ class Sink(Protocol):
         """Let go of what a forked child must not share with its parent."""
 
 
-def open_sink(path: Path) -> Sink:
+def open_sink(path: Path, *, max_bytes: int | None = None, max_age: float | None = None) -> Sink:
     """Return the sink for a path, by its suffix: ``.jsonl`` or ``.ndjson``, ``.db`` or ``.sqlite``.
 
-    :raises ValueError: for any other suffix.
+    :param max_bytes: the size at which a JSON Lines file becomes a sealed segment.
+    :param max_age: the age in seconds at which it does.
+    :raises ValueError: for any other suffix, or for rotation of a database.
     """
     if path.suffix in JSONL_SUFFIXES:
         from chained_logging.sinks.jsonl import JsonlSink
 
-        return JsonlSink(path)
+        return JsonlSink(path, max_bytes=max_bytes, max_age=max_age)
     if path.suffix in SQLITE_SUFFIXES:
+        if max_bytes is not None or max_age is not None:
+            raise ValueError("max_bytes and max_age are for JSON Lines: a database is one file")
         from chained_logging.sinks.sqlite import SqliteSink
 
         return SqliteSink(path)

@@ -1,4 +1,8 @@
-"""JSON Lines: one stored line an entry, in one file that is only ever appended to."""
+"""JSON Lines: one stored line an entry, in a file that is only ever appended to.
+
+With `max_bytes` or `max_age` the file becomes a sealed segment when it is due, and
+the chain runs on in a new one; see :mod:`chained_logging.sinks.segments`.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +10,37 @@ import errno
 import os
 import stat
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from chained_logging import chain
 from chained_logging.sinks import EMPTY, Head, Notice, Record, sync_directory, sync_file
+from chained_logging.sinks.segments import (
+    complete_manifest,
+    segment_path,
+    segment_paths,
+)
 
 # The longest stored line: a body, its hash, a signature, the line feed.
 _MAX_LINE = chain.MAX_BODY + 256
+_BLOCK = 4 * _MAX_LINE
+_FIRST_BYTES = b'{"action":"'  # of every stored line
 
 
 class JsonlSink:
     """See :class:`chained_logging.sinks.Sink`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, *, max_bytes: int | None = None, max_age: float | None = None
+    ) -> None:
         self._path = path
+        self._max_bytes = max_bytes
+        self._max_age = max_age
         self._fd = -1
         self._file: tuple[int, int] | None = None  # device and inode of the file we hold
         self._size = 0  # bytes in it when we last looked
+        self._began = 0.0  # when its first entry was made
         self._head = EMPTY
         self.notices: list[Notice] = []
 
@@ -54,6 +71,8 @@ class JsonlSink:
                 chain.stored_line(body, hash, signature) + b"\n"
                 for _, body, hash, signature in records
             )
+        if self._max_bytes is not None and self._size + len(data) > self._max_bytes:
+            self._seal()
         self._write(data)
         self._size += len(data)
         self._head = Head(records[-1][0], records[-1][2])
@@ -72,17 +91,20 @@ class JsonlSink:
         try:
             sync_file(self._fd)
         except OSError as error:
-            if error.errno != errno.EBADF:  # closed meanwhile, by _reopen(), which syncs first
+            if error.errno != errno.EBADF:  # closed meanwhile, by us, who synced it before
                 raise
 
+    def tend(self) -> None:
+        if self._max_age is not None and self._size and time.time() - self._began > self._max_age:
+            self._seal()
+
     def records(self, start: int = 0) -> Iterator[Record]:
-        with open(self._path, "rb") as file:
-            for line in file:
-                if line.endswith(b"\n"):
-                    body, hash, signature = chain.split_line(line[:-1])
-                    seq, _ = chain.position(body)
-                    if seq >= start:
-                        yield Record(seq, body, hash, signature)
+        sealed = segment_paths(self._path)
+        for number, path in enumerate(sealed, 1):
+            # A segment ends where the next begins: what lies before `start` is not read.
+            if number == len(sealed) or sealed[number] > segment_path(self._path, start):
+                yield from _records(path, start)
+        yield from _records(self._path, start)
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -90,35 +112,26 @@ class JsonlSink:
         self._fd, self._file, self._size = -1, None, 0
 
     def forked(self) -> None:
-        self.close()  # O_APPEND makes sharing harmless; our idea of size and head is what must go
-        self._head = EMPTY
+        pass  # one open file with O_APPEND, written under a lock, can be shared
 
     # --- What is not the usual case.
 
     def _reopen(self) -> Head:
         """Open the file that stands at the path, or a new one."""
-        known = self._fd >= 0
+        known, before = self._fd >= 0, self._head
         if known:
-            self._catch_up()  # others may have written to the old file after we last did
+            before = self._catch_up()  # others may have written to the old file after we last did
             sync_file(self._fd)
-        before = self._head
+        fd, found = self._open()
         self.close()
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        fd = os.open(self._path, flags, 0o600)
-        try:
-            found = os.fstat(fd)
-            if not stat.S_ISREG(found.st_mode):
-                raise OSError(f"{self._path} is not a regular file")
-            if found.st_nlink > 1:
-                # Under its other name it would have another lock, and so a second chain.
-                raise OSError(f"{self._path} has more than one name (hard links)")
-        except OSError:
-            os.close(fd)
-            raise
+        self._fd, self._file = fd, (found.st_dev, found.st_ino)
+        self._head = EMPTY
+        # What was sealed stands before what is in the file, which may be new and empty.
+        segments = complete_manifest(self._path)
+        if segments:
+            self._head = Head(segments[-1].last_seq, segments[-1].last_hash)
         if found.st_size == 0:
             sync_directory(self._path)
-        self._fd, self._file, self._size = fd, (found.st_dev, found.st_ino), 0
-        self._head = EMPTY
         self._catch_up()
         if known and self._head.seq < before.seq:
             # Moved away or deleted under us. The chain goes on where it was: never a second
@@ -128,6 +141,21 @@ class JsonlSink:
                 Notice("log.reopen", {"cause": "the file was moved, deleted or replaced"})
             )
         return self._head
+
+    def _open(self) -> tuple[int, os.stat_result]:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        fd = os.open(self._path, flags, 0o600)
+        found = os.fstat(fd)
+        reason = None
+        if not stat.S_ISREG(found.st_mode):
+            reason = "is not a regular file"
+        elif found.st_nlink > 1:
+            # Under its other name it would have another lock, and so a second chain.
+            reason = "has more than one name (hard links)"
+        if reason is not None:
+            os.close(fd)
+            raise OSError(f"{self._path} {reason}")
+        return fd, found
 
     def _truncated(self, size: int) -> None:
         self.notices.append(
@@ -140,38 +168,119 @@ class JsonlSink:
             self._head = before
 
     def _catch_up(self) -> Head:
-        """Read the last line, and move a torn one out of the way first."""
+        """Read the last entry that others wrote, and move what a crash left behind out of the way.
+
+        :raises OSError: if this is no log, or cannot be read; the file is then as it was.
+        """
         size = os.fstat(self._fd).st_size
-        start = max(self._size, size - 2 * _MAX_LINE)
-        tail = os.pread(self._fd, size - start, start)
-        end = tail.rfind(b"\n") + 1
-        if end < len(tail):
-            if end == 0 and start > self._size:
-                raise OSError(f"{self._path} does not end in a line: it is not a log of ours")
-            self._set_aside(tail[end:], start + end)
+        start, tail, end = self._last_lines(size)
+        found = _last_entry(tail[:end])
+        if found is not None:
+            head, whole = found
+            if head.seq > self._head.seq or self._size == 0:
+                self._head = head
+            if not whole:
+                cause = "after the last entry stood lines that are none"
+                self.notices.append(Notice("log.recover", {"cause": cause}))
+        elif end and self._head == EMPTY:
+            raise OSError(f"{self._path} does not end in an entry: it is not a log")
+        if end < len(tail) or start + len(tail) < size:
+            torn = tail[end:]
+            if self._head == EMPTY and torn[: len(_FIRST_BYTES)] != _FIRST_BYTES[: len(torn)]:
+                raise OSError(f"{self._path} does not begin with an entry: it is not a log")
+            self._set_aside(start + end, size)
             size = start + end
-        if end:
-            line = tail[tail.rfind(b"\n", 0, end - 1) + 1 : end - 1]
-            try:
-                body, hash, _ = chain.split_line(line)
-                self._head = Head(chain.position(body)[0], hash)
-            except ValueError as reason:
-                raise OSError(f"{self._path} does not end in an entry: {reason}") from None
+        if self._size == 0 and self._max_age is not None:
+            self._began = self._first_time(size)
         self._size = size
         return self._head
 
-    def _set_aside(self, torn: bytes, at: int) -> None:
+    def _last_lines(self, size: int) -> tuple[int, bytes, int]:
+        """Return where the last block with a line feed starts, it, and the end of its last line."""
+        stop = size
+        while True:
+            start = max(self._size, stop - _BLOCK)
+            tail = os.pread(self._fd, stop - start, start)
+            end = tail.rfind(b"\n") + 1
+            if end or start == self._size:
+                # Whole lines may begin before the block; with one more they do not.
+                if start > self._size and tail.count(b"\n") < 2:
+                    start = max(self._size, start - _BLOCK)
+                    tail = os.pread(self._fd, stop - start, start)
+                    end = tail.rfind(b"\n") + 1
+                return start, tail, end
+            stop = start
+
+    def _set_aside(self, at: int, size: int) -> None:
         """Keep the start of a line whose writer died, in a file of its own, and cut it off."""
         name = f"{self._path.name}.torn-{at}-{time.time_ns()}"
         aside = self._path.with_name(name)
         fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(fd, torn)
+        with open(fd, "wb") as file:
+            for offset in range(at, size, _BLOCK):
+                file.write(os.pread(self._fd, min(_BLOCK, size - offset), offset))
+            file.flush()
             os.fsync(fd)
-        finally:
-            os.close(fd)
         sync_directory(aside)
         os.ftruncate(self._fd, at)
         self.notices.append(
-            Notice("log.recover", {"cause": "a torn line", "bytes": len(torn), "kept_in": name})
+            Notice("log.recover", {"cause": "a torn line", "bytes": size - at, "kept_in": name})
         )
+
+    # --- Rotation.
+
+    def _seal(self) -> None:
+        """Make the file a sealed segment, and go on in a new one.
+
+        The order is what a crash in between is mended from: the data is on the disk, then the
+        name, then the manifest's line (which `complete_manifest` adds if it is not there).
+        """
+        if self._size == 0:
+            return
+        sync_file(self._fd)
+        target = segment_path(self._path, _first_seq(self._fd))
+        if target.exists():
+            raise OSError(f"{target} stands where a segment is to be sealed")
+        os.rename(self._path, target)
+        head = self._head
+        self.close()
+        self._reopen()
+        self._head = head
+
+    def _first_time(self, size: int) -> float:
+        """Return when the first entry was made, by its UUIDv7; now, if there is none yet."""
+        line = os.pread(self._fd, min(size, _MAX_LINE), 0).partition(b"\n")[0]
+        at = line.rfind(b'"id":"', 0, line.rfind(b'"ip_address":'))
+        try:
+            return (uuid.UUID(line[at + 6 : at + 42].decode()).int >> 80) / 1000
+        except ValueError:
+            return time.time()
+
+
+def _first_seq(fd: int) -> int:
+    """Return the ``seq`` of a file's first entry."""
+    line = os.pread(fd, _MAX_LINE, 0).partition(b"\n")[0]
+    return chain.position(chain.split_line(line).body)[0]
+
+
+def _last_entry(lines: bytes) -> tuple[Head, bool] | None:
+    """Return the last entry's place, and whether it is the last line."""
+    end = len(lines)
+    while end:
+        begin = lines.rfind(b"\n", 0, end - 1) + 1
+        try:
+            body, hash, _ = chain.split_line(lines[begin : end - 1])
+            return Head(chain.position(body)[0], hash), end == len(lines)
+        except ValueError:
+            end = begin
+    return None
+
+
+def _records(path: Path, start: int) -> Iterator[Record]:
+    with open(path, "rb") as file:
+        for line in file:
+            if line.endswith(b"\n"):
+                body, hash, signature = chain.split_line(line[:-1])
+                seq, _ = chain.position(body)
+                if seq >= start:
+                    yield Record(seq, body, hash, signature)

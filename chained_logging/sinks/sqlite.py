@@ -78,7 +78,8 @@ class SqliteSink:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._wal = -1
-        self._file: tuple[int, int] | None = None
+        self._file: tuple[int, int] | None = None  # device and inode of the file we knew last
+        self._size = 0
         self._version = -1
         self._head = EMPTY
         self.notices: list[Notice] = []
@@ -87,6 +88,12 @@ class SqliteSink:
         try:
             found = os.stat(self._path)
             same = (found.st_dev, found.st_ino) == self._file
+            if same and found.st_size < self._size:  # a log's database only grows
+                raise OSError(
+                    f"{self._path} was cut from {self._size} to {found.st_size} bytes; once it is "
+                    "moved away, the log goes on in a new file"
+                )
+            self._size = found.st_size
         except FileNotFoundError:
             same = False
         try:
@@ -99,6 +106,9 @@ class SqliteSink:
         except sqlite3.Error as error:
             raise OSError(f"{self._path}: {error}") from error
         return self._head
+
+    def tend(self) -> None:
+        """Nothing is due by the clock here."""
 
     def resume(self, head: Head) -> None:
         self._head = head
@@ -144,24 +154,22 @@ class SqliteSink:
             os.close(self._wal)
         if self._connection is not None:
             self._connection.close()
-        self._connection, self._wal, self._file = None, -1, None
+        self._connection, self._wal = None, -1
 
     def forked(self) -> None:
         if self._connection is not None:
             _inherited.append(self._connection)
             self._connection = None
-        self.close()
-        self._head = EMPTY
 
     # --- What is not the usual case.
 
     def _reopen(self) -> Head:
-        known, before = self._connection is not None, self._head
+        known = self._file is not None
         if self._connection is not None:
-            self._catch_up(self._connection)
-            before = self._head
+            self._catch_up(self._connection)  # others may have written to the old file since
             self.sync()
-            self.close()
+        before = self._head
+        self.close()
         self._open()
         if known and self._head.seq < before.seq:
             # See JsonlSink: never a second genesis.
@@ -172,8 +180,7 @@ class SqliteSink:
         return self._head
 
     def _open(self) -> None:
-        new = not self._path.exists()
-        if new:  # made by us, so that it is not for others to read
+        if not self._path.exists():  # made by us, so that it is not for others to read
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         found = os.lstat(self._path)
         if not os.path.isfile(self._path) or os.path.islink(self._path):
@@ -188,19 +195,20 @@ class SqliteSink:
             check_same_thread=False,  # the log's own lock is what keeps threads apart
         )
         try:
+            new = not _has_entries(connection, self._path)  # first: a stranger's stays as it is
             # Several processes that do this at once on a new file get "database is locked" at
             # once, whatever the timeout: it is done under the log's lock.
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
-            if not _has_entries(connection):
-                _create(connection, self._path)
+            if new:
+                _create(connection)
             self._head = EMPTY
             self._catch_up(connection)
         except BaseException:
             connection.close()
             raise
         self._connection = connection
-        self._file = (found.st_dev, found.st_ino)
+        self._file, self._size = (found.st_dev, found.st_ino), found.st_size
         self._wal = os.open(f"{self._path}-wal", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         sync_directory(self._path)
 
@@ -216,7 +224,7 @@ def _uri(path: Path, mode: str) -> str:
     return f"{path.absolute().as_uri()}?mode={mode}"
 
 
-def _has_entries(connection: sqlite3.Connection) -> bool:
+def _has_entries(connection: sqlite3.Connection, path: Path) -> bool:
     """Tell a log from an empty database.
 
     :raises OSError: if it is a database of something else.
@@ -226,11 +234,11 @@ def _has_entries(connection: sqlite3.Connection) -> bool:
     if application == APPLICATION_ID and objects:
         return True
     if objects:
-        raise OSError("this is a database of something else: it has tables, and none is a log's")
+        raise OSError(f"{path} is a database of something else: it has tables, and no log's mark")
     return False
 
 
-def _create(connection: sqlite3.Connection, path: Path) -> None:
+def _create(connection: sqlite3.Connection) -> None:
     import sqlite_utils  # 0.1 s to import, and needed once in a log's life
 
     if sqlite3.sqlite_version_info < (3, 31):

@@ -1,0 +1,117 @@
+"""Sealed segments of a JSON Lines log: their names, and the manifest that lists them.
+
+A log ``audit.jsonl`` that has grown or aged enough is renamed to
+``audit.00000000000000000000.jsonl``, after the ``seq`` of its first entry, and
+goes on in a new ``audit.jsonl``. A sealed segment is never written again.
+``audit.jsonl.manifest`` gains one line for each, in canonical JSON: a catalogue
+for whoever ships or counts segments. What proves them is the chain itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from chained_logging import chain
+from chained_logging.sinks import sync_directory
+
+
+class Segment(NamedTuple):
+    """One line of the manifest."""
+
+    bytes: int
+    file: str
+    first_prev_hash: str
+    first_seq: int
+    last_hash: str
+    last_seq: int
+    sha256: str
+
+
+def segment_path(log: Path, first_seq: int) -> Path:
+    """Return a sealed segment's path: with 20 digits, so that names sort as entries do."""
+    return log.with_name(f"{log.stem}.{first_seq:020d}{log.suffix}")
+
+
+def segment_paths(log: Path) -> list[Path]:
+    """Return the sealed segments that stand beside a log, first to last."""
+    name = re.compile(re.escape(log.stem) + r"\.[0-9]{20}" + re.escape(log.suffix))
+    return sorted(path for path in log.parent.iterdir() if name.fullmatch(path.name))
+
+
+def manifest_path(log: Path) -> Path:
+    """Return the path of a log's manifest."""
+    return log.with_name(f"{log.name}.manifest")
+
+
+def read_manifest(log: Path) -> list[Segment]:
+    """Return the segments that were sealed, first to last; a torn last line is left out.
+
+    :raises OSError: if a line of the manifest is none.
+    """
+    try:
+        lines = manifest_path(log).read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return []
+    try:
+        return [Segment(**json.loads(line)) for line in lines]
+    except (TypeError, ValueError) as error:
+        raise OSError(f"{manifest_path(log)} is not a manifest: {error}") from None
+
+
+def complete_manifest(log: Path) -> list[Segment]:
+    """List what a crash left sealed but unlisted, and return all segments.
+
+    Only the holder of the log's lock may call this.
+
+    :raises OSError: if a segment or the manifest cannot be read or written.
+    """
+    segments = read_manifest(log)
+    listed = {segment.file for segment in segments}
+    missing = [path for path in segment_paths(log) if path.name not in listed]
+    if missing:
+        segments += [describe(path) for path in missing]
+        lines = [chain.canonical(segment._asdict()) + b"\n" for segment in segments]
+        # As a whole, since the last line may be torn.
+        draft = log.with_name(f"{log.name}.manifest.new")
+        fd = os.open(
+            draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+        )
+        with open(fd, "wb") as file:
+            file.writelines(lines)
+            file.flush()
+            os.fsync(fd)
+        os.rename(draft, manifest_path(log))
+        sync_directory(log)
+    return segments
+
+
+def describe(path: Path) -> Segment:
+    """Return a segment's line of the manifest, by reading all of it.
+
+    :raises OSError: if it cannot be read, or does not begin and end with an entry.
+    """
+    digest, size, first, last = hashlib.sha256(), 0, b"", b""
+    with open(path, "rb") as file:
+        for line in file:
+            digest.update(line)
+            size += len(line)
+            first, last = first or line, line
+    try:
+        first_seq, first_prev = chain.position(chain.split_line(first[:-1]).body)
+        body, last_hash, _ = chain.split_line(last[:-1])
+        last_seq, _ = chain.position(body)
+    except ValueError as error:
+        raise OSError(f"{path} is no segment: {error}") from None
+    facts: dict[str, Any] = {"bytes": size, "file": path.name, "sha256": digest.hexdigest()}
+    return Segment(
+        first_prev_hash=first_prev,
+        first_seq=first_seq,
+        last_hash=last_hash,
+        last_seq=last_seq,
+        **facts,
+    )
