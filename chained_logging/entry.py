@@ -121,6 +121,8 @@ def draft(
             text[name] = _RULES[name](value)
         except ValueError as problem:
             problems[name] = str(problem)
+        except Exception:  # a value whose own methods fail is no reason to break the caller
+            problems[name] = "cannot be read"
     if text.get("ip_address") == "null" and text.get("actor_type") not in _ADDRESSLESS:
         problems["ip_address"] = "is missing"
     if "invalid" in context or "oversize" in context:
@@ -360,7 +362,7 @@ def _shrink(text: Mapping[str, str], excess: int) -> dict[str, str]:
     If that is not enough (a hundred thousand small values), the digest of the
     whole object stands in it under the name ``all``.
     """
-    parsed = {name: json.loads(text[name]) for name in ("context", "old_values") if name in text}
+    parsed = {name: _parse(text[name]) for name in ("context", "old_values") if name in text}
     objects = {"/context": parsed["context"]}
     if "invalid" in parsed["context"]:
         objects["/context/invalid"] = parsed["context"].pop("invalid")
@@ -408,6 +410,17 @@ def _shrink(text: Mapping[str, str], excess: int) -> dict[str, str]:
     if "/old_values" in objects:
         shrunk["old_values"] = chain.canonical_text(objects["/old_values"])
     return shrunk
+
+
+def _parse(text: str) -> dict[str, Any]:
+    """Read canonical JSON back: an integer beyond 2**53 in it was a float, such as 1e16."""
+
+    def integer(digits: str) -> int | float:
+        value = int(digits)
+        return value if abs(value) <= chain.MAX_SAFE_INTEGER else float(digits)
+
+    parsed: dict[str, Any] = json.loads(text, parse_int=integer)
+    return parsed
 
 
 def _pointer(key: str) -> str:
@@ -494,6 +507,8 @@ class AuditEntry:
         """The body as parsed JSON."""
         if self._fields is None:
             self._fields = json.loads(self.body)
+            if self.hash is None:  # it has no place in the chain yet
+                del self._fields["seq"], self._fields["prev_hash"]
         return self._fields
 
     @property

@@ -508,13 +508,17 @@ def _check_regular(path: str) -> None:
             raise _Unchecked(f"{path} is a directory: name the files in it")
         if not stat.S_ISREG(mode):
             raise _Unchecked(f"{path} is not a regular file")
-        with open(path, "rb"):
-            pass
+        if not os.access(path, os.R_OK):
+            raise _Unchecked(f"{path} cannot be read: permission denied")
     except OSError as error:
         raise _Unchecked(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _magic(path: str) -> bytes:
+    # To open and close a database that this very process writes would drop SQLite's locks on it
+    # (https://www.sqlite.org/howtocorrupt.html, 2.2). While it is open, this file is beside it.
+    if os.path.exists(path + "-shm"):
+        return _SQLITE
     with open(path, "rb") as file:
         return file.read(16)
 

@@ -82,7 +82,7 @@ def test_reopening_goes_on(path: Path) -> None:
     assert actions(check_chain(path)) == ["log.open", *["read", "many"] * 3]
     with AuditLog(path) as log:
         assert [entry.seq for entry in log.entries(3)] == [3, 4, 5, 6]
-        assert [entry.line for entry in log.entries()][0].endswith(b'"}')
+        assert next(entry.line for entry in log.entries()).endswith(b'"}')
 
 
 def test_two_logs_of_one_path_are_one_chain(path: Path) -> None:
@@ -643,24 +643,25 @@ def test_what_not_even_the_spill_file_takes_is_named_at_close(path: Path) -> Non
 
 
 def test_a_crash_while_spilled_events_are_chained_repeats_none(path: Path) -> None:
-    program = LIMIT + textwrap.dedent("""
+    program = """
+        import errno, os, warnings
         warnings.simplefilter("ignore")
-        log = AuditLog(path)
-        full()
-        for n in range(250):
-            log.append(f"kept-{n}", **EVENT)
-        limit(resource.RLIM_INFINITY)
-        writes = 0
-        write = log._sink.write
+        log = AuditLog(path, sync_interval=1000)
+        write, writes = log._sink.write, 0
+        def failing(records):
+            raise OSError(errno.EIO, "Input/output error")
         def dying(records):
             global writes
             writes += 1
             if writes == 3:
                 os._exit(0)
             write(records)
+        log._sink.write = failing
+        for n in range(250):
+            log.append(f"kept-{n}", **EVENT)
         log._sink.write = dying
         log.append("after", **EVENT)
-    """)
+    """
     run(program, path)
     assert len(check_chain(path)) == 201
     with AuditLog(path) as log:
