@@ -15,7 +15,7 @@ import structlog
 
 from chained_logging import AuditLog, AuditProcessor, verify
 
-DEFAULT = Path(__file__).parents[2] / "shared" / "data" / "cloudtrail" / "events.jsonl.gz"
+DEFAULT = Path(__file__).parent / "data" / "cloudtrail.jsonl.gz"
 DENIED = ("AccessDenied", "UnauthorizedOperation", "Client.UnauthorizedOperation")
 
 

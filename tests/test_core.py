@@ -23,7 +23,7 @@ import chained_logging
 from chained_logging import AuditHandler, AuditLog, AuditProcessor, InvalidEntry, chain, values
 from chained_logging.entry import draft
 
-VECTORS = Path(__file__).parents[2] / "shared" / "data" / "vectors" / "jcs"
+VECTORS = Path(__file__).parent / "vectors" / "jcs"
 text = st.text(st.characters(exclude_categories=["Cs"]))
 plain = st.recursive(
     st.none()
