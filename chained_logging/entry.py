@@ -125,6 +125,8 @@ def draft(
             problems[name] = "cannot be read"
     if text.get("ip_address") == "null" and text.get("actor_type") not in _ADDRESSLESS:
         problems["ip_address"] = "is missing"
+    if not _STRINGS.issuperset(map(type, context)):  # a key may be "invalid" in disguise
+        context = values.jsonable(context)
     if "invalid" in context or "oversize" in context:
         context = {_free_name(key, context): value for key, value in context.items()}
     if problems:
@@ -144,6 +146,9 @@ def draft(
     if sum(map(len, parts)) * 4 > _ROOM and _bytes(*parts) > _ROOM:
         parts = _assemble(_shrink(text, _bytes(*parts) - _ROOM))
     return Draft(id, *parts, bool(problems))
+
+
+_STRINGS: Final = frozenset({str})
 
 
 def _assemble(text: Mapping[str, str]) -> tuple[str, str, str]:
@@ -366,6 +371,7 @@ def _shrink(text: Mapping[str, str], excess: int) -> dict[str, str]:
     objects = {"/context": parsed["context"]}
     if "invalid" in parsed["context"]:
         objects["/context/invalid"] = parsed["context"].pop("invalid")
+    invalid = dict(objects.get("/context/invalid", {}))
     if "old_values" in parsed:
         objects["/old_values"] = parsed["old_values"]
     singles = {
@@ -398,8 +404,8 @@ def _shrink(text: Mapping[str, str], excess: int) -> dict[str, str]:
                 digest = _digest(text[parent[1:]])
                 objects[parent] = {"all": json.loads(digest)}
                 pointers.append(f"{parent}/all")
-        for field in objects.get("/context/invalid", ()):
-            digest = _digest(chain.canonical_text(objects["/context/invalid"][field]))
+        for field, value in invalid.items():
+            digest = _digest(chain.canonical_text(value))
             objects["/context/invalid"][field] = json.loads(digest)
             pointers.append(f"/context/invalid/{field}")
 

@@ -9,7 +9,6 @@ import base64
 import dataclasses
 import datetime as dt
 import enum
-import itertools
 import json
 import math
 import numbers
@@ -72,6 +71,8 @@ def timestamp_text(moment: dt.datetime) -> str:
 
 def clean(text: str) -> str:
     """Return a string with lone surrogates written out as their escapes (``\\udc80``)."""
+    if type(text) is not str:  # a subclass, whose methods are not to be trusted
+        text = str.__str__(text)
     if text.isascii():
         return text
     return _SURROGATE.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
@@ -122,18 +123,30 @@ class _Walk:
         if isinstance(value, tuple) and hasattr(value, "_fields"):
             return self._mapping(zip(value._fields, value, strict=False), depth)
         if isinstance(value, Set):
-            return sorted((self.convert(item, depth) for item in value), key=chain.canonical)
+            return sorted(self._items(value, depth), key=chain.canonical)
         if isinstance(value, Sequence) or type(value) in _VIEWS:
-            return [self.convert(item, depth) for item in value]
+            return self._items(value, depth)
         return _repr(value)
+
+    def _items(self, values: Iterable[Any], depth: int) -> list[Any]:
+        items = []
+        for item in values:
+            items.append(self.convert(item, depth))
+            if self.seen > MAX_NODES:  # it may never end
+                break
+        return items
 
     def _mapping(self, items: Iterable[tuple[Any, Any]], depth: int) -> dict[str, Any]:
         result: dict[str, Any] = {}
+        last: dict[str, int] = {}
         for key, item in items:
-            name = _key(key)
-            if name in result:  # {1: …, "1": …}: neither is lost
-                name = next(n for i in itertools.count(2) if (n := f"{name}#{i}") not in result)
+            name = plain = _key(key)
+            while name in result:  # {1: …, "1": …}: neither is lost
+                last[plain] = last.get(plain, 1) + 1
+                name = f"{plain}#{last[plain]}"
             result[name] = self.convert(item, depth)
+            if self.seen > MAX_NODES:
+                break
         return result
 
 
@@ -149,7 +162,7 @@ def _scalar(value: Any) -> Any:
     if isinstance(value, dt.timedelta):
         return _float(value.total_seconds())
     if isinstance(value, bytes | bytearray | memoryview):
-        return "base64:" + base64.b64encode(value).decode()
+        return "base64:" + base64.b64encode(bytes(value)).decode()
     if isinstance(value, _TEXT_TYPES):
         return clean(str(value))
     if isinstance(value, BaseException):
