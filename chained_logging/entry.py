@@ -394,7 +394,9 @@ def _shrink(text: Mapping[str, str], excess: int) -> dict[str, str]:
             objects[parent][key] = json.loads(digest)
         else:
             singles[key] = f"[{digest}]" if key == "changed_fields" else digest
-        pointer = f"{parent}/{_pointer(key)}" + ("/0" if key == "changed_fields" else "")
+        pointer = f"{parent}/{_pointer(key)}" + (
+            "/0" if not parent and key == "changed_fields" else ""
+        )
         pointers.append(pointer)
         excess -= _bytes(item) - _bytes(digest) - _bytes(quote(pointer)) - 3
     if excess > 0:

@@ -13,8 +13,8 @@ class SyncGate:
     Whoever finds no sync under way leads the next one, and the others wait for
     it. A leader first gives as many callers as shared the last sync the time to
     come, at most half as long as that sync took: without this, threads that
-    write, wait and write again split into small groups (16 threads reached 4
-    times the rate of one; with it 8 times).
+    write, wait and write again split into small groups. ``benchmarks/fsync.py``
+    shows the rates.
 
     :param sync: makes one sync, and returns the highest ticket that it covers.
         OSError is handed to all whom this sync should have covered.

@@ -1,0 +1,424 @@
+"""What values that JSON cannot carry become: the table of docs/format.md; nothing breaks."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import datetime as dt
+import enum
+import ipaddress
+import itertools
+import numbers
+import pathlib
+import subprocess
+import sys
+import time
+import types
+import uuid
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import pytest
+import rfc8785
+from conftest import read_json
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chained_logging import values
+
+
+def decoded(value: Any) -> Any:
+    """Encode, check the form with an independent implementation, and read it back."""
+    text = values.encode(value)
+    back = read_json(text)
+    assert rfc8785.dumps(back) == text.encode()
+    return back
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    PAIR = (1, 2)
+
+
+class Level(enum.IntEnum):
+    HIGH = 3
+
+
+class Name(str):
+    def __str__(self) -> str:
+        return "not this"
+
+
+class Point(NamedTuple):
+    x: int
+    y: object
+
+
+@dataclasses.dataclass
+class Patient:
+    name: str
+    born: dt.date
+    tags: set[str]
+
+
+@numbers.Integral.register
+class NumpyLike:
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __int__(self) -> int:
+        return self.value
+
+
+@numbers.Real.register
+class NumpyFloat:
+    def __float__(self) -> float:
+        return 0.5
+
+
+class Nested(Exception):
+    pass
+
+
+class ReprRaises:
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+class ReprIsNoString:
+    def __repr__(self) -> str:
+        return 5  # type: ignore[return-value]
+
+
+class ReprIsSubclass:
+    def __repr__(self) -> str:
+        return Name("text")
+
+
+class StrRaises(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+class OddDecimal(Decimal):
+    def __str__(self) -> str:
+        return Name("text")
+
+
+class IterRaises(collections.UserList):
+    def __iter__(self) -> Any:
+        raise RuntimeError("no")
+
+
+class LenRaises(collections.UserDict):
+    def items(self) -> Any:
+        raise RuntimeError("no")
+
+
+class ClassRaises:
+    @property
+    def __class__(self) -> Any:  # type: ignore[override]
+        raise RuntimeError("no")
+
+
+EAST = dt.timezone(dt.timedelta(hours=2))
+ROWS = [
+    pytest.param(2**53 - 1, 2**53 - 1, id="largest-integer"),
+    pytest.param(2**53, "9007199254740992", id="integer-beyond"),
+    pytest.param(-(2**53), "-9007199254740992", id="integer-below"),
+    pytest.param(10**4299, "1" + "0" * 4299, id="4,300-digits"),
+    pytest.param(2**20000, hex(2**20000), id="hexadecimal"),
+    pytest.param(-(2**20000), hex(-(2**20000)), id="negative-hexadecimal"),
+    pytest.param(float("nan"), "NaN", id="nan"),
+    pytest.param(float("inf"), "Infinity", id="infinity"),
+    pytest.param(float("-inf"), "-Infinity", id="minus-infinity"),
+    pytest.param("a\udc80b", "a\\udc80b", id="lone-surrogate"),
+    pytest.param({"\ud800": 1}, {"\\ud800": 1}, id="lone-surrogate-in-key"),
+    pytest.param(
+        dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=EAST), "2026-01-02T01:04:05.000000Z", id="aware"
+    ),
+    pytest.param(
+        dt.datetime(999, 1, 2, tzinfo=dt.UTC), "0999-01-02T00:00:00.000000Z", id="year-999"
+    ),
+    pytest.param(dt.datetime(2026, 1, 2, 3, 4, 5, 6), "2026-01-02T03:04:05.000006", id="naive"),
+    pytest.param(dt.date(2026, 1, 2), "2026-01-02", id="date"),
+    pytest.param(dt.time(3, 4), "03:04:00", id="time"),
+    pytest.param(dt.timedelta(days=1, microseconds=500_000), 86400.5, id="timedelta"),
+    pytest.param(dt.timedelta(seconds=1), 1, id="timedelta-whole"),
+    pytest.param(b"\x00\xff\xfe?", "base64:AP/+Pw==", id="bytes"),
+    pytest.param(bytearray(b"a"), "base64:YQ==", id="bytearray"),
+    pytest.param(memoryview(b"abcd")[::2], "base64:YWM=", id="memoryview"),
+    pytest.param(uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001", id="uuid"),
+    pytest.param(Decimal("1.50"), "1.50", id="decimal"),
+    pytest.param(Decimal("NaN"), "NaN", id="decimal-nan"),
+    pytest.param(Fraction(1, 3), "1/3", id="fraction"),
+    pytest.param(pathlib.PurePosixPath("/a/b"), "/a/b", id="path"),
+    pytest.param(pathlib.PurePosixPath("/\udc80"), "/\\udc80", id="path-not-utf8"),
+    pytest.param(ipaddress.ip_address("::1"), "::1", id="address"),
+    pytest.param(ipaddress.ip_network("10.0.0.0/8"), "10.0.0.0/8", id="network"),
+    pytest.param(Colour.RED, "red", id="enum"),
+    pytest.param(Colour.PAIR, [1, 2], id="enum-of-a-tuple"),
+    pytest.param(Level.HIGH, 3, id="int-enum"),
+    pytest.param((1, "a"), [1, "a"], id="tuple"),
+    pytest.param(range(3), [0, 1, 2], id="range"),
+    pytest.param(collections.deque([1, 2]), [1, 2], id="deque"),
+    pytest.param({"a": 1}.values(), [1], id="values-view"),
+    pytest.param({"b": 1, "a": 2}.keys(), ["a", "b"], id="keys-view"),
+    pytest.param({3, 1, 2}, [1, 2, 3], id="set"),
+    pytest.param(frozenset({10, 9, "a", None}), ["a", 10, 9, None], id="mixed-set"),
+    pytest.param({"\U0001f600", "\ufb33"}, ["\ufb33", "\U0001f600"], id="set-by-bytes"),
+    pytest.param(
+        Patient("Zoë", dt.date(1990, 1, 1), {"b", "a"}),
+        {"name": "Zoë", "born": "1990-01-01", "tags": ["a", "b"]},
+        id="dataclass",
+    ),
+    pytest.param(Point(1, b""), {"x": 1, "y": "base64:"}, id="named-tuple"),
+    pytest.param(types.MappingProxyType({"a": 1}), {"a": 1}, id="mapping"),
+    pytest.param(
+        {1: "c", None: "b", 1.5: "d"},
+        {"1": "c", "null": "b", "1.5": "d"},
+        id="keys",
+    ),
+    pytest.param({True: 1, "true": 2}, {"true": 1, "true#2": 2}, id="collision"),
+    pytest.param({(1, 2): 1}, {"(1, 2)": 1}, id="key-by-str"),
+    pytest.param({Colour.RED: 1}, {"red": 1}, id="enum-key"),
+    pytest.param({1e16: 1, -0.0: 2}, {"10000000000000000": 1, "0": 2}, id="float-keys"),
+    pytest.param({2**53: 1}, {"9007199254740992": 1}, id="large-key"),
+    pytest.param(ValueError("bad"), {"message": "bad", "type": "ValueError"}, id="exception"),
+    pytest.param(
+        Nested("x"), {"message": "x", "type": f"{__name__}.Nested"}, id="exception-of-a-module"
+    ),
+    pytest.param(
+        StrRaises(),
+        {"message": "<unprintable StrRaises>", "type": f"{__name__}.StrRaises"},
+        id="exception-unprintable",
+    ),
+    pytest.param(NumpyLike(7), 7, id="integral"),
+    pytest.param(NumpyLike(2**60), str(2**60), id="integral-beyond"),
+    pytest.param(NumpyFloat(), 0.5, id="real"),
+    pytest.param(1j, "1j", id="anything-else"),
+    pytest.param(len, "<built-in function len>", id="function"),
+    pytest.param(ReprRaises(), "<unprintable ReprRaises>", id="unprintable"),
+    pytest.param(ReprIsNoString(), "<unprintable ReprIsNoString>", id="repr-is-no-string"),
+    pytest.param(Name("as stored"), "as stored", id="str-subclass"),
+    pytest.param(True, True, id="true"),
+    pytest.param(None, None, id="none"),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), ROWS)
+def test_table_of_the_format(value: Any, expected: Any) -> None:
+    assert decoded(value) == expected
+    assert type(decoded(value)) is type(expected) or isinstance(expected, int | float)
+    assert decoded([value]) == [expected]
+    assert decoded({"k": value}) == {"k": expected}
+    assert decoded({"k": [value]})["k"] == [expected]
+
+
+def test_minus_zero() -> None:
+    assert values.encode(-0.0) == "0"
+    assert values.encode({"a": [-0.0]}) == '{"a":[0]}'
+
+
+def test_no_value_is_lost_when_keys_collide() -> None:
+    assert decoded({"1": "a", 1: "b"}) == {"1": "a", "1#2": "b"}
+    assert decoded({"1": "a", 1: "b", b"1": "c", "1#2": "d"}) == {
+        "1": "a",
+        "1#2": "b",
+        "base64:MQ==": "c",
+        "1#2#2": "d",
+    }
+
+
+def test_thousands_of_colliding_keys_are_quick() -> None:
+    class Same:
+        def __str__(self) -> str:
+            return "same"
+
+    began = time.perf_counter()
+    got = decoded({Same(): n for n in range(8_000)})
+    assert time.perf_counter() - began < 1.5
+    assert len(got) == 8_000
+    assert got["same"] == 0
+    assert got["same#2"] == 1
+
+
+def test_cycles() -> None:
+    loop: list[Any] = [1]
+    loop.append(loop)
+    assert decoded(loop) == [1, "<cycle>"]
+    table: dict[str, Any] = {}
+    table["self"] = {"again": table}
+    assert decoded(table) == {"self": {"again": "<cycle>"}}
+    shared = [1]
+    assert decoded([shared, shared]) == [[1], [1]]
+
+
+def test_deep_nesting_is_cut_at_64() -> None:
+    value: Any = "bottom"
+    for _ in range(200):
+        value = [value]
+    got = decoded(value)
+    for _ in range(64):
+        assert type(got) is list
+        (got,) = got
+    assert got == "<too deep>"
+    value = "bottom"
+    for _ in range(64):
+        value = {"a": value}
+    assert "bottom" in values.encode(value)
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert "<too deep>" in values.encode(deep)
+    while deep:  # or its collection overflows the C stack on some Pythons
+        deep = deep.pop()
+
+
+def test_shared_references_do_not_explode() -> None:
+    bomb: Any = ["x"] * 10
+    for _ in range(40):
+        bomb = [bomb] * 10
+    began = time.perf_counter()
+    text = values.encode(bomb)
+    assert time.perf_counter() - began < 10
+    assert "<too large>" in text
+
+
+ENDLESS = """
+import itertools, resource, signal
+from chained_logging import values
+resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+signal.alarm(6)
+text = values.encode({})
+assert "<too large>" in text and len(text) < 50_000_000, len(text)
+"""
+
+
+@pytest.mark.parametrize(
+    "value", ["range(10**11)", "map(str, itertools.count())", "zip(itertools.count())"]
+)
+def test_ends_for_a_sequence_without_an_end(value: str) -> None:
+    program = ENDLESS.replace("{}", value)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, f"{value}: {done.returncode} {done.stderr[-300:]}"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ReprIsSubclass(),
+        OddDecimal("1"),
+        IterRaises([1]),
+        LenRaises({"a": 1}),
+        StrRaises(ReprRaises()),
+        {ReprRaises(): 1},
+        {ReprIsSubclass(): 1},
+        {StrRaises(): 1},
+        {frozenset({1}): 1},
+        dt.datetime(1, 1, 1, tzinfo=EAST),
+        dt.datetime(2026, 1, 1, tzinfo=dt.tzinfo()),
+        dt.timedelta.max,
+        Patient,
+        dataclasses.make_dataclass("Empty", [("a", int, dataclasses.field(init=False))])(),
+        {1, (2, 3), frozenset({4}), None, "x"},
+        iter([1]),
+        (n for n in range(3)),
+        Exception(ReprRaises()),
+        ExceptionGroup("many", [ValueError(1)]),
+        types.SimpleNamespace(a=ReprRaises()),
+        collections.defaultdict(list, a=[1]),
+        collections.Counter("aab"),
+        sys.modules[__name__],
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_nasty_values_do_not_raise(value: Any) -> None:
+    for nested in (value, [value], {"a": value}, {"a": {"b": value}}, (value,)):
+        decoded(nested)
+
+
+def test_a_class_property_that_raises() -> None:
+    assert decoded({"a": [ClassRaises()]}) == {"a": ["<unprintable ClassRaises>"]}
+
+
+def chosen(items: list[Any]) -> st.SearchStrategy[Any]:
+    """Draw one of these, by its place: some of them have no repr that hypothesis could print."""
+    return st.integers(0, len(items) - 1).map(lambda place: items[place])
+
+
+leaves = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(st.characters()),  # lone surrogates among them
+    st.binary(max_size=20),
+    st.datetimes(timezones=st.one_of(st.none(), st.just(EAST), st.just(dt.UTC))),
+    st.decimals(),
+    st.fractions(),
+    st.uuids(),
+    st.timedeltas(),
+    st.complex_numbers(),
+    chosen(
+        [
+            Colour.RED,
+            Level.HIGH,
+            Point(1, ReprRaises()),
+            Patient("\ud800", dt.date.min, {"x"}),
+            ReprRaises(),
+            ReprIsNoString(),
+            ReprIsSubclass(),
+            OddDecimal("1"),
+            StrRaises("x"),
+            NumpyLike(2**70),
+            NumpyFloat(),
+            Name("x"),
+            10**5000,
+            object,
+            ...,
+        ]
+    ),
+)
+keys = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(st.characters(), max_size=4),
+    st.tuples(st.integers(0, 3)),
+    st.sampled_from(["1", 1, 1.0, "1#2", Decimal(1), Colour.RED, "red", Fraction(1), b"1"]),
+)
+anything = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.lists(inner, max_size=4).map(tuple),
+        st.lists(inner, max_size=4).map(collections.deque),
+        st.dictionaries(keys, inner, max_size=5),
+        st.dictionaries(keys, inner, max_size=5).map(types.MappingProxyType),
+        inner.map(lambda value: Point(1, value)),
+    ),
+    max_leaves=15,
+)
+
+
+@given(anything)
+def test_encode_never_raises_and_is_canonical(value: Any) -> None:
+    decoded(value)
+
+
+@given(st.dictionaries(keys, st.integers(0, 9), max_size=9))
+def test_every_key_keeps_its_value(value: dict[Any, int]) -> None:
+    assert sorted(decoded(value).values()) == sorted(value.values())
+    assert sorted(decoded([value])[0].values()) == sorted(value.values())
+
+
+@given(st.sets(st.one_of(st.integers(), st.text(max_size=3), st.booleans()), max_size=8))
+def test_sets_are_sorted_by_canonical_form(value: set[Any]) -> None:
+    found = decoded(value)
+    assert [rfc8785.dumps(x) for x in found] == sorted(rfc8785.dumps(x) for x in found)
+    assert len(found) == len(value)
+    for order in itertools.islice(itertools.permutations(value), 5):
+        assert values.encode(set(order)) == values.encode(value)
