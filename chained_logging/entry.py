@@ -16,7 +16,10 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import orjson
+from orjson import Fragment
 
 from chained_logging import chain, values
 from chained_logging.chain import quote
@@ -53,25 +56,57 @@ class AuditId(str):
     __slots__ = ()
 
 
-class Draft(NamedTuple):
-    """An entry that only lacks its place in the chain."""
+class Draft:
+    """An entry that only lacks its place in the chain.
 
-    id: AuditId
-    before_prev: str
-    before_seq: str
-    after_seq: str
-    incomplete: bool
+    :ivar fields: each value as ``orjson`` writes it canonically: a plain string, None, or a
+        ``Fragment`` that holds canonical JSON already.
+    """
+
+    __slots__ = ("fields", "id", "incomplete")
+
+    def __init__(self, id: AuditId, fields: dict[str, Any], incomplete: bool) -> None:
+        self.id = id
+        self.fields = fields
+        self.incomplete = incomplete
 
     def body(self, seq: int, prev_hash: str) -> bytes:
         """Return the canonical body at this place of the chain."""
-        return (
-            f'{self.before_prev},"prev_hash":"{prev_hash}"{self.before_seq},"seq":{seq}'
-            f"{self.after_seq}"
-        ).encode()
+        fields = self.fields
+        fields["seq"] = seq
+        fields["prev_hash"] = prev_hash
+        # 0.3 µs for the whole body. Field names are ASCII, so the order of bytes is that of
+        # RFC 8785, and strings are written as it asks.
+        body = orjson.dumps(fields, None, orjson.OPT_SORT_KEYS)
+        if len(body) > chain.MAX_BODY:
+            self.fields = _shrink(fields, len(body) - _ROOM)
+            return self.body(seq, prev_hash)
+        return body
+
+    @classmethod
+    def from_body(cls, body: bytes) -> Draft:
+        """Return the draft that had this body at any place.
+
+        :raises ValueError: if no draft could have had it.
+        """
+        try:
+            fields = _parse(body.decode())
+            place = fields["seq"], fields["prev_hash"]
+            incomplete = "invalid" in fields["context"]
+            for name in ("context", "old_values", "changed_fields"):
+                if name in fields:
+                    fields[name] = Fragment(chain.canonical_text(fields[name]))
+            draft = cls(AuditId(fields["id"]), fields, incomplete)
+            if draft.body(*place) == body:
+                return draft
+        except (KeyError, TypeError, RecursionError) as error:
+            raise ValueError(f"not the body of an entry: {error}") from None
+        raise ValueError("not the body of an entry: it is not canonical")
 
 
-# What the rest of the body can grow by once it has its place, and a little air.
-_ROOM: Final = chain.MAX_BODY - len(f',"prev_hash":"{"0" * 64}","seq":{2**63}')
+# A body has at most this after its shrinking, whatever its place: digests are as long as the
+# largest `seq` and the longest `prev_hash` leave room for.
+_ROOM: Final = chain.MAX_BODY - len(f"{2**63}{'0' * 64}")
 
 
 def draft(
@@ -101,30 +136,33 @@ def draft(
     }
     context: dict[str, Any] = {}
     for key, value in event.items():
-        if key in _RULES:
-            if value is not None:
-                given[key] = value
-        elif key in _ALIASES:
-            if value is not None:
-                _ALIASES[key](given, value)
-        elif key not in _NOT_CONTEXT:
+        name = _FIELD_OF.get(key)
+        if name is None:
             context[key] = value
+        elif value is None:
+            pass
+        elif name == "resource":
+            _resource(given, value)
+        elif name:
+            given[name] = value
     if "context" in event:
         _merge_context(context, event["context"])
 
     now = time.time_ns()
     id = AuditId(uuid7(now))
-    text: dict[str, str] = {}
+    fields: dict[str, Any] = {"id": id, "v": 1}
     problems: dict[str, str] = {}
     for name, value in given.items():
         try:
-            text[name] = _RULES[name](value)
+            fields[name] = _RULES[name](value)
         except ValueError as problem:
             problems[name] = str(problem)
         except Exception:  # a value whose own methods fail is no reason to break the caller
             problems[name] = "cannot be read"
-    if text.get("ip_address") == "null" and text.get("actor_type") not in _ADDRESSLESS:
+    if fields.get("ip_address", "") is None and fields.get("actor_type") not in _ADDRESSLESS:
         problems["ip_address"] = "is missing"
+    if "timestamp" not in fields:
+        fields["timestamp"] = timestamp(now)
     if not _STRINGS.issuperset(map(type, context)):  # a key may be "invalid" in disguise
         context = values.jsonable(context)
     if "invalid" in context or "oversize" in context:
@@ -134,42 +172,17 @@ def draft(
             raise InvalidEntry(problems)
         for name in problems:
             if name in _REQUIRED:
-                text[name] = f'"{UNKNOWN}"'
+                fields[name] = UNKNOWN
         context["invalid"] = {name: given[name] for name in problems}
-    if "timestamp" not in text:
-        text["timestamp"] = f'"{timestamp(now)}"'
-    text["id"] = f'"{id}"'
-    text["context"] = values.encode(context)
-
-    parts = _assemble(text)
-    # A character is at most 4 bytes: only what may be too long is counted in bytes.
-    if sum(map(len, parts)) * 4 > _ROOM and _bytes(*parts) > _ROOM:
-        parts = _assemble(_shrink(text, _bytes(*parts) - _ROOM))
-    return Draft(id, *parts, bool(problems))
+    fields["context"] = Fragment(values.encode(context))
+    return Draft(id, fields, bool(problems))
 
 
 _STRINGS: Final = frozenset({str})
 
 
-def _assemble(text: Mapping[str, str]) -> tuple[str, str, str]:
-    """Join the fields in canonical order, leaving out the two that the chain gives."""
-    # Written out, as a loop over the names takes three times as long.
-    changed = f'"changed_fields":{text["changed_fields"]},' if "changed_fields" in text else ""
-    old = f',"old_values":{text["old_values"]}' if "old_values" in text else ""
-    reason = f',"reason":{text["reason"]}' if "reason" in text else ""
-    session = f',"session_id":{text["session_id"]}' if "session_id" in text else ""
-    agent = f',"user_agent":{text["user_agent"]}' if "user_agent" in text else ""
-    return (
-        f'{{"action":{text["action"]},"actor_id":{text["actor_id"]},'
-        f'"actor_type":{text["actor_type"]},{changed}"context":{text["context"]},'
-        f'"id":{text["id"]},"ip_address":{text["ip_address"]}{old}',
-        f'{reason},"resource_id":{text["resource_id"]},"resource_type":{text["resource_type"]},'
-        f'"result":{text["result"]}',
-        f'{session},"timestamp":{text["timestamp"]}{agent},"v":1}}',
-    )
-
-
-# --- The rules: each takes a value as given and returns its JSON text, or raises ValueError.
+# --- The rules: each takes a value as given and returns what Draft.fields holds, or raises
+# ValueError.
 
 
 def _text(value: Any) -> str:
@@ -195,38 +208,31 @@ def _identifier(value: Any) -> str:
     if type(value) is str and value.isascii() and 0 < len(value) <= MAX_IDENTIFIER:
         if "\0" in value:
             raise ValueError("holds U+0000")
-        return quote(value)
+        return value
     value = _text(value)
     if not value:
         raise ValueError("is empty")
     if len(value.encode()) > MAX_IDENTIFIER:
         raise ValueError("is longer than 1,024 bytes")
-    return quote(value)
-
-
-def _plain(value: Any) -> str:
-    return quote(_text(value))
+    return value
 
 
 def _one_of(allowed: frozenset[str]) -> Callable[[Any], str]:
     names = ", ".join(sorted(allowed))
-    texts = {name: f'"{name}"' for name in allowed}
 
     def rule(value: Any) -> str:
-        try:
-            return texts[value]
-        except (KeyError, TypeError):
+        if type(value) is not str:
             value = values.jsonable(value)  # an Enum's value
-            if isinstance(value, str) and value in texts:
-                return texts[value]
-            raise ValueError(f"is not one of {names}") from None
+        if isinstance(value, str) and value in allowed:
+            return value
+        raise ValueError(f"is not one of {names}")
 
     return rule
 
 
-def _address(value: Any) -> str:
+def _address(value: Any) -> str | None:
     if value is None:
-        return "null"
+        return None
     return _address_text(value if type(value) is str else str(value))
 
 
@@ -242,7 +248,7 @@ def _address_text(value: str) -> str:
         if address.scope_id is not None:
             raise ValueError("has a zone, which no database keeps")
         address = address.ipv4_mapped or address
-    return f'"{address}"'
+    return str(address)
 
 
 def _time(value: Any) -> str:
@@ -261,28 +267,28 @@ def _time(value: Any) -> str:
     if value.utcoffset() is None:
         raise ValueError("has no zone")
     try:
-        return f'"{values.timestamp_text(value)}"'
+        return values.timestamp_text(value)
     except (ValueError, OverflowError):
         raise ValueError("is out of range") from None
 
 
-def _names(value: Any) -> str:
+def _names(value: Any) -> Fragment:
     if isinstance(value, str | bytes):
         raise ValueError("is not a list of names")
     names = values.jsonable(value)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError("is not a list of names")
-    return chain.canonical_text(names)
+    return Fragment(chain.canonical_text(names))
 
 
-def _object(value: Any) -> str:
+def _object(value: Any) -> Fragment:
     text = values.encode(value)
     if not text.startswith("{"):
         raise ValueError("is not an object")
-    return text
+    return Fragment(text)
 
 
-_RULES: Final[dict[str, Callable[[Any], str]]] = {
+_RULES: Final[dict[str, Callable[[Any], str | Fragment | None]]] = {
     "action": _identifier,
     "actor_id": _identifier,
     "actor_type": _one_of(ACTOR_TYPES),
@@ -291,18 +297,16 @@ _RULES: Final[dict[str, Callable[[Any], str]]] = {
     "result": _one_of(RESULTS),
     "ip_address": _address,
     "timestamp": _time,
-    "user_agent": _plain,
+    "user_agent": _text,
     "session_id": _identifier,
     "changed_fields": _names,
     "old_values": _object,
-    "reason": _plain,
+    "reason": _text,
 }
 _REQUIRED: Final = frozenset(
     {"action", "actor_id", "actor_type", "resource_type", "resource_id", "result", "ip_address"}
 )
-_ADDRESSLESS: Final = frozenset({'"service"', '"system"'})
-# What a capture puts into an event for its own use.
-_NOT_CONTEXT: Final = frozenset({"audit", "audit_id", "context", "event", "exc_info", "stack_info"})
+_ADDRESSLESS: Final = frozenset({"service", "system"})
 
 
 def _resource(given: dict[str, Any], value: Any) -> None:
@@ -317,18 +321,15 @@ def _resource(given: dict[str, Any], value: Any) -> None:
         given["resource_type"], given["resource_id"] = [value], None
 
 
-def _as(name: str) -> Callable[[dict[str, Any], Any], None]:
-    def alias(given: dict[str, Any], value: Any) -> None:
-        given[name] = value
-
-    return alias
-
-
-_ALIASES: Final[dict[str, Callable[[dict[str, Any], Any], None]]] = {
-    "actor": _as("actor_id"),
-    "user_id": _as("actor_id"),
-    "ip": _as("ip_address"),
-    "resource": _resource,
+# Where an event's key goes. Under "" is what is not kept under its own name: `context`, which is
+# merged, and what a capture puts into an event for its own use.
+_FIELD_OF: Final[Mapping[Any, str]] = {
+    **{name: name for name in _RULES},
+    "actor": "actor_id",
+    "user_id": "actor_id",
+    "ip": "ip_address",
+    "resource": "resource",
+    **dict.fromkeys(("audit", "audit_id", "context", "event", "exc_info", "stack_info"), ""),
 }
 
 
@@ -361,12 +362,17 @@ def _digest(text: str) -> str:
     return f'"sha256:{sha256(data).hexdigest()} ({len(data)} bytes)"'
 
 
-def _shrink(text: Mapping[str, str], excess: int) -> dict[str, str]:
+def _shrink(fields: Mapping[str, Any], excess: int) -> dict[str, Any]:
     """Put digests in the place of the largest values until `excess` bytes are gone, and say where.
 
     If that is not enough (a hundred thousand small values), the digest of the
     whole object stands in it under the name ``all``.
     """
+    text = {
+        name: orjson.dumps(value).decode()
+        for name, value in fields.items()
+        if name in ("context", "old_values", "changed_fields", "reason", "user_agent")
+    }
     parsed = {name: _parse(text[name]) for name in ("context", "old_values") if name in text}
     objects = {"/context": parsed["context"]}
     if "invalid" in parsed["context"]:
@@ -414,10 +420,10 @@ def _shrink(text: Mapping[str, str], excess: int) -> dict[str, str]:
     context = objects["/context"] | {"oversize": sorted(pointers)}
     if "/context/invalid" in objects:
         context["invalid"] = objects["/context/invalid"]
-    shrunk = {**text, **singles, "context": chain.canonical_text(context)}
+    shrunk = {**singles, "context": chain.canonical_text(context)}
     if "/old_values" in objects:
         shrunk["old_values"] = chain.canonical_text(objects["/old_values"])
-    return shrunk
+    return {**fields, **{name: Fragment(value) for name, value in shrunk.items()}}
 
 
 def _parse(text: str) -> dict[str, Any]:
@@ -443,31 +449,39 @@ def uuid7(now: int) -> str:
     """Return a UUIDv7 (RFC 9562, section 5.7) for a time in nanoseconds since 1970.
 
     All its other 74 bits are random, from the kernel. They are fetched for 256
-    at a time (0.9 µs an id becomes 0.5), and thrown away by a forked child,
-    which would repeat its parent's.
+    at a time, and thrown away by a forked child, which would repeat its parent's.
     """
-    global _random_owner
-    if _random_owner != os.getpid():
-        _random.clear()
-        _random_owner = os.getpid()
+    global _milli
+    ms = now // 1_000_000
+    cached, text = _milli
+    if cached != ms:
+        digits = f"{ms:012x}"
+        text = f"{digits[:8]}-{digits[8:]}-"
+        _milli = (ms, text)
     try:
-        random = _random.pop()
+        return text + _random.pop()
     except IndexError:
-        _random.extend(_random_parts(os.urandom(10 * 256).hex()))
-        random = _random.pop()
-    ms = f"{now // 1_000_000:012x}"
-    return f"{ms[:8]}-{ms[8:]}-{random}"
+        _random.extend(_random_parts(bytearray(os.urandom(10 * 256))))
+        return text + _random.pop()
 
 
-def _random_parts(digits: str) -> list[str]:
+def _random_parts(data: bytearray) -> list[str]:
+    """Return the third to fifth part of as many UUIDs as there are ten bytes, version 7."""
+    data[0::10] = data[0::10].translate(_VERSION)
+    data[2::10] = data[2::10].translate(_VARIANT)
+    digits = data.hex()
     return [
-        f"7{r[:3]}-{'89ab'[int(r[3], 16) & 3]}{r[4:7]}-{r[7:19]}"
-        for r in (digits[i : i + 20] for i in range(0, len(digits), 20))
+        f"{digits[i : i + 4]}-{digits[i + 4 : i + 8]}-{digits[i + 8 : i + 20]}"
+        for i in range(0, len(digits), 20)
     ]
 
 
+_VERSION = bytes(byte & 0x0F | 0x70 for byte in range(256))
+_VARIANT = bytes(byte & 0x3F | 0x80 for byte in range(256))
+_milli: tuple[int, str] = (-1, "")
 _random: list[str] = []
-_random_owner = os.getpid()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_random.clear)
 
 _second: tuple[int, str] = (-1, "")
 

@@ -1,6 +1,6 @@
 """The spill file: where events wait that the log could not take, until it can.
 
-``<log>.spill`` holds one JSON array a line. Whoever holds the log's lock may
+``<log>.spill`` holds one body a line, as it would be at ``seq`` 0. Whoever holds the log's lock may
 write it. Before its events are chained, the next ``seq`` is noted in it, so that a
 crash between chaining them and removing the file repeats none: those whose ``id``
 is in the log from there on are there already.
@@ -8,7 +8,6 @@ is in the log from there on are there already.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from chained_logging import chain
-from chained_logging.entry import AuditId, Draft
+from chained_logging.entry import Draft
 from chained_logging.sinks import sync_directory, sync_file
 
 
@@ -44,11 +43,11 @@ class Spill:
 
         :raises OSError: if that fails; a part may have been written, and is not counted.
         """
-        self._append([json.dumps(draft) for draft in drafts])
+        self._append([draft.body(0, chain.GENESIS) for draft in drafts])
 
     def mark(self, seq: int) -> None:
         """Note from where on the events will be chained."""
-        self._append([json.dumps(seq)])
+        self._append([b"%d" % seq])
 
     def read(self) -> Spilled:
         """Return what waits.
@@ -84,13 +83,13 @@ class Spill:
         self.path.unlink(missing_ok=True)
         sync_directory(self.path)
 
-    def _append(self, lines: Sequence[str]) -> None:
+    def _append(self, lines: Sequence[bytes]) -> None:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         fd = os.open(self.path, flags, 0o600)
         try:
             size = os.fstat(fd).st_size
             # A line feed first: a torn line before it spoils no other.
-            data = "".join(f"\n{line}\n" for line in lines).encode()
+            data = b"".join(b"\n%b\n" % line for line in lines)
             try:
                 while data:
                     data = data[os.write(fd, data) :]
@@ -106,20 +105,8 @@ class Spill:
 
 def _parse(line: bytes) -> Draft | int | None:
     """Return an event, a mark, or None for what is neither: the file may have been edited."""
+    text = line.strip()
     try:
-        item = json.loads(line)
-        if type(item) is int:
-            return item
-        id, before_prev, before_seq, after_seq, incomplete = item
-        draft = Draft(AuditId(id), before_prev, before_seq, after_seq, bool(incomplete))
-        body = draft.body(0, chain.GENESIS)
-        if chain.canonical(json.loads(body, parse_int=_integer)) == body:
-            return draft
-    except (TypeError, ValueError, RecursionError):
-        pass
-    return None
-
-
-def _integer(digits: str) -> int | float:
-    value = int(digits)
-    return value if abs(value) < 2**53 else float(digits)
+        return int(text) if text.isdigit() and len(text) < 20 else Draft.from_body(text)
+    except ValueError:
+        return None

@@ -21,6 +21,8 @@ from fractions import Fraction
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Final
 
+import orjson
+
 from chained_logging import chain
 
 MAX_DEPTH: Final = 64
@@ -45,18 +47,20 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 def encode(value: Any) -> str:
     """Return any Python value as canonical JSON text. Never raises, and ends for any input."""
-    # Most values are plain, or a flat object of plain ones: straight to the encoder. Whatever
-    # is nested goes by way of jsonable(), which alone bounds depth, size and cycles.
-    kind = type(value)
-    if kind in _PLAIN or (kind is dict and _PLAIN.issuperset(map(type, value.values()))):
+    # Most are a flat object of plain values, which orjson writes as RFC 8785 has it, in a
+    # tenth of the time: strings, integers up to 2**53 and keys in ASCII, whose order is the same
+    # by bytes and by UTF-16. Floats, nested values and all else go the careful way.
+    if type(value) is dict and _PLAIN.issuperset(map(type, value.values())):
         try:
-            return chain.canonical_text(value)
-        except ValueError:  # a surrogate, NaN, a large integer, a key that is no string
+            if "".join(value).isascii():
+                return orjson.dumps(value, None, _OPTIONS).decode()
+        except TypeError:  # a surrogate, a large integer, a key that is no string
             pass
     return chain.canonical_text(jsonable(value))
 
 
-_PLAIN = frozenset({str, int, float, bool, type(None)})
+_OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_SUBCLASS
+_PLAIN: Final = frozenset({str, int, bool, type(None)})
 
 
 def jsonable(value: Any) -> Any:
