@@ -153,6 +153,16 @@ def draft(
     fields: dict[str, Any] = {"id": id, "v": 1}
     problems: dict[str, str] = {}
     for name, value in given.items():
+        # The short way: ordinary text of a size where bytes cannot matter. 60 ns less a field.
+        if (
+            type(value) is str
+            and name in _IDENTIFIERS
+            and 0 < len(value) <= MAX_IDENTIFIER
+            and value.isascii()
+            and "\0" not in value
+        ):
+            fields[name] = value
+            continue
         try:
             fields[name] = _RULES[name](value)
         except ValueError as problem:
@@ -197,35 +207,32 @@ def _text(value: Any) -> str:
             value = str(value)
         if not isinstance(value, str):
             raise ValueError("is not text")
-    text = values.clean(value)
+    text: str = values.clean(value)
     if "\0" in text:
         raise ValueError("holds U+0000")
     return text
 
 
 def _identifier(value: Any) -> str:
-    # The short way: an ordinary string of a size where bytes cannot matter.
-    if type(value) is str and value.isascii() and 0 < len(value) <= MAX_IDENTIFIER:
-        if "\0" in value:
-            raise ValueError("holds U+0000")
-        return value
-    value = _text(value)
-    if not value:
+    text = _text(value)
+    if not text:
         raise ValueError("is empty")
-    if len(value.encode()) > MAX_IDENTIFIER:
+    if len(text.encode()) > MAX_IDENTIFIER:
         raise ValueError("is longer than 1,024 bytes")
-    return value
+    return text
 
 
-def _one_of(allowed: frozenset[str]) -> Callable[[Any], str]:
-    names = ", ".join(sorted(allowed))
+def _one_of(choices: frozenset[str]) -> Callable[[Any], str]:
+    names = ", ".join(sorted(choices))
+    allowed = {name: name for name in choices}
 
     def rule(value: Any) -> str:
         if type(value) is not str:
             value = values.jsonable(value)  # an Enum's value
-        if isinstance(value, str) and value in allowed:
-            return value
-        raise ValueError(f"is not one of {names}")
+        try:
+            return allowed[value]
+        except (KeyError, TypeError):
+            raise ValueError(f"is not one of {names}") from None
 
     return rule
 
@@ -278,6 +285,8 @@ def _names(value: Any) -> Fragment:
     names = values.jsonable(value)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError("is not a list of names")
+    if any("\0" in name for name in names):
+        raise ValueError("holds U+0000")
     return Fragment(chain.canonical_text(names))
 
 
@@ -306,6 +315,7 @@ _RULES: Final[dict[str, Callable[[Any], str | Fragment | None]]] = {
 _REQUIRED: Final = frozenset(
     {"action", "actor_id", "actor_type", "resource_type", "resource_id", "result", "ip_address"}
 )
+_IDENTIFIERS: Final = frozenset(name for name, rule in _RULES.items() if rule is _identifier)
 _ADDRESSLESS: Final = frozenset({"service", "system"})
 
 
@@ -330,6 +340,7 @@ _FIELD_OF: Final[Mapping[Any, str]] = {
     "ip": "ip_address",
     "resource": "resource",
     **dict.fromkeys(("audit", "audit_id", "context", "event", "exc_info", "stack_info"), ""),
+    **dict.fromkeys(("_record", "_from_structlog"), ""),
 }
 
 
@@ -380,7 +391,7 @@ def _shrink(fields: Mapping[str, Any], excess: int) -> dict[str, Any]:
     invalid = dict(objects.get("/context/invalid", {}))
     if "old_values" in parsed:
         objects["/old_values"] = parsed["old_values"]
-    singles = {
+    singles: dict[str, str] = {
         name: text[name] for name in ("changed_fields", "reason", "user_agent") if name in text
     }
     # Each place that can give: the object's pointer, the key in it, its text.
@@ -423,7 +434,7 @@ def _shrink(fields: Mapping[str, Any], excess: int) -> dict[str, Any]:
     shrunk = {**singles, "context": chain.canonical_text(context)}
     if "/old_values" in objects:
         shrunk["old_values"] = chain.canonical_text(objects["/old_values"])
-    return {**fields, **{name: Fragment(value) for name, value in shrunk.items()}}
+    return dict(fields) | {name: Fragment(value) for name, value in shrunk.items()}
 
 
 def _parse(text: str) -> dict[str, Any]:

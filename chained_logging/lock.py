@@ -51,11 +51,10 @@ class FileLock:
         :raises OSError: if the lock file cannot be opened, or is a link.
         """
         while True:
-            if self._fd < 0:
-                self._open()
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
+            fd = self._fd if self._fd >= 0 else self._open()
+            fcntl.flock(fd, fcntl.LOCK_EX)
             # A lock file that somebody deleted keeps nobody out any more: take the new one.
-            if os.fstat(self._fd).st_nlink:
+            if os.fstat(fd).st_nlink:
                 self.held = True
                 return
             self.close()
@@ -102,13 +101,14 @@ class FileLock:
         """Which run of the machine this is: it tells a power failure from tampering."""
         return self._boot
 
-    def _open(self) -> None:
+    def _open(self) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         fd = os.open(self.path, flags, 0o600)
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
             raise OSError(f"{self.path} is not a regular file")
         self._fd = fd
+        return fd
 
 
 def _boot_id() -> str:

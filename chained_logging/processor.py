@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import MutableMapping
+from contextvars import copy_context
 from typing import Any
 
 from chained_logging.context import current
@@ -69,9 +70,10 @@ class AuditProcessor:
         return event_dict
 
     def _record(self, method_name: str, event_dict: MutableMapping[str, Any]) -> AuditId:
-        event = {**_bound(), **event_dict} if _anything_bound() else dict(event_dict)
-        event.pop("_record", None)
-        event.pop("_from_structlog", None)
+        event = event_dict
+        bound = _bound()
+        if not bound.keys() <= event.keys():  # else merge_contextvars was here before
+            event = {**bound, **event}
         failed = method_name in _FAILURES
         info = event.get("exc_info")
         if info or "exception" in event:
@@ -79,18 +81,18 @@ class AuditProcessor:
             # True means the one being handled; so it is if format_exc_info was here already.
             caught = exception_of(info) or exception_of(sys.exc_info())
             if caught is not None:
-                event["exception"] = caught
+                event = {**event, "exception": caught}
         return self.log.record(
             event, action=event.get("event"), result="failure" if failed else "success"
         )
 
 
-def _anything_bound() -> bool:
-    return bool(current()) or "structlog.contextvars" in sys.modules
-
-
 def _bound() -> dict[str, Any]:
     """Return what structlog's context variables and our own give; ours win."""
-    contextvars = sys.modules.get("structlog.contextvars")
-    bound: dict[str, Any] = contextvars.get_contextvars() if contextvars is not None else {}
-    return {**bound, **current()}
+    bound: dict[str, Any] = {}
+    if len(copy_context()):  # 30 ns, and the usual case outside of requests
+        contextvars = sys.modules.get("structlog.contextvars")
+        if contextvars is not None:
+            bound = contextvars.get_contextvars()
+        bound.update(current())
+    return bound

@@ -10,7 +10,8 @@ For an auditor: copy this file to any computer with Python 3.9 or later and run 
     python3 verify.py audit.jsonl
 
 A log is a JSON Lines file (also compressed with gzip), an SQLite database, or several files that
-hold one chain, named in any order. What a file is, is seen from its content, not from its name.
+hold one chain, named in any order; sealed segments beside a log are found by its name. What a file
+is, is seen from its content, not from its name.
 Nothing is written and nothing is sent anywhere.
 
 The exit code is 0 if the log is intact, 1 if it was tampered with or is not whole, and 2 if it
@@ -27,19 +28,21 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
-import hashlib
 import ipaddress
 import json
 import os
 import re
 import sqlite3
 import stat
+import subprocess
 import sys
 import time
 import urllib.parse
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256 as _sha256
 from json.encoder import encode_basestring as _quote
 from typing import Any, Callable, NoReturn
 
@@ -84,6 +87,7 @@ class Report:
     first_seq: int | None = None
     last_seq: int | None = None
     first_hash: str | None = None
+    first_prev_hash: str | None = None
     last_hash: str | None = None
     first_timestamp: str | None = None
     last_timestamp: str | None = None
@@ -433,11 +437,21 @@ def _check_genesis(entry: dict[str, Any]) -> None:
 
 
 @dataclass
+class _Block:
+    """Whole lines, each with its line feed; or, torn, what stands where a line would."""
+
+    file: str
+    text: bytes = b""
+    places: list[Any] | None = None  # where each stands in a database
+    torn: bool = False
+
+
+@dataclass
 class _Line:
     """One line, read with care."""
 
     file: str
-    number: int
+    number: int  # from 1; 0 for the file as a whole; -1 for the next after those before
     body: bytes = b""
     hash: str | None = None  # as stored; None if the line has not the form of a stored line
     own: str = ""  # computed
@@ -467,7 +481,7 @@ def _read_line(line: bytes, file: str = "", number: int = 0) -> _Line:
 
 
 def _read_body(body: bytes, hash_: str, file: str, number: int) -> _Line:
-    own = hashlib.sha256(b"\0" + body).hexdigest()
+    own = _sha256(b"\0" + body).hexdigest()
     result = _Line(file, number, body, hash_, own)
     at = body.rfind(b',"prev_hash":"')
     prev = _PREV.match(body, at) if at > 0 else None
@@ -523,11 +537,14 @@ def _magic(path: str) -> bytes:
         return file.read(16)
 
 
-def _chunks(path: str) -> Iterator[bytes]:
+def _chunks(path: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
     """Yield a file's bytes, decompressed; a damaged gzip ends with `_TORN`."""
     with open(path, "rb") as file:
         if _magic(path)[:2] != _GZIP:
-            while chunk := file.read(CHUNK):
+            file.seek(start)
+            left = sys.maxsize if end is None else end - start
+            while chunk := file.read(min(CHUNK, left)):
+                left -= len(chunk)
                 yield chunk
             return
         inflate, packed = zlib.decompressobj(31), b""
@@ -547,28 +564,31 @@ def _chunks(path: str) -> Iterator[bytes]:
             yield _TORN
 
 
-def _lines(path: str) -> Iterator[tuple[int, bytes, bool]]:
-    """Yield ``(number, line, whole)``; of a line that is too long only its start."""
-    number, rest, skipping = 1, b"", False
-    for chunk in _chunks(path):
+def _blocks(path: str, start: int = 0, end: int | None = None) -> Iterator[_Block]:
+    """Yield a file as blocks of whole lines; of a line that is too long only its start."""
+    rest, skipping = b"", False
+    for chunk in _chunks(path, start, end):
         if chunk is _TORN:
-            yield number, rest or b"the compressed data", False
+            yield _Block(path, torn=True)
             return
-        pieces = (rest + chunk).split(b"\n")
-        rest = pieces.pop()
-        for piece in pieces:
-            if not skipping:
-                yield number, piece, True
-            number, skipping = number + 1, False
+        cut = chunk.rfind(b"\n") + 1
+        if cut:
+            text, rest = rest + chunk[:cut], chunk[cut:]
+            if skipping:
+                text, skipping = text[text.index(b"\n") + 1 :], False
+            if text:
+                yield _Block(path, text)
+        else:
+            rest += chunk
         if len(rest) > MAX_LINE:
             if not skipping:
-                yield number, rest[:MAX_LINE], True
+                yield _Block(path, rest[:MAX_LINE] + b"\n")
             rest, skipping = b"", True
     if rest and not skipping:
-        yield number, rest, False
+        yield _Block(path, torn=True)
 
 
-def _rows(path: str) -> Iterator[_Line]:
+def _rows(path: str) -> Iterator[_Block | _Line]:
     """Yield the rows of an SQLite log, by the bytes of their texts."""
     uri = "file:" + urllib.parse.quote(os.path.abspath(path))
     quiet = not os.path.exists(path + "-wal") or not os.path.getsize(path + "-wal")
@@ -588,29 +608,35 @@ def _rows(path: str) -> Iterator[_Line]:
                 " substr(CAST(hash AS BLOB), 1, 100), substr(CAST(signature AS BLOB), 1, 100)"
                 " FROM entries NOT INDEXED ORDER BY seq"
             )
-            for seq, kind, body, stored, signature in rows:
-                count += 1
-                yield _row(path, count, seq, kind, body, stored, signature)
+            while batch := rows.fetchmany(500):
+                yield from _row_blocks(path, batch)
+                count += len(batch)
         except sqlite3.Error as error:
             if not count:
                 raise _Unchecked(f"{path} cannot be read as a database: {error}") from None
             reason = f"the database is damaged: {error}"
-            yield _Line(path, count + 1, bad=_Bad("unreadable", reason))
+            yield _Line(path, -1, bad=_Bad("unreadable", reason))
 
 
-def _row(
-    path: str, number: int, seq: Any, kind: Any, body: Any, stored: Any, signature: Any
-) -> _Line:
-    ending = b',"hash":"' + bytes(stored or b"") + b'"'
-    if signature is not None:
-        ending += b',"signature":"' + bytes(signature) + b'"'
-    body = bytes(body or b"")
-    if kind != b"text" or not body.endswith(b"}") or b"\n" in body:
-        return _Line(path, number, bad=_Bad("body", "the body is no JSON text"))
-    line = _read_line(body[:-1] + ending + b"}", path, number)
-    if line.bad is None and line.hash is not None and line.seq != seq:
-        line.bad = _Bad("seq", f"the row stands at {seq}, and its entry says {line.seq}")
-    return line
+def _row_blocks(path: str, batch: list[Any]) -> Iterator[_Block | _Line]:
+    """Yield rows as the lines that they would be, those that could be none by themselves."""
+    lines: list[bytes] = []
+    places: list[Any] = []
+    for seq, kind, body, stored, signature in batch:
+        body = bytes(body or b"")
+        if kind == b"text" and body.endswith(b"}") and b"\n" not in body:
+            ending = b',"hash":"' + bytes(stored or b"").replace(b"\n", b"?") + b'"'
+            if signature is not None:
+                ending += b',"signature":"' + bytes(signature).replace(b"\n", b"?") + b'"'
+            lines.append(body[:-1] + ending + b"}\n")
+            places.append(seq)
+            continue
+        if lines:
+            yield _Block(path, b"".join(lines), places)
+        lines, places = [], []
+        yield _Line(path, -1, bad=_Bad("body", "the body is no JSON text"))
+    if lines:
+        yield _Block(path, b"".join(lines), places)
 
 
 def _missing_triggers(connection: sqlite3.Connection, path: str) -> Iterator[_Line]:
@@ -630,16 +656,98 @@ def _missing_triggers(connection: sqlite3.Connection, path: str) -> Iterator[_Li
             yield _Line(path, 0, bad=_Bad("schema", reason))
 
 
-def _read(path: str) -> Iterator[_Line]:
-    if _magic(path) == _SQLITE:
-        yield from _rows(path)
-        return
-    for number, text, whole in _lines(path):
-        if whole:
-            yield _read_line(text, path, number)
-        else:
-            reason = "the file ends in the middle of a line: its writer was stopped, or it was cut"
-            yield _Line(path, number, bad=_Bad("torn", reason))
+def _read(path: str, start: int = 0, end: int | None = None) -> Iterator[_Block | _Line]:
+    return _rows(path) if _magic(path) == _SQLITE else _blocks(path, start, end)
+
+
+# --------------------------------------------------------------------------------------------
+# The fast way. Once the careful way has accepted a line, a regular expression recognizes others
+# of the same shape: the same fields and the same keys in the context, strings without escapes,
+# numbers of up to 15 digits. For these every rule that concerns a line alone is checked by the
+# expression and by `_Shapes.accepts`, in C and for many lines at a time. Whatever it does not
+# recognize goes the careful way, so it can only ever agree, and a test holds it to that.
+
+_CHARS = r"[ !#-\[\]-\xff]"  # what needs no escape in JSON; UTF-8 is checked for a whole block
+_HEX = "[0-9a-f]"
+_DAY = (
+    "[12][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+    "|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+)
+# Atomic repeats keep no way back, which is a twentieth faster; Python has them since 3.11.
+_ATOMIC = "+" if sys.version_info >= (3, 11) else ""
+_ID_TEXT = f'"{_CHARS}{{1,1024}}{_ATOMIC}"'
+_TEXT = f'"{_CHARS}*{_ATOMIC}"'
+# A decimal of up to 15 digits is what its double is written as (IEEE 754: DBL_DIG).
+_NUMBER_TEXT = (
+    rf"(?:-?(?:[1-9][0-9]{{0,8}}{_ATOMIC}|0)\.[0-9]{{0,5}}[1-9]|-?[1-9][0-9]{{0,14}}{_ATOMIC}|0)"
+)
+_WORD = "(?:true|false|null)"
+_KINDS = {str: _TEXT, int: _NUMBER_TEXT, float: _NUMBER_TEXT, bool: _WORD, type(None): _WORD}
+_PLAIN_KEY = re.compile("[A-Za-z0-9_.-]{1,100}")
+
+
+class _Shapes:
+    """The shapes of objects that the careful way has accepted, and an expression for their lines.
+
+    ``rows(block)`` tiles a block of whole lines: a row for each, with the groups of
+    `_line_pattern`, or, in the last place, a line that must go the careful way.
+    """
+
+    def __init__(self) -> None:
+        self.shapes: dict[str, list[str]] = {"context": [], "old_values": []}
+        self.rows = re.compile(b"()()()()()()([^\n]*\n)").findall
+        self.addresses = {b"", b"unknown"}  # those known to be valid; "" stands for null
+
+    def learn(self, entry: dict[str, Any]) -> None:
+        """Recognize the shapes of a valid entry's objects from now on, if they are ordinary."""
+        for name, known in self.shapes.items():
+            shape = self.shape(entry.get(name, {}))
+            # A log has few; each costs the lines of those after it a little time.
+            if shape is not None and shape not in known and len(known) < 64:
+                known.append(shape)
+                self.rows = re.compile(self.line().encode("latin-1")).findall
+
+    def shape(self, value: dict[str, Any]) -> str | None:
+        pairs = []
+        for key, item in value.items():
+            kind = _KINDS.get(type(item))
+            if kind is None or not _PLAIN_KEY.fullmatch(key) or key in ("invalid", "oversize"):
+                return None
+            pairs.append(f'"{re.escape(key)}":{kind}')
+        return r"\{" + ",".join(pairs) + r"\}"
+
+    def line(self) -> str:
+        objects = {name: "(?:" + "|".join(known) + ")" for name, known in self.shapes.items()}
+        return (
+            rf'(\{{"action":{_ID_TEXT},"actor_id":{_ID_TEXT},'
+            r'"actor_type":"(?:user|(service|system)|admin|unknown)",'
+            rf'(?:"changed_fields":\[(?:{_TEXT}(?:,{_TEXT})*)?\],)?"context":{objects["context"]},'
+            rf'"id":"{_HEX}{{8}}-{_HEX}{{4}}-7{_HEX}{{3}}-[89ab]{_HEX}{{3}}-{_HEX}{{12}}",'
+            r'"ip_address":(?:"([^"]+)"|(?(2)null|!))'  # null for a service or the system alone
+            rf'(?:,"old_values":{objects["old_values"]})?,"prev_hash":"([^"]{{64}})"'
+            rf'(?:,"reason":{_TEXT})?,"resource_id":{_ID_TEXT},"resource_type":{_ID_TEXT},'
+            r'"result":"(?:success|failure|denied|unknown)","seq":([1-9][0-9]{0,14})'
+            rf'(?:,"session_id":{_ID_TEXT})?,"timestamp":"{_DAY}'
+            r'T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"'
+            rf'(?:,"user_agent":{_TEXT})?,"v":1),"hash":"([^"]{{64}})"\}}\n|([^\n]*\n)'
+        )
+
+    def valid(self, addresses: set[bytes]) -> bool:
+        """Whether all these are addresses in canonical form."""
+        new = addresses - self.addresses
+        if not all(_is_address(address.decode("latin-1")) for address in new):
+            return False
+        if len(self.addresses) > 100_000:  # bounded, whatever a file holds
+            self.addresses = {b"", b"unknown"}
+        self.addresses |= new
+        return True
+
+
+def _is_utf8(block: bytes) -> bool:
+    try:
+        return block.isascii() or bool(block.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 # --------------------------------------------------------------------------------------------
@@ -650,15 +758,26 @@ class _Chain:
     """Follows entries from first to last, and says what breaks."""
 
     def __init__(
-        self, report: Report, on_fault: Callable[[Fault], None] | None, from_hash: str | None
+        self,
+        report: Report,
+        on_fault: Callable[[Fault], None] | None = None,
+        from_hash: str | None = None,
+        to_hash: str | None = None,
+        careful: bool = False,
+        goes_on: bool = False,
     ) -> None:
         self.report = report
         self.on_fault = on_fault
         self.from_hash = from_hash
+        self.to_hash = to_hash
+        self.careful = careful
+        self.goes_on = goes_on  # a part of a log: what stands before it is checked elsewhere
         self.next: int | None = None  # the seq that should come now
         self.links: tuple[str, ...] = ()  # what its prev_hash may be; () if that cannot be told
         self.holes: list[tuple[int, int, _Line]] = []  # seqs that did not come, so far
         self.lost = 0  # unreadable lines since the last readable one
+        self.number = 0  # of the last line of the file
+        self.shapes = _Shapes()
 
     def fault(self, kind: str, at: _Line, name: str | None, reason: str) -> None:
         fault = Fault(kind, at.file, at.number or None, at.seq, name, reason)
@@ -668,7 +787,71 @@ class _Chain:
         if self.on_fault is not None:
             self.on_fault(fault)
 
+    def add_block(self, block: _Block) -> None:
+        if block.torn:
+            reason = "the file ends in the middle of a line: its writer was stopped, or it was cut"
+            self.add(_Line(block.file, -1, bad=_Bad("torn", reason)))
+            return
+        places = block.places
+        if self.careful or not _is_utf8(block.text):
+            for index, line in enumerate(block.text.split(b"\n")[:-1]):
+                self.add_text(line, block, index)
+            return
+        rows = self.shapes.rows(block.text)
+        start = 0
+        for end in [*(i for i, row in enumerate(rows) if row[-1]), len(rows)]:
+            run = rows[start:end]
+            if run and not self.add_run(run, places and places[start:end]):
+                for index, row in enumerate(run, start):
+                    self.add_text(b'%b,"hash":"%b"}' % (row[0], row[5]), block, index)
+            if end < len(rows):
+                self.add_text(rows[end][-1][:-1], block, end)
+            start = end + 1
+
+    def add_text(self, text: bytes, block: _Block, index: int) -> None:
+        line = _read_line(text, block.file, -1)
+        if line.bad is None:
+            self.shapes.learn(line.entry)
+            if block.places and line.seq != block.places[index]:
+                reason = f"the row stands at {block.places[index]}, and its entry says {line.seq}"
+                line.bad = _Bad("seq", reason)
+        self.add(line)
+
+    def add_run(self, rows: list[tuple[bytes, ...]], places: list[Any] | None) -> bool:
+        """Add lines of known shapes, if they go on where the chain stands; else do nothing."""
+        bodies, _, addresses, prevs, seqs, hashes, _ = zip(*rows)  # noqa: B905  # Python 3.9
+        count = len(bodies)
+        if self.next is None or self.lost or prevs[0].decode("latin-1") not in self.links:
+            return False
+        numbers = range(self.next, self.next + count)
+        own = b"".join([_sha256(b"\0%b}" % body).digest() for body in bodies])
+        if (
+            own.hex().encode() != b"".join(hashes)
+            or prevs[1:] != hashes[:-1]
+            or b",".join(seqs) != ",".join(map(str, numbers)).encode()
+            or len(max(bodies, key=len)) >= MAX_BODY
+            or not self.shapes.valid(set(addresses))
+            or (places is not None and places != list(numbers))
+        ):
+            return False
+        report, last = self.report, bodies[-1]
+        self.number += count
+        at = last.rindex(b'"timestamp":"') + 13  # no string here holds a quotation mark
+        report.entries += count
+        report.last_seq, report.last_hash = numbers[-1], hashes[-1].decode()
+        report.last_timestamp = last[at : at + 27].decode()
+        self.next, self.links = numbers[-1] + 1, (report.last_hash,)
+        if self.to_hash is not None and self.to_hash.encode() in hashes:
+            report.anchored = True
+            report.anchored_seq = numbers[hashes.index(self.to_hash.encode())]
+        return True
+
     def add(self, line: _Line) -> None:
+        if line.number < 0:
+            self.number += 1
+            line.number = self.number
+        if self.to_hash is not None and line.hash == self.to_hash and not line.altered:
+            self.report.anchored, self.report.anchored_seq = True, line.seq
         if line.hash is None:
             bad = line.bad or _Bad(None, "it has not the form of a stored entry")
             name = bad.field
@@ -698,7 +881,7 @@ class _Chain:
         moment = line.entry.get("timestamp")
         if report.entries == 1:
             report.first_seq, report.first_hash = line.seq, line.hash
-            report.first_timestamp = moment
+            report.first_timestamp, report.first_prev_hash = moment, line.prev
             report.starts_at_genesis = line.seq == 0 and line.prev == GENESIS
             if line.seq == 0:
                 report.origin = line.entry.get("resource_id")
@@ -725,6 +908,8 @@ class _Chain:
         self.links = (line.hash or "", line.own)
 
     def begin(self, line: _Line, seq: int) -> None:
+        if self.goes_on:
+            return
         if self.from_hash is not None:
             if line.prev != self.from_hash:
                 reason = "it does not follow the hash given with --from-hash"
@@ -761,27 +946,33 @@ def verify(
     to_hash: str | None = None,
     on_fault: Callable[[Fault], None] | None = None,
     progress: Callable[[int], None] | None = None,
+    jobs: int = 1,
+    careful: bool = False,
 ) -> Report:
     """Check a log, or several files that hold one chain, in any order.
 
+    :param paths: a log's name stands for its sealed segments too, where they are beside it.
     :param from_hash: the last hash of what came before these files.
     :param to_hash: a hash kept elsewhere, which must occur in the chain.
     :param on_fault: called with each fault as it is found.
     :param progress: called now and then with the number of entries so far.
+    :param jobs: how many processes share the work. A log that turns out to be broken is then
+        read once more by one of them, which names every break.
+    :param careful: check each line in the slow way, for whoever trusts no regular expression.
     :returns: a report; its ``status`` is ``unchecked``, with a ``reason``, where
         nothing could be checked. Nothing is raised for what a file holds.
     """
     report = Report()
-    chain = _Chain(report, on_fault, from_hash)
+    chain = _Chain(report, on_fault, from_hash, to_hash, careful)
     try:
-        for path in _in_order([os.fspath(path) for path in paths]):
+        files = _in_order(_with_segments([os.fspath(path) for path in paths]))
+        if jobs > 1:
+            whole = _verify_in_parts(files, jobs, from_hash, to_hash, careful)
+            if whole is not None:
+                return whole
+        for path in files:
             report.files.append(path)
-            for line in _read(path):
-                chain.add(line)
-                if to_hash is not None and line.hash == to_hash and not line.altered:
-                    report.anchored, report.anchored_seq = True, line.seq
-                if progress is not None and report.entries % 5000 == 0:
-                    progress(report.entries)
+            _read_into(chain, path, progress=progress)
     except _Unchecked as problem:
         report.status, report.reason = "unchecked", str(problem)
         return report
@@ -803,6 +994,42 @@ def verify(
     return report
 
 
+def _read_into(
+    chain: _Chain,
+    path: str,
+    start: int = 0,
+    end: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> None:
+    chain.number = 0
+    for item in _read(path, start, end):
+        if isinstance(item, _Block):
+            chain.add_block(item)
+        else:
+            chain.add(item)
+        if progress is not None:
+            progress(chain.report.entries)
+
+
+def _with_segments(paths: list[str]) -> list[str]:
+    """Add the sealed segments that stand beside a log: ``audit.<20 digits>.jsonl``."""
+    found = []
+    for path in paths:
+        folder, name = os.path.split(path)
+        stem, suffix = os.path.splitext(name)
+        segment = re.compile(
+            re.escape(stem) + r"\.[0-9]{20}" + re.escape(suffix) + r"(\.gz)?", re.ASCII
+        )
+        try:
+            beside = sorted(filter(segment.fullmatch, os.listdir(folder or ".")))
+        except OSError:
+            beside = []
+        if not beside or os.path.lexists(path):  # a crash may have left segments alone
+            found.append(path)
+        found += [os.path.join(folder, name) for name in beside if suffix]
+    return found
+
+
 def _in_order(paths: list[str]) -> list[str]:
     """Return each file once, by the seq of its first entry."""
     once: dict[str, str] = {}
@@ -811,12 +1038,111 @@ def _in_order(paths: list[str]) -> list[str]:
         once.setdefault(os.path.realpath(path), path)
     if len(once) == 1:
         return list(once.values())
+    files = list(once.values())
+    # The log itself is empty between the sealing of a segment and the next entry.
+    files = [path for path in files if os.path.getsize(path)] or files[:1]
 
     def first(path: str) -> int:
-        found = (line.seq for line in _read(path) if line.seq is not None)
-        return next(found, 1 << 62)
+        for item in _read(path):
+            if isinstance(item, _Line):
+                seqs = [item.seq]
+            else:
+                seqs = [_read_line(text).seq for text in item.text.split(b"\n")[:-1]]
+            for seq in seqs:
+                if seq is not None:
+                    return seq
+        return 1 << 62
 
-    return sorted(once.values(), key=first)
+    return sorted(files, key=first)
+
+
+# --------------------------------------------------------------------------------------------
+# Several processes. Each checks a part as a chain of its own; the parts are then joined where
+# they meet. Only a log in which all is well is judged so; any other is read again by one process.
+
+_PART = 1 << 22  # what is smaller is not worth a process
+
+
+def _verify_in_parts(
+    files: list[str], jobs: int, from_hash: str | None, to_hash: str | None, careful: bool
+) -> Report | None:
+    """Return the report of a log that is intact, or None where one process must look."""
+    parts = _parts(files, jobs)
+    if len(parts) < 2 or not sys.executable or not os.path.isfile(__file__):
+        return None
+    options = {"to_hash": to_hash, "careful": careful}
+    tasks = [{"from_hash": from_hash, "first": True, **parts[0], **options}]
+    tasks += [{"first": False, **part, **options} for part in parts[1:]]
+    with ThreadPoolExecutor(jobs) as pool:
+        found = list(pool.map(_start_part, tasks))
+    whole = found[0]
+    if whole is None:
+        return None
+    for part in found[1:]:
+        if (
+            part is None
+            or whole.last_seq is None
+            or part.first_seq != whole.last_seq + 1
+            or part.first_prev_hash != whole.last_hash
+        ):
+            return None
+        whole.entries += part.entries
+        whole.incomplete += part.incomplete
+        whole.oversize += part.oversize
+        whole.last_seq, whole.last_hash = part.last_seq, part.last_hash
+        whole.last_timestamp = part.last_timestamp
+        if part.anchored:
+            whole.anchored, whole.anchored_seq = True, part.anchored_seq
+    if to_hash is not None and not whole.anchored:
+        return None
+    whole.files, whole.status = files, "intact"
+    return whole
+
+
+def _parts(files: list[str], jobs: int) -> list[dict[str, Any]]:
+    size = max(_PART, sum(map(os.path.getsize, files)) // jobs + 1)
+    parts = []
+    for path in files:
+        start, total = 0, os.path.getsize(path)
+        if _magic(path) != _SQLITE and _magic(path)[:2] != _GZIP:
+            while total - start > size + _PART // 2:
+                end = _line_start(path, start + size)
+                if end is None:
+                    break
+                parts.append({"path": path, "start": start, "end": end})
+                start = end
+        parts.append({"path": path, "start": start, "end": None})
+    return parts
+
+
+def _line_start(path: str, near: int) -> int | None:
+    with open(path, "rb") as file:
+        file.seek(near)
+        at = file.read(MAX_LINE + 1).find(b"\n")
+    return near + at + 1 if at >= 0 else None
+
+
+def _start_part(task: dict[str, Any]) -> Report | None:
+    command = [sys.executable, "-I", "-S", __file__, "--part", json.dumps(task)]
+    # This interpreter with this file: nothing of it comes from the log but names as arguments.
+    done = subprocess.run(  # noqa: S603
+        command, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    try:
+        return Report(**json.loads(done.stdout)) if done.returncode == 0 else None
+    except (TypeError, ValueError):
+        return None
+
+
+def _verify_part(task: dict[str, Any]) -> int:
+    report = Report()
+    chain = _Chain(
+        report, None, task.get("from_hash"), task["to_hash"], task["careful"], not task["first"]
+    )
+    _read_into(chain, task["path"], task["start"], task["end"])
+    chain.end()
+    print(json.dumps(asdict(report)))
+    return 0 if report.entries and not report.fault_count else 1
 
 
 # --------------------------------------------------------------------------------------------
@@ -866,6 +1192,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--quiet", action="store_true", help="print nothing if it is intact")
     parser.add_argument("--from-hash", metavar="HEX", help="the last hash before these files")
     parser.add_argument("--to-hash", metavar="HEX", help="a hash kept elsewhere")
+    parser.add_argument(
+        "--jobs", metavar="N", type=int, default=1, help="share the work between N processes"
+    )
+    parser.add_argument("--careful", action="store_true", help="check each line the slow way")
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["--part"]:  # a process that --jobs started
+        return _verify_part(json.loads(argv[1]))
     try:
         options = parser.parse_args(argv)
     except SystemExit as stop:
@@ -898,6 +1231,8 @@ def _run(options: argparse.Namespace) -> int:
         to_hash=options.to_hash,
         on_fault=show,
         progress=progress if sys.stderr.isatty() else None,
+        jobs=options.jobs,
+        careful=options.careful,
     )
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)

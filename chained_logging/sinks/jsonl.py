@@ -63,29 +63,22 @@ class JsonlSink:
         self._head = head
 
     def write(self, records: Sequence[Record]) -> None:
-        if len(records) == 1:  # 0.2 µs less than joining one line
-            _, body, hash, signature = records[0]
-            data = chain.stored_line(body, hash, signature) + b"\n"
-        else:
-            data = b"".join(
-                chain.stored_line(body, hash, signature) + b"\n"
-                for _, body, hash, signature in records
-            )
-        if self._max_bytes is not None and self._size + len(data) > self._max_bytes:
+        lines = [
+            chain.stored_line(body, hash, signature) + b"\n" for _, body, hash, signature in records
+        ]
+        data = b"".join(lines)
+        size = len(data)
+        if self._max_bytes is not None and self._size + size > self._max_bytes:
             self._seal()
-        self._write(data)
-        self._size += len(data)
-        self._head = Head(records[-1][0], records[-1][2])
-
-    def _write(self, data: bytes) -> None:
-        """Append all of `data`, or nothing: a part of it is cut off again."""
         try:
             written = os.write(self._fd, data)
-            while written < len(data):  # the disk is full, or a size limit: the next call says so
+            while written < size:  # the disk is full, or a size limit: the next call says so
                 written += os.write(self._fd, data[written:])
         except OSError:
-            os.ftruncate(self._fd, self._size)
+            os.ftruncate(self._fd, self._size)  # all of it or nothing
             raise
+        self._size += size
+        self._head = Head(records[-1].seq, records[-1].hash)
 
     def sync(self) -> None:
         try:
