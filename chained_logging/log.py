@@ -17,10 +17,10 @@ from typing import Any, Final, Literal
 
 from chained_logging import chain
 from chained_logging.entry import AuditEntry, AuditId, Draft, draft
+from chained_logging.group_commit import GroupCommit, SyncGate
 from chained_logging.lock import FileLock
 from chained_logging.sinks import EMPTY, Head, Notice, Record, open_sink
 from chained_logging.spill import Spill
-from chained_logging.syncgate import SyncGate
 
 DURABILITIES: Final = ("os", "fsync")
 POLICIES: Final = ("continue", "raise")
@@ -115,6 +115,7 @@ class AuditLog:
         self._behind = True  # whether something may wait in the spill file
         self._written = 0  # counts appends; a caller waits until its own is synced
         self._gate = SyncGate(self._sync_once)
+        self._group = GroupCommit(self._write_through)
         self._keeper: threading.Thread | None = None
         self._stop = threading.Event()
 
@@ -168,11 +169,22 @@ class AuditLog:
         return entry.id
 
     def _store(self, drafts: Sequence[Draft]) -> list[Record]:
-        """Chain entries and write them: the one place where the chain grows.
+        """Chain entries and write them, with the durability that was promised.
 
         Returns their records, or none where this is a signal handler (or a finaliser) that
         Python runs in the middle of this thread's own append: that one stores them at its end.
         """
+        if self.durability == "fsync":
+            return self._group.submit(drafts)
+        return self._write_out(drafts)
+
+    def _write_through(self, drafts: Sequence[Draft]) -> list[Record]:
+        records = self._write_out(drafts)
+        self._gate.wait(self._written)
+        return records
+
+    def _write_out(self, drafts: Sequence[Draft]) -> list[Record]:
+        """Chain entries and hand them to the kernel: the one place where the chain grows."""
         with self._lock:
             if self._closed:
                 raise LogClosed(f"the audit log {self.path} is closed")
@@ -187,11 +199,9 @@ class AuditLog:
                     self._write_locked(deferred)
             finally:
                 self._writing = False
-            self._written = ticket = self._written + 1
+            self._written += 1
             if self._keeper is None:
                 self._start_keeper()
-        if self.durability == "fsync":
-            self._gate.wait(ticket)
         return records
 
     def _write_locked(self, drafts: Sequence[Draft]) -> list[Record]:
