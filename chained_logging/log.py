@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import base64
 import contextlib
 import importlib.metadata
+import itertools
 import os
 import re
 import threading
+import time
 import uuid
 import warnings
 import weakref
@@ -16,16 +19,21 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from chained_logging import chain
+from chained_logging.checkpoint import entry_message, frontier, make, signed_by, verifier_key
 from chained_logging.entry import AuditEntry, AuditId, Draft, draft
 from chained_logging.group_commit import GroupCommit, SyncGate
 from chained_logging.lock import FileLock
+from chained_logging.notes import Signer
 from chained_logging.sinks import EMPTY, Head, Notice, Record, open_sink
 from chained_logging.spill import Spill
 
 DURABILITIES: Final = ("os", "fsync")
 POLICIES: Final = ("continue", "raise")
+SIGNING: Final = ("checkpoint", "each")
 _OURSELVES: Final = {"actor_id": "chained_logging", "actor_type": "system"}
 _MEMORY_LIMIT: Final = 10_000
+KEY_ACTIONS: Final = ("log.open", "key.add", "key.rotate")
+"""Entries that name the log's public key from there on."""
 
 
 class LogClosed(OSError, ValueError):
@@ -57,8 +65,17 @@ class AuditLog:
     :param max_age: the age of its first entry, in seconds, at which it is.
     :param spill: where events wait that the log cannot take; by default beside it, with
         ``.spill`` after its name. On another disk it works when the log's disk is full.
+    :param key: signs checkpoints: a :class:`chained_logging.keys.PrivateKey`, or whatever else
+        has its ``public_key`` and ``sign``, such as an HSM.
+    :param sign: ``"each"`` signs every entry too.
+    :param checkpoint_every: entries after which a checkpoint is due, at the latest a
+        `sync_interval` later.
+    :param checkpoint_interval: seconds after which it is, if there are new entries.
+    :param heartbeat: seconds of silence after which the log writes an entry of its own, so that
+        a cut tail shows as a gap: ``verify --max-gap``.
     :raises OSError: if the log cannot be opened, or is not a log.
-    :raises ValueError: for a parameter that is none of the above.
+    :raises ValueError: for a key that is not the log's, and for a parameter that is none of the
+        above.
 
     >>> with AuditLog("audit.db") as log:
     ...     log.append("read", actor="user-1", resource="patient_record/456", ip="10.0.0.1")
@@ -76,6 +93,11 @@ class AuditLog:
         max_bytes: int | None = None,
         max_age: float | None = None,
         spill: str | os.PathLike[str] | None = None,
+        key: Signer | None = None,
+        sign: Literal["checkpoint", "each"] = "checkpoint",
+        checkpoint_every: int = 10_000,
+        checkpoint_interval: float = 10.0,
+        heartbeat: float | None = None,
     ) -> None:
         if durability not in DURABILITIES:
             raise ValueError(f"durability is 'os' or 'fsync', not {durability!r}")
@@ -87,6 +109,14 @@ class AuditLog:
             raise ValueError("max_bytes is a number of bytes above 0")
         if max_age is not None and max_age <= 0:
             raise ValueError("max_age is a number of seconds above 0")
+        if sign not in SIGNING:
+            raise ValueError(f"sign is 'checkpoint' or 'each', not {sign!r}")
+        if sign == "each" and key is None:
+            raise ValueError("sign='each' needs a key")
+        if checkpoint_every <= 0 or checkpoint_interval <= 0:
+            raise ValueError("checkpoint_every and checkpoint_interval are above 0")
+        if heartbeat is not None and heartbeat <= 0:
+            raise ValueError("heartbeat is a number of seconds above 0")
         if origin is not None and not _ORIGIN.fullmatch(origin):
             raise ValueError("origin is a name without spaces, plus signs or control characters")
         # One path, however it was spelled: links in it would lead to a second lock file.
@@ -98,6 +128,11 @@ class AuditLog:
         self._sink = open_sink(self.path, max_bytes=max_bytes, max_age=max_age)
         self._file_lock = FileLock(self.path.with_name(self.path.name + ".lock"))
         self._spill = Spill(Path(spill or f"{self.path}.spill"))
+        self._key = key
+        self._sign_each = sign == "each"
+        self._checkpoint_every = checkpoint_every
+        self._checkpoint_interval = checkpoint_interval
+        self._heartbeat = heartbeat
         self._last_error: str | None = None
         self._closed = False
         self._start_afresh()
@@ -116,6 +151,11 @@ class AuditLog:
         self._written = 0  # counts appends; a caller waits until its own is synced
         self._gate = SyncGate(self._sync_once)
         self._group = GroupCommit(self._write_through)
+        # What the log's last entry was when we last looked, and since when; the same for the
+        # last checkpoint: its size, and when it was due to be looked for.
+        self._quiet = (-1, time.monotonic())
+        self._signed = (0, time.monotonic())
+        self._signing = threading.RLock()
         self._keeper: threading.Thread | None = None
         self._stop = threading.Event()
 
@@ -232,7 +272,8 @@ class AuditLog:
             seq += 1
             body = entry.body(seq, prev)
             prev = chain.leaf_hash(body)
-            records.append(Record._make((seq, body, prev, None)))  # 0.1 µs, half of Record(…)
+            signature = self._signature(prev) if self._sign_each else None
+            records.append(Record._make((seq, body, prev, signature)))  # half of Record(…)
             incomplete += entry.incomplete
         if records:
             self._sink.write(records)
@@ -319,7 +360,11 @@ class AuditLog:
                 head = self._shorter_than_remembered(memory.head, memory.boot, head)
             if head == EMPTY:
                 about = {"origin": name, "format": 1, "software": _software()}
+                if self._key is not None:
+                    about["public_key"] = verifier_key(name, self._key)
                 head = self._write_own(Notice("log.open", about), name, head)
+            elif self._key is not None:
+                self._use_key(self._key, name)
             self._file_lock.introduce(head, name)
             return name
         except BaseException:
@@ -344,10 +389,36 @@ class AuditLog:
     def _write_own(self, notice: Notice, origin: str, head: Head) -> Head:
         entry = self._own_entry(Notice(notice.action, {**notice.context, "origin": origin}))
         body = entry.body(head.seq + 1, head.hash)
-        record = Record(head.seq + 1, body, chain.leaf_hash(body))
+        hash = chain.leaf_hash(body)
+        record = Record(
+            head.seq + 1, body, hash, self._signature(hash) if self._sign_each else None
+        )
         self._sink.write([record])
         self._sink.sync()
         return Head(record.seq, record.hash)
+
+    def _use_key(self, key: Signer, origin: str) -> None:
+        """Make sure that a key is the log's, or make it so where the log had none.
+
+        :raises ValueError: if the log has another.
+        """
+        last = self._sink.last_checkpoint()
+        if last is not None:
+            if not signed_by(last, origin, key):
+                raise ValueError(
+                    f"the last checkpoint of {self.path} was signed by another key than "
+                    f"{verifier_key(origin, key)}"
+                )
+            return
+        ours = verifier_key(origin, key)
+        known = None
+        for entry in self.entries():  # there is no checkpoint yet: the log is new, or had no key
+            if entry.actor_type == "system" and entry.action in KEY_ACTIONS:
+                known = entry.context.get("public_key") or known
+        if known is None:
+            self._sink.notices.append(Notice("key.add", {"public_key": ours}))
+        elif known != ours:
+            raise ValueError(f"the log {self.path} has the key {known}, not {ours}")
 
     def _origin_in_log(self) -> str:
         first = next(iter(self._sink.records()), None)
@@ -359,6 +430,57 @@ class AuditLog:
         """Read the stored entries from `start` on, in order. Nothing is verified here."""
         for _, body, hash, signature in self._sink.records(start):
             yield AuditEntry(body, hash, signature)
+
+    # --- Signing.
+
+    def _signature(self, hash: str) -> str:
+        if self._key is None:
+            raise OSError("there is no key to sign with")
+        return base64.b64encode(self._key.sign(entry_message(hash))).decode()
+
+    def checkpoint(self) -> bytes:
+        """Sign a checkpoint over all entries so far, keep it beside the log, and return it.
+
+        :returns: a C2SP signed note; the last one, if no entry was added since.
+        :raises ValueError: if the log has no key.
+        :raises OSError: if the log or the checkpoints cannot be read or written.
+        """
+        if self._key is None:
+            raise ValueError("a checkpoint needs a key: AuditLog(..., key=...)")
+        with self._signing:
+            with self._held():
+                head, last = self._sink.head(), self._sink.last_checkpoint()
+            self._signed = (head.seq + 1, time.monotonic())
+            if last is not None and last.size == head.seq + 1:
+                return last.note.encode()
+            # Outside the lock, which others wait for: what is read does not change any more.
+            tree = frontier(last)
+            records = itertools.islice(self._sink.records(tree.size), head.seq + 1 - tree.size)
+            # On the disk first: a power failure must not leave a checkpoint without its entries.
+            self._sink.sync()
+            made = make(tree, records, self.origin, self._key)
+            if made.size != head.seq + 1:
+                raise OSError(f"{self.path} holds {made.size} entries, not {head.seq + 1}")
+            with self._held():
+                last = self._sink.last_checkpoint()
+                if last is None or last.size < made.size:  # else another process was faster
+                    self._sink.head()
+                    self._sink.add_checkpoint(made)
+            return made.note.encode()
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
+        """Hold the lock between threads and that between processes."""
+        with self._lock:
+            if self._writing:
+                raise OSError("the log is busy in the middle of an append of this very thread")
+            self._writing = True
+            try:
+                self._file_lock.acquire()
+                yield
+            finally:
+                self._file_lock.release()
+                self._writing = False
 
     def stats(self) -> dict[str, Any]:
         """Return counters since this log was opened in this process, for a health endpoint.
@@ -388,6 +510,12 @@ class AuditLog:
                 self._write_locked(())
             except OSError as error:
                 self._warn_of_loss(error)
+            if self._key is not None:
+                try:
+                    self.checkpoint()
+                except Exception as error:  # a signer of the user's may raise anything
+                    text = f"audit log: no checkpoint at close: {error}"
+                    warnings.warn(text, AuditWarning, stacklevel=2)
             self._closed = True
         self._stop.set()
         if self._keeper is not None and self._keeper is not threading.current_thread():
@@ -460,12 +588,28 @@ class AuditLog:
                 if self._behind or self._waiting:
                     self._write_locked(())
                 self._file_lock.acquire()
-                self._sink.head()
+                head = self._sink.head()
                 self._sink.tend()
                 self._note_place()
             finally:
                 self._file_lock.release()
                 self._writing = False
+        self._tend_silence(head)
+        if self._key is not None and head.seq + 1 > self._signed[0]:
+            fresh = head.seq + 1 - self._signed[0]
+            waited = time.monotonic() - self._signed[1]
+            if fresh >= self._checkpoint_every or waited >= self._checkpoint_interval:
+                self.checkpoint()
+
+    def _tend_silence(self, head: Head) -> None:
+        """Write a heartbeat if nobody wrote for long enough."""
+        if self._heartbeat is None:
+            return
+        if head.seq != self._quiet[0]:
+            self._quiet = (head.seq, time.monotonic())
+        elif time.monotonic() - self._quiet[1] >= self._heartbeat:
+            self._write_out([self._own_entry(Notice("log.heartbeat", {}))])
+            self._counts["appended"] -= 1  # ours, and not the caller's
 
     def _note_place(self) -> None:
         """Let the lock file remember the chain's end, so that a tail cut off later shows."""
@@ -491,8 +635,8 @@ def _keep_house(reference: weakref.ref[AuditLog], stop: threading.Event, interva
             return
         try:
             log._tend()
-        except OSError as error:
-            log._last_error = str(error)  # the next round tries again
+        except Exception as error:  # of the disk, or of a signer; the next round tries again
+            log._last_error = str(error) or repr(error)
         del log
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # /// script
 # requires-python = ">=3.9"
-# dependencies = []
+# dependencies = ["cryptography>=42"]
 # ///
 """Check an audit log written by ``chained_logging``, with this one file and nothing else.
 
@@ -18,14 +18,23 @@ The exit code is 0 if the log is intact, 1 if it was tampered with or is not who
 could not be checked. Every break is listed; ``--json`` prints the same for a program.
 
 What is checked: every entry has the form that ``docs/format.md`` specifies, its hash is that of
-its content, and it holds the hash of the entry before it, from the first entry to the last. What
-no check of the file alone can show: that entries were cut off its end, or that all of it was
-written anew. For that, keep a hash elsewhere and name it with ``--to-hash``.
+its content, and it holds the hash of the entry before it, from the first entry to the last. Where
+the log was signed: every checkpoint beside it has the root of the entries that it covers (RFC 6962)
+and the signature of the key of its time, from the first key to the last.
+
+What no check of the file alone can show: that entries were cut off its end, or that all of it was
+written anew, with a key of the writer's. For that, keep something elsewhere, and name it: a
+checkpoint (``--checkpoint``), the first public key (``--public-key``), or a hash (``--to-hash``).
+
+Hashes need the standard library alone. Signatures need the package ``cryptography``, which
+``uv run verify.py`` and ``pipx run verify.py`` bring; without it they are not checked, and that is
+said. A log is never called intact for something that was not checked.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import contextlib
 import datetime
 import ipaddress
@@ -39,7 +48,7 @@ import sys
 import time
 import urllib.parse
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256 as _sha256
@@ -65,7 +74,8 @@ class Fault:
 
     kind: str
     """``edited``, ``missing``, ``inserted``, ``reordered``, ``duplicated``, ``cut-front``,
-    ``cut-tail``, ``torn``, ``malformed`` or ``unreadable``."""
+    ``cut-tail``, ``torn``, ``malformed``, ``unreadable``; ``rewritten`` (a checkpoint says
+    otherwise), ``signature``, ``key``, ``checkpoint`` (it is none) or ``silence``."""
     file: str
     line: int | None
     """The line in that file (the row in a database), from 1."""
@@ -100,6 +110,16 @@ class Report:
     anchored: bool = False
     """Whether a hash kept elsewhere was given and found."""
     anchored_seq: int | None = None
+    public_key: str | None = None
+    """The log's first public key, as a C2SP ``vkey``."""
+    pinned: bool = False
+    """Whether that key was given from outside, and is the same."""
+    checkpoints: int = 0
+    """Checkpoints whose root is that of the entries they cover."""
+    signed_seq: int | None = None
+    """Up to where checkpoints of the log's own keys vouch for it, signatures checked."""
+    unchecked_signatures: int = 0
+    """Signatures that were there and could not be checked."""
     fault_count: int = 0
     faults: list[Fault] = field(default_factory=list)
     """The first 10,000 faults."""
@@ -169,6 +189,7 @@ _TIMESTAMP = re.compile(
 )
 _OVERSIZE = re.compile(r"sha256:[0-9a-f]{64} \((?:0|[1-9][0-9]*) bytes\)")
 # Of 64 bytes the last base64 character before the padding carries four bits that must be zero.
+_KEY_ACTIONS = ("log.open", "key.add", "key.rotate")
 _SIGNATURE = "[A-Za-z0-9+/]{85}[AQgw]=="
 _ENDING = re.compile(f',"hash":"([0-9a-f]{{64}})"(?:,"signature":"({_SIGNATURE})")?}}'.encode())
 _PREV = re.compile(rb',"prev_hash":"(GENESIS|[0-9a-f]{64})"')
@@ -455,6 +476,7 @@ class _Line:
     body: bytes = b""
     hash: str | None = None  # as stored; None if the line has not the form of a stored line
     own: str = ""  # computed
+    signature: str | None = None
     seq: int | None = None
     prev: str | None = None
     parsed: bool = False
@@ -477,7 +499,9 @@ def _read_line(line: bytes, file: str = "", number: int = 0) -> _Line:
         reason = "the line is empty" if not line else "it has not the form of a stored entry"
         weight = max(1, line.count(b',"prev_hash":"'))
         return _Line(file, number, bad=_Bad(None, reason), weight=weight)
-    return _read_body(line[:cut] + b"}", ending[1].decode(), file, number)
+    result = _read_body(line[:cut] + b"}", ending[1].decode(), file, number)
+    result.signature = ending[2].decode() if ending[2] else None
+    return result
 
 
 def _read_body(body: bytes, hash_: str, file: str, number: int) -> _Line:
@@ -719,7 +743,8 @@ class _Shapes:
     def line(self) -> str:
         objects = {name: "(?:" + "|".join(known) + ")" for name, known in self.shapes.items()}
         return (
-            rf'(\{{"action":{_ID_TEXT},"actor_id":{_ID_TEXT},'
+            # What the log says of itself is looked at by the careful way.
+            rf'(\{{"action":(?!"(?:log|key)\.){_ID_TEXT},"actor_id":{_ID_TEXT},'
             r'"actor_type":"(?:user|(service|system)|admin|unknown)",'
             rf'(?:"changed_fields":\[(?:{_TEXT}(?:,{_TEXT})*)?\],)?"context":{objects["context"]},'
             rf'"id":"{_HEX}{{8}}-{_HEX}{{4}}-7{_HEX}{{3}}-[89ab]{_HEX}{{3}}-{_HEX}{{12}}",'
@@ -751,6 +776,140 @@ def _is_utf8(block: bytes) -> bool:
 
 
 # --------------------------------------------------------------------------------------------
+# Checkpoints: C2SP signed-note and tlog-checkpoint, over the Merkle tree of RFC 6962.
+
+MAX_NOTE = 1_000_000
+_SIGNATURE_LINE = re.compile("\u2014 ([^ +\\s]+) ([A-Za-z0-9+/]+={0,2})")
+
+
+class _Note:
+    """A signed note that holds a checkpoint.
+
+    :raises _Bad: if it is none.
+    """
+
+    def __init__(self, data: bytes, source: str, outside: bool = False) -> None:
+        self.source, self.outside = source, outside
+        try:
+            whole = data.decode()
+            text, _, below = whole.rpartition("\n\n")
+            self.text = text + "\n"
+            self.origin, size, root = self.text.split("\n")[:3]
+            if not self.origin or not re.fullmatch("0|[1-9][0-9]{0,15}", size):
+                raise ValueError
+            self.size, self.root = int(size), base64.b64decode(root, validate=True)
+            if len(self.root) != 32 or len(data) > MAX_NOTE or not below.endswith("\n"):
+                raise ValueError
+            self.signatures = []
+            for line in below.splitlines():
+                match = _SIGNATURE_LINE.fullmatch(line)
+                if match is None:
+                    raise ValueError
+                raw = base64.b64decode(match[2], validate=True)
+                self.signatures.append((match[1], raw[:4], raw[4:]))
+        except ValueError:
+            raise _Bad(None, "it is not a signed note with a checkpoint") from None
+
+
+class _Key:
+    """A public key with its name, from a C2SP ``vkey``; from PEM it has no name.
+
+    :raises _Bad: if it is none.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.vkey = text.strip()
+        self.name, _, rest = self.vkey.partition("+")
+        try:
+            if "-----BEGIN PUBLIC KEY-----" in text:
+                body = text.partition("-----BEGIN PUBLIC KEY-----")[2].partition("-----END")[0]
+                der = base64.b64decode("".join(body.split()), validate=True)
+                # RFC 8410: this prefix, and then the 32 bytes of the key.
+                if len(der) != 44 or der[:12].hex() != "302a300506032b6570032100":
+                    raise ValueError
+                self.name, self.raw, self.id = "", der[12:], b""
+                return
+            id_, _, key = rest.partition("+")
+            raw = base64.b64decode(key, validate=True)
+            self.raw, self.id = raw[1:], bytes.fromhex(id_)
+            named = _sha256(self.name.encode() + b"\n" + raw).digest()[:4]
+            if len(raw) != 33 or raw[0] != 1 or named != self.id:
+                raise ValueError
+        except ValueError:
+            raise _Bad(None, "it is not an Ed25519 public key in PEM or as a vkey") from None
+
+    def verifies(self, signature: bytes, message: bytes) -> bool | None:
+        """Whether the signature holds; None where `cryptography` is not installed."""
+        try:
+            from cryptography.exceptions import InvalidSignature
+            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+        except ImportError:
+            return None
+        try:
+            Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+
+class _Tree:
+    """The roots of a growing tree: the peaks of RFC 6962's subtrees, largest first."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.peaks: list[bytes] = []
+
+    def append(self, leaf: bytes) -> None:
+        size = self.size
+        while size & 1:
+            leaf = _sha256(b"\1" + self.peaks.pop() + leaf).digest()
+            size >>= 1
+        self.peaks.append(leaf)
+        self.size += 1
+
+    def root(self) -> bytes:
+        if not self.peaks:
+            return _sha256(b"").digest()
+        root = self.peaks[-1]
+        for peak in reversed(self.peaks[:-1]):
+            root = _sha256(b"\1" + peak + root).digest()
+        return root
+
+
+def _notes_beside(path: str) -> Iterator[tuple[int, bytes]]:
+    """Yield the notes that a log keeps with itself, numbered."""
+    if os.path.isfile(path) and _magic(path) == _SQLITE:
+        uri = "file:" + urllib.parse.quote(os.path.abspath(path)) + "?mode=ro"
+        with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
+            try:
+                rows = connection.execute("SELECT note FROM checkpoints ORDER BY size")
+                yield from ((n, str(row[0]).encode()) for n, row in enumerate(rows, 1))
+            except sqlite3.Error:  # no such table; what else is wrong is found with the entries
+                return
+    elif os.path.isfile(path + ".checkpoints"):
+        yield from _notes_in(path + ".checkpoints")
+
+
+def _notes_in(path: str) -> Iterator[tuple[int, bytes]]:
+    """Yield the notes in a file: one signed note, or a log's file of checkpoints."""
+    with open(path, "rb") as file:
+        first = file.read(1)
+        file.seek(0)
+        if first != b"{":
+            yield 1, file.read(MAX_NOTE + 1)
+            return
+        number = 0
+        while line := file.readline(MAX_NOTE):
+            number += 1
+            if not line.endswith(b"\n"):  # torn: of a checkpoint that never was
+                return
+            try:
+                yield number, json.loads(line)["note"].encode()
+            except (TypeError, ValueError, KeyError, AttributeError, RecursionError):
+                yield number, b""
+
+
+# --------------------------------------------------------------------------------------------
 # The chain.
 
 
@@ -777,6 +936,13 @@ class _Chain:
         self.holes: list[tuple[int, int, _Line]] = []  # seqs that did not come, so far
         self.lost = 0  # unreadable lines since the last readable one
         self.number = 0  # of the last line of the file
+        self.tree: _Tree | None = _Tree()  # None where the entries are not those of a whole log
+        self.wanted: list[int] = []  # the sizes at which a checkpoint gives a root, largest first
+        self.roots: dict[int, bytes] = {0: _Tree().root()}
+        self.keys: list[tuple[int, _Key]] = []  # each with the seq of the entry that names it
+        self.revoked: list[tuple[int, bytes]] = []
+        self.max_gap: float | None = None
+        self.last_moment: int | None = None
         self.shapes = _Shapes()
 
     def fault(self, kind: str, at: _Line, name: str | None, reason: str) -> None:
@@ -824,9 +990,9 @@ class _Chain:
         if self.next is None or self.lost or prevs[0].decode("latin-1") not in self.links:
             return False
         numbers = range(self.next, self.next + count)
-        own = b"".join([_sha256(b"\0%b}" % body).digest() for body in bodies])
+        own = [_sha256(b"\0%b}" % body).digest() for body in bodies]
         if (
-            own.hex().encode() != b"".join(hashes)
+            b"".join(own).hex().encode() != b"".join(hashes)
             or prevs[1:] != hashes[:-1]
             or b",".join(seqs) != ",".join(map(str, numbers)).encode()
             or len(max(bodies, key=len)) >= MAX_BODY
@@ -841,6 +1007,9 @@ class _Chain:
         report.last_seq, report.last_hash = numbers[-1], hashes[-1].decode()
         report.last_timestamp = last[at : at + 27].decode()
         self.next, self.links = numbers[-1] + 1, (report.last_hash,)
+        if self.wanted:
+            for seq, leaf in zip(numbers, own):  # noqa: B905  # Python 3.9
+                self.grow(seq, leaf)
         if self.to_hash is not None and self.to_hash.encode() in hashes:
             report.anchored = True
             report.anchored_seq = numbers[hashes.index(self.to_hash.encode())]
@@ -871,7 +1040,58 @@ class _Chain:
         if line.seq is None:
             self.lost += line.weight
         else:
+            self.grow(line.seq, bytes.fromhex(line.own))
             self.place(line, line.seq)
+        if line.bad is None and not line.altered:
+            self.note_key(line)
+            self.note_time(line)
+
+    def grow(self, seq: int, leaf: bytes) -> None:
+        """Add an entry to the tree, as far as some checkpoint reaches."""
+        if self.tree is None or not self.wanted:
+            return
+        if seq != self.tree.size:
+            self.tree = None
+            return
+        self.tree.append(leaf)
+        if self.tree.size == self.wanted[-1]:
+            self.roots[self.wanted.pop()] = self.tree.root()
+
+    def note_key(self, line: _Line) -> None:
+        """Follow what the log says of its keys, and check the signature of an entry."""
+        entry, seq = line.entry, line.seq or 0
+        named = entry["context"].get("public_key")
+        if entry["actor_type"] == "system" and entry["action"] in _KEY_ACTIONS and named:
+            try:
+                key = _Key(str(named))
+            except _Bad as bad:
+                self.fault("key", line, "context", f"of the key that it names: {bad.reason}")
+                return
+            if (entry["action"] == "key.rotate") == bool(self.keys):
+                self.keys.append((seq, key))
+            else:
+                self.fault("key", line, "action", "a key cannot be named like this here")
+        if entry["action"] == "key.revoke":
+            self.revoked.append((seq, str(entry["resource_id"]).encode()))
+        if line.signature:
+            # An entry that names a new key is signed with the old one.
+            key_then = next((k for at, k in reversed(self.keys) if at < seq or not seq), None)
+            message = b"chained-logging entry v1\n" + (line.hash or "").encode() + b"\n"
+            holds = key_then and key_then.verifies(base64.b64decode(line.signature), message)
+            if holds is None:
+                self.report.unchecked_signatures += 1
+            elif not holds:
+                self.fault("signature", line, "signature", "its signature is not of the log's key")
+
+    def note_time(self, line: _Line) -> None:
+        """Name a silence: by the time in the id, which the log gave, not the caller."""
+        moment = int(line.entry["id"][:8] + line.entry["id"][9:13], 16)
+        before, self.last_moment = self.last_moment, moment
+        if self.max_gap is not None and before is not None:
+            gap = (moment - before) / 1000
+            if gap > self.max_gap:
+                reason = f"before it nothing was recorded for {gap:,.0f} seconds"
+                self.fault("silence", line, "id", reason)
 
     def count(self, line: _Line) -> None:
         report = self.report
@@ -908,6 +1128,8 @@ class _Chain:
         self.links = (line.hash or "", line.own)
 
     def begin(self, line: _Line, seq: int) -> None:
+        if self.goes_on or seq or self.from_hash is not None:
+            self.tree = None
         if self.goes_on:
             return
         if self.from_hash is not None:
@@ -948,6 +1170,9 @@ def verify(
     progress: Callable[[int], None] | None = None,
     jobs: int = 1,
     careful: bool = False,
+    public_key: str | None = None,
+    checkpoints: Sequence[str | os.PathLike[str]] = (),
+    max_gap: float | None = None,
 ) -> Report:
     """Check a log, or several files that hold one chain, in any order.
 
@@ -959,14 +1184,22 @@ def verify(
     :param jobs: how many processes share the work. A log that turns out to be broken is then
         read once more by one of them, which names every break.
     :param careful: check each line in the slow way, for whoever trusts no regular expression.
+    :param public_key: the log's first public key, from elsewhere: PEM, or a ``vkey``.
+    :param checkpoints: files with checkpoints that were kept elsewhere.
+    :param max_gap: seconds; a longer time without an entry is named.
     :returns: a report; its ``status`` is ``unchecked``, with a ``reason``, where
         nothing could be checked. Nothing is raised for what a file holds.
     """
     report = Report()
-    chain = _Chain(report, on_fault, from_hash, to_hash, careful)
+    chain = _Chain(report, on_fault, from_hash, to_hash, careful or max_gap is not None)
+    chain.max_gap = max_gap
     try:
-        files = _in_order(_with_segments([os.fspath(path) for path in paths]))
-        if jobs > 1:
+        pin = None if public_key is None else _Key(public_key)
+        names = [os.fspath(path) for path in paths]
+        files = _in_order(_with_segments(names))
+        notes = list(_gather(chain, names, [os.fspath(path) for path in checkpoints]))
+        chain.wanted = sorted({note.size for note in notes if note.size}, reverse=True)
+        if jobs > 1 and not notes and not pin and not chain.max_gap:
             whole = _verify_in_parts(files, jobs, from_hash, to_hash, careful)
             if whole is not None:
                 return whole
@@ -975,6 +1208,9 @@ def verify(
             _read_into(chain, path, progress=progress)
     except _Unchecked as problem:
         report.status, report.reason = "unchecked", str(problem)
+        return report
+    except _Bad as bad:
+        report.status, report.reason = "unchecked", f"of the public key given: {bad.reason}"
         return report
     except OSError as error:
         report.status, report.reason = "unchecked", f"reading failed: {error}"
@@ -986,12 +1222,131 @@ def verify(
             "the hash kept elsewhere is not in the log: its end was cut off, or it was rewritten"
         )
         chain.fault("cut-tail", at, None, reason)
+    if report.entries:
+        _Signed(chain, notes, pin).check()
     if not report.entries:
         what = "no entry of a log" if report.fault_count else "nothing to verify"
         report.status, report.reason = "unchecked", f"there is {what} in {', '.join(report.files)}"
+    elif report.fault_count:
+        report.status = "tampered"
+    elif report.unchecked_signatures and (pin or checkpoints):
+        report.status = "unchecked"
+        report.reason = (
+            f"{report.unchecked_signatures:,} signatures: the package cryptography, which checks "
+            "them, is not installed. All hashes are right"
+        )
     else:
-        report.status = "tampered" if report.fault_count else "intact"
+        report.status = "intact"
     return report
+
+
+def _gather(chain: _Chain, logs: list[str], outside: list[str]) -> Iterator[_Note]:
+    """Yield the checkpoints beside the logs, and those that were kept elsewhere."""
+    for path in outside:
+        _check_regular(path)
+        found = False
+        for number, data in _notes_in(path):
+            try:
+                yield _Note(data, path, outside=True)
+                found = True
+            except _Bad as bad:
+                raise _Unchecked(f"{path}, note {number}: {bad.reason}") from None
+        if not found:
+            raise _Unchecked(f"{path} holds no checkpoint")
+    for log in logs:
+        for number, data in _notes_beside(log):
+            try:
+                yield _Note(data, log)
+            except _Bad as bad:
+                chain.fault("checkpoint", _Line(log, 0), None, f"note {number}: {bad.reason}")
+
+
+class _Signed:
+    """What checkpoints and keys say of a chain that was read."""
+
+    def __init__(self, chain: _Chain, notes: list[_Note], pin: _Key | None) -> None:
+        self.chain, self.notes, self.pin = chain, notes, pin
+        self.report = chain.report
+        self.sealed: set[int] = set()
+
+    def fault(self, kind: str, file: str, seq: int | None, reason: str) -> None:
+        self.chain.fault(kind, _Line(file, 0, seq=seq), None, reason)
+
+    def check(self) -> None:
+        report, keys = self.report, self.chain.keys
+        whole = report.starts_at_genesis or self.chain.tree is not None
+        if keys:
+            report.public_key = keys[0][1].vkey
+        if self.pin is not None and whole:
+            report.pinned = bool(keys) and keys[0][1].raw == self.pin.raw
+            if not report.pinned:
+                reason = "the log's first key is not the one that was given: it was written anew"
+                if not keys:
+                    reason = "the log has no key, and one was given: it was written anew"
+                self.fault("key", report.files[0], None, reason)
+        for note in self.notes:
+            if self.covers(note):
+                report.checkpoints += 1
+                self.check_signature(note)
+        for at, _ in keys[1:]:
+            if at + 1 not in self.sealed and not report.unchecked_signatures:
+                reason = "no checkpoint of the key before it seals this rotation"
+                self.fault("key", report.files[0], at, reason)
+        if report.pinned and report.signed_seq is None and not report.unchecked_signatures:
+            reason = "the log has a key, and no checkpoint that the key signed vouches for it"
+            self.fault("signature", report.files[0], None, reason)
+
+    def covers(self, note: _Note) -> bool:
+        """Check a checkpoint's origin, size and root against the entries."""
+        report = self.report
+        total = (report.last_seq or 0) + 1
+        if note.origin != report.origin and report.starts_at_genesis:
+            reason = f"a checkpoint is of another log, {note.origin}"
+            self.fault("rewritten", note.source, None, reason)
+        elif note.size > total:
+            reason = (
+                f"a checkpoint vouches for {note.size:,} entries, and the log has {total:,}: its "
+                "end was cut off"
+            )
+            self.fault("cut-tail", note.source, report.last_seq, reason)
+        elif note.size not in self.chain.roots:
+            if note.outside and not report.fault_count:
+                reason = "a checkpoint cannot be compared: the entries before it are not all here"
+                self.fault("missing", note.source, note.size - 1, reason)
+        elif self.chain.roots[note.size] != note.root:
+            reason = f"the first {note.size:,} entries are not those that a checkpoint vouches for"
+            self.fault("rewritten", note.source, note.size - 1, reason)
+        else:
+            if note.outside:
+                report.anchored = True
+                report.anchored_seq = max(report.anchored_seq or 0, note.size - 1)
+            return True
+        return False
+
+    def check_signature(self, note: _Note) -> None:
+        """Check that the key of its time signed a checkpoint."""
+        # A rotation at seq n is sealed by the old key at size n + 1; later ones are the new key's.
+        then = [key for at, key in self.chain.keys if note.size > at + (1 if at else 0)]
+        if not then:
+            if not note.outside:
+                reason = "a checkpoint stands here, and the log had no key then"
+                self.fault("signature", note.source, note.size - 1, reason)
+            return
+        key = then[-1]
+        for name, id_, value in note.signatures:
+            if (name, id_) != (key.name, key.id):
+                continue
+            holds = key.verifies(value, note.text.encode())
+            if holds is None:
+                self.report.unchecked_signatures += 1
+                return
+            if holds:
+                self.sealed.add(note.size)
+                self.report.signed_seq = max(self.report.signed_seq or 0, note.size - 1)
+                return
+            break
+        reason = f"the checkpoint of size {note.size:,} is not signed by the key of its time"
+        self.fault("signature", note.source, note.size - 1, reason)
 
 
 def _read_into(
@@ -1172,11 +1527,25 @@ def _summary(report: Report) -> list[str]:
         f"from seq {report.first_seq}, {report.first_timestamp}, hash {report.first_hash}",
         f"to   seq {report.last_seq}, {report.last_timestamp}, hash {report.last_hash}",
     ]
+    if report.public_key is not None:
+        how = "which is the one given" if report.pinned else "which nothing from elsewhere confirms"
+        covered.append(f"key {report.public_key}, {how}")
+        if report.signed_seq is not None:
+            covered.append(
+                f"signed up to seq {report.signed_seq}, {report.checkpoints} checkpoints"
+            )
+        elif not report.unchecked_signatures:
+            covered.append("not signed: no checkpoint of that key is here")
+    if report.unchecked_signatures:
+        covered.append(
+            f"{report.unchecked_signatures:,} signatures NOT CHECKED: cryptography is not installed"
+        )
     if report.anchored:
-        covered.append(f"anchored up to seq {report.anchored_seq} by the hash given")
+        covered.append(f"anchored up to seq {report.anchored_seq} by what was given from elsewhere")
     else:
         covered.append(
-            "not anchored: no hash kept elsewhere was given, so a cut at the end cannot be seen"
+            "not anchored: no hash or checkpoint kept elsewhere was given, so a cut at the end "
+            "cannot be seen"
         )
     verdict = (
         "INTACT" if report.intact else f"TAMPERED: {report.fault_count:,} breaks, listed above"
@@ -1194,6 +1563,19 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--to-hash", metavar="HEX", help="a hash kept elsewhere")
     parser.add_argument(
         "--jobs", metavar="N", type=int, default=1, help="share the work between N processes"
+    )
+    parser.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a checkpoint kept elsewhere, which the log must extend",
+    )
+    parser.add_argument(
+        "--public-key", metavar="FILE", help="the log's first public key: PEM, or a vkey"
+    )
+    parser.add_argument(
+        "--max-gap", metavar="S", type=float, help="name each longer time without an entry"
     )
     parser.add_argument("--careful", action="store_true", help="check each line the slow way")
     argv = sys.argv[1:] if argv is None else argv
@@ -1225,6 +1607,14 @@ def _run(options: argparse.Namespace) -> int:
         rate = count / max(time.monotonic() - started, 0.001)
         print(f"\r{count:,} entries, {rate:,.0f}/s ", end="", file=sys.stderr, flush=True)
 
+    public_key = None
+    if options.public_key is not None:
+        try:
+            with open(options.public_key, "rb") as file:
+                public_key = file.read(1 << 16).decode("utf-8", "replace")
+        except OSError as error:
+            print(f"NOT CHECKED: {_shown(error)}", file=sys.stderr)
+            return 2
     report = verify(
         *options.log,
         from_hash=options.from_hash,
@@ -1233,6 +1623,9 @@ def _run(options: argparse.Namespace) -> int:
         progress=progress if sys.stderr.isatty() else None,
         jobs=options.jobs,
         careful=options.careful,
+        public_key=public_key,
+        checkpoints=options.checkpoint,
+        max_gap=options.max_gap,
     )
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)

@@ -910,3 +910,13 @@ def test_a_killed_writer_loses_nothing(path: Path) -> None:
         log.append("after", **EVENT)
     assert actions(check_chain(path)) == ["log.open", *map(str, range(20)), "after"]
     assert signal.SIGKILL == 9
+
+
+def test_entries_from_any_place(path: Path) -> None:
+    with AuditLog(path) as log:
+        log.append_many(
+            [{"action": "a", **EVENT, "text": "x" * (n % 97) * 30} for n in range(1, 3000)]
+        )
+        for start in (0, 1, 2, 1499, 2990, 2999, 3000, 5000):
+            seqs = [entry.seq for entry in log.entries(start)]
+            assert seqs == list(range(start, 3000)), start

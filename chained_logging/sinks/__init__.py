@@ -37,6 +37,15 @@ class Record(NamedTuple):
     signature: str | None = None
 
 
+class StoredCheckpoint(NamedTuple):
+    """A signed checkpoint as a sink keeps it."""
+
+    note: str
+    size: int
+    state: str
+    """The Merkle tree's frontier at that size, in base64."""
+
+
 class Notice(NamedTuple):
     """Something that happened to the log, which the log shall record about itself."""
 
@@ -75,6 +84,18 @@ class Sink(Protocol):
 
     def records(self, start: int = 0) -> Iterator[Record]:
         """Read entries from `start` on, in order."""
+
+    def checkpoints(self) -> Iterator[StoredCheckpoint]:
+        """Read all checkpoints, first to last."""
+
+    def last_checkpoint(self) -> StoredCheckpoint | None:
+        """Return the newest checkpoint."""
+
+    def add_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
+        """Keep a checkpoint, on the disk.
+
+        :raises OSError: if that fails.
+        """
 
     def close(self) -> None:
         """Release files. The log can be opened again."""

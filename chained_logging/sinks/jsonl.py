@@ -15,7 +15,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from chained_logging import chain
-from chained_logging.sinks import EMPTY, Head, Notice, Record, sync_directory, sync_file
+from chained_logging.sinks import (
+    EMPTY,
+    Head,
+    Notice,
+    Record,
+    StoredCheckpoint,
+    sync_directory,
+    sync_file,
+)
+from chained_logging.sinks.checkpoint_file import (
+    append_checkpoint,
+    last_checkpoint,
+    read_checkpoints,
+)
 from chained_logging.sinks.segments import (
     complete_manifest,
     segment_path,
@@ -98,6 +111,15 @@ class JsonlSink:
             if number == len(sealed) or sealed[number] > segment_path(self._path, start):
                 yield from _records(path, start)
         yield from _records(self._path, start)
+
+    def checkpoints(self) -> Iterator[StoredCheckpoint]:
+        return read_checkpoints(self._path)
+
+    def last_checkpoint(self) -> StoredCheckpoint | None:
+        return last_checkpoint(self._path)
+
+    def add_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
+        append_checkpoint(self._path, checkpoint)
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -256,6 +278,24 @@ def _first_seq(fd: int) -> int:
     return chain.position(chain.split_line(line).body)[0]
 
 
+def _place_before(fd: int, start: int) -> int:
+    """Return where a line starts that stands before entry `start`, not far from it; or 0."""
+    low, high = 0, os.fstat(fd).st_size
+    while high - low > _BLOCK:  # entries stand in order, so halving finds one in 20 reads
+        middle = (low + high) // 2
+        block = os.pread(fd, 2 * _MAX_LINE, middle)
+        begin = block.find(b"\n") + 1
+        end = block.find(b"\n", begin)
+        try:
+            if end < 0 or chain.position(chain.split_line(block[begin:end]).body)[0] >= start:
+                high = middle
+            else:
+                low = middle + begin
+        except ValueError:
+            return low
+    return low
+
+
 def _last_entry(lines: bytes) -> tuple[Head, bool] | None:
     """Return the last entry's place, and whether it is the last line."""
     end = len(lines)
@@ -271,6 +311,8 @@ def _last_entry(lines: bytes) -> tuple[Head, bool] | None:
 
 def _records(path: Path, start: int) -> Iterator[Record]:
     with open(path, "rb") as file:
+        if start:
+            file.seek(_place_before(file.fileno(), start))
         for line in file:
             if line.endswith(b"\n"):
                 body, hash, signature = chain.split_line(line[:-1])

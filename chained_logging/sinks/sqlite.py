@@ -18,7 +18,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from chained_logging.sinks import EMPTY, Head, Notice, Record, sync_directory, sync_file
+from chained_logging.sinks import (
+    EMPTY,
+    Head,
+    Notice,
+    Record,
+    StoredCheckpoint,
+    sync_directory,
+    sync_file,
+)
 
 APPLICATION_ID: Final = 0x636C6F67
 """``clog``: what tells a log from any other database (``PRAGMA application_id``)."""
@@ -61,6 +69,19 @@ SCHEMA: Final = (
     # INSERT OR REPLACE deletes without asking the trigger above.
     "CREATE TRIGGER entries_in_order BEFORE INSERT ON entries\n"
     "WHEN NEW.seq <= (SELECT max(seq) FROM entries) BEGIN\n"
+    "  SELECT RAISE(ABORT, 'the audit log is append-only: this place is taken');\nEND",
+)
+
+# Made with the first checkpoint: a log without a key has none.
+CHECKPOINT_SCHEMA: Final = (
+    "CREATE TABLE checkpoints (\n"
+    "  size INTEGER PRIMARY KEY, note TEXT NOT NULL, state TEXT NOT NULL\n)",
+    "CREATE TRIGGER checkpoints_no_update BEFORE UPDATE ON checkpoints BEGIN\n"
+    "  SELECT RAISE(ABORT, 'the audit log is append-only: no checkpoint is changed');\nEND",
+    "CREATE TRIGGER checkpoints_no_delete BEFORE DELETE ON checkpoints BEGIN\n"
+    "  SELECT RAISE(ABORT, 'the audit log is append-only: no checkpoint is deleted');\nEND",
+    "CREATE TRIGGER checkpoints_in_order BEFORE INSERT ON checkpoints\n"
+    "WHEN NEW.size <= (SELECT max(size) FROM checkpoints) BEGIN\n"
     "  SELECT RAISE(ABORT, 'the audit log is append-only: this place is taken');\nEND",
 )
 
@@ -149,6 +170,50 @@ class SqliteSink:
         finally:
             connection.close()
 
+    def checkpoints(self) -> Iterator[StoredCheckpoint]:
+        connection = sqlite3.connect(_uri(self._path, "ro"), uri=True)
+        try:
+            if _has_checkpoints(connection):
+                rows = connection.execute("SELECT note, size, state FROM checkpoints ORDER BY size")
+                yield from map(StoredCheckpoint._make, rows)
+        except sqlite3.Error as error:
+            raise OSError(f"{self._path}: {error}") from error
+        finally:
+            connection.close()
+
+    def last_checkpoint(self) -> StoredCheckpoint | None:
+        connection = sqlite3.connect(_uri(self._path, "ro"), uri=True)
+        try:
+            if not _has_checkpoints(connection):
+                return None
+            row = connection.execute(
+                "SELECT note, size, state FROM checkpoints ORDER BY size DESC LIMIT 1"
+            ).fetchone()
+            return StoredCheckpoint._make(row) if row else None
+        except sqlite3.Error as error:
+            raise OSError(f"{self._path}: {error}") from error
+        finally:
+            connection.close()
+
+    def add_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
+        connection = self._connection
+        if connection is None:
+            raise OSError(f"{self._path} is closed")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            if not _has_checkpoints(connection):
+                for statement in CHECKPOINT_SCHEMA:
+                    connection.execute(statement)
+            connection.execute(
+                "INSERT INTO checkpoints (note, size, state) VALUES (?, ?, ?)", checkpoint
+            )
+            connection.execute("COMMIT")
+            self.sync()
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise OSError(f"{self._path}: {error}") from error
+
     def close(self) -> None:
         if self._wal >= 0:
             os.close(self._wal)
@@ -200,6 +265,8 @@ class SqliteSink:
             # once, whatever the timeout: it is done under the log's lock.
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
+            # A commit in 700 pays for moving 16 MB of pages, and not one in 170 for 4 MB.
+            connection.execute("PRAGMA wal_autocheckpoint = 4000")
             if new:
                 _create(connection)
             self._head = EMPTY
@@ -222,6 +289,13 @@ class SqliteSink:
 
 def _uri(path: Path, mode: str) -> str:
     return f"{path.absolute().as_uri()}?mode={mode}"
+
+
+def _has_checkpoints(connection: sqlite3.Connection) -> bool:
+    found = connection.execute(
+        "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'checkpoints'"
+    )
+    return bool(found.fetchone()[0])
 
 
 def _has_entries(connection: sqlite3.Connection, path: Path) -> bool:

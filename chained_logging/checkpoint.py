@@ -1,0 +1,75 @@
+"""Checkpoints: signed statements of a log's size and Merkle root, which vouch for all before them.
+
+A checkpoint is a C2SP ``tlog-checkpoint`` in a ``signed-note``: three lines, origin, size and
+root (RFC 6962 section 2.1, over the entries' bodies), and a signature. One costs what it takes
+to hash the entries since the last one, and one signature.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+
+from chained_logging.merkle import Frontier, ProofError
+from chained_logging.notes import (
+    ED25519,
+    Checkpoint,
+    Note,
+    NoteError,
+    Signer,
+    VerifierKey,
+    sign_note,
+)
+from chained_logging.sinks import Record, StoredCheckpoint
+
+
+def verifier_key(origin: str, signer: Signer) -> str:
+    """Return a log's public key as a C2SP ``vkey``: ``origin+key ID+key``."""
+    return VerifierKey(origin, ED25519, signer.public_key).format()
+
+
+def frontier(stored: StoredCheckpoint | None) -> Frontier:
+    """Return the tree as it stood at a checkpoint, checked against its root.
+
+    :raises OSError: if the two do not agree: the file of checkpoints was edited.
+    """
+    if stored is None:
+        return Frontier()
+    try:
+        tree = Frontier.from_bytes(base64.b64decode(stored.state, validate=True))
+        said = Checkpoint.parse(Note.parse(stored.note.encode()).text)
+    except (NoteError, ProofError, ValueError) as error:
+        raise OSError(f"the stored checkpoint of size {stored.size} is broken: {error}") from None
+    if (said.size, said.root, stored.size) != (tree.size, tree.root(), tree.size):
+        raise OSError(f"the stored checkpoint of size {stored.size} does not match its own tree")
+    return tree
+
+
+def signed_by(stored: StoredCheckpoint, origin: str, signer: Signer) -> bool:
+    """Whether a stored checkpoint bears the name of this key (the signature is not checked)."""
+    key = VerifierKey(origin, ED25519, signer.public_key)
+    note = Note.parse(stored.note.encode())
+    return any((sign.name, sign.key_id) == (origin, key.id) for sign in note.signatures)
+
+
+def make(
+    tree: Frontier, records: Iterable[Record], origin: str, signer: Signer
+) -> StoredCheckpoint:
+    """Return the checkpoint after `records`, with which `tree` is grown.
+
+    :raises OSError: if the records do not go on where the tree stands.
+    :raises Exception: what the signer raises.
+    """
+    for record in records:
+        if record.seq != tree.size:
+            raise OSError(f"entry {tree.size} is not in the log, and {record.seq} is")
+        tree.append(bytes.fromhex(record.hash))
+    text = Checkpoint(origin, tree.size, tree.root()).format()
+    note = sign_note(text, origin, signer).format().decode()
+    return StoredCheckpoint(note, tree.size, base64.b64encode(tree.to_bytes()).decode())
+
+
+def entry_message(hash: str) -> bytes:
+    """Return what ``sign="each"`` signs for an entry: a line of its own, so that the signature
+    is of use for nothing else, and the entry's hash."""
+    return f"chained-logging entry v1\n{hash}\n".encode()

@@ -1,0 +1,94 @@
+"""The checkpoints of a JSON Lines log, in a file beside it: ``audit.jsonl.checkpoints``.
+
+One JSON object a line, in canonical form: ``note`` is the C2SP signed note, ``size`` how many
+entries it covers, ``state`` the Merkle tree's frontier at that size (base64), from which the
+next one is made without reading the log again. Like the log, the file is only ever appended to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from chained_logging import chain
+from chained_logging.sinks import StoredCheckpoint, sync_directory, sync_file
+
+_MAX_LINE = 1 << 16
+
+
+def checkpoint_path(log: Path) -> Path:
+    """Return where the checkpoints of a log are."""
+    return log.with_name(f"{log.name}.checkpoints")
+
+
+def read_checkpoints(log: Path) -> Iterator[StoredCheckpoint]:
+    """Read all checkpoints, first to last; a torn last line is left out.
+
+    :raises OSError: if a line is none.
+    """
+    path = checkpoint_path(log)
+    try:
+        with open(path, "rb") as file:
+            while line := file.readline(_MAX_LINE):
+                if line.endswith(b"\n"):
+                    yield _parse(path, line)
+    except FileNotFoundError:
+        return
+
+
+def last_checkpoint(log: Path) -> StoredCheckpoint | None:
+    """Return the newest checkpoint, or None if there is none yet.
+
+    :raises OSError: if the last line is none.
+    """
+    path = checkpoint_path(log)
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(0, size - 2 * _MAX_LINE))
+            whole, _, _ = file.read().rpartition(b"\n")
+    except FileNotFoundError:
+        return None
+    line = whole.rpartition(b"\n")[2]
+    return _parse(path, line) if line else None
+
+
+def append_checkpoint(log: Path, checkpoint: StoredCheckpoint) -> None:
+    """Add a checkpoint, on the disk. Only the holder of the log's lock may call this.
+
+    :raises OSError: if it cannot be written.
+    """
+    path = checkpoint_path(log)
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    fd = os.open(path, flags, 0o600)
+    try:
+        size = os.fstat(fd).st_size
+        if size:  # a torn line is of a checkpoint that never was: its writer died
+            tail = os.pread(fd, 2 * _MAX_LINE, max(0, size - 2 * _MAX_LINE))
+            size -= len(tail) - (tail.rfind(b"\n") + 1)
+            os.ftruncate(fd, size)
+        data = chain.canonical(checkpoint._asdict()) + b"\n"
+        try:
+            written = 0
+            while written < len(data):
+                written += os.pwrite(fd, data[written:], size + written)
+            sync_file(fd)
+        except OSError:
+            os.ftruncate(fd, size)
+            raise
+        if size == 0:
+            sync_directory(path)
+    finally:
+        os.close(fd)
+
+
+def _parse(path: Path, line: bytes) -> StoredCheckpoint:
+    try:
+        found = StoredCheckpoint(**json.loads(line))
+        if type(found.size) is int and isinstance(found.note, str) and isinstance(found.state, str):
+            return found
+    except (TypeError, ValueError, RecursionError):
+        pass
+    raise OSError(f"{path} holds a line that is no checkpoint")
