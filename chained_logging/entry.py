@@ -27,6 +27,8 @@ from chained_logging.chain import quote
 ACTOR_TYPES: Final = frozenset({"user", "service", "admin", "system"})
 RESULTS: Final = frozenset({"success", "failure", "denied"})
 UNKNOWN: Final = "unknown"
+OURSELVES: Final = "chained_logging"
+"""The ``actor_id`` of what the log says of itself."""
 MAX_IDENTIFIER: Final = 1024
 """Bytes in an identifier: so that every database can index it."""
 
@@ -115,6 +117,7 @@ def draft(
     action: object = None,
     result: str = "success",
     strict: bool = False,
+    own: bool = False,
 ) -> Draft:
     """Return the entry that an event makes.
 
@@ -123,6 +126,8 @@ def draft(
         mean the same field the later wins.
     :param action: the action, where `event` names none.
     :param result: the result, where `event` names none.
+    :param own: whether the log says this of itself. Nobody else may bear its name: a verifier
+        believes such an entry when it names a key.
     :raises InvalidEntry: with `strict`, if a field is missing or not valid.
     """
     given: dict[str, Any] = {
@@ -171,6 +176,8 @@ def draft(
             problems[name] = "cannot be read"
     if fields.get("ip_address", "") is None and fields.get("actor_type") not in _ADDRESSLESS:
         problems["ip_address"] = "is missing"
+    if fields.get("actor_id") == OURSELVES and not own:
+        problems["actor_id"] = "is the name of the log itself"
     if "timestamp" not in fields:
         fields["timestamp"] = timestamp(now)
     if not _STRINGS.issuperset(map(type, context)):  # a key may be "invalid" in disguise

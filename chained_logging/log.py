@@ -6,7 +6,6 @@ import atexit
 import base64
 import contextlib
 import importlib.metadata
-import itertools
 import os
 import re
 import threading
@@ -20,17 +19,24 @@ from typing import Any, Final, Literal
 
 from chained_logging import chain
 from chained_logging.checkpoint import entry_message, frontier, make, signed_by, verifier_key
-from chained_logging.entry import AuditEntry, AuditId, Draft, draft
+from chained_logging.entry import OURSELVES, AuditEntry, AuditId, Draft, draft
 from chained_logging.group_commit import GroupCommit, SyncGate
 from chained_logging.lock import FileLock
 from chained_logging.notes import Signer
-from chained_logging.sinks import EMPTY, Head, Notice, Record, open_sink
+from chained_logging.sinks import (
+    EMPTY,
+    Head,
+    Notice,
+    Record,
+    StoredCheckpoint,
+    open_sink,
+)
 from chained_logging.spill import Spill
 
 DURABILITIES: Final = ("os", "fsync")
 POLICIES: Final = ("continue", "raise")
 SIGNING: Final = ("checkpoint", "each")
-_OURSELVES: Final = {"actor_id": "chained_logging", "actor_type": "system"}
+_OURSELVES: Final = {"actor_id": OURSELVES, "actor_type": "system"}
 _MEMORY_LIMIT: Final = 10_000
 KEY_ACTIONS: Final = ("log.open", "key.add", "key.rotate")
 """Entries that name the log's public key from there on."""
@@ -137,6 +143,8 @@ class AuditLog:
         self._closed = False
         self._start_afresh()
         self.origin: Final = self._open(origin)
+        if heartbeat is not None:  # otherwise with the first entry
+            self._start_keeper()
         _open_logs.add(self)
 
     def _start_afresh(self) -> None:
@@ -342,7 +350,7 @@ class AuditLog:
     def _own_entry(self, notice: Notice) -> Draft:
         origin = getattr(self, "origin", None) or notice.context["origin"]
         event = {**_OURSELVES, "resource": ("audit_log", origin), "context": notice.context}
-        return draft(event, action=notice.action)
+        return draft(event, action=notice.action, own=True)
 
     # --- Opening and closing.
 
@@ -402,19 +410,18 @@ class AuditLog:
 
         :raises ValueError: if the log has another.
         """
-        last = self._sink.last_checkpoint()
-        if last is not None:
-            if not signed_by(last, origin, key):
-                raise ValueError(
-                    f"the last checkpoint of {self.path} was signed by another key than "
-                    f"{verifier_key(origin, key)}"
-                )
-            return
         ours = verifier_key(origin, key)
+        last = self._sink.last_checkpoint()
         known = None
-        for entry in self.entries():  # there is no checkpoint yet: the log is new, or had no key
-            if entry.actor_type == "system" and entry.action in KEY_ACTIONS:
+        if last is not None and signed_by(last, origin, key):
+            known = ours
+        # From the entry that the last checkpoint may have sealed: a rotation. All, if there is
+        # none yet: the log is new, or had no key.
+        for entry in self.entries(last.size - 1 if last is not None else 0):
+            if entry.actor_id == OURSELVES and entry.action in KEY_ACTIONS:
                 known = entry.context.get("public_key") or known
+        if known is None and last is not None:
+            known = "that signed its last checkpoint"
         if known is None:
             self._sink.notices.append(Notice("key.add", {"public_key": ours}))
         elif known != ours:
@@ -454,19 +461,85 @@ class AuditLog:
             if last is not None and last.size == head.seq + 1:
                 return last.note.encode()
             # Outside the lock, which others wait for: what is read does not change any more.
-            tree = frontier(last)
-            records = itertools.islice(self._sink.records(tree.size), head.seq + 1 - tree.size)
-            # On the disk first: a power failure must not leave a checkpoint without its entries.
-            self._sink.sync()
-            made = make(tree, records, self.origin, self._key)
-            if made.size != head.seq + 1:
-                raise OSError(f"{self.path} holds {made.size} entries, not {head.seq + 1}")
+            made = self._make_checkpoint(head, last)
             with self._held():
                 last = self._sink.last_checkpoint()
                 if last is None or last.size < made.size:  # else another process was faster
                     self._sink.head()
                     self._sink.add_checkpoint(made)
             return made.note.encode()
+
+    def rotate_key(self, new: Signer) -> bytes:
+        """Go over to a new key, and seal all before it with the old one, which can then go.
+
+        Whoever steals the new key later cannot forge what was before: that would need the old
+        one, which the caller destroys now (:func:`chained_logging.keys.destroy`). Other processes
+        that have the log open with the old key make no checkpoint any more, and say so in
+        ``stats()["last_error"]``; their entries are sealed by those that have the new one.
+
+        :returns: the sealing checkpoint: keep it elsewhere too.
+        :raises ValueError: if the log has no key, or this one.
+        :raises OSError: if the log cannot be written.
+        """
+        if self._key is None:
+            raise ValueError("this log has no key: reopen it with one, which adds it")
+        if new.public_key == self._key.public_key:
+            raise ValueError("the new key is the old one")
+        with self._signing:
+            self.checkpoint()  # so that the seal, under the lock, has little to read
+            with self._held():
+                about = {
+                    "old_public_key": verifier_key(self.origin, self._key),
+                    "public_key": verifier_key(self.origin, new),
+                }
+                head = self._write_own(Notice("key.rotate", about), self.origin, self._sink.head())
+                sealed = self._make_checkpoint(head, self._sink.last_checkpoint())
+                self._sink.add_checkpoint(sealed)
+                self._key = new
+            return sealed.note.encode()
+
+    def revoke_key(self, public_key: str, reason: str) -> AuditEntry:
+        """Record that a key was stolen: from here on its signatures prove nothing by themselves.
+
+        The verifier then trusts, of what that key signed, only what a checkpoint kept elsewhere
+        fixed.
+
+        :param public_key: the key as a ``vkey``.
+        """
+        about = {"action": "key.revoke", "resource": ("public_key", public_key), "reason": reason}
+        return self._append([draft({**_OURSELVES, **about}, own=True)])[0]
+
+    def _make_checkpoint(self, head: Head, last: StoredCheckpoint | None) -> StoredCheckpoint:
+        """Sign the entries up to `head`, all of which must be there.
+
+        :raises OSError: if they are not, or another process went over to another key.
+        """
+        key = self._key
+        if key is None:
+            raise OSError("there is no key to sign with")
+        ours = verifier_key(self.origin, key)
+        tree = frontier(last)
+        begin = max(0, tree.size - 1)  # the last one that is sealed may be a rotation
+
+        def records() -> Iterator[Record]:
+            for record in self._sink.records(begin):
+                if record.seq > head.seq:
+                    return
+                if record.body.startswith(b'{"action":"key.rotate","actor_id":"chained_logging"'):
+                    context = AuditEntry(record.body, record.hash).context
+                    if ours not in (context.get("public_key"), context.get("old_public_key")) or (
+                        record.seq != head.seq and context.get("public_key") != ours
+                    ):
+                        raise OSError("the log's key was rotated: reopen it with the new one")
+                if record.seq >= tree.size:
+                    yield record
+
+        # On the disk first: a power failure must not leave a checkpoint without its entries.
+        self._sink.sync()
+        made = make(tree, records(), self.origin, key)
+        if made.size != head.seq + 1:
+            raise OSError(f"{self.path} holds {made.size} entries, not {head.seq + 1}")
+        return made
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:

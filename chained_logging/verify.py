@@ -55,7 +55,7 @@ from hashlib import sha256 as _sha256
 from json.encoder import encode_basestring as _quote
 from typing import Any, Callable, NoReturn
 
-__all__ = ["Fault", "Report", "main", "verify"]
+__all__ = ["Fault", "Report", "main", "verify", "verify_proof"]
 
 MAX_BODY = 65_535
 MAX_LINE = MAX_BODY + 200  # a body with its hash and signature is at most 178 bytes longer
@@ -779,6 +779,16 @@ def _is_utf8(block: bytes) -> bool:
 # Checkpoints: C2SP signed-note and tlog-checkpoint, over the Merkle tree of RFC 6962.
 
 MAX_NOTE = 1_000_000
+
+
+def _unbase64(text: str) -> bytes:
+    """Decode the one spelling that bytes have: without stray bits before the padding."""
+    data = base64.b64decode(text, validate=True)
+    if base64.b64encode(data).decode() != text:
+        raise ValueError("not base64 in canonical form")
+    return data
+
+
 _SIGNATURE_LINE = re.compile("\u2014 ([^ +\\s]+) ([A-Za-z0-9+/]+={0,2})")
 
 
@@ -797,7 +807,7 @@ class _Note:
             self.origin, size, root = self.text.split("\n")[:3]
             if not self.origin or not re.fullmatch("0|[1-9][0-9]{0,15}", size):
                 raise ValueError
-            self.size, self.root = int(size), base64.b64decode(root, validate=True)
+            self.size, self.root = int(size), _unbase64(root)
             if len(self.root) != 32 or len(data) > MAX_NOTE or not below.endswith("\n"):
                 raise ValueError
             self.signatures = []
@@ -805,7 +815,7 @@ class _Note:
                 match = _SIGNATURE_LINE.fullmatch(line)
                 if match is None:
                     raise ValueError
-                raw = base64.b64decode(match[2], validate=True)
+                raw = _unbase64(match[2])
                 self.signatures.append((match[1], raw[:4], raw[4:]))
         except ValueError:
             raise _Bad(None, "it is not a signed note with a checkpoint") from None
@@ -830,7 +840,7 @@ class _Key:
                 self.name, self.raw, self.id = "", der[12:], b""
                 return
             id_, _, key = rest.partition("+")
-            raw = base64.b64decode(key, validate=True)
+            raw = _unbase64(key)
             self.raw, self.id = raw[1:], bytes.fromhex(id_)
             named = _sha256(self.name.encode() + b"\n" + raw).digest()[:4]
             if len(raw) != 33 or raw[0] != 1 or named != self.id:
@@ -874,6 +884,145 @@ class _Tree:
         for peak in reversed(self.peaks[:-1]):
             root = _sha256(b"\1" + peak + root).digest()
         return root
+
+
+_PROOF = b"c2sp.org/tlog-proof@v1\n"
+
+
+def _fold(index: int, size: int, leaf: bytes, proof: list[bytes]) -> bytes:
+    """Return the root that an inclusion proof leads to (RFC 9162, 2.1.3.2).
+
+    :raises _Bad: if the proof has not the length that it must have.
+    """
+    first, last, root = index, size - 1, leaf
+    for hash_ in proof:
+        if last == 0:
+            raise _Bad(None, "the proof is too long")
+        if first & 1 or first == last:
+            root = _sha256(b"\1" + hash_ + root).digest()
+            while not first & 1 and first:
+                first, last = first >> 1, last >> 1
+        else:
+            root = _sha256(b"\1" + root + hash_).digest()
+        first, last = first >> 1, last >> 1
+    if last:
+        raise _Bad(None, "the proof is too short")
+    return root
+
+
+def _extends(old: int, old_root: bytes, new: int, new_root: bytes, proof: list[bytes]) -> bool:
+    """Whether a consistency proof holds (RFC 9162, 2.1.4.2); from size 0 an empty one does."""
+    if old > new or (old in (0, new) and proof) or (0 < old < new and not proof):
+        return False
+    if old == 0:
+        return old_root == _Tree().root()
+    if old == new:
+        return old_root == new_root
+    path = list(proof)
+    if old & (old - 1) == 0:
+        path.insert(0, old_root)
+    first, last = old - 1, new - 1
+    while first & 1:
+        first, last = first >> 1, last >> 1
+    one = two = path[0]
+    for hash_ in path[1:]:
+        if last == 0:
+            return False
+        if first & 1 or first == last:
+            one = _sha256(b"\1" + hash_ + one).digest()
+            two = _sha256(b"\1" + hash_ + two).digest()
+            while not first & 1 and first:
+                first, last = first >> 1, last >> 1
+        else:
+            two = _sha256(b"\1" + two + hash_).digest()
+        first, last = first >> 1, last >> 1
+    return last == 0 and one == old_root and two == new_root
+
+
+def _hashes(lines: list[str]) -> list[bytes]:
+    try:
+        found = [_unbase64(line) for line in lines]
+    except ValueError:
+        raise _Bad(None, "a line of the proof is no hash") from None
+    if len(found) > 63 or any(len(hash_) != 32 for hash_ in found):
+        raise _Bad(None, "a line of the proof is no hash")
+    return found
+
+
+def verify_proof(
+    data: bytes, public_key: str | None = None, checkpoint: bytes | None = None
+) -> dict[str, Any]:
+    """Check a proof, without the log.
+
+    :param data: a C2SP ``tlog-proof`` whose extra data is the entry, for one entry; or, for two
+        states of a log, ``old N``, hashes, an empty line and the newer checkpoint.
+    :param public_key: the log's key when the checkpoint was made: PEM, or a ``vkey``.
+    :param checkpoint: the older checkpoint, for two states.
+    :returns: ``status`` (``proven``, ``refuted`` or ``unchecked``), ``reason``, and what was
+        proven.
+    """
+    found: dict[str, Any] = {"status": "refuted", "reason": None}
+    try:
+        head, _, note_bytes = data.partition(b"\n\n")
+        note = _Note(note_bytes, "the proof")
+        found.update(origin=note.origin, size=note.size)
+        lines = head.decode("ascii", "replace").split("\n")
+        if data.startswith(_PROOF):
+            found["entry"] = _prove_entry(note, lines[1:])
+        else:
+            _prove_extension(note, lines, checkpoint)
+            found["old_size"] = int(lines[0][4:])
+        if public_key is None:
+            found["status"], found["reason"] = "unchecked", "no public key was given"
+            return found
+        key = _Key(public_key)
+        for name, id_, value in note.signatures:
+            if key.name and (name, id_) != (key.name, key.id):
+                continue
+            holds = key.verifies(value, note.text.encode())
+            if holds is None:
+                found["status"] = "unchecked"
+                found["reason"] = "the package cryptography, which checks signatures, is missing"
+                return found
+            if holds:
+                found["status"] = "proven"
+                return found
+        found["reason"] = "the key given did not sign the checkpoint"
+    except _Unchecked as problem:
+        found["status"], found["reason"] = "unchecked", str(problem)
+    except _Bad as bad:
+        found["reason"] = bad.reason
+    return found
+
+
+def _prove_entry(note: _Note, lines: list[str]) -> str:
+    if len(lines) < 2 or not lines[0].startswith("extra ") or not lines[1].startswith("index "):
+        raise _Bad(None, "the proof holds no entry, or no index")
+    index = lines[1][6:]
+    try:
+        text = _unbase64(lines[0][6:])
+    except ValueError:
+        raise _Bad(None, "the entry in the proof is not base64") from None
+    line = _read_line(text)
+    if line.bad is not None or line.altered:
+        raise line.bad or _Bad(None, "the hash of the entry is not that of its content")
+    if str(line.seq) != index or not int(index) < note.size:
+        raise _Bad(None, "the entry is not the one at the index of the proof")
+    if _fold(int(index), note.size, bytes.fromhex(line.own), _hashes(lines[2:])) != note.root:
+        raise _Bad(None, "the proof does not lead to the root of the checkpoint")
+    return text.decode()
+
+
+def _prove_extension(note: _Note, lines: list[str], checkpoint: bytes | None) -> None:
+    if not re.fullmatch("old (0|[1-9][0-9]{0,15})", lines[0]):
+        raise _Unchecked("this is no proof")
+    if checkpoint is None:
+        raise _Unchecked("the older checkpoint is needed too: --checkpoint FILE")
+    older = _Note(checkpoint, "the older checkpoint")
+    if older.origin != note.origin or str(older.size) != lines[0][4:]:
+        raise _Bad(None, "the older checkpoint is not the one that the proof is about")
+    if not _extends(older.size, older.root, note.size, note.root, _hashes(lines[1:])):
+        raise _Bad(None, "the newer state does not extend the older one")
 
 
 def _notes_beside(path: str) -> Iterator[tuple[int, bytes]]:
@@ -940,7 +1089,7 @@ class _Chain:
         self.wanted: list[int] = []  # the sizes at which a checkpoint gives a root, largest first
         self.roots: dict[int, bytes] = {0: _Tree().root()}
         self.keys: list[tuple[int, _Key]] = []  # each with the seq of the entry that names it
-        self.revoked: list[tuple[int, bytes]] = []
+        self.revoked: list[str] = []
         self.max_gap: float | None = None
         self.last_moment: int | None = None
         self.shapes = _Shapes()
@@ -1061,7 +1210,8 @@ class _Chain:
         """Follow what the log says of its keys, and check the signature of an entry."""
         entry, seq = line.entry, line.seq or 0
         named = entry["context"].get("public_key")
-        if entry["actor_type"] == "system" and entry["action"] in _KEY_ACTIONS and named:
+        own = (entry["actor_id"], entry["actor_type"]) == ("chained_logging", "system")
+        if own and entry["action"] in _KEY_ACTIONS and named:
             try:
                 key = _Key(str(named))
             except _Bad as bad:
@@ -1071,8 +1221,8 @@ class _Chain:
                 self.keys.append((seq, key))
             else:
                 self.fault("key", line, "action", "a key cannot be named like this here")
-        if entry["action"] == "key.revoke":
-            self.revoked.append((seq, str(entry["resource_id"]).encode()))
+        if own and entry["action"] == "key.revoke":
+            self.revoked.append(str(entry["resource_id"]))
         if line.signature:
             # An entry that names a new key is signed with the old one.
             key_then = next((k for at, k in reversed(self.keys) if at < seq or not seq), None)
@@ -1333,6 +1483,8 @@ class _Signed:
                 self.fault("signature", note.source, note.size - 1, reason)
             return
         key = then[-1]
+        if key.vkey in self.chain.revoked and not note.outside:
+            return  # whoever stole it may have made this one: it vouches for nothing
         for name, id_, value in note.signatures:
             if (name, id_) != (key.name, key.id):
                 continue
@@ -1556,7 +1708,8 @@ def _summary(report: Report) -> list[str]:
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(prog="verify", description="Check an audit log.")
-    parser.add_argument("log", nargs="+", help="a log, or files that hold one, in any order")
+    parser.add_argument("log", nargs="*", help="a log, or files that hold one, in any order")
+    parser.add_argument("--proof", metavar="FILE", help="check a proof instead, without the log")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--quiet", action="store_true", help="print nothing if it is intact")
     parser.add_argument("--from-hash", metavar="HEX", help="the last hash before these files")
@@ -1583,15 +1736,48 @@ def main(argv: list[str] | None = None) -> int:
         return _verify_part(json.loads(argv[1]))
     try:
         options = parser.parse_args(argv)
+        if bool(options.log) == bool(options.proof):
+            parser.error("name a log, or a proof with --proof")
     except SystemExit as stop:
         return 2 if stop.code else 0
     try:
-        return _run(options)
+        return _run_proof(options) if options.proof else _run(options)
     except KeyboardInterrupt:
         return 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 2
+
+
+def _bytes_of(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(2 * MAX_NOTE)
+
+
+def _run_proof(options: argparse.Namespace) -> int:
+    try:
+        key = (
+            _bytes_of(options.public_key).decode("utf-8", "replace") if options.public_key else None
+        )
+        older = _bytes_of(options.checkpoint[0]) if options.checkpoint else None
+        found = verify_proof(_bytes_of(options.proof), key, older)
+    except OSError as error:
+        print(f"NOT CHECKED: {_shown(error)}", file=sys.stderr)
+        return 2
+    if options.json:
+        print(json.dumps(found))
+    elif found["status"] == "proven":
+        print("PROVEN")
+        if "entry" in found:
+            print(f"  this entry is in the log {_shown(found['origin'])}:")
+            print("  " + _shown(found["entry"]))
+        else:
+            what = f"its first {found['size']:,} entries begin with its first {found['old_size']:,}"
+            print(f"  of the log {_shown(found['origin'])}, {what}")
+    else:
+        word = "NOT CHECKED" if found["status"] == "unchecked" else "REFUTED"
+        print(_shown(f"{word}: {found['reason']}"), file=sys.stderr)
+    return {"proven": 0, "refuted": 1}.get(found["status"], 2)
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -1,0 +1,93 @@
+"""Proofs about a log: that one entry is in it, that a later state extends an earlier one.
+
+An inclusion proof is a C2SP ``tlog-proof`` file that carries the entry itself in its `extra`
+line, so that one file is all there is to hand over: about 20 hashes for a log of a million
+entries, and nothing of any other entry. A consistency proof has the form of a C2SP
+``tlog-witness`` request: ``old N``, the hashes, an empty line, the newer checkpoint.
+
+``verify.py --proof FILE`` checks both, without the log and without this package.
+"""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+from chained_logging import chain
+from chained_logging.merkle import Frontier, consistency_proof, inclusion_proof
+from chained_logging.notes import Checkpoint, Note, TlogProof
+from chained_logging.sinks import StoredCheckpoint, open_sink
+
+
+class LogTree:
+    """The Merkle tree of a log, held in memory: 64 bytes an entry.
+
+    Opening it reads the whole log once; each proof then takes microseconds.
+
+    :param path: the log.
+    :raises OSError: if it cannot be read, or has no checkpoint.
+    :raises ValueError: at a line that is no entry.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._sink = open_sink(path)
+        self._path = path
+        self.checkpoints = list(self._sink.checkpoints())
+        if not self.checkpoints:
+            raise OSError(f"{path} has no checkpoint: a proof needs one, and a log with a key")
+        size = self.checkpoints[-1].size
+        self._rows: list[list[bytes]] = []  # by level: the hashes of complete subtrees
+        tree = Frontier()
+        for record in self._sink.records():
+            if tree.size == size:
+                break
+            if record.seq != tree.size or chain.leaf_hash(record.body) != record.hash:
+                raise ValueError(f"{path} is broken at seq {tree.size}: see the command verify")
+            for level, node in enumerate(tree.append(bytes.fromhex(record.hash))):
+                if level == len(self._rows):
+                    self._rows.append([])
+                self._rows[level].append(node)
+        for stored in self.checkpoints[-1:]:
+            if tree.root() != _parse(stored).root:
+                raise ValueError(f"{path} is not what its checkpoint says: see the command verify")
+
+    def _node(self, level: int, index: int) -> bytes:
+        return self._rows[level][index]
+
+    def inclusion(self, seq: int, size: int | None = None) -> TlogProof:
+        """Return the proof that entry `seq` is in the log as it was at `size`.
+
+        :param size: that of a stored checkpoint; by default the newest.
+        :raises ValueError: if there is no such entry or checkpoint.
+        """
+        stored = self._checkpoint(size)
+        if not 0 <= seq < stored.size:
+            raise ValueError(f"the checkpoint covers entries 0 to {stored.size - 1}, not {seq}")
+        record = next(iter(self._sink.records(seq)))
+        line = chain.stored_line(record.body, record.hash, record.signature)
+        hashes = inclusion_proof(self._node, seq, stored.size)
+        return TlogProof(seq, tuple(hashes), Note.parse(stored.note.encode()), line)
+
+    def consistency(self, old: int, new: int | None = None) -> bytes:
+        """Return the proof that the log at `new` begins with all that it held at `old`.
+
+        :param new: the size of a stored checkpoint; by default the newest.
+        :raises ValueError: if there is no such checkpoint, or `old` is larger.
+        """
+        stored = self._checkpoint(new)
+        hashes = consistency_proof(self._node, old, stored.size)
+        lines = [f"old {old}", *(base64.b64encode(hash).decode() for hash in hashes), ""]
+        return "".join(f"{line}\n" for line in lines).encode() + stored.note.encode()
+
+    def _checkpoint(self, size: int | None) -> StoredCheckpoint:
+        if size is None:
+            return self.checkpoints[-1]
+        for stored in self.checkpoints:
+            if stored.size == size:
+                return stored
+        sizes = ", ".join(str(stored.size) for stored in self.checkpoints[-5:])
+        raise ValueError(f"{self._path} has no checkpoint of size {size}; the last are of {sizes}")
+
+
+def _parse(stored: StoredCheckpoint) -> Checkpoint:
+    return Checkpoint.parse(Note.parse(stored.note.encode()).text)
