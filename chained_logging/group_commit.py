@@ -145,11 +145,11 @@ class SyncGate:
         self._lead(ticket)
 
     def _lead(self, ticket: int) -> None:
-        reached, failure = ticket, None
+        reached, failure = 0, None  # nothing, if it is interrupted: somebody else tries again
         try:
             reached = self._sync()
         except OSError as error:
-            failure = (self._reached, reached, error)
+            reached, failure = ticket, (self._reached, ticket, error)
             raise
         finally:
             with self._done:

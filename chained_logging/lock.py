@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-from chained_logging.sinks import Head
+from chained_logging.sinks import Head, sync_directory
 
 try:
     import fcntl
@@ -23,6 +23,8 @@ class Memory(NamedTuple):
     """What the lock file remembers."""
 
     head: Head
+    synced: int
+    """The ``seq`` up to which entries were on the disk; later ones may be too."""
     boot: str
     origin: str
 
@@ -82,17 +84,34 @@ class FileLock:
         except FileNotFoundError:
             return True
 
-    def introduce(self, head: Head, origin: str) -> None:
+    def introduce(self, head: Head, synced: int, origin: str) -> None:
         """Note the chain's last place, and whose it is."""
-        text = f"{head.seq:020d} {head.hash:>64}\n{self._boot}\n{origin}\n"
+        text = f"{head.seq:020d} {head.hash:>64}\n{synced:020d}\n{self._boot}\n{origin}\n"
         os.pwrite(self._fd, text.encode(), 0)
+
+    def note(self, seq: int, hash: str) -> None:
+        """Note the chain's last place, with each append: in 0.6 µs.
+
+        After a kill it is what tells that the file was moved or cut meanwhile.
+        """
+        os.pwrite(self._fd, b"%020d %64b" % (seq, hash.encode()), 0)
+
+    def note_synced(self, seq: int) -> None:
+        """Note up to where entries are on the disk. May run while another thread appends."""
+        if self._fd >= 0:
+            os.pwrite(self._fd, b"%020d" % seq, 86)
+
+    def sync(self) -> None:
+        """Bring the file itself onto the disk, once in a log's life."""
+        os.fsync(self._fd)
+        sync_directory(self.path)
 
     def recall(self) -> Memory | None:
         """Return what was noted, or None if this is a new file."""
         try:
-            place, boot, origin = os.pread(self._fd, 8192, 0).decode().split("\n")[:3]
+            place, synced, boot, origin = os.pread(self._fd, 8192, 0).decode().split("\n")[:4]
             seq, hash = place.split()
-            return Memory(Head(int(seq), hash), boot, origin)
+            return Memory(Head(int(seq), hash), int(synced), boot, origin)
         except ValueError:
             return None
 

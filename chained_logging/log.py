@@ -6,6 +6,7 @@ import atexit
 import base64
 import contextlib
 import importlib.metadata
+import logging
 import os
 import re
 import threading
@@ -133,7 +134,7 @@ class AuditLog:
         self._sync_interval = sync_interval
         self._sink = open_sink(self.path, max_bytes=max_bytes, max_age=max_age)
         self._file_lock = FileLock(self.path.with_name(self.path.name + ".lock"))
-        self._spill = Spill(Path(spill or f"{self.path}.spill"))
+        self._spill = Spill(Path(os.path.abspath(spill or f"{self.path}.spill")))
         self._key = key
         self._sign_each = sign == "each"
         self._checkpoint_every = checkpoint_every
@@ -149,6 +150,7 @@ class AuditLog:
 
     def _start_afresh(self) -> None:
         """Make what a forked child must not share with its parent, whose threads it has not."""
+        self._pid = os.getpid()
         self._counts = {"appended": 0, "incomplete": 0, "failed": 0, "spilled": 0, "syncs": 0}
         # Reentrant, as a signal handler may log in the middle of an append of its own thread.
         self._lock = threading.RLock()
@@ -222,6 +224,8 @@ class AuditLog:
         Returns their records, or none where this is a signal handler (or a finaliser) that
         Python runs in the middle of this thread's own append: that one stores them at its end.
         """
+        if os.getpid() != self._pid:  # forked by C code, such as uWSGI's, that told nobody
+            self._forked()
         if self.durability == "fsync":
             return self._group.submit(drafts)
         return self._write_out(drafts)
@@ -247,6 +251,8 @@ class AuditLog:
                     self._write_locked(deferred)
             finally:
                 self._writing = False
+            if records:
+                self._seq = records[-1].seq
             self._written += 1
             if self._keeper is None:
                 self._start_keeper()
@@ -264,7 +270,10 @@ class AuditLog:
                 head = self._write_waiting(head)
             if self._sink.notices:
                 head = self._write_notices(head)
-            return self._write(drafts, head)
+            records = self._write(drafts, head)
+            if records:
+                lock.note(records[-1].seq, records[-1].hash)
+            return records
         except OSError as error:
             self._keep(error, drafts)
             raise
@@ -291,6 +300,11 @@ class AuditLog:
 
     def _write_notices(self, head: Head) -> Head:
         """Record what the sink came across, such as a torn line."""
+        memory = self._file_lock.recall()
+        if memory is not None and memory.head.seq > head.seq:
+            # Cut or moved away, and what others wrote before that we never saw: go on after it.
+            head = memory.head
+            self._sink.resume(head)
         notices = list(self._sink.notices)
         records = self._write([self._own_entry(notice) for notice in notices], head)
         self._counts["appended"] -= len(records)  # ours, and not the caller's
@@ -302,7 +316,7 @@ class AuditLog:
         if self._spill.exists():
             spilled = self._spill.read()
             drafts, start = spilled.drafts, spilled.start
-            if start is None:
+            if start is None or head.seq + 1 < start:
                 self._spill.mark(head.seq + 1)
             else:  # somebody died in the middle of this: what is in the log is not written again
                 done = {entry.id for entry in self.entries(start)}
@@ -359,8 +373,16 @@ class AuditLog:
         self._file_lock.acquire()
         try:
             memory = self._file_lock.recall()
+            if memory is None and not self.path.exists():
+                # From here on a damaged file is known to be ours, after a power failure too.
+                self._file_lock.introduce(EMPTY, -1, origin or "")
+                self._file_lock.sync()
+            elif memory is not None and memory.boot != self._file_lock.boot:
+                self._sink.recheck(memory.synced)
             head = self._sink.head()
-            found = memory.origin if memory else self._origin_in_log() if head != EMPTY else None
+            found = memory.origin if memory and memory.origin else None
+            if found is None and head != EMPTY:
+                found = self._origin_in_log()
             if found is not None and origin is not None and origin != found:
                 raise ValueError(f"the log {self.path} has the origin {found!r}, not {origin!r}")
             name = found or origin or f"chained-logging/{uuid.uuid4()}"
@@ -373,10 +395,13 @@ class AuditLog:
                 head = self._write_own(Notice("log.open", about), name, head)
             elif self._key is not None:
                 self._use_key(self._key, name)
-            self._file_lock.introduce(head, name)
+            synced = -1 if memory is None else min(memory.synced, head.seq)
+            self._file_lock.introduce(head, synced, name)
+            self._seq = head.seq
             return name
         except BaseException:
             self._sink.close()
+            self._file_lock.close()
             raise
         finally:
             self._file_lock.release()
@@ -623,7 +648,7 @@ class AuditLog:
 
     def _sync_once(self) -> int:
         """Sync everything written so far, and return how many appends that is."""
-        reached = self._written
+        reached, seq = self._written, self._seq
         try:
             self._sink.sync()
         except OSError as error:
@@ -632,6 +657,7 @@ class AuditLog:
             self._sink.notices.append(Notice("log.recover", {"cause": cause}))
             raise
         self._counts["syncs"] += 1
+        self._file_lock.note_synced(seq)
         return reached
 
     def _start_keeper(self) -> None:
@@ -688,7 +714,9 @@ class AuditLog:
         """Let the lock file remember the chain's end, so that a tail cut off later shows."""
         try:
             self._file_lock.acquire()
-            self._file_lock.introduce(self._sink.head(), self.origin)
+            head, memory = self._sink.head(), self._file_lock.recall()
+            synced = -1 if memory is None else min(memory.synced, head.seq)
+            self._file_lock.introduce(head, synced, self.origin)
         finally:
             self._file_lock.release()
 
@@ -726,22 +754,28 @@ _open_logs: weakref.WeakSet[AuditLog] = weakref.WeakSet()
 # A fork copies locks as they are, those of SQLite's C code too, but not the threads that hold
 # them. So no thread may be in an append while a fork happens.
 _forking: list[AuditLog] = []
+_logging_lock: Any = getattr(logging, "_lock", None) or threading.RLock()  # made anew in a child
 
 
 def _before_fork() -> None:
+    # First the lock under which logging closes its handlers, and so us; its own hook comes later.
+    _logging_lock.acquire()
     _forking[:] = sorted(_open_logs, key=id)  # one order, or two forks could wait for each other
     for log in _forking:
         log._lock.acquire()
+        log._sink.before_fork()
 
 
 def _after_fork_in_parent() -> None:
-    for log in _forking:
+    for log in reversed(_forking):
         log._lock.release()
     _forking.clear()
+    _logging_lock.release()
 
 
 def _after_fork_in_child() -> None:
-    for log in _forking:
+    # All of them: C code that forks may call this hook, and not the one before.
+    for log in list(_open_logs):
         log._forked()
     _forking.clear()
 

@@ -64,8 +64,8 @@ class Spill:
                         found.unreadable.append(line)
                 elif isinstance(item, Draft):
                     found.drafts.append(item)
-                elif start is None:
-                    start = item
+                else:  # the lowest: a power failure may take the log back to before a mark
+                    start = item if start is None else min(start, item)
         return found._replace(start=start)
 
     def set_aside(self, lines: Sequence[bytes]) -> str:

@@ -76,6 +76,9 @@ class Sink(Protocol):
         :raises OSError: if that fails; nothing of them is left behind.
         """
 
+    def recheck(self, synced: int) -> None:
+        """After a power failure: mend what was damaged after entry `synced`."""
+
     def tend(self) -> None:
         """Do what is due by the clock, such as sealing a segment that is old enough."""
 
@@ -100,8 +103,11 @@ class Sink(Protocol):
     def close(self) -> None:
         """Release files. The log can be opened again."""
 
+    def before_fork(self) -> None:
+        """Let go of what a forked child could not share with its parent."""
+
     def forked(self) -> None:
-        """Let go of what a forked child must not share with its parent."""
+        """In a forked child whose parent could not do that (a fork by C code)."""
 
 
 def open_sink(path: Path, *, max_bytes: int | None = None, max_age: float | None = None) -> Sink:
@@ -125,6 +131,17 @@ def open_sink(path: Path, *, max_bytes: int | None = None, max_age: float | None
         f"cannot tell the kind of log from {path.name!r}: use .jsonl or .ndjson for JSON Lines, "
         ".db, .sqlite or .sqlite3 for SQLite"
     )
+
+
+def is_mount(path: Path) -> bool:
+    """Whether a file is mounted by itself, as into a container: its lock would stay outside."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_bytes().splitlines()
+    except OSError:  # no Linux
+        return False
+    # Field 5 is the mount point, with blanks as octal escapes (proc(5)).
+    name = os.fsencode(path).replace(b"\\", b"\\134").replace(b" ", b"\\040")
+    return any(line.split(b" ", 5)[4] == name for line in lines)
 
 
 def sync_directory(path: Path) -> None:

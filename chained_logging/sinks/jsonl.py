@@ -21,6 +21,7 @@ from chained_logging.sinks import (
     Notice,
     Record,
     StoredCheckpoint,
+    is_mount,
     sync_directory,
     sync_file,
 )
@@ -31,6 +32,7 @@ from chained_logging.sinks.checkpoint_file import (
 )
 from chained_logging.sinks.segments import (
     complete_manifest,
+    describe,
     segment_path,
     segment_paths,
 )
@@ -38,6 +40,7 @@ from chained_logging.sinks.segments import (
 # The longest stored line: a body, its hash, a signature, the line feed.
 _MAX_LINE = chain.MAX_BODY + 256
 _BLOCK = 4 * _MAX_LINE
+_FIRST_READ = 4096
 _FIRST_BYTES = b'{"action":"'  # of every stored line
 
 
@@ -55,6 +58,7 @@ class JsonlSink:
         self._size = 0  # bytes in it when we last looked
         self._began = 0.0  # when its first entry was made
         self._head = EMPTY
+        self._manifest_due = False
         self.notices: list[Notice] = []
 
     def head(self) -> Head:
@@ -94,13 +98,46 @@ class JsonlSink:
         self._head = Head(records[-1].seq, records[-1].hash)
 
     def sync(self) -> None:
+        fd = self._fd
+        if fd < 0:
+            return
         try:
-            sync_file(self._fd)
+            sync_file(fd)
         except OSError as error:
             if error.errno != errno.EBADF:  # closed meanwhile, by us, who synced it before
                 raise
 
+    def recheck(self, synced: int) -> None:
+        """After a power failure: move aside what stands behind the first line that is none.
+
+        The kernel writes pages in any order, so that a line may be damaged before others that
+        are whole. Only lines after `synced` can be: one before it was damaged by somebody, and
+        stays where it is.
+        """
+        try:
+            fd, _ = self._open(os.O_RDWR)
+        except FileNotFoundError:
+            return
+        with open(fd, "rb") as file:
+            at = 0
+            while line := file.readline(_MAX_LINE):
+                try:
+                    body, hash, _ = chain.split_line(line[:-1])
+                    if not line.endswith(b"\n") or chain.leaf_hash(body) != hash:
+                        raise ValueError
+                    before = chain.position(body)[0]
+                except ValueError:
+                    break
+                at += len(line)
+                synced = synced if before < synced else -1
+            size = os.fstat(fd).st_size
+            if at < size and synced < 0:
+                self._set_aside(at, size, fd, "lines damaged by a power failure")
+
     def tend(self) -> None:
+        if self._manifest_due:
+            complete_manifest(self._path)
+            self._manifest_due = False
         if self._max_age is not None and self._size and time.time() - self._began > self._max_age:
             self._seal()
 
@@ -126,6 +163,9 @@ class JsonlSink:
             os.close(self._fd)
         self._fd, self._file, self._size = -1, None, 0
 
+    def before_fork(self) -> None:
+        pass
+
     def forked(self) -> None:
         pass  # one open file with O_APPEND, written under a lock, can be shared
 
@@ -137,17 +177,21 @@ class JsonlSink:
         if known:
             before = self._catch_up()  # others may have written to the old file after we last did
             sync_file(self._fd)
+        old = self._fd, self._file, self._size, self._head
         fd, found = self._open()
-        self.close()
-        self._fd, self._file = fd, (found.st_dev, found.st_ino)
-        self._head = EMPTY
-        # What was sealed stands before what is in the file, which may be new and empty.
-        segments = complete_manifest(self._path)
-        if segments:
-            self._head = Head(segments[-1].last_seq, segments[-1].last_hash)
-        if found.st_size == 0:
-            sync_directory(self._path)
-        self._catch_up()
+        self._fd, self._file, self._size = fd, (found.st_dev, found.st_ino), 0
+        try:
+            # What was sealed stands before what is in the file, which may be new and empty.
+            self._head = self._sealed_head()
+            if found.st_size == 0:
+                sync_directory(self._path)
+            self._catch_up()
+        except BaseException:  # as it was: the next append tries again
+            os.close(fd)
+            self._fd, self._file, self._size, self._head = old
+            raise
+        if known:
+            os.close(old[0])
         if known and self._head.seq < before.seq:
             # Moved away or deleted under us. The chain goes on where it was: never a second
             # genesis. If another process was here first, its entries already go on.
@@ -157,8 +201,23 @@ class JsonlSink:
             )
         return self._head
 
-    def _open(self) -> tuple[int, os.stat_result]:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    def _sealed_head(self) -> Head:
+        """Return the last place in sealed segments, and list those that are not yet."""
+        try:
+            segments = complete_manifest(self._path)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            # A full disk: the manifest is a catalogue, which no entry need wait for.
+            self._manifest_due = True
+            paths = segment_paths(self._path)
+            segments = [describe(paths[-1])] if paths else []
+        return Head(segments[-1].last_seq, segments[-1].last_hash) if segments else EMPTY
+
+    def _open(
+        self, flags: int = os.O_RDWR | os.O_APPEND | os.O_CREAT
+    ) -> tuple[int, os.stat_result]:
+        flags |= os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         fd = os.open(self._path, flags, 0o600)
         found = os.fstat(fd)
         reason = None
@@ -167,6 +226,8 @@ class JsonlSink:
         elif found.st_nlink > 1:
             # Under its other name it would have another lock, and so a second chain.
             reason = "has more than one name (hard links)"
+        elif is_mount(self._path):
+            reason = "is mounted by itself: mount its directory, which holds its lock too"
         if reason is not None:
             os.close(fd)
             raise OSError(f"{self._path} {reason}")
@@ -188,6 +249,10 @@ class JsonlSink:
         :raises OSError: if this is no log, or cannot be read; the file is then as it was.
         """
         size = os.fstat(self._fd).st_size
+        if self._size and size > self._size and not self._goes_on():
+            # Cut by somebody, and grown past its size again by another writer of ours.
+            self._truncated(0)
+            return self._head
         start, tail, end = self._last_lines(size)
         found = _last_entry(tail[:end])
         if found is not None:
@@ -210,6 +275,22 @@ class JsonlSink:
         self._size = size
         return self._head
 
+    def _goes_on(self) -> bool:
+        """Whether what was written since begins at our last entry's end, and follows it."""
+        block = os.pread(self._fd, _FIRST_READ, self._size - 1)
+        line, feed, _ = block[1:].partition(b"\n")
+        if not feed and len(block) == _FIRST_READ:
+            block = os.pread(self._fd, _MAX_LINE, self._size - 1)
+            line, feed, _ = block[1:].partition(b"\n")
+        if block[:1] != b"\n":
+            return False
+        try:
+            # A torn line follows too; one after a gap that was recorded is no cut either.
+            seq, prev = chain.position(chain.split_line(line).body) if feed else (0, "")
+            return not feed or prev == self._head.hash or seq > self._head.seq + 1
+        except ValueError:
+            return True
+
     def _last_lines(self, size: int) -> tuple[int, bytes, int]:
         """Return where the last block with a line feed starts, it, and the end of its last line."""
         stop = size
@@ -226,20 +307,21 @@ class JsonlSink:
                 return start, tail, end
             stop = start
 
-    def _set_aside(self, at: int, size: int) -> None:
+    def _set_aside(self, at: int, size: int, log: int = -1, cause: str = "a torn line") -> None:
         """Keep the start of a line whose writer died, in a file of its own, and cut it off."""
+        log = self._fd if log < 0 else log
         name = f"{self._path.name}.torn-{at}-{time.time_ns()}"
         aside = self._path.with_name(name)
         fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with open(fd, "wb") as file:
             for offset in range(at, size, _BLOCK):
-                file.write(os.pread(self._fd, min(_BLOCK, size - offset), offset))
+                file.write(os.pread(log, min(_BLOCK, size - offset), offset))
             file.flush()
             os.fsync(fd)
         sync_directory(aside)
-        os.ftruncate(self._fd, at)
+        os.ftruncate(log, at)
         self.notices.append(
-            Notice("log.recover", {"cause": "a torn line", "bytes": size - at, "kept_in": name})
+            Notice("log.recover", {"cause": cause, "bytes": size - at, "kept_in": name})
         )
 
     # --- Rotation.
@@ -257,10 +339,7 @@ class JsonlSink:
         if target.exists():
             raise OSError(f"{target} stands where a segment is to be sealed")
         os.rename(self._path, target)
-        head = self._head
-        self.close()
         self._reopen()
-        self._head = head
 
     def _first_time(self, size: int) -> float:
         """Return when the first entry was made, by its UUIDv7; now, if there is none yet."""

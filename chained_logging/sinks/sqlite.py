@@ -24,6 +24,7 @@ from chained_logging.sinks import (
     Notice,
     Record,
     StoredCheckpoint,
+    is_mount,
     sync_directory,
     sync_file,
 )
@@ -103,9 +104,15 @@ class SqliteSink:
         self._size = 0
         self._version = -1
         self._head = EMPTY
+        self._foreign = False
         self.notices: list[Notice] = []
 
     def head(self) -> Head:
+        if self._foreign:
+            raise OSError(
+                f"{self._path} was open when C code forked this process, and SQLite cannot be "
+                "used over such a fork: open the log after it (uWSGI: lazy-apps = true)"
+            )
         try:
             found = os.stat(self._path)
             same = (found.st_dev, found.st_ino) == self._file
@@ -127,6 +134,9 @@ class SqliteSink:
         except sqlite3.Error as error:
             raise OSError(f"{self._path}: {error}") from error
         return self._head
+
+    def recheck(self, synced: int) -> None:
+        """Nothing: SQLite's own log has checksums."""
 
     def tend(self) -> None:
         """Nothing is due by the clock here."""
@@ -221,10 +231,17 @@ class SqliteSink:
             self._connection.close()
         self._connection, self._wal = None, -1
 
+    def before_fork(self) -> None:
+        # A child would take its parent's locks for its own, and write into a journal that its
+        # parent removes (https://www.sqlite.org/howtocorrupt.html, 2.6). Both open it anew.
+        if not self._foreign:
+            self.close()
+
     def forked(self) -> None:
         if self._connection is not None:
             _inherited.append(self._connection)
             self._connection = None
+            self._foreign = True
 
     # --- What is not the usual case.
 
@@ -252,6 +269,10 @@ class SqliteSink:
             raise OSError(f"{self._path} is not a regular file")
         if found.st_nlink > 1:
             raise OSError(f"{self._path} has more than one name (hard links)")
+        if is_mount(self._path):
+            raise OSError(
+                f"{self._path} is mounted by itself: mount its directory, which holds its lock too"
+            )
         connection = sqlite3.connect(
             _uri(self._path, "rw"),
             uri=True,
@@ -265,8 +286,6 @@ class SqliteSink:
             # once, whatever the timeout: it is done under the log's lock.
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
-            # A commit in 700 pays for moving 16 MB of pages, and not one in 170 for 4 MB.
-            connection.execute("PRAGMA wal_autocheckpoint = 4000")
             if new:
                 _create(connection)
             self._head = EMPTY
