@@ -243,6 +243,8 @@ class AuditLog:
             if self._writing:
                 self._deferred += drafts
                 return []
+            if self._keeper is None:  # also if this write fails: it tries again then
+                self._start_keeper()
             self._writing = True
             try:
                 records = self._write_locked(drafts)
@@ -254,8 +256,6 @@ class AuditLog:
             if records:
                 self._seq = records[-1].seq
             self._written += 1
-            if self._keeper is None:
-                self._start_keeper()
         return records
 
     def _write_locked(self, drafts: Sequence[Draft]) -> list[Record]:

@@ -119,19 +119,18 @@ class JsonlSink:
         except FileNotFoundError:
             return
         with open(fd, "rb") as file:
-            at = 0
+            at, last = 0, self._sealed_head().seq
             while line := file.readline(_MAX_LINE):
                 try:
                     body, hash, _ = chain.split_line(line[:-1])
                     if not line.endswith(b"\n") or chain.leaf_hash(body) != hash:
                         raise ValueError
-                    before = chain.position(body)[0]
+                    last = chain.position(body)[0]
                 except ValueError:
                     break
                 at += len(line)
-                synced = synced if before < synced else -1
             size = os.fstat(fd).st_size
-            if at < size and synced < 0:
+            if at < size and last >= synced:
                 self._set_aside(at, size, fd, "lines damaged by a power failure")
 
     def tend(self) -> None:

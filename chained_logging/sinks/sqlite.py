@@ -289,6 +289,7 @@ class SqliteSink:
             if new:
                 _create(connection)
             self._head = EMPTY
+            (self._version,) = connection.execute("PRAGMA data_version").fetchone()
             self._catch_up(connection)
         except BaseException:
             connection.close()
