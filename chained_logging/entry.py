@@ -469,7 +469,10 @@ def uuid7(now: int) -> str:
     All its other 74 bits are random, from the kernel. They are fetched for 256
     at a time, and thrown away by a forked child, which would repeat its parent's.
     """
-    global _milli
+    global _milli, _random_owner
+    if _random_owner != os.getpid():  # 60 ns; C code that forks may call no hook
+        _random.clear()
+        _random_owner = os.getpid()
     ms = now // 1_000_000
     cached, text = _milli
     if cached != ms:
@@ -498,8 +501,7 @@ _VERSION = bytes(byte & 0x0F | 0x70 for byte in range(256))
 _VARIANT = bytes(byte & 0x3F | 0x80 for byte in range(256))
 _milli: tuple[int, str] = (-1, "")
 _random: list[str] = []
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_random.clear)
+_random_owner = os.getpid()
 
 _second: tuple[int, str] = (-1, "")
 

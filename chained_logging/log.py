@@ -768,6 +768,7 @@ def _before_fork() -> None:
 
 def _after_fork_in_parent() -> None:
     for log in reversed(_forking):
+        log._sink.after_fork()
         log._lock.release()
     _forking.clear()
     _logging_lock.release()

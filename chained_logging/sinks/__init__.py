@@ -106,6 +106,9 @@ class Sink(Protocol):
     def before_fork(self) -> None:
         """Let go of what a forked child could not share with its parent."""
 
+    def after_fork(self) -> None:
+        """In the parent: the fork is over."""
+
     def forked(self) -> None:
         """In a forked child whose parent could not do that (a fork by C code)."""
 

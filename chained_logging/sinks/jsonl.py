@@ -165,6 +165,9 @@ class JsonlSink:
     def before_fork(self) -> None:
         pass
 
+    def after_fork(self) -> None:
+        pass
+
     def forked(self) -> None:
         pass  # one open file with O_APPEND, written under a lock, can be shared
 

@@ -12,8 +12,10 @@ before, and the database after, it moves pages from one to the other.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -88,6 +90,8 @@ CHECKPOINT_SCHEMA: Final = (
 
 INDEXES: Final = (["actor_id"], ["resource_type", "resource_id"], ["timestamp"], ["action"])
 
+_BATCH: Final = 500
+
 # Connections that a forked child inherited. To close one, or to let it be collected, would
 # meddle with the parent's locks (https://www.sqlite.org/howtocorrupt.html, 2.6).
 _inherited: list[sqlite3.Connection] = []
@@ -105,6 +109,7 @@ class SqliteSink:
         self._version = -1
         self._head = EMPTY
         self._foreign = False
+        self._reading = threading.Lock()
         self.notices: list[Notice] = []
 
     def head(self) -> Head:
@@ -165,45 +170,46 @@ class SqliteSink:
         self._head = Head(records[-1][0], records[-1][2])
 
     def sync(self) -> None:
-        if self._wal >= 0:
-            sync_file(self._wal)
+        fd = self._wal
+        if fd < 0:
+            return
+        try:
+            sync_file(fd)
+        except OSError as error:
+            if error.errno != errno.EBADF:  # closed meanwhile, by us, who synced it before
+                raise
 
     def records(self, start: int = 0) -> Iterator[Record]:
-        connection = sqlite3.connect(_uri(self._path, "ro"), uri=True)
-        try:
-            rows = connection.execute(
-                "SELECT seq, body, hash, signature FROM entries WHERE seq >= ? ORDER BY seq",
-                (start,),
-            )
+        query = "SELECT seq, body, hash, signature FROM entries WHERE seq >= ? ORDER BY seq LIMIT ?"
+        while rows := self._read(query, (start, _BATCH)):
             for seq, body, hash, signature in rows:
                 yield Record(seq, body.encode(), hash, signature)
-        finally:
-            connection.close()
+            start = rows[-1][0] + 1
 
     def checkpoints(self) -> Iterator[StoredCheckpoint]:
-        connection = sqlite3.connect(_uri(self._path, "ro"), uri=True)
-        try:
-            if _has_checkpoints(connection):
-                rows = connection.execute("SELECT note, size, state FROM checkpoints ORDER BY size")
-                yield from map(StoredCheckpoint._make, rows)
-        except sqlite3.Error as error:
-            raise OSError(f"{self._path}: {error}") from error
-        finally:
-            connection.close()
+        after, query = -1, "SELECT note, size, state FROM checkpoints WHERE size > ? ORDER BY size"
+        while rows := self._read(f"{query} LIMIT ?", (after, _BATCH)):
+            yield from map(StoredCheckpoint._make, rows)
+            after = rows[-1][1]
 
     def last_checkpoint(self) -> StoredCheckpoint | None:
-        connection = sqlite3.connect(_uri(self._path, "ro"), uri=True)
-        try:
-            if not _has_checkpoints(connection):
-                return None
-            row = connection.execute(
-                "SELECT note, size, state FROM checkpoints ORDER BY size DESC LIMIT 1"
-            ).fetchone()
-            return StoredCheckpoint._make(row) if row else None
-        except sqlite3.Error as error:
-            raise OSError(f"{self._path}: {error}") from error
-        finally:
-            connection.close()
+        query = "SELECT note, size, state FROM checkpoints ORDER BY size DESC LIMIT 1"
+        rows = self._read(query, ())
+        return StoredCheckpoint._make(rows[0]) if rows else None
+
+    def _read(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """Read through a connection of its own, which no fork may come across."""
+        with self._reading:
+            try:
+                connection = sqlite3.connect(_uri(self._path, "ro"), uri=True)
+                try:
+                    if "FROM checkpoints" in query and not _has_checkpoints(connection):
+                        return []
+                    return connection.execute(query, values).fetchall()
+                finally:
+                    connection.close()
+            except sqlite3.Error as error:
+                raise OSError(f"{self._path}: {error}") from error
 
     def add_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
         connection = self._connection
@@ -225,19 +231,26 @@ class SqliteSink:
             raise OSError(f"{self._path}: {error}") from error
 
     def close(self) -> None:
-        if self._wal >= 0:
-            os.close(self._wal)
+        wal, self._wal = self._wal, -1
+        if wal >= 0:
+            os.close(wal)
         if self._connection is not None:
             self._connection.close()
-        self._connection, self._wal = None, -1
+        self._connection = None
 
     def before_fork(self) -> None:
         # A child would take its parent's locks for its own, and write into a journal that its
         # parent removes (https://www.sqlite.org/howtocorrupt.html, 2.6). Both open it anew.
+        self._reading.acquire()
         if not self._foreign:
+            self.sync()
             self.close()
 
+    def after_fork(self) -> None:
+        self._reading.release()
+
     def forked(self) -> None:
+        self._reading = threading.Lock()
         if self._connection is not None:
             _inherited.append(self._connection)
             self._connection = None
