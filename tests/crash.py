@@ -432,19 +432,15 @@ class Harness:
         parent = f"{number}-parent/0"
         # Otherwise the writers of the next round are the ones that find what was left behind.
         reopen = last or choose.random() < 0.6
-        with contextlib.ExitStack() as stack:
-            if shared:
-                log = stack.enter_context(make())
-                entry = log.append(parent, **EVENT)
-                self.unchecked.append(Ack(str(entry.id), entry.seq or 0, entry.hash or "", parent))
-            self._crash(
-                writers,
-                make if not shared else lambda: log,
-                (everyone, gently),
-                moment,
-                later,
-                choose,
-            )
+        try:
+            with make() if shared else contextlib.nullcontext() as log:
+                if log is not None:
+                    self._note(log.append(parent, **EVENT))
+                preloaded = None if log is None else lambda: log
+                how = (everyone, gently)
+                self._crash(writers, preloaded or make, how, moment, later, choose)
+        except OSError as error:
+            raise Found("failed", f"the parent: {error!r}") from error
         self.totals["rounds"] += 1
         self.totals["killed all" if everyone else "killed one"] += 1
         for writer in writers:
@@ -513,13 +509,15 @@ class Harness:
     def _reopen(self, make: Callable[[], AuditLog], action: str) -> None:
         try:
             with make() as log:
-                entry = log.append(action, **EVENT)
+                self._note(log.append(action, **EVENT))
         except OSError as error:
             raise Found("failed", f"the log cannot be opened again: {error}") from error
-        self.unchecked.append(Ack(str(entry.id), entry.seq or 0, entry.hash or "", action))
         self.checker.check(self.unchecked)
         self.totals["acknowledged"] += len(self.unchecked)
         self.unchecked = []
+
+    def _note(self, entry: Any) -> None:
+        self.unchecked.append(Ack(str(entry.id), entry.seq, entry.hash, entry.action))
 
     def _count(self) -> None:
         path = self.checker.path

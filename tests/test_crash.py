@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
+import sys
+import threading
+import warnings
 from pathlib import Path
 
 import pytest
@@ -18,7 +23,7 @@ from crash import (
     lock_moved_by_rotation,
 )
 
-from chained_logging import AuditLog
+from chained_logging import AuditEntry, AuditLog
 
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", "8"))
 
@@ -128,3 +133,42 @@ def test_a_forked_writer_sees_what_others_write(path: Path) -> None:
                     os._exit(1)
             assert os.waitpid(pid, 0)[1] == 0, count
         assert len(check_chain(name)) == 2 + 2 * count + 3
+
+
+def test_a_fork_comes_in_the_middle_of_a_sync(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    started, forked = threading.Event(), threading.Event()
+    wal = Path(f"{path}-wal")
+    with AuditLog(path, durability="fsync") as log, contextlib.ExitStack() as stack:
+        log.append("before", **EVENT)
+        if wal.exists():  # as another process does: it keeps SQLite from emptying the WAL
+            reader = stack.enter_context(contextlib.closing(sqlite3.connect(path)))
+            reader.execute("SELECT count(*) FROM entries").fetchall()
+        module = sys.modules[type(log._sink).__module__]
+        sync, sync_file = log._sink.sync, module.sync_file
+
+        def noted(fd: int) -> None:
+            synced.append(os.readlink(f"/proc/self/fd/{fd}"))
+            sync_file(fd)
+
+        def slow() -> None:
+            started.set()
+            forked.wait(2)  # where the fork waits for the sync instead, that is right as well
+            sync()
+
+        monkeypatch.setattr(module, "sync_file", noted)
+        monkeypatch.setattr(log._sink, "sync", slow)
+        entries: list[AuditEntry] = []
+        thread = threading.Thread(target=lambda: entries.append(log.append("a", **EVENT)))
+        thread.start()
+        assert started.wait(10)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        forked.set()
+        os.waitpid(pid, 0)
+        thread.join()
+        assert entries[0].hash is not None
+        assert str(wal if wal.exists() else path) in synced, "acknowledged, and never synced"

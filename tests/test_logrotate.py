@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import json
 import os
@@ -351,6 +352,52 @@ def test_a_file_that_was_cut_and_has_grown_to_just_its_size(tmp_path: Path) -> N
         other.append("f", **EVENT)
     # No size shows this coincidence, and docs/operations.md says so: it is not silent either.
     assert verify(*pieces(path)).status == "tampered"
+
+
+@pytest.mark.parametrize("when", ["read", "written"])
+def test_a_file_that_is_cut_in_the_middle_of_an_append(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    # Nothing that a writer cuts off may make a shorter file longer, with zeros in it.
+    path = tmp_path / "audit.jsonl"
+    cuts = []
+    pread, write = os.pread, os.write
+
+    def is_log(fd: int) -> bool:
+        return not cuts and os.path.samestat(os.fstat(fd), path.stat())
+
+    def cut_and_pread(fd: int, size: int, offset: int) -> bytes:
+        if is_log(fd):
+            cuts.append(cut(path))
+        return pread(fd, size, offset)
+
+    def cut_and_write(fd: int, data: bytes) -> int:
+        if is_log(fd):
+            cuts.append(cut(path))
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(fd, data)
+
+    with (
+        AuditLog(path, sync_interval=1000) as one,
+        AuditLog(path, sync_interval=1000) as other,
+    ):
+        one.append("a", **EVENT)
+        other.append("b", **EVENT)
+        shutil.copy(path, f"{path}.1")
+        with monkeypatch.context() as patch, warnings.catch_warnings():
+            warnings.simplefilter("ignore", AuditWarning)
+            if when == "read":
+                patch.setattr(os, "pread", cut_and_pread)
+            else:
+                patch.setattr(os, "write", cut_and_write)
+            one.append("c", **EVENT)
+        assert len(cuts) == 1
+        other.append("d", **EVENT)
+    assert b"\0" not in path.read_bytes()
+    report = verify(*pieces(path))
+    assert report.status == "intact", report.faults[:3]
+    found = [fields["action"] for _, _, fields in entries(pieces(path))]
+    assert [action for action in found if action in "abcd"] == list("abcd")
 
 
 # --- Databases are not for logrotate. What it does to them is shown, too.

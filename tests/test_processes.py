@@ -252,6 +252,128 @@ def test_a_fork_that_python_is_not_told_of(path: Path) -> None:
     assert ("lazy-apps" in started.errors()) is (path.suffix == ".db")
 
 
+def test_a_child_of_such_a_fork_that_only_closes_leaves_the_lock(path: Path) -> None:
+    # As at its exit. It has its parent's lock file: to unlock that would unlock it for the parent.
+    program = """
+        import ctypes
+        log = AuditLog(path, sync_interval=1000)
+        note(log.append("parent", **EVENT))
+        go, parent_writes = os.pipe()
+        done, child_is_done = os.pipe()
+        child = ctypes.PyDLL(None).fork()
+        if child == 0:
+            signal.alarm(3)
+            os.read(go, 1)
+            try:
+                log.close()
+            finally:
+                os._exit(0)
+        os.close(child_is_done)
+        write = log._sink.write
+        def patched(records):
+            os.write(parent_writes, b"x")
+            os.read(done, 1)  # until the child is gone
+            print("writing", flush=True)
+            sys.stdin.readline()
+            log._sink.write = write
+            write(records)
+        log._sink.write = patched
+        note(log.append("parent", **EVENT))
+        log.close()
+        status = os.waitpid(child, 0)[1]
+        assert status == 0, f"the child hangs: {status}"
+    """
+    with running(path, program) as started:
+        started.says("writing")
+        assert locked(path)
+        started.go()
+        started.ends()
+    check_all_there(path, expected=2)
+
+
+@pytest.mark.parametrize("what", ["close", "checkpoint", "flush"])
+def test_a_fork_that_python_is_not_told_of_while_a_thread_appends(path: Path, what: str) -> None:
+    # The child has that thread's lock, and not the thread.
+    program = """
+        import ctypes
+        class Key:
+            public_key = bytes(32)
+            def sign(self, data):
+                return bytes(64)
+        log = AuditLog(path, sync_interval=1000, key=Key() if sys.argv[2] == "checkpoint" else None)
+        write, writing, written = log._sink.write, threading.Event(), threading.Event()
+        def patched(records):
+            writing.set()
+            written.wait()
+            write(records)
+        log._sink.write = patched
+        thread = threading.Thread(target=lambda: note(log.append("parent", **EVENT)))
+        thread.start()
+        writing.wait()
+        pid = ctypes.PyDLL(None).fork()
+        if pid == 0:
+            signal.alarm(3)
+            try:
+                getattr(log, sys.argv[2])()
+            except OSError as error:
+                print(error, file=sys.stderr, flush=True)
+            os._exit(0)
+        written.set()
+        thread.join()
+        log._sink.write = write
+        status = os.waitpid(pid, 0)[1]
+        assert status == 0, f"the child hangs: {status}"
+        log.close()
+    """
+    with running(path, program, what) as started:
+        started.ends()
+    assert [fields["action"] for fields in check_chain(path)] == ["log.open", "parent"]
+
+
+def test_a_signer_that_logs_while_a_thread_forks(path: Path) -> None:
+    # A remote signer has loggers, which take logging's lock, under the lock that a fork takes.
+    program = """
+        import faulthandler, logging
+        faulthandler.dump_traceback_later(6, exit=True)
+        signing = threading.Event()
+
+        class Signer:
+            public_key = bytes(32)
+            def sign(self, data):
+                if armed:
+                    signing.set()
+                    # Until the fork has taken logging's lock, if it ever does before ours.
+                    deadline = time.monotonic() + 0.5
+                    while logging._lock.acquire(blocking=False) and time.monotonic() < deadline:
+                        logging._lock.release()
+                        time.sleep(0.01)
+                    else:
+                        if time.monotonic() >= deadline:
+                            logging._lock.release()
+                    logging.getLogger(f"signer.{time.monotonic_ns()}").debug("signs")
+                return bytes(64)
+
+        armed = False
+        log = AuditLog(path, key=Signer(), sign="each", sync_interval=1000)
+        note(log.append("first", **EVENT))
+        armed = True
+        thread = threading.Thread(target=lambda: note(log.append("signed", **EVENT)))
+        thread.start()
+        signing.wait()
+        import warnings; warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+        thread.join()
+        armed = False
+        os._exit(0)
+    """
+    with running(path, program) as started:
+        started.ends()
+    assert len(check_chain(path)) == 3
+
+
 def test_a_fork_while_logging_is_configured_anew(tmp_path: Path) -> None:
     # dictConfig closes the old handlers while it holds logging's lock, which a fork takes too.
     program = """
