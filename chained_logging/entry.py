@@ -466,8 +466,9 @@ def _pointer(key: str) -> str:
 def uuid7(now: int) -> str:
     """Return a UUIDv7 (RFC 9562, section 5.7) for a time in nanoseconds since 1970.
 
-    All its other 74 bits are random, from the kernel. They are fetched for 16
-    at a time (for 256 it took 90 µs, which one call in 256 had to wait for), and thrown away by a forked child, which would repeat its parent's.
+    All its other 74 bits are random, from the kernel. They are fetched for 16 at
+    a time (for 256 it took 90 µs, which one call in 256 had to wait for), and
+    thrown away by a forked child, which would repeat its parent's.
     """
     global _milli, _random_owner
     if _random_owner != os.getpid():  # 60 ns; C code that forks may call no hook

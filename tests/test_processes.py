@@ -409,6 +409,43 @@ def test_a_fork_while_logging_is_configured_anew(tmp_path: Path) -> None:
         started.ends()
 
 
+def test_a_fork_while_the_disk_fails(tmp_path: Path) -> None:
+    # What a log does before a fork may fail; the locks that were taken for it are let go all the
+    # same.
+    program = """
+        import errno, faulthandler
+        faulthandler.dump_traceback_later(6, exit=True)
+        logs = [AuditLog(f"{n}-{Path(path).name}", sync_interval=1000) for n in range(3)]
+        for log in logs:
+            note(log.append("before", **EVENT))
+        real = os.fsync, os.fdatasync
+        def fails(fd):
+            raise OSError(errno.EIO, "Input/output error")
+        os.fsync = os.fdatasync = fails
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+        os.fsync, os.fdatasync = real
+        def work():
+            for log in logs:
+                note(log.append("after", **EVENT))
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        for log in logs:
+            log.close()
+    """
+    home = tmp_path / "home"
+    home.mkdir()
+    path = home / "audit.db"
+    with running(path, "os.chdir(Path(path).parent)\n" + textwrap.dedent(program)) as started:
+        started.ends()
+    for n in range(3):
+        names = [fields["action"] for fields in check_chain(home / f"{n}-audit.db")]
+        assert [name for name in names if name != "log.recover"] == ["log.open", "before", "after"]
+
+
 # --- gunicorn.
 
 APP = """
