@@ -224,8 +224,7 @@ class AuditLog:
         Returns their records, or none where this is a signal handler (or a finaliser) that
         Python runs in the middle of this thread's own append: that one stores them at its end.
         """
-        if os.getpid() != self._pid:  # forked by C code, such as uWSGI's, that told nobody
-            self._forked()
+        self._notice_fork()
         if self.durability == "fsync":
             return self._group.submit(drafts)
         return self._write_out(drafts)
@@ -479,6 +478,7 @@ class AuditLog:
         """
         if self._key is None:
             raise ValueError("a checkpoint needs a key: AuditLog(..., key=...)")
+        self._notice_fork()
         with self._signing:
             with self._held():
                 head, last = self._sink.head(), self._sink.last_checkpoint()
@@ -506,6 +506,7 @@ class AuditLog:
         :raises ValueError: if the log has no key, or this one.
         :raises OSError: if the log cannot be written.
         """
+        self._notice_fork()
         if self._key is None:
             raise ValueError("this log has no key: reopen it with one, which adds it")
         if new.public_key == self._key.public_key:
@@ -596,10 +597,12 @@ class AuditLog:
 
         :raises OSError: if the disk refuses.
         """
+        self._notice_fork()
         self._gate.wait(self._written)
 
     def close(self) -> None:
         """Chain what waits, sync and close. Closing twice does nothing."""
+        self._notice_fork()
         with self._lock:
             if self._closed:
                 return
@@ -722,6 +725,10 @@ class AuditLog:
 
     # --- Forks.
 
+    def _notice_fork(self) -> None:
+        if os.getpid() != self._pid:  # by C code, such as uWSGI's, that told nobody
+            self._forked()
+
     def _forked(self) -> None:
         """In a forked child, which has none of the parent's threads and locks."""
         self._start_afresh()
@@ -758,12 +765,29 @@ _logging_lock: Any = getattr(logging, "_lock", None) or threading.RLock()  # mad
 
 
 def _before_fork() -> None:
-    # First the lock under which logging closes its handlers, and so us; its own hook comes later.
-    _logging_lock.acquire()
-    _forking[:] = sorted(_open_logs, key=id)  # one order, or two forks could wait for each other
+    # The lock under which logging closes its handlers, and so us, belongs to it: its own hook takes
+    # it only later. But a thread in an append may want it too (a signer that logs), so that whoever
+    # cannot have all of them gives all of them back.
+    while not _take_all():
+        time.sleep(0.001)
     for log in _forking:
-        log._lock.acquire()
-        log._sink.before_fork()
+        try:
+            log._sink.before_fork()
+        except OSError as error:
+            log._last_error = f"before a fork: {error}"
+
+
+def _take_all() -> bool:
+    _logging_lock.acquire()
+    for log in sorted(_open_logs, key=id):
+        if not log._lock.acquire(timeout=0.05):
+            for taken in _forking:
+                taken._lock.release()
+            _forking.clear()
+            _logging_lock.release()
+            return False
+        _forking.append(log)
+    return True
 
 
 def _after_fork_in_parent() -> None:

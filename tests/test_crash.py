@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import subprocess
 import sys
+import textwrap
 import threading
 import warnings
 from pathlib import Path
@@ -172,3 +174,38 @@ def test_a_fork_comes_in_the_middle_of_a_sync(path: Path, monkeypatch: pytest.Mo
         thread.join()
         assert entries[0].hash is not None
         assert str(wal if wal.exists() else path) in synced, "acknowledged, and never synced"
+
+
+def test_a_fork_on_a_failing_disk_leaves_no_log_locked(tmp_path: Path) -> None:
+    # In a process of its own, which would stay stuck.
+    program = """
+        import os, sys, threading
+        from chained_logging import AuditLog
+        event = {"actor": "u", "resource": "a/b", "ip": "10.0.0.1"}
+        logs = [AuditLog(f"{sys.argv[1]}/{n}.db") for n in range(3)]
+        for log in logs:
+            log.append("before", **event)
+        def failing():
+            raise OSError(5, "Input/output error")
+        syncs = [log._sink.sync for log in logs]
+        for log in logs:
+            log._sink.sync = failing
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+        for log, sync in zip(logs, syncs):
+            log._sink.sync = sync
+            append = lambda: log.append("after", **event)
+            thread = threading.Thread(target=append, daemon=True)
+            thread.start()
+            thread.join(5)
+            if thread.is_alive():
+                os._exit(1)
+        os._exit(0)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, f"an append waits for ever\n{done.stderr}"
+    for n in range(3):
+        assert [fields["action"] for fields in check_chain(tmp_path / f"{n}.db")][-1] == "after"

@@ -91,8 +91,8 @@ class JsonlSink:
             written = os.write(self._fd, data)
             while written < size:  # the disk is full, or a size limit: the next call says so
                 written += os.write(self._fd, data[written:])
-        except OSError:
-            os.ftruncate(self._fd, self._size)  # all of it or nothing
+        except OSError:  # all of it or nothing
+            _cut(self._fd, self._size)
             raise
         self._size += size
         self._head = Head(records[-1].seq, records[-1].hash)
@@ -321,7 +321,7 @@ class JsonlSink:
             file.flush()
             os.fsync(fd)
         sync_directory(aside)
-        os.ftruncate(log, at)
+        _cut(log, at)
         self.notices.append(
             Notice("log.recover", {"cause": cause, "bytes": size - at, "kept_in": name})
         )
@@ -351,6 +351,12 @@ class JsonlSink:
             return (uuid.UUID(line[at + 6 : at + 42].decode()).int >> 80) / 1000
         except ValueError:
             return time.time()
+
+
+def _cut(fd: int, size: int) -> None:
+    """Cut a file, if it is longer: somebody may have cut it meanwhile, and it must not grow."""
+    if os.fstat(fd).st_size > size:
+        os.ftruncate(fd, size)
 
 
 def _first_seq(fd: int) -> int:

@@ -243,8 +243,10 @@ class SqliteSink:
         # parent removes (https://www.sqlite.org/howtocorrupt.html, 2.6). Both open it anew.
         self._reading.acquire()
         if not self._foreign:
-            self.sync()
-            self.close()
+            try:
+                self.sync()
+            finally:
+                self.close()
 
     def after_fork(self) -> None:
         self._reading.release()
