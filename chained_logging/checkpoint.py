@@ -25,7 +25,12 @@ from chained_logging.sinks import Record, StoredCheckpoint
 
 def verifier_key(origin: str, signer: Signer) -> str:
     """Return a log's public key as a C2SP ``vkey``: ``origin+key ID+key``."""
-    return VerifierKey(origin, ED25519, signer.public_key).format()
+    return named_key(origin, signer.public_key)
+
+
+def named_key(origin: str, public_key: bytes) -> str:
+    """As :func:`verifier_key`, for the 32 bytes of a public key."""
+    return VerifierKey(origin, ED25519, public_key).format()
 
 
 def frontier(stored: StoredCheckpoint | None) -> Frontier:

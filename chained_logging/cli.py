@@ -5,13 +5,14 @@ Exit 0: well, or intact. 1: tampered or incomplete. 2: could not be done or chec
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -21,6 +22,9 @@ from chained_logging.log import AuditLog
 from chained_logging.review.export import export_log
 from chained_logging.review.query import Filter, printable, read_entries
 from chained_logging.verify import main as verify_main
+
+if TYPE_CHECKING:
+    from chained_logging.keys import PrivateKey
 
 # Ten times a body: what a line of input may hold. Larger values are stored as their digests.
 _MAX_INPUT = 10 * MAX_BODY
@@ -37,8 +41,20 @@ def cli() -> None:
 @click.option("--strict", is_flag=True, help="Refuse an event with a missing or invalid field.")
 @click.option("--fsync", is_flag=True, help="Have each entry on the disk before the next.")
 @click.option("--origin", help="The name of a new log.")
+@click.option("--key", "key_file", type=click.Path(dir_okay=False), help="Sign checkpoints.")
+@click.option("--sign-each", is_flag=True, help="Sign every entry too.")
+@click.option("--passphrase-file", type=click.Path(dir_okay=False), help="Of the key.")
 @click.option("--json", "as_json", is_flag=True, help="Print each stored entry.")
-def append(log: str, strict: bool, fsync: bool, origin: str | None, as_json: bool) -> None:
+def append(
+    log: str,
+    strict: bool,
+    fsync: bool,
+    origin: str | None,
+    key_file: str | None,
+    sign_each: bool,
+    passphrase_file: str | None,
+    as_json: bool,
+) -> None:
     """Append entries to LOG from JSON Lines on standard input.
 
     Each line is an object with the fields of an entry, under their names or
@@ -55,6 +71,8 @@ def append(log: str, strict: bool, fsync: bool, origin: str | None, as_json: boo
         on_failure="raise",
         strict=strict,
         origin=origin,
+        key=_load_key(key_file, passphrase_file) if key_file else None,
+        sign="each" if sign_each else "checkpoint",
     ) as audit:
         for number, line in _input_lines():
             try:
@@ -113,6 +131,146 @@ def verify(arguments: tuple[str, ...]) -> None:
     The same as running chained_logging/verify.py, which needs nothing of this package.
     """
     sys.exit(verify_main(list(arguments)))
+
+
+@cli.command("verify-proof", context_settings={"ignore_unknown_options": True})
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def verify_proof(file: str, arguments: tuple[str, ...]) -> None:
+    """Check a proof in FILE, without the log: --public-key FILE, --checkpoint FILE, --json.
+
+    The same as running chained_logging/verify.py --proof FILE.
+    """
+    sys.exit(verify_main(["--proof", file, *arguments]))
+
+
+# --- Keys. A passphrase comes from CHAINED_LOGGING_PASSPHRASE or a file, never from an argument,
+# which every user of the machine can read.
+
+_key_option = click.option(
+    "--key", "key_file", type=click.Path(dir_okay=False), required=True, help="The private key."
+)
+_passphrase_option = click.option(
+    "--passphrase-file", type=click.Path(dir_okay=False), help="Its first line is the passphrase."
+)
+
+
+def _load_key(file: str, passphrase_file: str | None) -> PrivateKey:
+    from chained_logging.keys import PrivateKey, passphrase_from
+
+    return PrivateKey.load(file, passphrase_from(file=passphrase_file))
+
+
+def _existing(log: str) -> str:
+    if not Path(log).exists():
+        raise FileNotFoundError(f"{log} is not there")
+    return log
+
+
+@cli.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.option("--origin", help="The log's name, for a vkey as well.")
+@_passphrase_option
+@click.option("--json", "as_json", is_flag=True, help="Print the public key as JSON.")
+def keygen(file: str, origin: str | None, passphrase_file: str | None, as_json: bool) -> None:
+    """Write a new private key to FILE, with mode 0600, and print the public one.
+
+    An existing FILE is refused. With a passphrase the key is encrypted.
+    """
+    from chained_logging.checkpoint import verifier_key
+    from chained_logging.keys import PrivateKey, passphrase_from, public_pem
+
+    key = PrivateKey.generate()
+    key.save(file, passphrase_from(file=passphrase_file))
+    pem = public_pem(key.public_key)
+    vkey = verifier_key(origin, key) if origin else None
+    if as_json:
+        click.echo(json.dumps({"pem": pem, "vkey": vkey}))
+    else:
+        click.echo(pem, nl=False)
+        if vkey:
+            click.echo(vkey)
+
+
+@cli.command()
+@click.argument("log", type=click.Path(dir_okay=False))
+@_key_option
+@_passphrase_option
+def checkpoint(log: str, key_file: str, passphrase_file: str | None) -> None:
+    """Sign a checkpoint over all entries of LOG, keep it beside it, and print it.
+
+    Keep a copy where the log's administrators cannot reach it.
+    """
+    key = _load_key(key_file, passphrase_file)
+    with AuditLog(_existing(log), key=key, on_failure="raise") as audit:
+        _write(audit.checkpoint())
+
+
+@cli.command("rotate-key")
+@click.argument("log", type=click.Path(dir_okay=False))
+@_key_option
+@_passphrase_option
+def rotate_key(log: str, key_file: str, passphrase_file: str | None) -> None:
+    """Go over to a new key: seal LOG with the old one, destroy that, and print the seal.
+
+    The new key is written to the same file, with the same passphrase. Interrupted at any moment,
+    the same command finishes it.
+    """
+    from chained_logging.keys import PrivateKey, destroy, passphrase_from
+
+    new_file = f"{key_file}.new"
+    passphrase = passphrase_from(file=passphrase_file)
+    note = None
+    if Path(new_file).exists():  # it was interrupted: the log may have gone over already, or not
+        new = PrivateKey.load(new_file, passphrase)
+        with contextlib.suppress(ValueError), AuditLog(_existing(log), key=new) as audit:
+            note = audit.checkpoint()
+    else:
+        new = PrivateKey.generate()
+        new.save(new_file, passphrase)
+    if note is None:
+        old = PrivateKey.load(key_file, passphrase)
+        with AuditLog(_existing(log), key=old, on_failure="raise") as audit:
+            note = audit.rotate_key(new)
+    if Path(key_file).exists():
+        destroy(key_file)
+    os.rename(new_file, key_file)
+    _write(note)
+
+
+@cli.command("revoke-key")
+@click.argument("log", type=click.Path(dir_okay=False))
+@click.option("--public-key", required=True, help="The stolen key, as a vkey or a file.")
+@click.option("--reason", required=True, help="What happened.")
+def revoke_key(log: str, public_key: str, reason: str) -> None:
+    """Record in LOG that a key was stolen: what it signs proves nothing any more by itself."""
+    from chained_logging.checkpoint import named_key
+    from chained_logging.keys import load_public
+
+    with AuditLog(_existing(log), on_failure="raise") as audit:
+        entry = audit.revoke_key(named_key(audit.origin, load_public(public_key).raw), reason)
+    _write(entry.line + b"\n")
+
+
+@cli.command()
+@click.argument("log", type=click.Path(dir_okay=False))
+@click.option("--seq", type=click.IntRange(min=0), help="Prove that this entry is in the log.")
+@click.option("--from", "old", type=click.IntRange(min=0), help="Or that the log at this size …")
+@click.option("--to", "new", type=click.IntRange(min=0), help="… is how it begins at this one.")
+def prove(log: str, seq: int | None, old: int | None, new: int | None) -> None:
+    """Print a proof that can be checked without LOG: see verify-proof.
+
+    Sizes are those of checkpoints; --to is by default that of the newest.
+    """
+    from chained_logging.proof import LogTree
+
+    if (seq is None) == (old is None):
+        raise click.UsageError("name an entry with --seq, or a size with --from")
+    tree = LogTree(Path(_existing(log)))
+    if old is None:
+        _write(tree.inclusion(seq or 0, new).format())
+    else:
+        _write(tree.consistency(old, new))
 
 
 def _filters(command: Any) -> Any:
@@ -231,7 +389,7 @@ def main() -> NoReturn:
     except BrokenPipeError:  # the reader has seen enough: `show | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, ImportError) as problem:
         click.echo(f"chained-logging: {printable(str(problem))}", err=True)
         sys.exit(2)
     sys.exit(0)

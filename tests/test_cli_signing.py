@@ -1,0 +1,145 @@
+"""The commands for keys, checkpoints and proofs, run as a person would."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import EVENT
+
+from chained_logging import AuditLog
+from chained_logging.keys import PrivateKey
+
+ORIGIN = "example.com/audit"
+
+
+def run(*arguments: object, stdin: str = "", status: int = 0, **environment: str) -> str:
+    """Run a command; return what it printed, or the error where `status` says that it fails."""
+    command = [sys.executable, "-m", "chained_logging", *map(str, arguments)]
+    done = subprocess.run(
+        command,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == status, (done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    return done.stderr if status else done.stdout
+
+
+def events(count: int) -> str:
+    return "".join(json.dumps({"action": f"a-{n}", **EVENT}) + "\n" for n in range(count))
+
+
+@pytest.fixture
+def signed(path: Path) -> tuple[Path, Path, Path]:
+    """A log, its key's file, and a file with its first public key."""
+    key, public = path.with_name("audit.key"), path.with_name("audit.vkey")
+    public.write_text(run("keygen", key, "--origin", ORIGIN).splitlines()[-1])
+    run("append", path, "--key", key, "--origin", ORIGIN, stdin=events(9))
+    return path, key, public
+
+
+def test_keygen(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    pem, vkey = json.loads(run("keygen", file, "--origin", ORIGIN, "--json")).values()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert pem.startswith("-----BEGIN PUBLIC KEY-----")
+    assert vkey.startswith(f"{ORIGIN}+")
+    before = file.read_bytes()
+    assert "never written over" in run("keygen", file, status=2)
+    assert file.read_bytes() == before
+    locked = tmp_path / "locked"
+    run("keygen", locked, CHAINED_LOGGING_PASSPHRASE="a secret")
+    assert b"ENCRYPTED" in locked.read_bytes()
+    log = tmp_path / "audit.jsonl"
+    run("append", log, "--key", locked, stdin=events(1), CHAINED_LOGGING_PASSPHRASE="a secret")
+    for wrong in ({}, {"CHAINED_LOGGING_PASSPHRASE": "another"}):
+        error = run("append", log, "--key", locked, stdin=events(1), status=2, **wrong)
+        assert "passphrase" in error
+        assert "another" not in error
+    file.chmod(0o640)
+    assert "chmod 600" in run("append", log, "--key", file, stdin=events(1), status=2)
+
+
+def test_checkpoint_and_verify(signed: tuple[Path, Path, Path]) -> None:
+    path, key, public = signed
+    note = path.with_name("kept.note")
+    note.write_text(run("checkpoint", path, "--key", key))
+    assert note.read_text().splitlines()[:2] == [ORIGIN, "10"]
+    run("append", path, "--key", key, "--sign-each", stdin=events(3))
+    report = run("verify", path, "--public-key", public, "--checkpoint", note)
+    assert "INTACT" in report
+    assert "signed up to seq 12" in report
+    assert "anchored up to seq 9" in report
+    with AuditLog(path.with_name("other" + path.suffix), origin=ORIGIN) as other:
+        other.append("x", **EVENT)
+    run("verify", other.path, "--public-key", public, status=1)
+    assert "not there" in run("checkpoint", path.with_name("none.db"), "--key", key, status=2)
+
+
+def test_proofs(signed: tuple[Path, Path, Path]) -> None:
+    path, key, public = signed
+    older = path.with_name("older.note")
+    older.write_text(run("checkpoint", path, "--key", key))
+    run("append", path, "--key", key, stdin=events(3))
+    proof = path.with_name("p.tlog-proof")
+    proof.write_text(run("prove", path, "--seq", 4))
+    assert '"action":"a-3"' in run("verify-proof", proof, "--public-key", public)
+    assert "no public key" in run("verify-proof", proof, status=2)
+    proof.write_text(run("prove", path, "--from", 10))
+    options = ("--public-key", public, "--checkpoint", older)
+    assert "first 13 entries begin with its first 10" in run("verify-proof", proof, *options)
+    assert "covers entries" in run("prove", path, "--seq", 13, status=2)
+    assert "no checkpoint of size" in run("prove", path, "--seq", 1, "--to", 5, status=2)
+    assert "--seq" in run("prove", path, status=2)
+
+
+def test_rotation(signed: tuple[Path, Path, Path]) -> None:
+    path, key, public = signed
+    before = key.read_bytes()
+    for size in (11, 12, 13):
+        assert run("rotate-key", path, "--key", key).splitlines()[1] == str(size)
+    assert key.read_bytes() != before
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert not Path(f"{key}.new").exists()
+    run("append", path, "--key", key, stdin=events(1))
+    assert "INTACT" in run("verify", path, "--public-key", public)
+    old = path.with_name("old.key")
+    old.write_bytes(before)
+    old.chmod(0o600)
+    assert "the key" in run("append", path, "--key", old, stdin=events(1), status=2)
+
+
+@pytest.mark.parametrize("stop", ["saved", "rotated", "destroyed"])
+def test_an_interrupted_rotation_is_finished(signed: tuple[Path, Path, Path], stop: str) -> None:
+    path, key, public = signed
+    new = PrivateKey.generate()
+    new.save(f"{key}.new")
+    if stop != "saved":
+        with AuditLog(path, key=PrivateKey.load(key)) as log:
+            log.rotate_key(new)
+    if stop == "destroyed":
+        key.unlink()
+    run("rotate-key", path, "--key", key)
+    assert PrivateKey.load(key).public_key == new.public_key
+    assert not Path(f"{key}.new").exists()
+    run("append", path, "--key", key, stdin=events(1))
+    assert "INTACT" in run("verify", path, "--public-key", public)
+
+
+def test_revocation(signed: tuple[Path, Path, Path]) -> None:
+    path, _, public = signed
+    kept = path.with_name("kept" + path.suffix)
+    shutil.copy(path, kept)
+    entry = json.loads(run("revoke-key", path, "--public-key", public, "--reason", "stolen"))
+    assert (entry["action"], entry["resource_id"]) == ("key.revoke", public.read_text())
+    assert "not signed" in run("verify", path)
