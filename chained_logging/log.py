@@ -16,7 +16,7 @@ import warnings
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NoReturn
 
 from chained_logging import chain
 from chained_logging.checkpoint import entry_message, frontier, make, signed_by, verifier_key
@@ -643,6 +643,9 @@ class AuditLog:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an AuditLog cannot be pickled: hand over its path, and open it there")
 
     def __repr__(self) -> str:
         return f"<AuditLog {str(self.path)!r} {self.durability}>"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -920,3 +921,8 @@ def test_entries_from_any_place(path: Path) -> None:
         for start in (0, 1, 2, 1499, 2990, 2999, 3000, 5000):
             seqs = [entry.seq for entry in log.entries(start)]
             assert seqs == list(range(start, 3000)), start
+
+
+def test_pickling_is_refused_with_a_sentence(path: Path) -> None:
+    with AuditLog(path) as log, pytest.raises(TypeError, match="hand over its path"):
+        pickle.dumps(log)
