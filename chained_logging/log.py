@@ -184,6 +184,9 @@ class AuditLog:
     def append_many(self, events: Iterable[Mapping[str, Any]]) -> list[AuditEntry]:
         """Append several entries that follow one another, all or none, in one write.
 
+        (A crash in the middle of that write may leave the first of them, none of which was
+        acknowledged.)
+
         :param events: fields by name or alias, as :meth:`append` takes them.
         :raises: as :meth:`append`.
         """
