@@ -1,0 +1,799 @@
+"""Witnesses: others who sign that they never saw two histories of a log (C2SP ``tlog-witness``).
+
+A log that signs alone can show one history to one auditor and another to the next. A witness makes
+that impossible without its help: it keeps the last checkpoint of each log that it knows, cosigns a
+new one only with a proof that the log merely grew since, and states the time. Two teams run one
+for each other; neither sees anything of the other's entries but their number and a hash.
+
+- :func:`ask` is the client: it brings a checkpoint to a witness and returns what that signed.
+  :func:`with_cosignatures` verifies it and puts it under the checkpoint.
+- :class:`Witness` is the witness itself, without a network: bytes in, an :class:`Answer` out.
+- :func:`serve` and :class:`WitnessServer` put it on HTTP. TLS, if it leaves the machine, is left
+  to a reverse proxy.
+
+Cosignatures are of type 0x04, timestamped Ed25519 (C2SP ``tlog-cosignature``).
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import io
+import logging
+import os
+import re
+import socket
+import socketserver
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from chained_logging.lock import FileLock
+from chained_logging.merkle import (
+    EMPTY_ROOT,
+    HASH_SIZE,
+    MAX_SIZE,
+    ProofError,
+    verify_consistency,
+)
+from chained_logging.notes import (
+    COSIGNATURE,
+    ED25519,
+    MAX_NOTE,
+    MAX_SIGNATURES,
+    Checkpoint,
+    Note,
+    NoteError,
+    Signature,
+    Signer,
+    VerifierKey,
+    cosign,
+    verify_note,
+)
+from chained_logging.sinks import sync_directory, sync_file
+
+MAX_REQUEST: Final = 64 * 1024
+"""The longest request body in bytes that a :class:`Witness` takes: 63 hashes and a checkpoint with
+a dozen post-quantum signatures. (Others: litewitness 10 KiB, omniwitness 16 KiB.)"""
+
+MAX_REPLY: Final = 256 * 1024
+"""The longest answer in bytes that :func:`ask` reads."""
+
+MAX_PROOF_LINES: Final = 63
+"""The most hashes in a request (C2SP ``tlog-witness``)."""
+
+CLOCK_STEP: Final = 60
+"""By how many seconds a witness's clock may have stepped back, see :class:`Witness`."""
+
+_TEXT: Final = "text/plain; charset=utf-8"
+_SIZE: Final = "text/x.tlog.size"  # of a 409 (C2SP tlog-witness)
+
+_log = logging.getLogger(__name__)
+
+
+# --- The request.
+
+
+class Request(NamedTuple):
+    """What is posted to ``add-checkpoint``."""
+
+    old_size: int
+    proof: list[bytes]
+    note: Note
+
+
+def format_request(old_size: int, proof: Sequence[bytes], checkpoint_note: bytes) -> bytes:
+    """Return the body of a request: ``old N``, the hashes, an empty line, the checkpoint.
+
+    :raises ValueError: if there are more than 63 hashes, one has not 32 bytes, or the size is out
+        of bounds.
+    """
+    if not 0 <= old_size <= MAX_SIZE:
+        raise ValueError("the size of a tree is from 0 to 2**63 - 1")
+    if len(proof) > MAX_PROOF_LINES:
+        raise ValueError(f"a consistency proof has at most {MAX_PROOF_LINES} hashes")
+    if any(len(hash) != HASH_SIZE for hash in proof):
+        raise ValueError("a hash in a proof has 32 bytes")
+    lines = [b"old %d" % old_size, *map(base64.b64encode, proof), b"", checkpoint_note]
+    return b"\n".join(lines)
+
+
+_OLD = re.compile(rb"old (0|[1-9][0-9]{0,18})")
+
+
+def parse_request(body: bytes) -> Request:
+    """Return the request that a body is. Nothing in it is verified.
+
+    :raises NoteError: if it is none.
+    """
+    head, empty, note = body.partition(b"\n\n")
+    first, *lines = head.split(b"\n")
+    old = _OLD.fullmatch(first)
+    if old is None or not empty:
+        raise NoteError("not a request: it is not old size, hashes, an empty line, a checkpoint")
+    if len(lines) > MAX_PROOF_LINES:
+        raise NoteError(f"a request has at most {MAX_PROOF_LINES} hashes")
+    proof = []
+    for line in lines:
+        try:
+            hash = base64.b64decode(line, validate=True)
+        except ValueError:
+            hash = b""
+        # The decoder lets the unused bits of the last character be anything.
+        if len(hash) != HASH_SIZE or base64.b64encode(hash) != line:
+            raise NoteError("a hash in the request is not the base64 of 32 bytes")
+        proof.append(hash)
+    return Request(int(old[1]), proof, Note.parse(note))
+
+
+# --- The client.
+
+
+class WitnessError(OSError):
+    """A witness gave no cosignature.
+
+    :ivar status: the HTTP status; ``None`` if there was no answer, or none that made sense.
+    :ivar temporary: whether the same request may succeed later. How often and when to ask again is
+        the caller's decision.
+    """
+
+    def __init__(self, sentence: str, status: int | None = None, *, temporary: bool = False):
+        super().__init__(sentence)
+        self.status = status
+        self.temporary = temporary
+
+
+class WitnessConflict(WitnessError):
+    """The witness holds another size than `old_size` (409).
+
+    With a proof from that size on the request can be made again. A size beyond what the log has
+    means that the log was rolled back, or that the key signs elsewhere too.
+
+    :ivar size: the size of the last checkpoint that it cosigned.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"the witness holds a checkpoint over {size} entries", 409)
+        self.size = size
+
+
+_REFUSALS: Final = {
+    400: "does not take this for a request, or the old size is beyond the new one",
+    403: "finds no valid signature of a key that it trusts for this log",
+    404: "does not know this log, or is no witness",
+    408: "waited too long for the request",
+    413: "does not take a request of this length",
+    422: "finds that this checkpoint does not continue the one it cosigned: the proof is wrong, or "
+    "the log's history was changed",
+    429: "is asked too often",
+}
+
+
+def ask(
+    url: str,
+    old_size: int,
+    proof: Sequence[bytes],
+    checkpoint_note: bytes,
+    *,
+    timeout: float = 10.0,
+) -> list[Signature]:
+    """Ask a witness to cosign a checkpoint (C2SP ``tlog-witness``, ``add-checkpoint``).
+
+    The witness must hold `old_size`. Who does not know what it holds asks with 0 and learns it
+    from :class:`WitnessConflict`. Redirects are not followed.
+
+    :param url: the witness's submission prefix, ``http://…`` or ``https://…``. The proxy and the
+        certificates are those that the environment names (``https_proxy``, ``SSL_CERT_FILE``).
+    :param old_size: the size of the last checkpoint that it cosigned, 0 if none.
+    :param proof: the consistency proof from there, as
+        :func:`chained_logging.merkle.consistency_proof` makes it.
+    :param checkpoint_note: the new checkpoint, signed by the log.
+    :param timeout: seconds for each of these: to connect, to send, to get the head of the answer,
+        and to get the rest of it, however slowly it comes.
+    :returns: at least one signature. None was verified: see :func:`with_cosignatures`.
+    :raises WitnessConflict: if the witness holds another size.
+    :raises WitnessError: if it refuses, does not answer, or answers something else.
+    :raises ValueError: if the URL or the proof cannot be sent.
+    """
+    body = format_request(old_size, proof, checkpoint_note)
+    request = urllib.request.Request(  # noqa: S310 -- _endpoint() takes http and https only
+        _endpoint(url), body, {"Content-Type": _TEXT, "User-Agent": "chained_logging"}
+    )
+    # Not build_opener(): that brings FTP, files, redirects, and errors as exceptions.
+    opener = urllib.request.OpenerDirector()
+    for handler in (urllib.request.ProxyHandler(), _Http(), _Https()):
+        opener.add_handler(handler)
+    try:
+        with opener.open(request, timeout=timeout) as response:
+            status, answer = response.status, _read(response, timeout)
+    except (OSError, http.client.HTTPException, UnicodeError) as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise WitnessError(f"{url} gave no answer: {reason!r}", temporary=True) from error
+    if status == 200:
+        return _signatures(url, answer)
+    if status == 409:
+        size = _number(answer.removesuffix(b"\n"))
+        # It would be asked the same again and again.
+        if size is None or size == old_size:
+            raise WitnessError(f"{url} reports a conflict with no other size", status)
+        raise WitnessConflict(size)
+    temporary = status in (408, 429) or status >= 500
+    refusal = _REFUSALS.get(status, "cannot answer now" if temporary else "answers with no sense")
+    words = ascii(answer[:200].decode("ascii", "replace")) if answer else "nothing"
+    raise WitnessError(
+        f"{url} {refusal} (status {status}; it says {words})", status, temporary=temporary
+    )
+
+
+def with_cosignatures(
+    checkpoint_note: bytes, signatures: Iterable[Signature], keys: Iterable[VerifierKey]
+) -> bytes:
+    """Return a checkpoint with the cosignatures of known witnesses under it.
+
+    Of keys that are not among `keys` nothing is taken. A cosignature replaces one that the same
+    key made before.
+
+    :param keys: those of the witnesses that are trusted, of type 0x04.
+    :raises NoteError: if a known key's cosignature does not hold, or there is none.
+    """
+    note = Note.parse(checkpoint_note)
+    known = {(key.name, key.id): key for key in keys}
+    given = {
+        (each.name, each.key_id): each
+        for each in signatures
+        if (each.name, each.key_id) in known and known[each.name, each.key_id].type == COSIGNATURE
+    }
+    if not given:
+        raise NoteError("the witness gave no cosignature of a known key")
+    for found in verify_note(Note(note.text, tuple(given.values())), known.values()):
+        if not found.time:  # C2SP tlog-witness: it must be there
+            raise NoteError(f"the cosignature of {found.key.name} states no time")
+    kept = [each for each in note.signatures if (each.name, each.key_id) not in given]
+    return Note(note.text, (*kept, *given.values())).format()
+
+
+def _endpoint(url: str) -> str:
+    parts = urlsplit(url)
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.username is not None
+        or parts.query
+        or parts.fragment
+        or not re.fullmatch("[!-~]+", url)
+    ):
+        raise ValueError(
+            f"{url!r} is no witness's URL: that has http or https, a host, a path, and nothing else"
+        )
+    parts.port  # noqa: B018 -- raises ValueError if it is none
+    return f"{url.rstrip('/')}/add-checkpoint"
+
+
+class _Patience:
+    """Cut a connection whose other side sends its head byte by byte.
+
+    The timeout of a socket is one for each read. Reading the body, :func:`_read` looks at the
+    clock itself.
+    """
+
+    sock: Any
+    timeout: Any
+    _late = False
+
+    def getresponse(self) -> http.client.HTTPResponse:
+        timer = threading.Timer(self.timeout, self._cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            response: http.client.HTTPResponse = super().getresponse()  # type: ignore[misc]
+        finally:
+            timer.cancel()
+        if self._late:  # a head that is cut off passes for a whole one
+            response.close()
+            raise TimeoutError("the answer comes too slowly")
+        return response
+
+    def _cut(self) -> None:
+        self._late = True
+        with suppress(OSError, AttributeError):
+            # Not SSLSocket's own: the reading thread is in the middle of a record.
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+
+
+class _HttpConnection(_Patience, http.client.HTTPConnection):
+    pass
+
+
+class _HttpsConnection(_Patience, http.client.HTTPSConnection):
+    pass
+
+
+class _Http(urllib.request.HTTPHandler):
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_HttpConnection, req)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_HttpsConnection, req)
+
+
+def _read(response: http.client.HTTPResponse, timeout: float) -> bytes:
+    deadline = time.monotonic() + timeout
+    answer = b""
+    while part := response.read1(MAX_REPLY):
+        answer += part
+        if len(answer) > MAX_REPLY:
+            raise OSError(f"the answer has more than {MAX_REPLY} bytes")
+        if time.monotonic() > deadline:
+            raise TimeoutError("the answer comes too slowly")
+    if response.length:
+        raise OSError("the answer was cut off")
+    return answer
+
+
+def _signatures(url: str, answer: bytes) -> list[Signature]:
+    try:
+        lines = answer.decode().split("\n")
+        if lines.pop() or not 1 <= len(lines) <= MAX_SIGNATURES:
+            raise NoteError("it is not a number of lines")
+        return [Signature.parse(line) for line in lines]
+    except ValueError as error:  # NoteError, or no UTF-8
+        raise WitnessError(f"{url} answers with something else than signatures: {error}") from None
+
+
+def _number(text: bytes) -> int | None:
+    return int(text) if re.fullmatch(rb"0|[1-9][0-9]{0,18}", text) else None
+
+
+# --- The witness.
+
+
+class Answer(NamedTuple):
+    """What a witness answers, as HTTP has it."""
+
+    status: int
+    body: bytes
+    content_type: str = _TEXT
+
+
+def _refusal(status: int, sentence: object) -> Answer:
+    return Answer(status, f"{sentence}\n".encode())
+
+
+class Witness:
+    """A witness: for each log the last checkpoint that it cosigned, and the promise that all that
+    it ever cosigned of a log are states of one history.
+
+    For each log `folder` holds one file, named after the SHA-256 of its origin: the checkpoint with
+    the log's signature and the witness's own. It is on the disk under its name before the
+    cosignature leaves the witness, and read anew at each request under a lock that threads and
+    processes share. So the promise stands at any kill and any power failure, and several processes
+    may serve one folder. It does **not** stand when the folder is deleted or brought back from a
+    backup, since the witness then forgets what it signed; who has to do that takes a new key.
+
+    A state that cannot be read, or is not signed by this witness or the log, ends in an exception
+    at each request, never in a fresh start.
+
+    The first checkpoint of a log is taken as it comes, as the specification asks: a witness vouches
+    for what it saw from then on.
+
+    The statement of a cosignature is about a time, so time must not run backwards either. While the
+    clock is up to :data:`CLOCK_STEP` seconds behind the last cosignature, that one's time is used;
+    beyond that the witness answers 503. (Was the clock once far ahead, take the witness's own
+    signature out of the file: the log's is enough to go on.)
+
+    :param folder: made if it is not there; one for each witness.
+    :param name: the witness's name, by custom a URL without its scheme: ``witness.example/w1``.
+    :param signer: its private key, which must be no log's and serve no other witness: the message
+        that it signs does not have its name in it (C2SP ``tlog-cosignature``).
+    :param logs: the logs that it knows: origin and key, or keys where a log has changed its own.
+    :param clock: the time, in seconds since 1970.
+    :raises NoteError: if the name cannot be a key's.
+    :raises ValueError: if a log has no key, one that is not Ed25519, or the witness's own.
+    :raises OSError: if the folder cannot be made, or this system has no file locks.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        signer: Signer,
+        logs: Mapping[str, VerifierKey | Collection[VerifierKey]],
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.key = VerifierKey(name, COSIGNATURE, signer.public_key)
+        """The public key, for those who trust this witness: ``witness.key.format()``."""
+        self._folder = folder
+        self._signer = signer
+        self._clock = clock
+        self._logs: dict[str, tuple[VerifierKey, ...]] = {}
+        for origin, given in logs.items():
+            keys = (given,) if isinstance(given, VerifierKey) else tuple(given)
+            if not keys or any(key.type != ED25519 for key in keys):
+                raise ValueError(f"the log {origin!r} needs a key, and of type Ed25519")
+            if len({(key.name, key.id) for key in keys}) != len(set(keys)):
+                raise ValueError(f"the log {origin!r} has two keys with one name and ID")
+            if any(key.public_key == signer.public_key for key in keys):
+                raise ValueError(f"the log {origin!r} has the key of this witness")
+            self._logs[origin] = keys
+        self._files = {_file_name(origin): origin for origin in self._logs}
+        self._kept: dict[str, bytes] = {}  # by origin: what this object brought onto the disk
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sync_directory(folder)
+        FileLock(folder / "lock")  # raises where there is no flock
+
+    def add_checkpoint(self, body: bytes) -> Answer:
+        """Answer a request to cosign a checkpoint (C2SP ``tlog-witness``, ``add-checkpoint``).
+
+        Any bytes get an answer. The signature is verified before anything else is touched, so
+        strangers cause no write; who repeats a log's own checkpoint causes one a second.
+
+        :returns: 200 with the cosignature; 409 with the size that is held; 400 for what is no
+            request, 403 without the log's signature, 404 for an unknown log, 413 for a long body,
+            422 for a checkpoint that does not continue the last one, 503 while the clock is behind.
+        :raises OSError: if the state cannot be read or kept. Nothing was cosigned.
+        :raises Exception: what the signer raises. Nothing was cosigned.
+        """
+        if len(body) > MAX_REQUEST:
+            return _refusal(413, f"a request has at most {MAX_REQUEST} bytes")
+        try:
+            old_size, proof, note = parse_request(body)
+        except NoteError as error:
+            return _refusal(400, error)
+        origin = note.text.partition("\n")[0]
+        keys = self._logs.get(origin)
+        if keys is None:
+            return _refusal(404, "this log is not known here")
+        try:
+            signers = {(found.key.name, found.key.id) for found in verify_note(note, keys)}
+        except NoteError as error:
+            return _refusal(403, error)
+        try:
+            checkpoint = Checkpoint.parse(note.text)
+        except NoteError as error:
+            return _refusal(422 if _false_empty_tree(note.text) else 400, error)
+        if old_size > checkpoint.size:
+            return _refusal(400, "the old size is beyond the new one")
+        signed = tuple(
+            {
+                (each.name, each.key_id): each
+                for each in note.signatures
+                if (each.name, each.key_id) in signers
+            }.values()
+        )
+        with self._locked(origin):
+            last, time = self._recall(origin)
+            if old_size != last.size:
+                return Answer(409, b"%d\n" % last.size, _SIZE)
+            try:
+                verify_consistency(last.size, last.root, checkpoint.size, checkpoint.root, proof)
+            except ProofError as error:
+                # It may be the proof that a log shows two histories.
+                _log.warning("refused a checkpoint of %r: %s: %r", origin, error, note.text)
+                return _refusal(422, error)
+            now = int(self._clock())
+            if now < time - CLOCK_STEP or now < 1:
+                _log.error("the clock is %d s behind the last cosignature", time - now)
+                return _refusal(503, "the clock of this witness is behind its last cosignature")
+            mine = cosign(note.text, self.key.name, self._signer, max(now, time))
+            # A signer that errs must not leave a state that cannot be read again.
+            verify_note(Note(note.text, (mine,)), [self.key])
+            self._keep(origin, Note(note.text, (*signed, mine)).format())
+        return Answer(200, f"{mine.format()}\n".encode())
+
+    def checkpoint(self, file_name: str) -> Answer:
+        """Return the last checkpoint that was cosigned (C2SP ``tlog-witness``, monitor retrieval).
+
+        :param file_name: the SHA-256 of the log's origin in lower-case hexadecimal.
+        :returns: 200 with the checkpoint, under it the log's signature and the witness's; or 404.
+        :raises OSError: if the state cannot be read.
+        """
+        origin = self._files.get(file_name)
+        data = None if origin is None else self._stored(origin)
+        if data is None:
+            return _refusal(404, "no checkpoint was cosigned of this log, if it is known here")
+        return Answer(200, data)
+
+    @contextmanager
+    def _locked(self, origin: str) -> Iterator[None]:
+        # A file description of its own for each request: so flock keeps threads apart as well.
+        lock = FileLock(self._folder / f"{_file_name(origin)}.lock")
+        try:
+            lock.acquire()
+            yield
+        finally:
+            lock.close()
+
+    def _stored(self, origin: str) -> bytes | None:
+        with suppress(FileNotFoundError), open(self._folder / _file_name(origin), "rb") as file:
+            return file.read(MAX_NOTE + 1)
+        return None
+
+    def _recall(self, origin: str) -> tuple[Checkpoint, int]:
+        """Return the last checkpoint that was cosigned, and when."""
+        data = self._stored(origin)
+        if data is None:
+            return Checkpoint(origin, 0, EMPTY_ROOT), 0
+        try:
+            note = Note.parse(data)
+            verified = verify_note(note, [self.key, *self._logs[origin]])
+            checkpoint = Checkpoint.parse(note.text)
+            if checkpoint.origin != origin:
+                raise NoteError("it is that of another log")
+        except NoteError as error:
+            raise OSError(f"the state of {origin!r} cannot be trusted: {error}") from None
+        return checkpoint, next((each.time or 0 for each in verified if each.key == self.key), 0)
+
+    def _keep(self, origin: str, data: bytes) -> None:
+        """Bring a state onto the disk. Whoever reads it sees all of it, or the one before."""
+        # The same second and the same checkpoint: but only if it was this object that saw it
+        # reach the disk, not if a process that was killed before that left it.
+        if self._kept.get(origin) == data == self._stored(origin):
+            return
+        path = self._folder / _file_name(origin)
+        draft = path.with_suffix(".new")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        with open(os.open(draft, flags, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            sync_file(file.fileno())
+        os.rename(draft, path)
+        sync_directory(path)
+        self._kept[origin] = data
+
+
+def _file_name(origin: str) -> str:
+    return sha256(origin.encode()).hexdigest()
+
+
+def _false_empty_tree(text: str) -> bool:
+    """Whether all that is wrong with a checkpoint is that its size is 0 and its root is not that
+    of the empty tree: the specification has a status of its own for it."""
+    origin, size, *rest = text.split("\n")
+    with suppress(NoteError):
+        return size == "0" and bool(Checkpoint.parse("\n".join((origin, "1", *rest))))
+    return False
+
+
+# --- The server.
+
+_BACKLOG: Final = 64
+_CONNECTIONS: Final = 64  # a thread each
+_SECONDS: Final = 15.0  # for a connection to be idle and to send a whole request, together
+_BYTES: Final = 2 * MAX_REQUEST  # of one request, with its head
+_DRAIN: Final = 4 * 1024 * 1024
+
+_CHECKPOINT_PATH = re.compile("/([0-9a-f]{64})/checkpoint")
+_BUSY: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Type: text/plain\r\n"
+    b"Content-Length: 5\r\nConnection: close\r\n\r\nbusy\n"
+)
+
+
+class WitnessServer(ThreadingHTTPServer):
+    """A :class:`Witness` on HTTP: ``POST /add-checkpoint`` and ``GET /<origin hash>/checkpoint``.
+
+    It listens once it is made. ``serve_forever()`` runs it, ``shutdown()`` from another thread
+    stops it; both are the standard library's. To be stopped or killed at any moment harms nothing.
+
+    A connection has a thread, and there are at most 64. Each has 15 seconds for a whole request,
+    of at most 128 KiB with its head. What goes wrong inside is logged, to the logger
+    ``chained_logging.witness``, and not shown to the client.
+
+    :param port: 0 for any that is free; then see :attr:`url`.
+    :raises OSError: if the address cannot be had.
+    """
+
+    daemon_threads = True
+    request_queue_size = _BACKLOG
+
+    def __init__(self, witness: Witness, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.witness = witness
+        self._free = threading.BoundedSemaphore(_CONNECTIONS)
+        if ":" in host:
+            self.address_family = socket.AF_INET6
+        super().__init__((host, port), _Handler)
+
+    @property
+    def url(self) -> str:
+        """The submission and monitoring prefix."""
+        host, port = self.server_address[:2]
+        return f"http://[{host!s}]:{port}" if ":" in str(host) else f"http://{host!s}:{port}"
+
+    def server_bind(self) -> None:
+        # Not HTTPServer's, which asks the name server for a name that nobody needs.
+        socketserver.TCPServer.server_bind(self)
+        host, port = self.server_address[:2]
+        self.server_name, self.server_port = str(host), int(port)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._free.acquire(blocking=False):
+            request.settimeout(0.1)
+            with suppress(OSError):
+                request.sendall(_BUSY)
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread could be started
+            self._free.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        _log.debug("connection of %s ended", client_address, exc_info=True)
+
+
+def serve(witness: Witness, host: str = "127.0.0.1", port: int = 8330) -> None:
+    """Run a witness on HTTP until the process is stopped. See :class:`WitnessServer`.
+
+    :raises OSError: if the address cannot be had.
+    """
+    with WitnessServer(witness, host, port) as server:
+        _log.info("%s at %s", witness.key.format(), server.url)
+        server.serve_forever()
+
+
+class _Input(io.RawIOBase):
+    """What comes from a client, within a time and a number of bytes for each request."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self.renew()
+
+    def renew(self) -> None:
+        self._deadline = time.monotonic() + _SECONDS
+        self._left = _BYTES
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        seconds = self._deadline - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError("the request came too slowly")
+        if self._left <= 0:
+            # BaseHTTPRequestHandler answers 431 to it; a body is never that long.
+            raise http.client.LineTooLong("head")
+        self._connection.settimeout(seconds)
+        count = self._connection.recv_into(buffer)
+        self._left -= count
+        return count
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: WitnessServer
+
+    protocol_version = "HTTP/1.1"  # the specification asks for connections that are kept
+    error_content_type = _TEXT
+    error_message_format = "%(message)s\n"
+    wbufsize = -1
+    disable_nagle_algorithm = True
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile.close()
+        self._input = _Input(self.connection)
+        self.rfile = io.BufferedReader(self._input)
+        self._unread = False
+
+    def handle_one_request(self) -> None:
+        self._input.renew()
+        super().handle_one_request()
+
+    def do_POST(self) -> None:
+        if self.path != "/add-checkpoint":
+            self._refuse(404, "there is nothing here")
+            return
+        length = self._length()
+        if length is None:
+            return
+        body = self.rfile.read(length)
+        if len(body) < length:  # the client is gone
+            self.close_connection = True
+            return
+        self._answer(lambda: self.server.witness.add_checkpoint(body))
+
+    def do_GET(self) -> None:
+        if self.path == "/add-checkpoint":
+            self._refuse(405, "this is for POST", Allow="POST")
+            return
+        if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
+            self._refuse(400, "a body has no meaning here")
+            return
+        found = _CHECKPOINT_PATH.fullmatch(self.path)
+        if found is None:
+            self._refuse(404, "there is nothing here")
+            return
+        name = found[1]
+        self._answer(lambda: self.server.witness.checkpoint(name))
+
+    do_HEAD = do_GET
+
+    def handle_expect_100(self) -> bool:
+        """Refuse a body before it is sent."""
+        if self.command == "POST" and self._length() is None:
+            return False
+        done = super().handle_expect_100()
+        self.wfile.flush()
+        return done
+
+    def _length(self) -> int | None:
+        """Return the length of the body; or answer what is wrong with it."""
+        lengths = self.headers.get_all("Content-Length", [])
+        if "Transfer-Encoding" in self.headers or not lengths:
+            self._refuse(411, "a request states its Content-Length")
+        elif len(lengths) > 1 or not re.fullmatch("[0-9]{1,19}", lengths[0]):
+            self._refuse(400, "the Content-Length is not a number")
+        elif int(lengths[0]) > MAX_REQUEST:
+            self._refuse(413, f"a request has at most {MAX_REQUEST} bytes")
+        else:
+            return int(lengths[0])
+        return None
+
+    def _answer(self, call: Callable[[], Answer]) -> None:
+        try:
+            answer = call()
+        except Exception:
+            _log.exception("nothing was cosigned")
+            answer = _refusal(500, "the witness failed; nothing was cosigned")
+        self._send(answer)
+
+    def _refuse(self, status: int, sentence: str, **headers: str) -> None:
+        """Answer without having read the body, and so end the connection."""
+        self._unread = True
+        self._send(_refusal(status, sentence), Connection="close", **headers)
+
+    def _send(self, answer: Answer, **headers: str) -> None:
+        self.connection.settimeout(_SECONDS)
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.content_type)
+        self.send_header("Content-Length", str(len(answer.body)))
+        if answer.status == 503:
+            self.send_header("Retry-After", "60")
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        self._unread = True
+        super().send_error(code, message, explain)
+
+    def finish(self) -> None:
+        if self._unread:
+            # To close on bytes that were not read would reset the connection, and the client
+            # might never see why: so end our side, and wait a little for the client's end.
+            with suppress(OSError):
+                self.wfile.flush()
+                self.connection.shutdown(socket.SHUT_WR)
+                deadline, left = time.monotonic() + 2, _DRAIN
+                while left > 0 and (seconds := deadline - time.monotonic()) > 0:
+                    self.connection.settimeout(seconds)
+                    count = len(self.connection.recv(65_536))
+                    if not count:
+                        break
+                    left -= count
+        super().finish()
+
+    def version_string(self) -> str:
+        return "chained_logging"
+
+    def log_message(self, format: str, *args: Any) -> None:
+        _log.debug("%s %r", self.client_address[0], format % args)
