@@ -240,7 +240,7 @@ def test_stdlib(path: Path, root: logging.Logger) -> None:
         "handlers": {"audit": {"()": "chained_logging.AuditHandler", "path": str(path)}},
         "loggers": {"app": {"handlers": ["audit"], "level": "INFO"}},
     }
-    logging.config.dictConfig(settings)
+    logging.config.dictConfig({**settings, "disable_existing_loggers": False})
     seen: list[logging.LogRecord] = []
     root.addFilter(lambda record: not seen.append(record))
     with chained_logging.context(actor="u1", ip="10.0.0.1"):

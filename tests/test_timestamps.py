@@ -154,6 +154,7 @@ ess_cert_id_alg = sha256
 """
 
     def __init__(self, folder: Path, signer: Issued, **options: str) -> None:
+        oracles.openssl()  # here and not in a server's thread, where nothing can be skipped
         self.folder = folder
         folder.mkdir(exist_ok=True)
         signer.write(folder)
