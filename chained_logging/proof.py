@@ -47,9 +47,9 @@ class LogTree:
                 if level == len(self._rows):
                     self._rows.append([])
                 self._rows[level].append(node)
-        for stored in self.checkpoints[-1:]:
-            if tree.root() != _parse(stored).root:
-                raise ValueError(f"{path} is not what its checkpoint says: see the command verify")
+        note = Note.parse(self.checkpoints[-1].note.encode())
+        if tree.root() != Checkpoint.parse(note.text).root:
+            raise ValueError(f"{path} is not what its checkpoint says: see the command verify")
 
     def _node(self, level: int, index: int) -> bytes:
         return self._rows[level][index]
@@ -87,7 +87,3 @@ class LogTree:
                 return stored
         sizes = ", ".join(str(stored.size) for stored in self.checkpoints[-5:])
         raise ValueError(f"{self._path} has no checkpoint of size {size}; the last are of {sizes}")
-
-
-def _parse(stored: StoredCheckpoint) -> Checkpoint:
-    return Checkpoint.parse(Note.parse(stored.note.encode()).text)

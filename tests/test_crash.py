@@ -146,19 +146,18 @@ def test_a_fork_comes_in_the_middle_of_a_sync(path: Path, monkeypatch: pytest.Mo
         if wal.exists():  # as another process does: it keeps SQLite from emptying the WAL
             reader = stack.enter_context(contextlib.closing(sqlite3.connect(path)))
             reader.execute("SELECT count(*) FROM entries").fetchall()
-        module = sys.modules[type(log._sink).__module__]
-        sync, sync_file = log._sink.sync, module.sync_file
+        sync, fdatasync = log._sink.sync, os.fdatasync
 
         def noted(fd: int) -> None:
             synced.append(os.readlink(f"/proc/self/fd/{fd}"))
-            sync_file(fd)
+            fdatasync(fd)
 
         def slow() -> None:
             started.set()
             forked.wait(2)  # where the fork waits for the sync instead, that is right as well
             sync()
 
-        monkeypatch.setattr(module, "sync_file", noted)
+        monkeypatch.setattr(os, "fdatasync", noted)
         monkeypatch.setattr(log._sink, "sync", slow)
         entries: list[AuditEntry] = []
         thread = threading.Thread(target=lambda: entries.append(log.append("a", **EVENT)))

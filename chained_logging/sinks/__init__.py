@@ -7,6 +7,7 @@ one holder of the log's lock.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -154,6 +155,19 @@ def sync_directory(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def sync_if_open(fd: int) -> None:
+    """As :func:`sync_file`, for a file that its owner may close meanwhile, after a sync of its own.
+
+    :param fd: below 0 if it is closed already.
+    """
+    try:
+        if fd >= 0:
+            sync_file(fd)
+    except OSError as error:
+        if error.errno != errno.EBADF:
+            raise
 
 
 def sync_file(fd: int) -> None:

@@ -24,6 +24,7 @@ from chained_logging.sinks import (
     is_mount,
     sync_directory,
     sync_file,
+    sync_if_open,
 )
 from chained_logging.sinks.checkpoint_file import (
     append_checkpoint,
@@ -98,14 +99,7 @@ class JsonlSink:
         self._head = Head(records[-1].seq, records[-1].hash)
 
     def sync(self) -> None:
-        fd = self._fd
-        if fd < 0:
-            return
-        try:
-            sync_file(fd)
-        except OSError as error:
-            if error.errno != errno.EBADF:  # closed meanwhile, by us, who synced it before
-                raise
+        sync_if_open(self._fd)
 
     def recheck(self, synced: int) -> None:
         """After a power failure: move aside what stands behind the first line that is none.

@@ -12,7 +12,6 @@ before, and the database after, it moves pages from one to the other.
 
 from __future__ import annotations
 
-import errno
 import os
 import sqlite3
 import threading
@@ -28,7 +27,7 @@ from chained_logging.sinks import (
     StoredCheckpoint,
     is_mount,
     sync_directory,
-    sync_file,
+    sync_if_open,
 )
 
 APPLICATION_ID: Final = 0x636C6F67
@@ -170,14 +169,7 @@ class SqliteSink:
         self._head = Head(records[-1][0], records[-1][2])
 
     def sync(self) -> None:
-        fd = self._wal
-        if fd < 0:
-            return
-        try:
-            sync_file(fd)
-        except OSError as error:
-            if error.errno != errno.EBADF:  # closed meanwhile, by us, who synced it before
-                raise
+        sync_if_open(self._wal)
 
     def records(self, start: int = 0) -> Iterator[Record]:
         query = "SELECT seq, body, hash, signature FROM entries WHERE seq >= ? ORDER BY seq LIMIT ?"
