@@ -1,0 +1,104 @@
+"""Central storage: what leaves the machine in time cannot be deleted with it.
+
+A destination is one file here and one class, :class:`Destination`. It keeps the logs of many
+hosts apart by their origin, stores each entry's exact bytes, and finds out by itself what it holds:
+that is what makes a second delivery harmless, and a crash at any moment. It knows nothing of where
+entries come from; :class:`chained_logging.ship.shipper.Shipper` reads them from a log, verified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from chained_logging.notes import Signer
+from chained_logging.sinks import Head, Record, StoredCheckpoint
+from chained_logging.verify import Fault
+
+
+class DestinationError(OSError):
+    """A destination is down, or refuses for now: the same call may succeed later."""
+
+
+class Refused(OSError):
+    """A destination will never take this: its history is another one, or it was set up wrongly.
+
+    The message says what to do. It holds no password.
+    """
+
+
+class Destination(Protocol):
+    """A central store, opened by :func:`open_destination`. Used by one thread.
+
+    :ivar name: its URL without the secrets, to be shown.
+    :ivar batch_entries: how many entries one :meth:`write` should hold at most.
+    :ivar batch_bytes: how many bytes of them.
+    :ivar batch_seconds: how long the shipper may wait for more before it calls :meth:`write`.
+    """
+
+    name: str
+    batch_entries: int
+    batch_bytes: int
+    batch_seconds: float
+
+    def head(self, origin: str) -> Head:
+        """Return the last entry that stands there, :data:`chained_logging.sinks.EMPTY` if none.
+
+        :raises DestinationError: if it cannot be asked now.
+        :raises Refused: if what stands there is no log.
+        """
+
+    def write(
+        self, origin: str, records: Sequence[Record], checkpoints: Sequence[StoredCheckpoint]
+    ) -> None:
+        """Store entries that follow :meth:`head`, and checkpoints, all or none, durably.
+
+        :param records: in order, without a gap; the first is next to what stands there.
+        :param checkpoints: those that cover no entry beyond the last of `records`; one that stands
+            there already is passed over.
+        :raises DestinationError: if it is not known whether they were stored: ask :meth:`head`.
+        :raises Refused: if they do not continue what stands there.
+        """
+
+    def tend(self, origin: str) -> None:
+        """Do what is due by the clock, such as an hourly digest. Called every few seconds.
+
+        :raises: as :meth:`write`.
+        """
+
+    def origins(self) -> list[str]:
+        """Return the logs that are here."""
+
+    def records(self, origin: str, start: int = 0) -> Iterator[Record]:
+        """Read entries from `start` on, in order, as they stand there, verified by nobody."""
+
+    def checkpoints(self, origin: str) -> Iterator[StoredCheckpoint]:
+        """Read all checkpoints, by size."""
+
+    def inspect(self, origin: str) -> list[Fault]:
+        """Return what is wrong with the store itself, beyond the entries that it returns:
+        a trigger that is gone, an object that was deleted, replaced or added."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+
+def open_destination(url: str, *, signer: Signer | None = None) -> Destination:
+    """Return the destination for a URL: ``postgresql://…``, ``s3://bucket/prefix``, ``nats://…``.
+
+    Nothing is connected yet.
+
+    :param signer: signs what a destination states itself, such as the digests of S3.
+    :raises ValueError: if the URL names no destination.
+    :raises ImportError: if its extra is not installed.
+    """
+    scheme = url.partition("://")[0].lower()
+    if scheme in ("postgresql", "postgres"):
+        from chained_logging.ship.postgres import PostgresDestination
+
+        return PostgresDestination(url)
+    if scheme == "s3":
+        from chained_logging.ship.s3 import S3Destination
+
+        return S3Destination(url, signer=signer)
+    raise ValueError("a destination is postgresql://… or s3://bucket/prefix")
