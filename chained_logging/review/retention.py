@@ -1,4 +1,4 @@
-"""How long entries are kept: a period by the name of the rule that asks for it, or in so many words."""
+"""How long entries are kept: a period by the name of the rule that asks for it, or by itself."""
 
 from __future__ import annotations
 
