@@ -19,12 +19,13 @@ import click
 from chained_logging.chain import MAX_BODY
 from chained_logging.entry import AuditEntry, InvalidEntry
 from chained_logging.log import AuditLog
-from chained_logging.review.export import export_log
+from chained_logging.review.export import export_log, export_tiles
 from chained_logging.review.query import Filter, printable, read_entries
 from chained_logging.verify import main as verify_main
 
 if TYPE_CHECKING:
     from chained_logging.keys import PrivateKey
+    from chained_logging.notes import VerifierKey
 
 # Ten times a body: what a line of input may hold. Larger values are stored as their digests.
 _MAX_INPUT = 10 * MAX_BODY
@@ -170,20 +171,26 @@ def _existing(log: str) -> str:
 @cli.command()
 @click.argument("file", type=click.Path(dir_okay=False))
 @click.option("--origin", help="The log's name, for a vkey as well.")
+@click.option("--witness", metavar="NAME", help="Instead: the name of a witness, for its vkey.")
 @_passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print the public key as JSON.")
-def keygen(file: str, origin: str | None, passphrase_file: str | None, as_json: bool) -> None:
+def keygen(
+    file: str, origin: str | None, witness: str | None, passphrase_file: str | None, as_json: bool
+) -> None:
     """Write a new private key to FILE, with mode 0600, and print the public one.
 
     An existing FILE is refused. With a passphrase the key is encrypted.
     """
-    from chained_logging.checkpoint import verifier_key
     from chained_logging.keys import PrivateKey, passphrase_from, public_pem
+    from chained_logging.notes import COSIGNATURE, ED25519, VerifierKey
 
+    if origin and witness:
+        raise click.UsageError("a key is a log's or a witness's, never both")
     key = PrivateKey.generate()
+    name, kind = (witness, COSIGNATURE) if witness else (origin, ED25519)
+    vkey = VerifierKey(name, kind, key.public_key).format() if name else None
     key.save(file, passphrase_from(file=passphrase_file))
     pem = public_pem(key.public_key)
-    vkey = verifier_key(origin, key) if origin else None
     if as_json:
         click.echo(json.dumps({"pem": pem, "vkey": vkey}))
     else:
@@ -196,14 +203,97 @@ def keygen(file: str, origin: str | None, passphrase_file: str | None, as_json: 
 @click.argument("log", type=click.Path(dir_okay=False))
 @_key_option
 @_passphrase_option
-def checkpoint(log: str, key_file: str, passphrase_file: str | None) -> None:
+@click.option("--witness", "witnesses", multiple=True, metavar="URL", help="Have it cosigned.")
+@click.option(
+    "--witness-key", "witness_keys", multiple=True, metavar="VKEY", help="A key, or its file."
+)
+@click.option("--timestamp", metavar="URL", help="Have it timestamped (RFC 3161).")
+def checkpoint(
+    log: str,
+    key_file: str,
+    passphrase_file: str | None,
+    witnesses: tuple[str, ...],
+    witness_keys: tuple[str, ...],
+    timestamp: str | None,
+) -> None:
     """Sign a checkpoint over all entries of LOG, keep it beside it, and print it.
 
-    Keep a copy where the log's administrators cannot reach it.
+    Keep a copy where the log's administrators cannot reach it. Witnesses and a timestamp authority
+    are such places: what they sign is kept beside LOG and checked by verify. One that does not
+    answer is named, and the exit status is then 1.
     """
+    from chained_logging.anchor import anchor
+
+    if witnesses and not witness_keys:
+        raise click.UsageError("a witness is known by its key: name it with --witness-key")
+    keys = [_witness_key(text) for text in witness_keys]
     key = _load_key(key_file, passphrase_file)
     with AuditLog(_existing(log), key=key, on_failure="raise") as audit:
-        _write(audit.checkpoint())
+        audit.checkpoint()
+        anchored = anchor(audit, witnesses=witnesses, witness_keys=keys, timestamp_url=timestamp)
+    _write(anchored.note)
+    for failure in anchored.failures:
+        click.echo(printable(failure), err=True)
+    sys.exit(1 if anchored.failures else 0)
+
+
+def _witness_key(text_or_file: str) -> VerifierKey:
+    from chained_logging.notes import COSIGNATURE, NoteError, VerifierKey
+
+    text = text_or_file
+    if os.path.exists(text):
+        text = Path(text).read_text("utf-8", "replace")[:10_000].strip()
+    try:
+        key = VerifierKey.parse(text)
+    except NoteError as error:
+        raise click.UsageError(f"{text_or_file} is no witness's key: {error}") from None
+    if key.type != COSIGNATURE:
+        raise click.UsageError(f"{text_or_file} is a log's key, not a witness's")
+    return key
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(file_okay=False))
+@click.option("--name", required=True, help="The witness's name: its URL without the scheme.")
+@_key_option
+@_passphrase_option
+@click.option(
+    "--log", "logs", multiple=True, required=True, metavar="VKEY", help="A log's key, or its file."
+)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8330, show_default=True, type=click.IntRange(0, 65535))
+def witness(
+    folder: str,
+    name: str,
+    key_file: str,
+    passphrase_file: str | None,
+    logs: tuple[str, ...],
+    host: str,
+    port: int,
+) -> None:
+    """Run a witness for others' logs; it keeps in FOLDER what it cosigned.
+
+    For each log it cosigns a checkpoint only if that extends the last one. FOLDER must never be
+    brought back from a backup: the witness would forget what it signed. It speaks HTTP (C2SP
+    tlog-witness); put a reverse proxy with TLS before it where it leaves the machine. After a
+    rotation name the log's old and new key, each with --log.
+    """
+    from chained_logging.keys import load_public
+    from chained_logging.notes import ED25519, VerifierKey
+    from chained_logging.witness import Witness, WitnessServer
+
+    known: dict[str, list[VerifierKey]] = {}
+    for text in logs:
+        public = load_public(text)
+        if public.name is None:
+            raise click.UsageError(f"{text}: a log is known by its vkey, which has its name in it")
+        key = VerifierKey(public.name, ED25519, public.raw)
+        known.setdefault(public.name, []).append(key)
+    itself = Witness(Path(folder), name, _load_key(key_file, passphrase_file), known)
+    with WitnessServer(itself, host, port) as server:
+        click.echo(f"{itself.key.format()}\n{server.url}")
+        sys.stdout.flush()
+        server.serve_forever()
 
 
 @cli.command("rotate-key")
@@ -357,13 +447,29 @@ def _moment(text: str | None, option: str) -> str | None:
 
 @cli.command()
 @click.argument("log", type=click.Path(dir_okay=False, exists=True))
-@click.argument("file", type=click.Path(dir_okay=False), required=False)
-def export(log: str, file: str | None) -> None:
+@click.argument("file", type=click.Path(), required=False)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["log", "tlog-tiles"]),
+    default="log",
+    help="tlog-tiles: FILE is a folder, for transparency-log monitors (C2SP).",
+)
+def export(log: str, file: str | None, form: str) -> None:
     """Copy the stored entries of LOG, byte for byte, to FILE or standard output.
 
     A FILE with the suffix of a log (.jsonl, .db) becomes a log of that kind
     with the same entries and the same hashes. An existing FILE is refused.
+
+    With --format tlog-tiles FILE is a folder, which grows with each call: up to the newest
+    checkpoint the whole log as C2SP tlog-tiles. Every web server can publish it.
     """
+    if form == "tlog-tiles":
+        if file is None:
+            raise click.UsageError("tlog-tiles are a folder: name it")
+        size, written = export_tiles(Path(log), Path(file))
+        click.echo(f"{size} entries, {written} files written", err=True)
+        return
     if file is None:
         for entry in read_entries(Path(log)):
             _write(entry.line + b"\n")

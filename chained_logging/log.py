@@ -16,7 +16,7 @@ import warnings
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from chained_logging import chain
 from chained_logging.checkpoint import entry_message, frontier, make, signed_by, verifier_key
@@ -33,6 +33,9 @@ from chained_logging.sinks import (
     open_sink,
 )
 from chained_logging.spill import Spill
+
+if TYPE_CHECKING:
+    from chained_logging.keys import PrivateKey
 
 DURABILITIES: Final = ("os", "fsync")
 POLICIES: Final = ("continue", "raise")
@@ -73,10 +76,12 @@ class AuditLog:
     :param spill: where events wait that the log cannot take; by default beside it, with
         ``.spill`` after its name. On another disk it works when the log's disk is full.
     :param key: signs checkpoints: a :class:`chained_logging.keys.PrivateKey`, or whatever else
-        has its ``public_key`` and ``sign``, such as an HSM.
+        has its ``public_key`` and ``sign``, such as an HSM. Or a key's file, which is read again
+        when another process has rotated the key; its passphrase, if it has one, is in the
+        environment variable ``CHAINED_LOGGING_PASSPHRASE``.
     :param sign: ``"each"`` signs every entry too.
     :param checkpoint_every: entries after which a checkpoint is due, at the latest a
-        `sync_interval` later.
+        `sync_interval` later. One is made of every sealed segment too.
     :param checkpoint_interval: seconds after which it is, if there are new entries.
     :param heartbeat: seconds of silence after which the log writes an entry of its own, so that
         a cut tail shows as a gap: ``verify --max-gap``.
@@ -100,7 +105,7 @@ class AuditLog:
         max_bytes: int | None = None,
         max_age: float | None = None,
         spill: str | os.PathLike[str] | None = None,
-        key: Signer | None = None,
+        key: Signer | str | os.PathLike[str] | None = None,
         sign: Literal["checkpoint", "each"] = "checkpoint",
         checkpoint_every: int = 10_000,
         checkpoint_interval: float = 10.0,
@@ -135,7 +140,8 @@ class AuditLog:
         self._sink = open_sink(self.path, max_bytes=max_bytes, max_age=max_age)
         self._file_lock = FileLock(self.path.with_name(self.path.name + ".lock"))
         self._spill = Spill(Path(os.path.abspath(spill or f"{self.path}.spill")))
-        self._key = key
+        self._key_file = Path(os.path.abspath(key)) if isinstance(key, str | os.PathLike) else None
+        self._key: Signer | None = _load_key(key) if isinstance(key, str | os.PathLike) else key
         self._sign_each = sign == "each"
         self._checkpoint_every = checkpoint_every
         self._checkpoint_interval = checkpoint_interval
@@ -284,6 +290,8 @@ class AuditLog:
 
     def _write(self, drafts: Sequence[Draft], head: Head) -> list[Record]:
         """Give each draft its place, and hand all to the sink."""
+        if self._sign_each and head.seq > self._seq:
+            self._follow_rotations(head)
         seq, prev = head
         records = []
         incomplete = 0
@@ -462,8 +470,29 @@ class AuditLog:
 
     def entries(self, start: int = 0) -> Iterator[AuditEntry]:
         """Read the stored entries from `start` on, in order. Nothing is verified here."""
-        for _, body, hash, signature in self._sink.records(start):
+        for _, body, hash, signature in self.records(start):
             yield AuditEntry(body, hash, signature)
+
+    def records(self, start: int = 0) -> Iterator[Record]:
+        """As :meth:`entries`, as the bytes that are stored."""
+        return self._sink.records(start)
+
+    def checkpoints(self) -> Iterator[StoredCheckpoint]:
+        """Read the stored checkpoints. One that others signed since is there twice."""
+        return self._sink.checkpoints()
+
+    def durable_head(self) -> Head:
+        """Bring all entries onto the disk, also those of other processes, and return the last.
+
+        What stands up to there is acknowledged, or will be, and no crash takes it back.
+
+        :raises OSError: if the log cannot be read or synced.
+        """
+        self._notice_fork()
+        with self._held():
+            head = self._sink.head()
+        self._sink.sync()
+        return head
 
     # --- Signing.
 
@@ -484,26 +513,57 @@ class AuditLog:
         self._notice_fork()
         with self._signing:
             with self._held():
-                head, last = self._sink.head(), self._sink.last_checkpoint()
+                head = self._sink.head()
             self._signed = (head.seq + 1, time.monotonic())
-            if last is not None and last.size == head.seq + 1:
-                return last.note.encode()
-            # Outside the lock, which others wait for: what is read does not change any more.
+            return self._checkpoint_at(head).note.encode()
+
+    def _checkpoint_at(self, head: Head) -> StoredCheckpoint:
+        """Sign the entries up to `head` and keep that, unless there is such a checkpoint or one
+        of more entries already."""
+        with self._held():
+            last = self._sink.last_checkpoint()
+        if last is not None and last.size > head.seq:
+            return last
+        # Outside the lock, which others wait for: what is read does not change any more.
+        try:
             made = self._make_checkpoint(head, last)
-            with self._held():
-                last = self._sink.last_checkpoint()
-                if last is None or last.size < made.size:  # else another process was faster
-                    self._sink.head()
-                    self._sink.add_checkpoint(made)
-            return made.note.encode()
+        except _KeyRotated as rotated:
+            self._take_new_key(rotated)
+            made = self._make_checkpoint(head, last)
+        with self._held():
+            last = self._sink.last_checkpoint()
+            if last is None or last.size < made.size:  # else another process was faster
+                self._sink.head()
+                self._sink.add_checkpoint(made)
+        return made
+
+    def keep_anchored(self, note: bytes, timestamp: str | None = None) -> None:
+        """Keep a checkpoint of this log once more, with what others said of it since.
+
+        :param note: a stored one with more signatures under it.
+        :param timestamp: an RFC 3161 response over exactly these bytes, in base64.
+        :raises ValueError: if it is not one that is stored.
+        :raises OSError: if it cannot be written.
+        """
+        text = note.decode().rpartition("\n\n")[0]
+        for stored in self.checkpoints():
+            if stored.note.rpartition("\n\n")[0] == text:
+                break
+        else:
+            raise ValueError(f"this is no checkpoint that {self.path} has")
+        self._notice_fork()
+        with self._held():
+            self._sink.head()
+            self._sink.add_checkpoint(stored._replace(note=note.decode(), timestamp=timestamp))
 
     def rotate_key(self, new: Signer) -> bytes:
         """Go over to a new key, and seal all before it with the old one, which can then go.
 
         Whoever steals the new key later cannot forge what was before: that would need the old
         one, which the caller destroys now (:func:`chained_logging.keys.destroy`). Other processes
-        that have the log open with the old key make no checkpoint any more, and say so in
-        ``stats()["last_error"]``; their entries are sealed by those that have the new one.
+        that have the log open with the key's file read it again. Those that were given the key
+        itself make no checkpoint any more, and say so in ``stats()["last_error"]``; their entries
+        are sealed by those that have the new one.
 
         :returns: the sealing checkpoint: keep it elsewhere too.
         :raises ValueError: if the log has no key, or this one.
@@ -524,7 +584,7 @@ class AuditLog:
                 head = self._write_own(Notice("key.rotate", about), self.origin, self._sink.head())
                 sealed = self._make_checkpoint(head, self._sink.last_checkpoint())
                 self._sink.add_checkpoint(sealed)
-                self._key = new
+                self._key, self._seq = new, head.seq
             return sealed.note.encode()
 
     def revoke_key(self, public_key: str, reason: str) -> AuditEntry:
@@ -554,12 +614,12 @@ class AuditLog:
             for record in self._sink.records(begin):
                 if record.seq > head.seq:
                     return
-                if record.body.startswith(b'{"action":"key.rotate","actor_id":"chained_logging"'):
-                    context = AuditEntry(record.body, record.hash).context
-                    if ours not in (context.get("public_key"), context.get("old_public_key")) or (
-                        record.seq != head.seq and context.get("public_key") != ours
-                    ):
-                        raise OSError("the log's key was rotated: reopen it with the new one")
+                context = _rotation(record)
+                if context is not None and (
+                    ours not in (context.get("public_key"), context.get("old_public_key"))
+                    or (record.seq != head.seq and context.get("public_key") != ours)
+                ):
+                    raise _KeyRotated(str(context.get("public_key")))
                 if record.seq >= tree.size:
                     yield record
 
@@ -569,6 +629,28 @@ class AuditLog:
         if made.size != head.seq + 1:
             raise OSError(f"{self.path} holds {made.size} entries, not {head.seq + 1}")
         return made
+
+    def _follow_rotations(self, head: Head) -> None:
+        """Sign no entry with a key that another process rotated since our own last entry."""
+        for record in self._sink.records(self._seq + 1):
+            context = _rotation(record)
+            if context is not None and self._key is not None:
+                named = str(context.get("public_key"))
+                if named != verifier_key(self.origin, self._key):
+                    self._take_new_key(_KeyRotated(named))
+        self._seq = head.seq
+
+    def _take_new_key(self, rotated: _KeyRotated) -> None:
+        """Read the key's file again, if we were given one.
+
+        :raises _KeyRotated: if not, or it does not hold the new key yet.
+        """
+        if self._key_file is None:
+            raise rotated
+        key = _load_key(self._key_file)
+        if verifier_key(self.origin, key) != rotated.vkey:
+            raise rotated
+        self._key = key
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
@@ -703,6 +785,10 @@ class AuditLog:
                 self._file_lock.release()
                 self._writing = False
         self._tend_silence(head)
+        sealed = self._sink.sealed()
+        if self._key is not None and sealed is not None and sealed.seq >= self._signed[0]:
+            with self._signing:  # so that a segment has a checkpoint of its own
+                self._signed = (self._checkpoint_at(sealed).size, time.monotonic())
         if self._key is not None and head.seq + 1 > self._signed[0]:
             fresh = head.seq + 1 - self._signed[0]
             waited = time.monotonic() - self._signed[1]
@@ -740,6 +826,28 @@ class AuditLog:
         self._start_afresh()
         self._sink.forked()
         self._file_lock.close()
+
+
+class _KeyRotated(OSError):
+    """Another process went over to another key."""
+
+    def __init__(self, vkey: str) -> None:
+        super().__init__("the log's key was rotated: reopen it with the new one")
+        self.vkey = vkey
+
+
+def _rotation(record: Record) -> dict[str, Any] | None:
+    """Return what a rotation says of the keys; None for any other entry."""
+    if record.body.startswith(b'{"action":"key.rotate","actor_id":"chained_logging"'):
+        context: dict[str, Any] = AuditEntry(record.body, record.hash).context
+        return context
+    return None
+
+
+def _load_key(file: str | os.PathLike[str]) -> PrivateKey:
+    from chained_logging.keys import PrivateKey, passphrase_from
+
+    return PrivateKey.load(file, passphrase_from())
 
 
 def _keep_house(reference: weakref.ref[AuditLog], stop: threading.Event, interval: float) -> None:

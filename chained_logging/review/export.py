@@ -42,3 +42,23 @@ def export_log(source: Path, target: Path) -> tuple[int, str]:
     os.chmod(target, 0o600)
     sync_directory(target)
     return count, last
+
+
+def export_tiles(log: Path, folder: Path) -> tuple[int, int]:
+    """Lay a log out as C2SP ``tlog-tiles``, up to its newest checkpoint; or go on with that.
+
+    :returns: the number of entries, and how many files were written.
+    :raises OSError: if the log has no checkpoint, or a file cannot be read or written.
+    :raises ProofError: if the entries are not those of the checkpoint, or the folder is of another
+        log.
+    """
+    from chained_logging.tiles import resume_at, write_tiles
+
+    sink = open_sink(log)
+    checkpoint = sink.last_checkpoint()
+    if checkpoint is None:
+        raise OSError(f"{log} has no checkpoint: tiles need one, and a log with a key")
+    start = resume_at(folder)
+    bodies = (record.body for record in sink.records(start))
+    note = checkpoint.note.encode()
+    return checkpoint.size, write_tiles(folder, bodies, note, checkpoint.size, start=start)
