@@ -52,14 +52,13 @@ def anchor(
     :raises ValueError: if a URL is none.
     :raises ImportError: if `timestamp_url` is given and `rfc3161-client` is not installed.
     """
-    stored = list(log.checkpoints())
-    if not stored:
+    newest = log.last_checkpoint()
+    if newest is None:
         raise OSError(f"{log.path} has no checkpoint to be anchored: give it a key")
-    newest = max(reversed(stored), key=lambda one: one.size)
     note, failures = newest.note.encode(), []
     for url in witnesses:
         try:
-            signatures = _cosignatures(log, stored, newest, url, witness_keys, timeout)
+            signatures = _cosignatures(log, newest, url, witness_keys, timeout)
             note = with_cosignatures(note, signatures, witness_keys)
         except (WitnessError, NoteError) as error:
             failures.append(f"{url}: {error}")
@@ -77,16 +76,15 @@ def anchor(
 
 def _cosignatures(
     log: AuditLog,
-    stored: Sequence[StoredCheckpoint],
     newest: StoredCheckpoint,
     url: str,
     keys: Sequence[VerifierKey],
     timeout: float,
 ) -> list[Signature]:
     """Ask one witness; what size it holds is known from its last cosignature, or from itself."""
-    held = next((one.size for one in reversed(stored) if _cosigned(one, keys)), 0)
+    held = max((one.size for one in log.checkpoints() if _cosigned(one, keys)), default=0)
     for _ in range(3):  # another process may have been there in between
-        proof = growth_proof(_tree(stored, held), log.records(held), newest.size) if held else []
+        proof = growth_proof(_tree(log, held), log.records(held), newest.size) if held else []
         try:
             return ask(url, held, proof, newest.note.encode(), timeout=timeout)
         except WitnessConflict as conflict:
@@ -105,8 +103,8 @@ def _cosigned(stored: StoredCheckpoint, keys: Sequence[VerifierKey]) -> bool:
     return any((each.name, each.key_id) in names for each in signatures)
 
 
-def _tree(stored: Sequence[StoredCheckpoint], size: int) -> Frontier:
-    for one in stored:
+def _tree(log: AuditLog, size: int) -> Frontier:
+    for one in log.checkpoints():
         if one.size == size:
             return frontier(one)
     raise WitnessError(

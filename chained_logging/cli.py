@@ -10,7 +10,7 @@ import datetime as dt
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -21,6 +21,7 @@ from chained_logging.entry import AuditEntry, InvalidEntry
 from chained_logging.log import AuditLog
 from chained_logging.review.export import export_log, export_tiles
 from chained_logging.review.query import Filter, printable, read_entries
+from chained_logging.ship import destination_name, init_destination, open_destination
 from chained_logging.verify import main as verify_main
 
 if TYPE_CHECKING:
@@ -129,9 +130,12 @@ def _event(line: bytes | None) -> dict[str, Any]:
 def verify(arguments: tuple[str, ...]) -> None:
     """Check everything in LOG… that can be checked.
 
-    The same as running chained_logging/verify.py, which needs nothing of this package.
+    The same as running chained_logging/verify.py, which needs nothing of this package; and LOG may
+    be postgresql://… or s3://… here, where it alone cannot read.
     """
-    sys.exit(verify_main(list(arguments)))
+    from chained_logging.ship.check import CentralStores
+
+    sys.exit(verify_main(list(arguments), CentralStores()))
 
 
 @cli.command("verify-proof", context_settings={"ignore_unknown_options": True})
@@ -361,6 +365,156 @@ def prove(log: str, seq: int | None, old: int | None, new: int | None) -> None:
         _write(tree.inclusion(seq or 0, new).format())
     else:
         _write(tree.consistency(old, new))
+
+
+# --- Central storage.
+
+
+@cli.command()
+@click.argument("destination")
+@click.option("--retention", help="hipaa, soc2, pci, or a period such as 400d or 6y.")
+@click.option(
+    "--mode",
+    type=click.Choice(["COMPLIANCE", "GOVERNANCE"]),
+    default="COMPLIANCE",
+    show_default=True,
+    help="S3: whether even the account's owner is kept from deleting.",
+)
+@click.option("--print", "print_only", is_flag=True, help="PostgreSQL: only print the SQL.")
+def init(destination: str, retention: str | None, mode: str, print_only: bool) -> None:
+    """Prepare DESTINATION, postgresql://… or s3://bucket/prefix, and say what was done.
+
+    Done once, by somebody who may; the shipper needs less. Doing it again changes nothing.
+    """
+    if print_only:
+        if not destination.startswith(("postgresql://", "postgres://")):
+            raise click.UsageError("--print is for PostgreSQL")
+        from chained_logging.ship import postgres
+
+        click.echo(postgres.statements(), nl=False)
+        return
+    for sentence in init_destination(destination, retention=retention, mode=mode):
+        click.echo(printable(sentence))
+
+
+@cli.command()
+@click.argument("log", type=click.Path(dir_okay=False))
+@click.option("--to", "destinations", multiple=True, metavar="URL", help="Where to; repeatable.")
+@click.option("--follow", is_flag=True, help="Go on until stopped.")
+@click.option("--status", "only_status", is_flag=True, help="Only say how far each one is behind.")
+@click.option("--interval", default=1.0, show_default=True, help="Seconds between two looks.")
+@click.option(
+    "--patience", default=60.0, show_default=True, help="Seconds to wait for one that is down."
+)
+@click.option("--key", "key_file", type=click.Path(dir_okay=False), help="Signs digests (S3).")
+@_passphrase_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def ship(
+    log: str,
+    destinations: tuple[str, ...],
+    follow: bool,
+    only_status: bool,
+    interval: float,
+    patience: float,
+    key_file: str | None,
+    passphrase_file: str | None,
+    as_json: bool,
+) -> None:
+    """Bring all entries of LOG to central storage, each exactly once.
+
+    Exit 0: everything is there. 1: LOG is broken, or a destination holds another history. 2: a
+    destination is down; the same command goes on where it was.
+    """
+    from chained_logging.ship.place import read_place, read_places
+    from chained_logging.ship.shipper import Shipper, status
+
+    with AuditLog(_existing(log), on_failure="raise") as audit:
+        if only_status:
+            places = read_places(audit.path)
+            wanted = {destination_name(url) for url in destinations}
+            rows = [status(audit, p) for p in places if not wanted or p.destination in wanted]
+            _show_status(rows, as_json)
+            sys.exit(1 if any(row["alert"] for row in rows) else 0)
+        if not destinations:
+            raise click.UsageError("name a destination with --to")
+        signer = _load_key(key_file, passphrase_file) if key_file else None
+        with _progress(not follow) as on_progress:
+            shipper = Shipper(
+                audit, destinations, interval=interval, signer=signer, on_progress=on_progress
+            )
+            if follow:
+                shipper.start()
+                _wait_for_signal()
+                shipper.stop(patience)
+                places = [read_place(audit.path, destination_name(url)) for url in destinations]
+            else:
+                places = shipper.ship(patience)
+        _show_status([status(audit, place) for place in places], as_json)
+    sys.exit(1 if any(p.alert for p in places) else 2 if any(p.problem for p in places) else 0)
+
+
+def _show_status(rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    for row in rows:
+        lag = f"{row['lag_entries']:,} entries and {row['lag_seconds']:,.0f} s behind"
+        text = f"{row['destination']}: up to seq {row['seq']}, {lag}"
+        if row["problem"]:
+            text += f"; {'ALERT' if row['alert'] else 'waiting'}: {row['problem']}"
+        click.echo(printable(text))
+
+
+@contextlib.contextmanager
+def _progress(wanted: bool) -> Iterator[Callable[[str, int, int], None] | None]:
+    """A progress bar over all destinations, on a terminal."""
+    if not wanted or not sys.stderr.isatty():
+        yield None
+        return
+    counts: dict[str, tuple[int, int]] = {}
+    with click.progressbar(length=1, label="shipping", file=sys.stderr) as bar:
+
+        def show(name: str, there: int, total: int) -> None:
+            counts[name] = (there, total)
+            bar.length = max(1, sum(total for _, total in counts.values()))
+            bar.update(sum(there for there, _ in counts.values()) - bar.pos)
+
+        yield show
+
+
+def _wait_for_signal() -> None:
+    import signal
+    import threading
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    stop.wait()
+
+
+@cli.command()
+@click.argument("destination")
+@click.argument("log", type=click.Path(dir_okay=False))
+@click.option("--origin", help="Which log, if DESTINATION holds several.")
+def restore(destination: str, log: str, origin: str | None) -> None:
+    """Rebuild a lost host's log from DESTINATION as LOG, byte for byte; it goes on from there.
+
+    An entry of LOG then records it. The lost host must not come back with its old log.
+    """
+    from chained_logging.ship.restore import restore as restore_log
+
+    store = open_destination(destination)
+    try:
+        origins = store.origins()
+        if origin is None:
+            if len(origins) != 1:
+                names = ", ".join(origins) or "none"
+                raise click.UsageError(f"name a log with --origin; it holds {names}")
+            (origin,) = origins
+        count, last = restore_log(store, origin, Path(log))
+    finally:
+        store.close()
+    click.echo(f"{count} entries, the last hash {last}", err=True)
 
 
 def _filters(command: Any) -> Any:

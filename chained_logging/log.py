@@ -36,6 +36,7 @@ from chained_logging.spill import Spill
 
 if TYPE_CHECKING:
     from chained_logging.keys import PrivateKey
+    from chained_logging.ship.shipper import Shipper
 
 DURABILITIES: Final = ("os", "fsync")
 POLICIES: Final = ("continue", "raise")
@@ -85,6 +86,8 @@ class AuditLog:
     :param checkpoint_interval: seconds after which it is, if there are new entries.
     :param heartbeat: seconds of silence after which the log writes an entry of its own, so that
         a cut tail shows as a gap: ``verify --max-gap``.
+    :param ship: where a thread of this process brings all entries, such as ``postgresql://…`` or
+        ``s3://…``; see :class:`chained_logging.ship.shipper.Shipper`. Of several processes one does.
     :raises OSError: if the log cannot be opened, or is not a log.
     :raises ValueError: for a key that is not the log's, and for a parameter that is none of the
         above.
@@ -110,6 +113,7 @@ class AuditLog:
         checkpoint_every: int = 10_000,
         checkpoint_interval: float = 10.0,
         heartbeat: float | None = None,
+        ship: str | Sequence[str] = (),
     ) -> None:
         if durability not in DURABILITIES:
             raise ValueError(f"durability is 'os' or 'fsync', not {durability!r}")
@@ -146,11 +150,13 @@ class AuditLog:
         self._checkpoint_every = checkpoint_every
         self._checkpoint_interval = checkpoint_interval
         self._heartbeat = heartbeat
+        self._ship_to = [ship] if isinstance(ship, str) else list(ship)
+        self._shipper: Shipper | None = None
         self._last_error: str | None = None
-        self._closed = False
+        self._closed = self._released = False
         self._start_afresh()
         self.origin: Final = self._open(origin)
-        if heartbeat is not None:  # otherwise with the first entry
+        if heartbeat is not None or self._ship_to:  # otherwise with the first entry
             self._start_keeper()
         _open_logs.add(self)
 
@@ -479,7 +485,15 @@ class AuditLog:
 
     def checkpoints(self) -> Iterator[StoredCheckpoint]:
         """Read the stored checkpoints. One that others signed since is there twice."""
-        return self._sink.checkpoints()
+        return (stored for _, stored in self._sink.checkpoints())
+
+    def last_checkpoint(self) -> StoredCheckpoint | None:
+        """Return the newest stored checkpoint."""
+        return self._sink.last_checkpoint()
+
+    def checkpoints_after(self, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
+        """As :meth:`checkpoints`, from a mark on, each with the mark after it."""
+        return self._sink.checkpoints(mark)
 
     def durable_head(self) -> Head:
         """Bring all entries onto the disk, also those of other processes, and return the last.
@@ -490,6 +504,8 @@ class AuditLog:
         """
         self._notice_fork()
         with self._held():
+            if self._released:
+                raise LogClosed(f"the audit log {self.path} is closed")
             head = self._sink.head()
         self._sink.sync()
         return head
@@ -597,6 +613,14 @@ class AuditLog:
         """
         about = {"action": "key.revoke", "resource": ("public_key", public_key), "reason": reason}
         return self._append([draft({**_OURSELVES, **about}, own=True)])[0]
+
+    def note(self, action: str, **context: Any) -> AuditEntry:
+        """Append an entry that the log writes about itself, such as that it was restored.
+
+        :param action: ``log.…``.
+        :raises: as :meth:`append`.
+        """
+        return self._append([self._own_entry(Notice(action, context))])[0]
 
     def _make_checkpoint(self, head: Head, last: StoredCheckpoint | None) -> StoredCheckpoint:
         """Sign the entries up to `head`, all of which must be there.
@@ -706,6 +730,10 @@ class AuditLog:
         self._stop.set()
         if self._keeper is not None and self._keeper is not threading.current_thread():
             self._keeper.join()
+        if self._shipper is not None:
+            self._shipper.stop()
+            self._shipper = None
+        self._released = True
         try:
             self._gate.wait(self._written)
             with contextlib.suppress(OSError):  # only the lock file's memory is poorer then
@@ -760,8 +788,16 @@ class AuditLog:
         )
         try:
             self._keeper.start()
+            if self._ship_to:
+                self._start_shipper()
         except RuntimeError:  # the interpreter is shutting down: close() does what is left
             self._keeper = None
+
+    def _start_shipper(self) -> None:
+        from chained_logging.ship.shipper import Shipper
+
+        self._shipper = Shipper(self, self._ship_to, interval=self._sync_interval, signer=self._key)
+        self._shipper.start()
 
     def _tend(self) -> None:
         """Once an interval: sync, chain what was spilled, seal what is old, note the place."""
@@ -824,6 +860,9 @@ class AuditLog:
     def _forked(self) -> None:
         """In a forked child, which has none of the parent's threads and locks."""
         self._start_afresh()
+        if self._shipper is not None:
+            self._shipper.forked()
+            self._shipper = None
         self._sink.forked()
         self._file_lock.close()
 

@@ -61,7 +61,7 @@ class LogTree:
     def __init__(self, path: Path) -> None:
         self._sink = open_sink(path)
         self._path = path
-        self.checkpoints = list(self._sink.checkpoints())
+        self.checkpoints = [stored for _, stored in self._sink.checkpoints()]
         if not self.checkpoints:
             raise OSError(f"{path} has no checkpoint: a proof needs one, and a log with a key")
         self._newest = max(reversed(self.checkpoints), key=lambda stored: stored.size)

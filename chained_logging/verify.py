@@ -1419,8 +1419,6 @@ class Stream(NamedTuple):
     """Stored lines in the order of ``seq``, without their line feeds."""
     notes: Iterable[tuple[bytes, str | None]] = ()
     """Its checkpoints as signed notes, each with a timestamp in base64, if it has one."""
-    faults: Iterable[Fault] = ()
-    """What is wrong with the store itself."""
 
     def blocks(self) -> Iterator[_Block]:
         """Yield the lines by blocks; of one that is too long only the start."""
@@ -1450,6 +1448,7 @@ def verify(
     witness_keys: Sequence[str] = (),
     timestamp_roots: bytes | None = None,
     stream: Stream | None = None,
+    also: Iterable[Fault] = (),
 ) -> Report:
     """Check a log, or several files that hold one chain, in any order.
 
@@ -1467,6 +1466,7 @@ def verify(
     :param witness_keys: keys of witnesses that must have cosigned, each as a ``vkey``.
     :param timestamp_roots: certificates in PEM of authorities, one of which must have timestamped.
     :param stream: a log that is no file, instead of `paths`.
+    :param also: what somebody else found: how a central store differs, or what is wrong with it.
     :returns: a report; its ``status`` is ``unchecked``, with a ``reason``, where
         nothing could be checked. Nothing is raised for what a file holds.
     """
@@ -1493,8 +1493,8 @@ def verify(
                 chain.add_block(block)
                 if progress is not None:
                     progress(report.entries)
-            for fault in stream.faults:
-                chain.report_fault(fault)
+        for fault in also:
+            chain.report_fault(fault)
     except _Unchecked as problem:
         report.status, report.reason = "unchecked", str(problem)
         return report
@@ -1925,7 +1925,19 @@ def _summary(report: Report) -> list[str]:
     return [verdict, *(f"  {line}" for line in covered)]
 
 
-def main(argv: list[str] | None = None) -> int:
+class Stores:
+    """How logs in central storage are read. This file alone cannot: the package gives its own."""
+
+    def streams(self, url: str, origin: str | None) -> Iterator[tuple[Stream, Iterable[Fault]]]:
+        """Yield each log that a store holds, and what is wrong with the store."""
+        raise _Unchecked(f"{url} is central storage: the command chained-logging verify reads it")
+
+    def differences(self, log: str, url: str, origin: str | None) -> tuple[list[Fault], int]:
+        """Return how a store differs from a log, and how many entries it is behind."""
+        raise _Unchecked(f"{url} is central storage: the command chained-logging verify reads it")
+
+
+def main(argv: list[str] | None = None, stores: Stores | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(prog="verify", description="Check an audit log.")
     parser.add_argument("log", nargs="*", help="a log, or files that hold one, in any order")
@@ -1962,6 +1974,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--max-gap", metavar="S", type=float, help="name each longer time without an entry"
     )
+    parser.add_argument(
+        "--against", metavar="URL", help="compare with a central store, and name what differs"
+    )
+    parser.add_argument("--origin", metavar="NAME", help="of the logs in a store, only this one")
     parser.add_argument("--careful", action="store_true", help="check each line the slow way")
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["--part"]:  # a process that --jobs started
@@ -1973,7 +1989,7 @@ def main(argv: list[str] | None = None) -> int:
     except SystemExit as stop:
         return 2 if stop.code else 0
     try:
-        return _run_proof(options) if options.proof else _run(options)
+        return _run_proof(options) if options.proof else _run(options, stores or Stores())
     except KeyboardInterrupt:
         return 2
     except BrokenPipeError:
@@ -2015,7 +2031,33 @@ def _run_proof(options: argparse.Namespace) -> int:
 _VKEY = r"[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+={0,2}"
 
 
-def _run(options: argparse.Namespace, stream: Stream | None = None) -> int:
+def _run(options: argparse.Namespace, stores: Stores) -> int:
+    """Check files as one log, and each log of each store by itself."""
+    files = [log for log in options.log if "://" not in log]
+    worst = 0
+    try:
+        if files:
+            found, behind = [], None
+            if options.against:
+                found, behind = stores.differences(files[0], options.against, options.origin)
+            worst = _check(options, files, None, found, behind)
+        for url in options.log:
+            if "://" in url:
+                for stream, faults in stores.streams(url, options.origin):
+                    worst = max(worst, _check(options, [], stream, faults))
+    except (_Unchecked, OSError, ValueError, ImportError) as problem:
+        print(f"NOT CHECKED: {_shown(problem)}", file=sys.stderr)
+        return 2
+    return worst
+
+
+def _check(
+    options: argparse.Namespace,
+    files: list[str],
+    stream: Stream | None,
+    also: Iterable[Fault] = (),
+    behind: int | None = None,
+) -> int:
     started, found = time.monotonic(), 0
 
     def show(fault: Fault) -> None:
@@ -2042,7 +2084,7 @@ def _run(options: argparse.Namespace, stream: Stream | None = None) -> int:
         print(f"NOT CHECKED: {_shown(error)}", file=sys.stderr)
         return 2
     report = verify(
-        *options.log,
+        *files,
         from_hash=options.from_hash,
         to_hash=options.to_hash,
         on_fault=show,
@@ -2055,6 +2097,7 @@ def _run(options: argparse.Namespace, stream: Stream | None = None) -> int:
         witness_keys=witnesses,
         timestamp_roots=roots,
         stream=stream,
+        also=also,
     )
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)
@@ -2062,7 +2105,12 @@ def _run(options: argparse.Namespace, stream: Stream | None = None) -> int:
         print(json.dumps(report.to_dict()))
     elif not (options.quiet and report.intact):
         out = sys.stderr if report.status == "unchecked" else sys.stdout
-        for line in _summary(report):
+        lines = _summary(report)
+        if behind is not None:
+            lines.append(f"  compared with {options.against}, which is {behind:,} entries behind")
+        if stream is not None:
+            lines[0] += f": {stream.name}"
+        for line in lines:
             print(_shown(line), file=out)
     sys.stdout.flush()
     return {"intact": 0, "tampered": 1}.get(report.status, 2)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from chained_logging.notes import Signer
 from chained_logging.sinks import Head, Record, StoredCheckpoint
@@ -83,6 +84,14 @@ class Destination(Protocol):
         """Let go of connections."""
 
 
+def destination_name(url: str) -> str:
+    """Return a URL without what is secret in it: the password, and any parameter."""
+    parts = urlsplit(url)
+    user = f"{parts.username}@" if parts.username else ""
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme.lower()}://{user}{host}{parts.path}"
+
+
 def open_destination(url: str, *, signer: Signer | None = None) -> Destination:
     """Return the destination for a URL: ``postgresql://…``, ``s3://bucket/prefix``, ``nats://…``.
 
@@ -101,4 +110,27 @@ def open_destination(url: str, *, signer: Signer | None = None) -> Destination:
         from chained_logging.ship.s3 import S3Destination
 
         return S3Destination(url, signer=signer)
+    raise ValueError("a destination is postgresql://… or s3://bucket/prefix")
+
+
+def init_destination(
+    url: str, *, retention: str | None = None, mode: str = "COMPLIANCE"
+) -> list[str]:
+    """Prepare a destination, and return sentences of what was done. Done again it changes nothing.
+
+    :param retention: see :func:`chained_logging.review.retention.retention_days`; S3 needs one.
+    :param mode: of S3's Object Lock, ``COMPLIANCE`` or ``GOVERNANCE``.
+    :raises OSError: if it cannot be prepared: what is missing, and how to set it.
+    :raises ValueError: if the URL names no destination, or the retention is none.
+    """
+    if urlsplit(url).scheme.lower() == "s3":
+        from chained_logging.ship import s3
+
+        if retention is None:
+            raise ValueError("name how long S3 shall keep entries: --retention hipaa, 400d, 6y …")
+        return s3.init(url, retention=retention, mode=mode)
+    if urlsplit(url).scheme.lower() in ("postgresql", "postgres"):
+        from chained_logging.ship import postgres
+
+        return postgres.init(url, retention=retention)
     raise ValueError("a destination is postgresql://… or s3://bucket/prefix")

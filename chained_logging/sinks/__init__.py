@@ -94,9 +94,10 @@ class Sink(Protocol):
     def records(self, start: int = 0) -> Iterator[Record]:
         """Read entries from `start` on, in order."""
 
-    def checkpoints(self) -> Iterator[StoredCheckpoint]:
-        """Read all checkpoints as they were kept. One that others signed since (a witness, a
-        timestamp authority) is there twice, the second time perhaps after newer ones."""
+    def checkpoints(self, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
+        """Read checkpoints as they were kept, each with a mark from which reading can go on. One
+        that others signed since (a witness, a timestamp authority) is there twice, the second time
+        perhaps after newer ones."""
 
     def last_checkpoint(self) -> StoredCheckpoint | None:
         """Return the one of the largest size; of two, the one that was kept last."""

@@ -26,17 +26,22 @@ def checkpoint_path(log: Path) -> Path:
     return log.with_name(f"{log.name}.checkpoints")
 
 
-def read_checkpoints(log: Path) -> Iterator[StoredCheckpoint]:
-    """Read all checkpoints, as they were kept; a torn last line is left out.
+def read_checkpoints(log: Path, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
+    """Read checkpoints, as they were kept, each with the place after it; a torn last line is left
+    out.
+
+    :param mark: such a place: where to begin.
 
     :raises OSError: if a line is none.
     """
     path = checkpoint_path(log)
     try:
         with open(path, "rb") as file:
+            file.seek(mark)
             while line := file.readline(_MAX_LINE):
+                mark += len(line)
                 if line.endswith(b"\n"):
-                    yield _parse(path, line)
+                    yield mark, _parse(path, line)
     except FileNotFoundError:
         return
 

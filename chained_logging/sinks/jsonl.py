@@ -146,8 +146,8 @@ class JsonlSink:
                 yield from _records(path, start)
         yield from _records(self._path, start)
 
-    def checkpoints(self) -> Iterator[StoredCheckpoint]:
-        return read_checkpoints(self._path)
+    def checkpoints(self, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
+        return read_checkpoints(self._path, mark)
 
     def last_checkpoint(self) -> StoredCheckpoint | None:
         return last_checkpoint(self._path)

@@ -184,11 +184,11 @@ class SqliteSink:
                 yield Record(seq, body.encode(), hash, signature)
             start = rows[-1][0] + 1
 
-    def checkpoints(self) -> Iterator[StoredCheckpoint]:
-        columns, after = "SELECT note, size, state, timestamp, id FROM checkpoints", -1
-        while rows := self._read(f"{columns} WHERE id > ? ORDER BY id LIMIT ?", (after, _BATCH)):
-            yield from (StoredCheckpoint._make(row[:4]) for row in rows)
-            after = rows[-1][4]
+    def checkpoints(self, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
+        columns = "SELECT note, size, state, timestamp, id FROM checkpoints"
+        while rows := self._read(f"{columns} WHERE id > ? ORDER BY id LIMIT ?", (mark, _BATCH)):
+            yield from ((row[4], StoredCheckpoint._make(row[:4])) for row in rows)
+            mark = rows[-1][4]
 
     def last_checkpoint(self) -> StoredCheckpoint | None:
         columns = "SELECT note, size, state, timestamp FROM checkpoints"
