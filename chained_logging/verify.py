@@ -2035,9 +2035,10 @@ def _run(options: argparse.Namespace, stores: Stores) -> int:
     """Check files as one log, and each log of each store by itself."""
     files = [log for log in options.log if "://" not in log]
     worst = 0
+    found: list[Fault] = []
+    behind = None
     try:
         if files:
-            found, behind = [], None
             if options.against:
                 found, behind = stores.differences(files[0], options.against, options.origin)
             worst = _check(options, files, None, found, behind)
