@@ -60,7 +60,9 @@ class PostgresServer:
         )  # fmt: skip
         self.start()
 
-    def run(self, program: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, program: str, *arguments: str, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
         """Run one of PostgreSQL's programs, as the user that the server is run by."""
         env = {"PGPASSWORD": PASSWORD, "PATH": os.environ["PATH"], "LC_ALL": "C"}
         return subprocess.run(

@@ -64,43 +64,6 @@ BEGIN
 END
 $$;
 
--- The type of each field, and that no other is there (docs/format.md, "The fields").
-CREATE FUNCTION chained_logging.has_form(body text) RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog AS $$
-DECLARE
-  entry jsonb := chained_logging.parsed(body)::jsonb;
-BEGIN
-  RETURN coalesce(
-    jsonb_typeof(entry) = 'object'
-    AND entry ?& ARRAY[
-      'action', 'actor_id', 'actor_type', 'context', 'id', 'ip_address', 'prev_hash',
-      'resource_id', 'resource_type', 'result', 'seq', 'timestamp', 'v']
-    AND entry - ARRAY[
-      'action', 'actor_id', 'actor_type', 'changed_fields', 'context', 'id', 'ip_address',
-      'old_values', 'prev_hash', 'reason', 'resource_id', 'resource_type', 'result', 'seq',
-      'session_id', 'timestamp', 'user_agent', 'v'] = '{}'
-    AND jsonb_typeof(entry -> 'action') = 'string'
-    AND jsonb_typeof(entry -> 'actor_id') = 'string'
-    AND jsonb_typeof(entry -> 'actor_type') = 'string'
-    AND jsonb_typeof(entry -> 'context') = 'object'
-    AND entry ->> 'id' ~ '^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$'
-    AND jsonb_typeof(entry -> 'ip_address') IN ('string', 'null')
-    AND jsonb_typeof(entry -> 'prev_hash') = 'string'
-    AND jsonb_typeof(entry -> 'resource_id') = 'string'
-    AND jsonb_typeof(entry -> 'resource_type') = 'string'
-    AND jsonb_typeof(entry -> 'result') = 'string'
-    AND jsonb_typeof(entry -> 'seq') = 'number'
-    AND entry -> 'v' = '1'
-    AND coalesce(jsonb_typeof(entry -> 'old_values'), 'object') = 'object'
-    AND coalesce(jsonb_typeof(entry -> 'reason'), 'string') = 'string'
-    AND coalesce(jsonb_typeof(entry -> 'session_id'), 'string') = 'string'
-    AND coalesce(jsonb_typeof(entry -> 'user_agent'), 'string') = 'string'
-    AND coalesce(jsonb_typeof(entry -> 'changed_fields'), 'array') = 'array'
-    AND NOT jsonb_path_exists(entry, '$.changed_fields[*] ? (@.type() != "string")'),
-    false);
-END
-$$;
-
 -- An array of strings as the type for it.
 CREATE FUNCTION chained_logging.names(list json) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog AS $$
@@ -163,13 +126,19 @@ CREATE TABLE chained_logging.entries (
   session_id text COLLATE "C"
     GENERATED ALWAYS AS (chained_logging.parsed(body) ->> 'session_id') STORED,
   reason text COLLATE "C"
-    GENERATED ALWAYS AS (chained_logging.parsed(body) ->> 'reason') STORED,
+    GENERATED ALWAYS AS
+      (CASE WHEN strpos(body, '"reason":') > 0 THEN chained_logging.parsed(body) ->> 'reason' END)
+    STORED,
   changed_fields text[] COLLATE "C"
     GENERATED ALWAYS AS
-      (chained_logging.names(chained_logging.parsed(body) -> 'changed_fields')) STORED,
-  -- Both NULL where the body holds U+0000 in one of them: the body has all of it.
+      (CASE WHEN strpos(body, '"changed_fields":') > 0 THEN
+        chained_logging.names(chained_logging.parsed(body) -> 'changed_fields') END) STORED,
+  -- Rare fields are looked for before the body is parsed for them. Both of these are NULL where
+  -- the body holds U+0000 in one of them: the body has all of it.
   old_values jsonb
-    GENERATED ALWAYS AS (chained_logging.whole(body) -> 'old_values') STORED,
+    GENERATED ALWAYS AS
+      (CASE WHEN strpos(body, '"old_values":') > 0 THEN
+        chained_logging.whole(body) -> 'old_values' END) STORED,
   context jsonb
     GENERATED ALWAYS AS (chained_logging.whole(body) -> 'context') STORED,
 
@@ -177,11 +146,35 @@ CREATE TABLE chained_logging.entries (
   CONSTRAINT origin_is_name
     CHECK (octet_length(origin) BETWEEN 1 AND 1024 AND origin !~ '[[:space:][:cntrl:]+]'),
   CONSTRAINT body_fits CHECK (octet_length(body) <= 65535),
-  CONSTRAINT body_has_form CHECK (chained_logging.has_form(body)),
-  CONSTRAINT timestamp_is_of_body CHECK (
-    ("timestamp" >= '0001-01-01 00:00:00+00'::timestamptz
-     AND to_char("timestamp" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-       = chained_logging.parsed(body) ->> 'timestamp') IS TRUE),
+  -- Put together again, the columns are the body: each field has its type and its place, no other
+  -- is there, and the timestamp is that of the text (docs/format.md, "The fields").
+  CONSTRAINT body_is_its_columns CHECK (
+    (chained_logging.parsed(body)::text = concat(
+      '{"action":', to_json(action),
+      ',"actor_id":', to_json(actor_id),
+      ',"actor_type":', to_json(actor_type),
+      ',"changed_fields":' || array_to_json(changed_fields)::text,
+      ',"context":', chained_logging.parsed(body) -> 'context',
+      ',"id":"', id,
+      '","ip_address":', chained_logging.parsed(body) -> 'ip_address',
+      CASE WHEN strpos(body, '"old_values":') > 0 THEN
+        ',"old_values":' || (chained_logging.parsed(body) -> 'old_values')::text END,
+      ',"prev_hash":', to_json(prev_hash),
+      ',"reason":' || to_json(reason)::text,
+      ',"resource_id":', to_json(resource_id),
+      ',"resource_type":', to_json(resource_type),
+      ',"result":', to_json(result),
+      ',"seq":', seq,
+      ',"session_id":' || to_json(session_id)::text,
+      ',"timestamp":"', to_char("timestamp" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+      '","user_agent":' || to_json(user_agent)::text,
+      CASE WHEN user_agent IS NULL THEN '"' END,
+      ',"v":1}')) IS TRUE),
+  CONSTRAINT timestamp_is_of_our_era CHECK ("timestamp" >= '0001-01-01 00:00:00+00'::timestamptz),
+  CONSTRAINT id_is_uuid_of_version_7
+    CHECK (substr(id::text, 15, 1) = '7' AND substr(id::text, 20, 1) IN ('8', '9', 'a', 'b')),
+  CONSTRAINT context_is_object CHECK (jsonb_typeof(context) = 'object'),
+  CONSTRAINT old_values_is_object CHECK (jsonb_typeof(old_values) = 'object'),
   CONSTRAINT hash_is_hash CHECK (octet_length(hash) = 64),
   CONSTRAINT prev_hash_is_hash CHECK ((prev_hash = 'GENESIS') = (seq = 0)
     AND (prev_hash = 'GENESIS' OR octet_length(prev_hash) = 64)),
@@ -427,15 +420,15 @@ GRANT INSERT (origin, "timestamp", body, hash, signature)
 GRANT INSERT (origin, size, note, state) ON chained_logging.checkpoints TO chained_logging_shipper;
 GRANT SELECT ON chained_logging.heads TO chained_logging_shipper;
 GRANT EXECUTE ON FUNCTION
-  chained_logging.parsed(text), chained_logging.has_form(text), chained_logging.names(json),
+  chained_logging.parsed(text), chained_logging.names(json),
   chained_logging.whole(text), chained_logging.add_month(timestamptz)
   TO chained_logging_shipper;
 
 GRANT SELECT ON chained_logging.entries, chained_logging.heads, chained_logging.checkpoints
   TO chained_logging_reader;
 GRANT EXECUTE ON FUNCTION
-  chained_logging.parsed(text), chained_logging.actions_of(text, interval),
-  chained_logging.access_to(text, text), chained_logging.refused_attempts(bigint, interval)
+  chained_logging.actions_of(text, interval), chained_logging.access_to(text, text),
+  chained_logging.refused_attempts(bigint, interval)
   TO chained_logging_reader;
 
 RESET ROLE;
