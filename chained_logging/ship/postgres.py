@@ -19,7 +19,6 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
-from chained_logging.chain import MAX_BODY
 from chained_logging.review.retention import retention_days
 from chained_logging.ship import DestinationError, Refused
 from chained_logging.sinks import EMPTY, Head, Record, StoredCheckpoint
@@ -50,7 +49,7 @@ _SETTINGS: Final = {
 # was rolled back or is read-only, resources, locks, an operator's hand, the system, a bug.
 _PASSING: Final = frozenset({"08", "25", "40", "53", "54", "55", "57", "58", "XX"})
 _STANDS_ALREADY: Final = frozenset({"CL002", "23505"})
-_PAGE: Final = 1000
+_PAGE: Final = 1000  # entries in one query: as in the queries below
 _RETRY_MONTH: Final = 600.0
 _MONTH: Final = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 
@@ -62,15 +61,14 @@ _CHECKPOINT: Final = (
     " ON CONFLICT DO NOTHING"
 )
 # With bounds and without NULL, whatever became of the constraints.
-_RECORDS: Final = (
-    f"SELECT seq, coalesce(left(body, {MAX_BODY + 1}), ''), coalesce(left(hash, 100), ''),"
-    " left(signature, 100) FROM chained_logging.entries"
-    f" WHERE origin = %s AND seq >= %s ORDER BY seq LIMIT {_PAGE}"
-)
-_CHECKPOINTS: Final = (
-    "SELECT note, size, state, digest FROM chained_logging.checkpoints"
-    f" WHERE origin = %s AND (size, digest) > (%s, %s) ORDER BY size, digest LIMIT {_PAGE}"
-)
+_RECORDS: Final = """
+    SELECT seq, coalesce(left(body, 65536), ''), coalesce(left(hash, 100), ''), left(signature, 100)
+    FROM chained_logging.entries WHERE origin = %s AND seq >= %s ORDER BY seq LIMIT 1000
+"""
+_CHECKPOINTS: Final = """
+    SELECT left(note, 65536), size, left(state, 65536), digest FROM chained_logging.checkpoints
+    WHERE origin = %s AND (size, digest) > (%s, %s) ORDER BY size, digest LIMIT 1000
+"""
 # Steps from one origin to the next in the index, instead of reading every entry.
 _ORIGINS: Final = """
     WITH RECURSIVE found AS (
