@@ -177,7 +177,7 @@ class PostgresDestination:
                 with cursor.copy(_COPY) as copy:
                     for row in rows:
                         copy.write_row(row)
-            for note, size, state in checkpoints:
+            for note, size, state, *_ in checkpoints:
                 cursor.execute(_CHECKPOINT, (origin, size, note, state))
 
     def tend(self, origin: str) -> None:
