@@ -236,7 +236,7 @@ def test_an_alert_is_raised_in_the_program(tmp_path: Path, url: str) -> None:
     path, alerts = tmp_path / "audit.jsonl", list[str]()
     fill(path, 10)
     data = path.read_bytes()
-    path.write_bytes(data.replace(b"a-5", b"a-6"))
+    path.write_bytes(data.replace(b'"action":"a-5"', b'"action":"a-6"'))
     with AuditLog(path) as log:
         shipper = Shipper(log, [url], on_alert=alerts.append)
         (place,) = shipper.ship()
