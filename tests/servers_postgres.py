@@ -136,8 +136,10 @@ def _free_port() -> int:
 def find_binaries(folder: Path) -> Path:
     """Return where PostgreSQL's programs are, copied to `folder` where another user must run them.
 
-    The test is skipped if there are none.
+    ``POSTGRES_BIN`` names those of another version. The test is skipped if there are none.
     """
+    if os.environ.get("POSTGRES_BIN"):
+        return Path(os.environ["POSTGRES_BIN"])
     found = importlib.util.find_spec("pgserver")
     if found is None or not found.submodule_search_locations:
         missing("the package pgserver, which carries PostgreSQL, is not installed")

@@ -143,8 +143,9 @@ CREATE TABLE chained_logging.entries (
     GENERATED ALWAYS AS (chained_logging.whole(body) -> 'context') STORED,
 
   PRIMARY KEY (origin, seq, "timestamp"),
-  CONSTRAINT origin_is_name
-    CHECK (octet_length(origin) BETWEEN 1 AND 1024 AND origin !~ '[[:space:][:cntrl:]+]'),
+  CONSTRAINT origin_is_name CHECK (
+    octet_length(origin) >= 1 AND octet_length(origin) <= 1024
+    AND origin !~ '[[:space:][:cntrl:]+]'),
   CONSTRAINT body_fits CHECK (octet_length(body) <= 65535),
   -- Put together again, the columns are the body: each field has its type and its place, no other
   -- is there, and the timestamp is that of the text (docs/format.md, "The fields").
