@@ -153,9 +153,7 @@ class Radosgw(Server):
 
     def run(self, *command: str) -> None:
         with open(self.folder / "server.log", "ab") as log:
-            subprocess.run(
-                command, check=True, timeout=90, cwd=self.folder, stdout=log, stderr=log
-            )
+            subprocess.run(command, check=True, timeout=90, cwd=self.folder, stdout=log, stderr=log)
 
     def halt(self) -> None:
         """Kill the S3 server; what it stored stays."""

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
-import os
-import random
-import signal
-import threading
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
 from conftest import EVENT, check_chain
-from crash import fresh_seed
 
-from chained_logging import AuditLog, chain, verify
+from chained_logging import AuditLog, chain
 from chained_logging.keys import PrivateKey
-from chained_logging.ship import DestinationError, Refused
-from chained_logging.ship.digest import parse_digest
 from chained_logging.ship.s3 import S3Destination, init
 from chained_logging.sinks import Record, StoredCheckpoint, open_sink
 from chained_logging.sinks.checkpoint_file import checkpoint_path, read_checkpoints

@@ -261,7 +261,7 @@ class _Route:
         self._destination.tend(log.origin)
         memory = getattr(self._destination, "place", None)
         if memory is not None and memory != self.place.memory:
-            self.place.memory = memory
+            self.place.memory = dict(memory)
             write_place(log.path, self.place)
 
     def _compare(self, there: Head, until: Head) -> None:
