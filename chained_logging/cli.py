@@ -184,8 +184,8 @@ def collect(
         )
         click.echo(f"collecting on {printable(socket_path)}", err=True)
         if address:
-            host, port = collector.http_address
-            click.echo(f"collecting on http://{host}:{port}/v1/events", err=True)
+            port_used = collector.http_address[1]
+            click.echo(f"collecting on http://{host}:{port_used}/v1/events", err=True)
         collector.run()
 
 

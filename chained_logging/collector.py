@@ -422,9 +422,6 @@ class _UnixHandler(socketserver.BaseRequestHandler):
                 if "error" in answer:
                     answer["line"] = number
             if listening:
-                data = b"".join(
-                    json.dumps(a, separators=(",", ":")).encode() + b"\n" for a in answers
-                )
                 self.request.settimeout(collector.timeout)
                 try:
                     self.request.sendall(_lines(answers))

@@ -186,7 +186,8 @@ class AuditLog:
         :raises OSError: if it cannot be written, with ``on_failure="raise"``.
             Otherwise the entry returned has no ``seq`` and no ``hash`` yet.
         """
-        return self.append_many([{"action": action, **fields}])[0]
+        event = {"action": action, **fields}
+        return self._append([draft(event, strict=self.strict, redact=self._redact)])[0]
 
     def append_many(self, events: Iterable[Mapping[str, Any]]) -> list[AuditEntry]:
         """Append several entries that follow one another, all or none, in one write.

@@ -60,6 +60,7 @@ _NAMED: Final = re.compile(
 )
 _QUOTED: Final = re.compile(r"""[bruf]?(\\*["'])(.*?)((?<!\\)\1|\Z)""", re.DOTALL)
 _BRACKETED: Final = re.compile(r"\[(?!redacted\])[^\]]*\]?|\{[^}]*\}?|\([^)]*\)?")
+_PARAMETER: Final = re.compile(r"[^\s&;<>#]*")
 _ASSIGNED: Final = re.compile(r"[^\s&;<>]*")
 _MEMBER: Final = re.compile(r"[^\s,}\]]*(?:\[redacted\])?")
 _HEADER: Final = re.compile(
@@ -358,7 +359,7 @@ class Redactor:
         while found := _NAMED.search(text, start):
             name = unquote_plus(found[1])
             assigned = found[2] is not None
-            bare = _ASSIGNED if assigned else _MEMBER
+            bare = (_PARAMETER if more else _ASSIGNED) if assigned else _MEMBER
             value = (
                 _QUOTED.match(text, found.end())
                 or _BRACKETED.match(text, found.end())
@@ -466,7 +467,9 @@ def _cards(match: re.Match[str]) -> str:
 def _is_card_number(value: int | float) -> bool:
     if not 10**12 <= value < 10**19:
         return False
-    return value == int(value) and _is_card(str(int(value)))
+    if isinstance(value, float) and (value > 2**53 or not value.is_integer()):
+        return False
+    return _is_card(str(int(value)))
 
 
 def _is_card(digits: str) -> bool:
