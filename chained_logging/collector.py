@@ -122,6 +122,7 @@ class Collector:
         for server in self._servers:
             if hasattr(self, "_threads"):
                 server.shutdown()
+                server.accept_waiting()
             server.server_close()
         end = time.monotonic() + _DRAIN
         for server in self._servers:
@@ -375,6 +376,16 @@ class _Server(socketserver.ThreadingMixIn):
                 self._open.discard(request)
                 self._lock.notify_all()
             self._free.release()
+
+    def accept_waiting(self) -> None:
+        """Take the connections that wait in the kernel: what they sent has come, too."""
+        listener: socket.socket = self.socket  # type: ignore[attr-defined]
+        listener.settimeout(0)
+        with contextlib.suppress(OSError):  # BlockingIOError: there are no more
+            while True:
+                connection, address = listener.accept()
+                connection.setblocking(True)
+                self.process_request(connection, address)
 
     def drain(self, end: float) -> None:
         """Let connections take what was sent before this, and wait for them, until a time."""
