@@ -146,7 +146,7 @@ class AuditLog:
         self._checkpoint_every = checkpoint_every
         self._checkpoint_interval = checkpoint_interval
         self._heartbeat = heartbeat
-        self._redact = redact
+        self.redact: Final = redact
         self._last_error: str | None = None
         self._closed = False
         self._start_afresh()
@@ -187,7 +187,7 @@ class AuditLog:
             Otherwise the entry returned has no ``seq`` and no ``hash`` yet.
         """
         event = {"action": action, **fields}
-        return self._append([draft(event, strict=self.strict, redact=self._redact)])[0]
+        return self._append([draft(event, strict=self.strict, redact=self.redact)])[0]
 
     def append_many(self, events: Iterable[Mapping[str, Any]]) -> list[AuditEntry]:
         """Append several entries that follow one another, all or none, in one write.
@@ -198,7 +198,7 @@ class AuditLog:
         :param events: fields by name or alias, as :meth:`append` takes them.
         :raises: as :meth:`append`.
         """
-        strict, redact = self.strict, self._redact
+        strict, redact = self.strict, self.redact
         return self._append([draft(event, strict=strict, redact=redact) for event in events])
 
     def _append(self, drafts: list[Draft]) -> list[AuditEntry]:
@@ -226,7 +226,7 @@ class AuditLog:
             the event is kept all the same, and it is for the capture to say so
             without breaking the caller.
         """
-        entry = draft(event, action=action, result=result, strict=self.strict, redact=self._redact)
+        entry = draft(event, action=action, result=result, strict=self.strict, redact=self.redact)
         self._store((entry,))
         return entry.id
 

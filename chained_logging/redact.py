@@ -44,6 +44,10 @@ SECRET_WORDS: Final = frozenset(
 """Short names that are secret as a whole last word: ``db_pass``, and not ``compass``."""
 
 _URL_NAMES: Final = frozenset({"code", "key", "nonce", "sessionid", "sid", "sig", "signature"})
+# What a URL, or the query of one, is called.
+_LOCATORS: Final = frozenset(
+    {"href", "location", "query", "querystring", "referer", "referrer", "uri", "url"}
+)
 # What may follow a secret name that is still the secret: password_hash, token2, secretValue.
 _TAILS: Final = frozenset(
     {
@@ -96,7 +100,8 @@ _CONSTANTS: Final = (None, False, True)
 _CACHE: Final = 4096
 _SHORT: Final = 512
 _MAX_JSON: Final = 1_000_000
-_OPEN, _SECRET, _KEYED = range(3)  # what a name says of its value
+_OPEN, _SECRET, _KEYED, _LOCATOR = range(4)  # what a name says of its value
+_HIDDEN: Final = (_SECRET, _KEYED)
 
 
 class Redactor:
@@ -187,6 +192,7 @@ class Redactor:
     def url(self, url: str) -> str:
         """Return a URL, or a part of one, without its user name, password and secret parameters.
 
+        So is treated what stands under a name such as ``url``, ``redirect_uri`` or ``query``.
         Here ``code``, ``key``, ``nonce``, ``sid``, ``session_id``, ``sig`` and ``signature`` are
         secret as well: in a query string each is as good as a password.
         """
@@ -233,7 +239,9 @@ class Redactor:
     def _member(self, key: Any, value: Any) -> Any:
         """Return what an object may hold under a key."""
         kind = _OPEN if key in self._open else self._kind(key)
-        if kind == _OPEN or value is None or isinstance(value, bool):
+        if kind == _LOCATOR and isinstance(value, str):
+            return self.url(str.__str__(value))
+        if kind in (_OPEN, _LOCATOR) or value is None or isinstance(value, bool):
             return self._value(value)
         if kind == _KEYED:
             return self._hash(jsonable(value))
@@ -257,7 +265,7 @@ class Redactor:
         if isinstance(value, dict):
             # Names and values apart, as HTTP archives have them.
             name = value.get("name", value.get("key"))
-            apart = "value" in value and isinstance(name, str) and self._kind(name) != _OPEN
+            apart = "value" in value and isinstance(name, str) and self._kind(name) in _HIDDEN
             result: dict[str, Any] = {}
             for key, item in value.items():
                 self._put(
@@ -291,7 +299,11 @@ class Redactor:
         squashed = "".join(words).lower()
         if squashed in self._hashed:
             return _KEYED
-        return _SECRET if self._secret(words, squashed) else _OPEN
+        if self._secret(words, squashed):
+            return _SECRET
+        if squashed in _LOCATORS or (words and words[-1].lower() in _LOCATORS):
+            return _LOCATOR
+        return _OPEN
 
     def _secret(self, words: list[str], squashed: str) -> bool:
         if not squashed or squashed in self._allow:
@@ -366,7 +378,7 @@ class Redactor:
                 or bare.match(text, found.end())
             )
             words = _WORDS.findall(name)
-            secret = self._kind(name) != _OPEN or (words and words[-1].lower() in more)
+            secret = self._kind(name) in _HIDDEN or (words and words[-1].lower() in more)
             if more and "".join(words).lower() in more:
                 secret = True
             given = value[0] if value else ""

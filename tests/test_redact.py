@@ -210,6 +210,10 @@ def test_a_url_loses_its_credentials_and_keeps_the_rest() -> None:
         f"https://{REDACTED}@example.com/cb?code={REDACTED}&page=2"
         f"&X-Amz-Signature={REDACTED}&sid={REDACTED}#token={REDACTED}"
     )
+    for name in ("query", "request_url", "Referer"):
+        event = {name: "/cb?code=7&page=2"}
+        redact.text("/cb?code=7&page=2")  # which is no secret elsewhere
+        assert redact(event) == {name: f"/cb?code={REDACTED}&page=2"}
     assert redact.url("page=2&q=a%20b") == "page=2&q=a%20b"
 
 

@@ -270,8 +270,6 @@ def test_all_sessions_by_their_class(tmp_path: Path) -> None:
 
 
 def test_async_sessions(tmp_path: Path) -> None:
-    pytest.importorskip("aiosqlite")
-
     async def main() -> None:
         engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path / 'app.db'}")
         async with engine.begin() as connection:
