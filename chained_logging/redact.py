@@ -83,7 +83,7 @@ _PEM: Final = re.compile(
     re.DOTALL,
 )
 _DIGITS: Final = re.compile(r"(?<![^\W_])[0-9]+(?:[ ._\-\u00a0][0-9]+)*(?![^\W_])")
-_DIGIT_RUN: Final = re.compile(r"[0-9][0-9 ._\-\u00a0]{12}")
+_DIGIT_RUN: Final = re.compile(r"[2-68][0-9 ._\-\u00a0]{12}")
 # First digits and lengths of the card networks: Visa; Mastercard; American Express; Diners;
 # Discover, UnionPay, Maestro, RuPay; JCB; Mir.
 _CARD: Final = re.compile(

@@ -424,7 +424,7 @@ def test_an_ordinary_event_costs_little_beside_its_entry() -> None:
         return time.process_time() - began
 
     without = min(seconds(None) for _ in range(7))
-    assert min(seconds(redact) for _ in range(7)) < 1.6 * without
+    assert min(seconds(redact) for _ in range(7)) < 2 * without  # the long way takes 5 times
 
 
 def test_times_and_addresses_pass_through(tmp_path: Path) -> None:
