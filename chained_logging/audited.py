@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import logging
@@ -168,6 +167,8 @@ class _Audited:
     async def write_async(self, event: dict[str, Any]) -> None:
         log = self.log and self.opened()
         if log and log.durability == "fsync":  # the loop waits for no disk
+            import asyncio  # 30 ms, which whoever gets here has spent already
+
             await asyncio.shield(asyncio.to_thread(log.append_many, [event]))
         else:
             self.write(event)
