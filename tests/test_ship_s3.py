@@ -120,3 +120,584 @@ def test_a_log_comes_back_byte_for_byte(s3: Bucket, tmp_path: Path) -> None:
                 assert list(store.records(log.origin, start)) == log.records[start:]
             assert store.inspect(log.origin) == []
             assert kinds(s3, log.origin) == set()
+
+
+def test_a_segment_opens_with_gunzip_and_is_a_part_of_the_log(moto: Bucket, log: Log) -> None:
+    prepared(moto)
+    with opened(moto) as store:
+        log.ship(store, 15)
+    assert [version["Key"].rpartition("/")[2] for version in moto.versions("/segments/")] == [
+        f"{first:020d}-{last:020d}.jsonl.gz" for first, last in ((0, 14), (15, 29), (30, 39))
+    ]
+    parts = [gzip.decompress(moto.content(version)) for version in moto.versions("/segments/")]
+    assert b"".join(parts) == log.path.read_bytes()
+    parts = [moto.content(version) for version in moto.versions("/checkpoints/")]
+    assert b"".join(parts) == checkpoint_path(log.path).read_bytes()
+
+
+def test_every_object_is_locked_for_the_retention(s3: Bucket, log: Log) -> None:
+    prepared(s3)
+    with opened(s3, signer=log.key) as store:
+        log.ship(store, 20)
+    found = s3.versions()
+    assert {version["Key"].split("/")[-2] for version in found} == {
+        *("logs", "segments", "checkpoints", "digests")
+    }
+    for version in found:
+        answer = s3.client.head_object(
+            Bucket=s3.name, Key=version["Key"], VersionId=version["VersionId"]
+        )
+        assert answer["ObjectLockMode"] == "COMPLIANCE"
+        left = answer["ObjectLockRetainUntilDate"].timestamp() - time.time()
+        assert 30 * DAY - 300 < left <= 30 * DAY
+
+
+def test_a_double_run_leaves_one_object_each(moto: Bucket, log: Log) -> None:
+    prepared(moto)
+    with opened(moto) as one, opened(moto) as other:
+        assert one.head(ORIGIN) == other.head(ORIGIN)
+        for store in (one, other):  # the second one does not know of the first
+            store.write(ORIGIN, log.records[:20], log.checkpoints[:1])
+            store.write(ORIGIN, log.records[20:], log.checkpoints[1:])
+    assert len(moto.versions("/segments/")) == 2
+    assert len(moto.versions("/checkpoints/")) == len(log.checkpoints)
+    assert read(moto) == log.records
+
+
+def test_another_history_is_refused(s3: Bucket, log: Log, tmp_path: Path) -> None:
+    prepared(s3)
+    other = Log(tmp_path / "other.jsonl", 40)
+    with opened(s3) as store:
+        log.ship(store, 20, 20)
+        with pytest.raises(Refused, match="another history"):
+            store.write(ORIGIN, other.records[20:], [])
+        with pytest.raises(Refused, match="another history"):
+            store.write(ORIGIN, log.records[21:], [])
+        with pytest.raises(Refused, match="covers none of these"):
+            store.write(ORIGIN, log.records[20:25], log.checkpoints[-1:])
+    with opened(s3) as store:
+        assert store.head(ORIGIN).seq == 19
+
+
+# --- Crashes, servers that are down, two at once.
+
+
+def _ship_and_die(log: Log, bucket: Bucket, seed: int, delay: float) -> None:
+    """Ship in a child, and kill it some time after it began to."""
+    ready, started = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid == 0:
+        choose = random.Random(seed)
+        try:
+            store = S3Destination(bucket.url, digest_interval=0.1, signer=log.key)
+            store.head(ORIGIN)
+            os.write(started, b"x")
+            while True:
+                log.ship(store, choose.randint(1, 4), store.head(ORIGIN).seq + 9)
+        finally:
+            os._exit(1)
+    os.close(started)
+    assert os.read(ready, 1) == b"x"
+    os.close(ready)
+    time.sleep(delay)
+    os.kill(pid, signal.SIGKILL)
+    assert os.WIFSIGNALED(os.waitpid(pid, 0)[1])  # it did not fail before
+
+
+def test_a_shipper_killed_at_random_leaves_every_entry_once(s3: Bucket, tmp_path: Path) -> None:
+    rounds, choose = int(os.environ.get("SHIP_ROUNDS", "20")), random.Random(fresh_seed())
+    log = Log(tmp_path / "audit.jsonl", 60 * rounds)
+    prepared(s3)
+    ends, before = [], -1
+    for number in range(rounds):
+        _ship_and_die(log, s3, choose.randrange(2**32), 0.3 * choose.random())
+        with opened(s3) as store:
+            end = store.head(ORIGIN).seq
+            assert end >= before
+            assert number % 5 or list(store.records(ORIGIN)) == log.records[: end + 1]
+            assert number % 5 or [c.size for c in store.checkpoints(ORIGIN)] == [
+                c.size for c in log.checkpoints if c.size <= end + 1
+            ]
+            ends.append(end)
+            before = end
+    assert len(set(ends)) > 3, f"too few kills fell in the middle: {ends}"
+    with opened(s3, signer=log.key) as store:
+        log.ship(store, 500)
+        assert list(store.records(ORIGIN)) == log.records
+        assert list(store.checkpoints(ORIGIN)) == log.checkpoints
+    assert kinds(s3) == set()
+
+
+def test_a_checkpoint_is_not_shown_before_its_entries(s3: Bucket, log: Log) -> None:
+    prepared(s3)
+    with opened(s3) as store:
+        log.ship(store, 10, 10)
+        # What a kill between the two leaves behind: the checkpoint alone.
+        store._put_checkpoint(ORIGIN, log.checkpoints[-1])
+        store._own.clear()
+    with opened(s3) as store:
+        assert store.head(ORIGIN).seq == 9
+        assert [c for c in store.checkpoints(ORIGIN) if c.size > 10] == []
+        log.ship(store, 50)
+        assert list(store.checkpoints(ORIGIN)) == log.checkpoints
+    assert kinds(s3) == set()
+
+
+def test_a_server_that_is_down_loses_nothing(radosgw: Bucket, log: Log) -> None:
+    prepared(radosgw)
+    server: Any = radosgw.server
+    with opened(radosgw) as store:
+        log.ship(store, 10, 20)
+        server.halt()
+        try:
+            with pytest.raises(DestinationError, match=r"was not stored|cannot be"):
+                store.write(ORIGIN, log.records[20:30], [])
+            with pytest.raises(DestinationError):
+                store.head(ORIGIN)
+        finally:
+            server.go_on()
+        log.ship(store, 10)
+        assert list(store.records(ORIGIN)) == log.records
+        assert store.inspect(ORIGIN) == []
+
+
+def test_two_shippers_at_once_leave_every_entry_once(s3: Bucket, tmp_path: Path) -> None:
+    log = Log(tmp_path / "audit.jsonl", 200)
+    prepared(s3)
+    failures: list[BaseException] = []
+
+    def work(seed: int) -> None:
+        choose = random.Random(seed)
+        try:
+            with opened(s3, signer=log.key) as store:
+                begin = store.head(ORIGIN).seq + 1
+                while begin < 200:  # each by what it knows itself
+                    end = min(200, begin + choose.randint(5, 40))
+                    covered = [c for c in log.checkpoints if begin < c.size <= end]
+                    store.write(ORIGIN, log.records[begin:end], covered)
+                    begin = end
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(s3.versions("/segments/")) > 10  # they did overlap
+    assert read(s3) == log.records
+    if not s3.enforces:  # without If-None-Match the two may put a digest each
+        assert kinds(s3) == set()
+
+
+# --- Setting up.
+
+
+def test_init_says_what_a_bucket_lacks(s3: Bucket) -> None:
+    plain = f"{s3.name}-plain"
+    s3.client.create_bucket(Bucket=plain)
+    lacks = init(f"s3://{plain}/x", retention="hipaa")
+    assert [line.partition(";")[0] for line in lacks] == [
+        "versioning is not on",
+        "Object Lock is not on",
+    ]
+    assert all(f"--bucket {plain}" in line for line in lacks)
+    (lack,) = init("s3://no-such-bucket-at-all/x", retention="hipaa")
+    assert "no such bucket" in lack
+    assert "--object-lock-enabled-for-bucket" in lack
+    with opened(s3) as store, pytest.raises(Refused, match="chained-logging init"):
+        store.write(ORIGIN, [], [StoredCheckpoint("x", 0, "y")])
+
+
+def test_init_never_shortens_a_policy(s3: Bucket, log: Log) -> None:
+    assert init(s3.url, retention="90d", mode="GOVERNANCE") == []
+    assert init(s3.url, retention="90d", mode="governance") == []
+    assert len(s3.versions("policy.json")) == 1
+    for retention, mode in (("30d", "COMPLIANCE"), ("30d", "GOVERNANCE")):
+        with pytest.raises(Refused, match="90 days in mode GOVERNANCE"):
+            init(s3.url, retention=retention, mode=mode)
+    assert init(s3.url, retention="hipaa") == []
+    with pytest.raises(Refused, match="2192 days in mode COMPLIANCE"):
+        init(s3.url, retention="hipaa", mode="GOVERNANCE")
+    with opened(s3) as store:
+        log.ship(store, 50)
+    assert kinds(s3) == set()
+    with pytest.raises(ValueError, match="36500 days"):
+        init(s3.url, retention="999y")
+    with pytest.raises(ValueError, match="GOVERNANCE or COMPLIANCE"):
+        init(s3.url, retention="1y", mode="none")
+
+
+def test_no_secret_is_shown(moto: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="without a user") as caught:
+        S3Destination("s3://key:hunter2@bucket/prefix")
+    assert "hunter2" not in str(caught.value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://key:hunter2@127.0.0.1:9")
+    with opened(moto) as store:
+        with pytest.raises(DestinationError) as failed:
+            store.head(ORIGIN)
+        assert "hunter2" not in f"{failed.value}{store.name}{store!r}"
+        assert "127.0.0.1:9" in str(failed.value)
+
+
+# --- Attacks by somebody with the shipper's credentials.
+
+
+def shipped(bucket: Bucket, log: Log, mode: str = "COMPLIANCE", size: int = 10) -> dict[str, Any]:
+    """Prepare a bucket, ship a log with several digests, and return the place to remember."""
+    prepared(bucket, mode)
+    with opened(bucket, signer=log.key, digest_interval=0) as store:
+        for end in range(size, len(log.records) + 1, size):
+            log.ship(store, size, end)
+            store.tend(ORIGIN)
+        return store.place
+
+
+def refused(call: Any, *arguments: Any, **options: Any) -> None:
+    with pytest.raises(ClientError) as caught:
+        call(*arguments, **options)
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] in (400, 403, 409)
+
+
+def test_attack_overwriting_a_segment_is_named_and_changes_nothing(s3: Bucket, log: Log) -> None:
+    shipped(s3, log)
+    victim = s3.versions("/segments/")[1]
+    forged = lines(log.records[10:20]).replace(b"user-1", b"user-2")
+    s3.put(victim["Key"], gzip.compress(forged))
+    assert kinds(s3) == {"replaced"}
+    assert read(s3) == log.records
+    with opened(s3) as store:
+        assert store.head(ORIGIN).seq == 39
+
+
+def test_attack_delete_markers_are_named_and_hide_nothing(s3: Bucket, log: Log) -> None:
+    shipped(s3, log)
+    for version in s3.versions():
+        s3.client.delete_object(Bucket=s3.name, Key=version["Key"])
+    assert "Contents" not in s3.client.list_objects_v2(Bucket=s3.name)
+    assert kinds(s3) == {"deleted"}
+    with opened(s3) as store:
+        assert store.origins() == [ORIGIN]
+        assert list(store.records(ORIGIN)) == log.records
+        assert list(store.checkpoints(ORIGIN)) == log.checkpoints
+
+
+def test_attack_deleting_or_shortening_under_compliance_is_refused(
+    radosgw: Bucket, log: Log
+) -> None:
+    shipped(radosgw, log)
+    soon = {"Mode": "COMPLIANCE", "RetainUntilDate": time.time() + 60}
+    weaker = {"Mode": "GOVERNANCE", "RetainUntilDate": time.time() + 30 * DAY}
+    for version in radosgw.versions():
+        refused(radosgw.delete, version)
+        where = {"Bucket": radosgw.name, "Key": version["Key"], "VersionId": version["VersionId"]}
+        for retention in (soon, weaker):
+            refused(
+                radosgw.client.put_object_retention,
+                **where,
+                Retention=retention,
+                BypassGovernanceRetention=True,
+            )
+    refused(
+        radosgw.client.put_bucket_versioning,
+        Bucket=radosgw.name,
+        VersioningConfiguration={"Status": "Suspended"},
+    )
+    assert kinds(radosgw) == set()
+    assert read(radosgw) == log.records
+
+
+def test_attack_deleting_a_version_under_governance_is_named(s3: Bucket, log: Log) -> None:
+    shipped(s3, log, "GOVERNANCE")
+    s3.delete(s3.versions("/segments/")[1])
+    assert kinds(s3) == {"missing"}
+    assert read(s3) == log.records[:10] + log.records[20:]
+
+
+def test_attack_replacing_a_version_under_governance_is_named(s3: Bucket, log: Log) -> None:
+    shipped(s3, log, "GOVERNANCE")
+    victim = s3.versions("/segments/")[1]
+    s3.delete(victim)
+    s3.put(victim["Key"], gzip.compress(lines(log.records[10:20]).replace(b"user-1", b"user-2")))
+    assert kinds(s3) >= {"replaced", "unlocked"}
+
+
+def test_attack_shortening_the_retention_is_named(s3: Bucket, log: Log) -> None:
+    shipped(s3, log, "GOVERNANCE")
+    for part in ("/segments/", "/digests/", "policy.json"):
+        victim = s3.versions(part)[0]
+        s3.client.put_object_retention(
+            Bucket=s3.name,
+            Key=victim["Key"],
+            VersionId=victim["VersionId"],
+            Retention={"Mode": "GOVERNANCE", "RetainUntilDate": time.time() + 60},
+            BypassGovernanceRetention=True,
+        )
+        with opened(s3) as store:
+            named = [f.file for f in store.inspect(ORIGIN) if f.kind == "retention"]
+        assert f"s3://{s3.name}/{victim['Key']}" in named
+
+
+def test_attack_a_lax_servers_shortened_compliance_is_named(moto: Bucket, log: Log) -> None:
+    shipped(moto, log)
+    victim = moto.versions("/segments/")[0]
+    moto.client.put_object_retention(
+        Bucket=moto.name,
+        Key=victim["Key"],
+        VersionId=victim["VersionId"],
+        Retention={"Mode": "COMPLIANCE", "RetainUntilDate": time.time() + DAY},
+    )
+    assert kinds(moto) == {"retention"}
+
+
+def test_attack_suspending_versioning_is_named(moto: Bucket, log: Log) -> None:
+    shipped(moto, log)
+    moto.client.put_bucket_versioning(
+        Bucket=moto.name, VersioningConfiguration={"Status": "Suspended"}
+    )
+    assert kinds(moto) == {"bucket"}
+
+
+def test_attack_changing_the_default_retention_is_named(radosgw: Bucket, log: Log) -> None:
+    s3 = radosgw  # moto refuses it
+    shipped(s3, log)
+    rule = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}
+    s3.client.put_object_lock_configuration(
+        Bucket=s3.name,
+        ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule},
+    )
+    assert kinds(s3) == {"bucket"}
+
+
+def locked(days: float = 30) -> dict[str, Any]:
+    return {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": time.time() + days * DAY}
+
+
+def test_attack_a_forged_segment_is_named_and_not_read(
+    s3: Bucket, log: Log, tmp_path: Path
+) -> None:
+    shipped(s3, log)
+    forged = Log(tmp_path / "forged.jsonl", 40)
+    base = s3.versions("/segments/")[0]["Key"].partition("segments/")[0]
+    # Between two that are there, over a boundary, and over everything.
+    for first, last in ((12, 15), (5, 14), (0, 38)):
+        data = gzip.compress(lines(forged.records[first : last + 1]))
+        s3.put(f"{base}segments/{first:020d}-{last:020d}.jsonl.gz", data, **locked())
+    s3.put(f"{base}segments/readme.txt", b"hello", **locked())
+    assert read(s3) == log.records
+    assert kinds(s3) == {"added", "conflict", "undigested"}
+    with opened(s3) as store:
+        assert "conflict" in {fault.kind for fault in store.inspect(ORIGIN)}
+
+
+def test_attack_a_forged_object_is_never_listed_by_a_later_digest(s3: Bucket, log: Log) -> None:
+    prepared(s3)
+    with opened(s3, digest_interval=0, signer=log.key) as store:
+        log.ship(store, 20, 20)
+        base = s3.versions("/segments/")[0]["Key"].partition("segments/")[0]
+        # It continues the chain as it stands: its author has computed every hash.
+        more = log.records[20:25]
+        s3.put(
+            f"{base}segments/{20:020d}-{24:020d}.jsonl.gz", gzip.compress(lines(more)), **locked()
+        )
+        store.tend(ORIGIN)
+        digests = [parse_digest(s3.content(v)).digest for v in s3.versions("/digests/")]
+        assert {listed.name[9:29] for digest in digests for listed in digest.objects} >= {"0" * 20}
+        assert not any(f"{20:020d}" in o.name for d in digests for o in d.objects)
+    # Two hours later nothing has listed it.
+    assert kinds(s3) == {"undigested"}
+
+
+@pytest.mark.parametrize("how", ["cut", "bomb", "line", "other"])
+def test_attack_a_truncated_or_hostile_segment_is_named(moto: Bucket, log: Log, how: str) -> None:
+    shipped(moto, log)
+    base = moto.versions("/segments/")[0]["Key"].partition("segments/")[0]
+    good = gzip.compress(lines(log.records[10:15]))
+    data = {
+        "cut": good[: len(good) // 2],
+        "bomb": gzip.compress(bytes(100 << 20)),
+        "line": gzip.compress(b'{"action":"' + b"x" * (1 << 20) + b'"}\n'),
+        "other": lines(log.records[10:15]),
+    }[how]
+    moto.put(f"{base}segments/{10:020d}-{14:020d}.jsonl.gz", data, **locked())
+    assert read(moto) == log.records
+    assert {"undigested", "unreadable"} <= kinds(moto)
+
+
+def test_attack_a_truncated_segment_at_the_end_is_refused_by_name(moto: Bucket, log: Log) -> None:
+    shipped(moto, log)
+    base = moto.versions("/segments/")[0]["Key"].partition("segments/")[0]
+    key = f"{base}segments/{40:020d}-{49:020d}.jsonl.gz"
+    moto.put(key, gzip.compress(b"{")[:-4], **locked())
+    with opened(moto) as store, pytest.raises(Refused, match=key):
+        store.head(ORIGIN)
+    assert read(moto) == log.records
+    assert "unreadable" in kinds(moto)
+
+
+def test_attack_a_lifecycle_of_the_policy_is_named(s3: Bucket, log: Log) -> None:
+    shipped(s3, log, "GOVERNANCE")
+    victim = s3.versions("policy.json")[0]
+    shorter = s3.content(victim).replace(b'"days":30', b'"days":3')
+    version = s3.put("logs/policy.json", shorter, **locked(3))
+    assert kinds(s3) == {"policy"}
+    s3.delete(victim)  # so that the shorter one is all there is
+    assert version
+    assert kinds(s3) == {"policy"}
+    for found in s3.versions("policy.json"):
+        with contextlib.suppress(ClientError):
+            s3.delete(found)
+
+
+# --- The four that CloudTrail's validator passes.
+
+
+def test_attack_the_newest_digests_deleted_is_named(s3: Bucket, log: Log) -> None:
+    place = shipped(s3, log, "GOVERNANCE")
+    for version in s3.versions("/digests/")[-2:]:
+        s3.delete(version)
+    assert kinds(s3) == {"undigested"}
+    assert kinds(s3, place=place) == {"undigested", "missing"}
+    with opened(s3) as store:  # at once, with what the shipper remembers
+        store.remember(ORIGIN, place)
+        assert {fault.kind for fault in store.inspect(ORIGIN)} == {"missing"}
+
+
+def test_attack_all_digests_deleted_is_named(s3: Bucket, log: Log) -> None:
+    place = shipped(s3, log, "GOVERNANCE")
+    for version in s3.versions("/digests/"):
+        s3.delete(version)
+    assert kinds(s3) == {"undigested"}
+    assert "missing" in kinds(s3, place=place)
+
+
+def test_attack_an_object_that_no_digest_lists_is_named(s3: Bucket, log: Log) -> None:
+    shipped(s3, log)
+    base = s3.versions("/segments/")[0]["Key"].partition("segments/")[0]
+    s3.put(f"{base}checkpoints/{3:020d}.json", b"{}\n", **locked())
+    with opened(s3, slack=1) as store:
+        time.sleep(2.1)
+        with opened(s3, signer=log.key, digest_interval=0) as writer:
+            log.ship(writer, 10)
+            writer.tend(ORIGIN)
+        assert {fault.kind for fault in store.inspect(ORIGIN)} == {"added", "unreadable"}
+
+
+def test_attack_a_digest_signed_again_by_the_keys_holder_is_named(s3: Bucket, log: Log) -> None:
+    place = shipped(s3, log, "GOVERNANCE")
+    digests = s3.versions("/digests/")
+    full = [version for version in digests if parse_digest(s3.content(version)).digest.objects]
+    assert full[-1] == digests[-1]  # after which nothing names its hash
+    for victim, told in ((full[0], None), (full[-1], place)):
+        genuine = parse_digest(s3.content(victim)).digest
+        objects = genuine.objects[1:]  # a segment less
+        s3.delete(victim)
+        forged = type(genuine)(
+            **{name: getattr(genuine, name) for name in genuine.__slots__} | {"objects": objects}
+        )
+        s3.put(victim["Key"], forged.sign(log.key), **locked())
+        assert "digest" in kinds(s3) if told is None else "replaced" in kinds(s3, place=told)
+
+
+def test_attack_a_digest_signed_by_another_key_is_named(s3: Bucket, log: Log) -> None:
+    shipped(s3, log, "GOVERNANCE")
+    victim = s3.versions("/digests/")[-1]
+    digest = parse_digest(s3.content(victim)).digest
+    s3.delete(victim)
+    for signer in (PrivateKey.generate(), None):
+        s3.put(victim["Key"], digest.sign(signer), **locked())
+        assert "signature" in kinds(s3)
+        break
+
+
+# --- Digests.
+
+
+def test_a_digest_is_made_each_interval_even_if_nothing_was_shipped(moto: Bucket, log: Log) -> None:
+    prepared(moto)
+    now = time.time()
+    with opened(moto, signer=log.key, clock=lambda: now) as store:
+        store.tend(ORIGIN)  # of a log that nobody asked for
+        log.ship(store, 50)
+        store.tend(ORIGIN)
+        assert moto.versions("/digests/") == []
+        for hour in range(1, 4):
+            now += HOUR + 2
+            for _ in range(3):
+                store.tend(ORIGIN)
+            assert len(moto.versions("/digests/")) == hour
+    digests = [parse_digest(moto.content(v)) for v in moto.versions("/digests/")]
+    assert [digest.number for digest, _ in digests] == [0, 1, 2]
+    assert [len(digest.objects) for digest, _ in digests] == [1 + len(log.checkpoints), 0, 0]
+    assert all(digest.head == log.records[-1][0::2] for digest, _ in digests)
+    assert all(note is not None for _, note in digests)
+
+
+def test_what_a_dead_shipper_put_is_listed_by_the_next_one(s3: Bucket, log: Log) -> None:
+    prepared(s3)
+    with opened(s3) as store:
+        log.ship(store, 10, 30)
+        store._undigested.clear()  # killed: nothing is made at the end
+    assert s3.versions("/digests/") == []
+    with opened(s3, signer=log.key, digest_interval=0) as store:
+        log.ship(store, 10)
+    assert kinds(s3) == set()
+
+
+def test_digests_go_on_after_a_rotation_of_the_key(moto: Bucket, tmp_path: Path) -> None:
+    log = Log(tmp_path / "audit.jsonl", 20)
+    shipped(moto, log)
+    new = PrivateKey.generate()
+    with AuditLog(log.path, key=log.key) as opened_log:
+        opened_log.rotate_key(new)
+        opened_log.append("read", **EVENT)
+    log.records = list(open_sink(log.path).records())
+    log.checkpoints = list(read_checkpoints(log.path))
+    with opened(moto, signer=new, digest_interval=0) as store:
+        log.ship(store, 10)
+        store.tend(ORIGIN)
+    numbers = [parse_digest(moto.content(v)).digest.number for v in moto.versions("/digests/")]
+    assert numbers == list(range(len(numbers)))
+    assert len(numbers) >= 3
+    assert kinds(moto) == set()
+
+
+def test_a_legal_hold_keeps_every_version(s3: Bucket, log: Log) -> None:
+    shipped(s3, log, "GOVERNANCE")
+    with opened(s3) as store:
+        held = store.legal_hold(ORIGIN, True)
+        assert held == len(s3.versions()) - 1  # but the policy, which is every log's
+        refused(s3.delete, s3.versions("/segments/")[0])
+        assert store.legal_hold(ORIGIN, False) == held
+    s3.delete(s3.versions("/segments/")[0])
+
+
+def test_the_end_is_found_among_more_objects_than_a_listing_shows(radosgw: Bucket) -> None:
+    with opened(radosgw) as store:
+        base, store._page = store.base(ORIGIN), 3
+        assert store._last_number(base, "digests") == -1
+        for count, number in enumerate([0, 1, 2, 3, 5, 9, 40, 41, 10**6, 10**12 + 7, 2**63 - 1]):
+            key = f"{base}digests/{number:020d}.digest"
+            radosgw.client.put_object(Bucket=radosgw.name, Key=key, Body=b"")
+            assert store._last_number(base, "digests") == number
+            assert store._last_number(base, "segments") == -1
+            assert len(store._standing(base, "digests")) == count + 1
+            assert [name.first for name, _ in store._standing(base, "digests", 4)] == [
+                other for other in (5, 9, 40, 41, 10**6, 10**12 + 7, 2**63 - 1) if other <= number
+            ]
+
+
+def test_what_is_restored_verifies(moto: Bucket, log: Log, tmp_path: Path) -> None:
+    shipped(moto, log)
+    copy = tmp_path / "restored.jsonl"
+    copy.write_bytes(lines(read(moto)))
+    with opened(moto) as store:
+        checkpoint_path(copy).write_bytes(
+            b"".join(chain.canonical(c._asdict()) + b"\n" for c in store.checkpoints(ORIGIN))
+        )
+    report = verify(copy)
+    assert report.intact
+    assert report.signed_seq == 39
