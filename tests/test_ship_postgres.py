@@ -235,6 +235,20 @@ def test_a_long_reader_does_not_keep_a_month_from_being_shipped(
     assert database.faults() == ""
 
 
+def test_the_next_month_is_there_before_it_begins(database: Database):
+    database.shipper.tend(ORIGIN)
+    (found,) = database.sql(
+        "SELECT array_agg(relname::text ORDER BY relname) FROM pg_class "
+        "WHERE relispartition AND relkind = 'r' AND relname <> 'entries_default'"
+    )[0]
+    (expected,) = database.sql(
+        "SELECT array_agg(to_char(now() + months * interval '1 month', '\"entries_\"YYYY_MM')) "
+        "FROM generate_series(0, 1) AS months"
+    )[0]
+    assert found == expected
+    assert database.faults() == ""
+
+
 # --- Columns.
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
