@@ -44,6 +44,11 @@ _SETTINGS: Final = {
     "statement_timeout": "60s",
     "lock_timeout": "30s",
     "idle_in_transaction_session_timeout": "60s",  # a shipper that hangs keeps others waiting
+    # Entries are read along the index. Without statistics, right after many entries came, the
+    # planner would read and sort all of them for each page.
+    "enable_bitmapscan": "off",
+    "enable_seqscan": "off",
+    "enable_sort": "off",
 }
 # By the class of an SQLSTATE (PostgreSQL's manual, appendix A): connections, a transaction that
 # was rolled back or is read-only, resources, locks, an operator's hand, the system, a bug.
