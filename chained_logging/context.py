@@ -29,6 +29,20 @@ def context(**fields: Any) -> Iterator[None]:
         _current.reset(token)
 
 
+@contextmanager
+def shared(fields: Mapping[str, Any]) -> Iterator[None]:
+    """Like :func:`context`, with a mapping in place of all that held before.
+
+    It is kept as it is: what its owner puts into it later holds from then on, in whichever task
+    or thread the context was carried to.
+    """
+    token = _current.set(fields)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
 def current() -> Mapping[str, Any]:
     """Return the fields that hold here."""
     return _current.get()
