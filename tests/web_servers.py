@@ -30,7 +30,7 @@ def command(kind: str, address: str, workers: int) -> list[str]:
     """
     unix = "/" in address
     if kind in ("fastapi", "django-asgi"):
-        app = "web_apps:fastapi_app" if kind == "fastapi" else "web_django:asgi_app"
+        app = "web_fastapi:app" if kind == "fastapi" else "web_django:asgi_app"
         bind = ["--uds", address] if unix else ["--port", address]
         more = ["--no-proxy-headers", "--no-access-log", "--log-level", "warning"]
         return ["-m", "uvicorn", app, *bind, "--workers", str(workers), *more]
@@ -52,7 +52,11 @@ class Server:
         if "/" in self.address:
             connection = socket.socket(socket.AF_UNIX)
             connection.settimeout(10)
-            connection.connect(self.address)
+            try:
+                connection.connect(self.address)
+            except OSError:
+                connection.close()
+                raise
         else:
             connection = socket.create_connection(("127.0.0.1", int(self.address)), 10)
         return connection

@@ -245,9 +245,10 @@ def _see_person(exchange: Exchange, request: Any, user: Any) -> None:
 # Django answers a login that failed with 200 and the form again: its own signals know better.
 
 
-def _login(sender: object, **_: object) -> None:
+def _login(sender: object, request: Any, user: Any, **_: object) -> None:
     exchange = active_exchange()
     if exchange is not None:
+        _see_person(exchange, request, user)
         exchange.fields.pop("result", None)
         exchange.fields["action"] = "login"
 

@@ -47,6 +47,7 @@ _ACTIONS: Final = {
     "DELETE": "delete",
 }
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
+_MAX_METHOD: Final = 128
 _THREADS: Final = 16  # how many requests can share one sync
 
 
@@ -59,7 +60,7 @@ def result_of(status: int | None) -> str:
 
 def action_of(method: str) -> str:
     """Return the action that an HTTP method stands for; of an uncommon one its own name."""
-    return _ACTIONS.get(method) or cut(method.lower(), 64) or "unknown"
+    return _ACTIONS.get(method) or cut(method.lower(), _MAX_METHOD) or "unknown"
 
 
 class Exchange:
@@ -390,7 +391,7 @@ class Auditor:
             "resource_id": id,
             "result": result_of(status) if exchange.cause is None else "failure",
             "duration_ms": round((time.perf_counter() - exchange.began) * 1000),
-            "method": cut(exchange.method, 64),
+            "method": cut(exchange.method, _MAX_METHOD),
             **exchange.context,
         }
         if status is not None:
@@ -410,6 +411,7 @@ class Auditor:
                     return None
             except Exception as error:
                 self._complain("rule", error, exchange)
+                event["rule_failed"] = True
         if self._redact is None:
             return event
         try:

@@ -98,6 +98,13 @@ class _Response(Answer):
 
         return counted
 
+    def record(self) -> None:
+        """Store the entry; a failure is no OSError, which servers take for their socket's."""
+        try:
+            super().record()
+        except OSError as error:
+            raise RuntimeError(f"the audit log failed: {error}") from error
+
 
 def _see_flask(exchange: Exchange) -> None:
     """Take route and view from Flask, whose context holds while it starts the response."""
