@@ -29,6 +29,14 @@ def configured() -> dict[str, Any]:
     return {"log": log, **options}
 
 
+def note_request() -> None:
+    """Count a request, apart from the log: for tests that must know how many came."""
+    if "AUDIT_SEEN" in os.environ:
+        fd = os.open(os.environ["AUDIT_SEEN"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(fd, b"x")
+        os.close(fd)
+
+
 def log_inside() -> None:
     logging.getLogger("app").info("export", extra={"audit": True, "resource": "report/7"})
 
@@ -130,4 +138,11 @@ def __getattr__(name: str) -> Any:
     """Give a server its application: ``gunicorn web_apps:flask_app``."""
     if name != "flask_app":
         raise AttributeError(name)
-    return flask()
+    app = flask()
+
+    def counted(environ: Any, start_response: Any) -> Any:
+        if environ["PATH_INFO"] != "/health":
+            note_request()
+        return app(environ, start_response)
+
+    return counted

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import BackgroundTasks, Depends, FastAPI, Header, HTTPException, WebSocket
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
-from web_apps import CHUNKS, WHOLE, configured, log_inside
+from web_apps import CHUNKS, WHOLE, configured, log_inside, note_request
 
 from chained_logging.integrations.asgi import AuditMiddleware, annotate, audited, set_actor
 
@@ -18,36 +18,36 @@ def signed_in(authorization: str = Header("")) -> str:  # synchronous: in a thre
     return "user-7"
 
 
-app = FastAPI()
-app.add_middleware(AuditMiddleware, **configured())  # type: ignore[arg-type]
+served = FastAPI()
+served.add_middleware(AuditMiddleware, **configured())  # type: ignore[arg-type]
 
 
-@app.get("/health")
+@served.get("/health")
 async def health() -> str:
     return "well"
 
 
-@app.api_route("/patients/{id}", methods=["GET", "HEAD"])
+@served.api_route("/patients/{id}", methods=["GET", "HEAD"])
 async def show(id: str) -> dict[str, str]:
     return {"id": id}
 
 
-@app.post("/patients", status_code=201)
+@served.post("/patients", status_code=201)
 async def create() -> dict[str, str]:
     return {"id": "new"}
 
 
-@app.put("/patients/{id}")
+@served.put("/patients/{id}")
 def change(id: str) -> dict[str, str]:
     annotate(changed_fields=["name"], old_values={"name": "A"})
     return {"id": id}
 
 
-@app.delete("/patients/{id}", status_code=204)
+@served.delete("/patients/{id}", status_code=204)
 async def remove(id: str) -> None: ...
 
 
-@app.get("/stream/{n}")
+@served.get("/stream/{n}")
 async def stream(n: str) -> StreamingResponse:
     async def chunks() -> AsyncIterator[bytes]:
         for chunk in CHUNKS:
@@ -56,7 +56,7 @@ async def stream(n: str) -> StreamingResponse:
     return StreamingResponse(chunks())
 
 
-@app.get("/sized/{n}")
+@served.get("/sized/{n}")
 async def sized(n: str) -> StreamingResponse:
     async def chunks() -> AsyncIterator[bytes]:
         for chunk in CHUNKS:
@@ -65,7 +65,7 @@ async def sized(n: str) -> StreamingResponse:
     return StreamingResponse(chunks(), headers={"content-length": str(len(WHOLE))})
 
 
-@app.get("/endless")
+@served.get("/endless")
 async def endless() -> StreamingResponse:
     async def chunks() -> AsyncIterator[bytes]:
         while True:
@@ -75,7 +75,7 @@ async def endless() -> StreamingResponse:
     return StreamingResponse(chunks())
 
 
-@app.get("/breaks")
+@served.get("/breaks")
 async def breaks() -> StreamingResponse:
     async def chunks() -> AsyncIterator[bytes]:
         yield b"half"
@@ -84,40 +84,40 @@ async def breaks() -> StreamingResponse:
     return StreamingResponse(chunks())
 
 
-@app.get("/raises")
+@served.get("/raises")
 async def raises() -> None:
     raise ValueError("on purpose")
 
 
-@app.get("/p/{patient_id}")
+@served.get("/p/{patient_id}")
 @audited("patient_record", id="patient_id", action="export")
 async def named(patient_id: str, who: str = Depends(signed_in)) -> PlainTextResponse:
     log_inside()
     return PlainTextResponse(who)
 
 
-@app.get("/q/{x}", dependencies=[Depends(audited("lab_result", id="x").dependency)])
+@served.get("/q/{x}", dependencies=[Depends(audited("lab_result", id="x").dependency)])
 async def named_too(x: str, who: str = Depends(signed_in)) -> str:
     return who
 
 
-@app.get("/not-modified")
+@served.get("/not-modified")
 async def not_modified() -> Response:
     return Response(status_code=304)
 
 
-@app.get("/background/{x}")
+@served.get("/background/{x}")
 async def background(x: str, tasks: BackgroundTasks) -> str:
     tasks.add_task(log_inside)
     return x
 
 
-@app.post("/echo")
+@served.post("/echo")
 async def echo(body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-@app.websocket("/chat/{room}")
+@served.websocket("/chat/{room}")
 async def chat(socket: WebSocket, room: str) -> None:
     if room == "closed":
         await socket.close()
@@ -137,4 +137,11 @@ async def thing(t: str) -> str:
     return t
 
 
-app.mount("/tenants/{tenant}", sub)
+served.mount("/tenants/{tenant}", sub)
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    """Serve, and count."""
+    if scope["type"] == "http" and scope["path"] != "/health":
+        note_request()
+    await served(scope, receive, send)

@@ -101,6 +101,7 @@ def serving(
         "AUDIT_OPTIONS": json.dumps(options),
         "PYTHONPATH": str(HERE),
         "PYTHONWARNINGS": "default",
+        "AUDIT_SEEN": str(log.with_name("seen")),
     }
     if kind.startswith("django"):
         code = "import web_django; web_django.prepare()"
@@ -203,7 +204,7 @@ def read_reply(
 
 
 def request_bytes(target: str, method: str = "GET", **headers: str) -> bytes:
-    lines = [f"{method} {target} HTTP/1.1", "Host: test"]
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {headers.pop('Host', 'test')}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 

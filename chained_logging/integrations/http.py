@@ -398,7 +398,7 @@ class Auditor:
             event["http_status"] = status
         if exchange.route is not None:
             event["route"] = cut(exchange.route)
-            others = {name: str(value) for name, value in exchange.params.items()}
+            others = {name: identifier(value) for name, value in exchange.params.items()}
             if others and list(others.values()) != [id]:
                 event["params"] = others
         if exchange.cause is not None:
