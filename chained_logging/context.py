@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any
 
 _EMPTY: Mapping[str, Any] = {}
@@ -29,18 +29,18 @@ def context(**fields: Any) -> Iterator[None]:
         _current.reset(token)
 
 
-@contextmanager
-def shared(fields: Mapping[str, Any]) -> Iterator[None]:
-    """Like :func:`context`, with a mapping in place of all that held before.
+def share(fields: Mapping[str, Any]) -> Token[Mapping[str, Any]]:
+    """Let a mapping stand in place of all that held before, until :func:`restore`.
 
     It is kept as it is: what its owner puts into it later holds from then on, in whichever task
     or thread the context was carried to.
     """
-    token = _current.set(fields)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+    return _current.set(fields)
+
+
+def restore(token: Token[Mapping[str, Any]]) -> None:
+    """Let hold again what held before :func:`share`."""
+    _current.reset(token)
 
 
 def current() -> Mapping[str, Any]:

@@ -88,7 +88,8 @@ def test_any_request_leaves_one_entry_and_an_intact_chain(
         "proxy_header": header,
         "session_cookie": "sid",
     }
-    with serving(kind, log, **options) as server:
+    seen = tmp_path / "seen"
+    with serving(kind, log, seen=seen, **options) as server:
         for _ in range(REQUESTS):
             send(server, odd_request(chance))
         assert get(server, "/patients/last", X_Request_Id="last").status == 200
@@ -98,7 +99,7 @@ def test_any_request_leaves_one_entry_and_an_intact_chain(
     assert found[-1]["resource_id"] == "last"
     assert len(found) > REQUESTS / 10, "most never reached the application"
     if kind != "django":  # where some end before the first middleware
-        assert len(found) == len((tmp_path / "seen").read_bytes())
+        assert len(found) == len(seen.read_bytes())
     for fields in found:
         assert "invalid" not in fields["context"], fields
         assert len(str(fields)) < 20_000

@@ -91,7 +91,13 @@ def free_port() -> str:
 
 @contextmanager
 def serving(
-    kind: str, log: Path, *, workers: int = 1, address: str | None = None, **options: Any
+    kind: str,
+    log: Path,
+    *,
+    workers: int = 1,
+    address: str | None = None,
+    seen: Path | None = None,
+    **options: Any,
 ) -> Iterator[Server]:
     """Run a server on a log, until the block ends."""
     address = address or free_port()
@@ -101,8 +107,9 @@ def serving(
         "AUDIT_OPTIONS": json.dumps(options),
         "PYTHONPATH": str(HERE),
         "PYTHONWARNINGS": "default",
-        "AUDIT_SEEN": str(log.with_name("seen")),
     }
+    if seen is not None:
+        environment["AUDIT_SEEN"] = str(seen)
     if kind.startswith("django"):
         code = "import web_django; web_django.prepare()"
         subprocess.run([sys.executable, "-c", code], env=environment, check=True)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import partial
 from typing import Any
 
+from chained_logging.integrations.courier import Event
 from chained_logging.integrations.http import (
     CLIENT_GONE,
     UNFINISHED,
     Auditor,
-    Event,
     Exchange,
     annotate,
     audited,
@@ -67,10 +68,10 @@ class AuditMiddleware:
         if exchange is None:
             await self.app(scope, receive, send)
             return
-        scope[_SEEN] = exchange
+        scope[_SEEN] = True
         answer = (_Answer if kind == "http" else _Socket)(self.auditor, exchange, receive, send)
         try:
-            with exchange.active():
+            with exchange:
                 await self.app(scope, answer.receive, answer.send)
         except BaseException as error:
             await answer.failed(error)
@@ -86,18 +87,13 @@ class AuditMiddleware:
         await self.app(scope, receive, send_drained)
 
     def _begin(self, scope: Scope) -> Exchange | None:
-        headers: dict[str, str] = {}
-        for name, value in scope["headers"]:
-            key = name.decode("latin-1").lower()
-            text = header_text(value)
-            headers[key] = f"{headers[key]},{text}" if key in headers else text
         client = scope.get("client")
         return self.auditor.begin(
             scope,
             scope.get("method", "WEBSOCKET"),
             scope["path"],
             client[0] if client else None,
-            headers.get,
+            partial(_header, scope["headers"]),
             header_text(scope.get("query_string", b"")),
         )
 
@@ -111,7 +107,7 @@ class _Connection:
         self._receive = receive
         self._send = send
         self._root = exchange.native.get("root_path", "")
-        exchange.user = lambda: person(exchange.native.get("user"))
+        exchange.user = _user
 
     def _event(self) -> Event | None:
         """Return the event, with what the application's router has put into the scope."""
@@ -199,11 +195,9 @@ class _Answer(_Connection):
             if event is None:
                 return
             if self._before:
-                await self._auditor.store_async(event)
-            elif self._auditor.quick:
-                self._auditor.store(event)
+                await self._auditor.courier.send(event)
             else:
-                self._auditor.store_later(event)
+                self._auditor.courier.post(event)
         except BaseException as error:
             self._refused = error
             raise
@@ -291,6 +285,16 @@ class _Socket(_Connection):
 
 
 _GOOD_CLOSES = (1000, 1001, 1005)
+
+
+def _user(scope: Scope) -> str | None:
+    return person(scope.get("user"))
+
+
+def _header(headers: Iterable[tuple[bytes, bytes]], name: str) -> str | None:
+    wanted = name.encode("latin-1")
+    found = [value for key, value in headers if key == wanted]
+    return header_text(b",".join(found)) if found else None
 
 
 def _route(scope: Scope, root: str) -> str | None:

@@ -71,7 +71,7 @@ class AuditMiddleware:
         exchange = self._begin(request)
         if exchange is None:
             return self.get_response(request)
-        with exchange.active():  # no Exception leaves it: Django makes a response of it inside
+        with exchange:  # no Exception leaves it: Django makes a response of it inside
             response = self.get_response(request)
         _see_user(exchange, request)
         answer = self._answer(exchange, request, response)
@@ -84,7 +84,7 @@ class AuditMiddleware:
         if exchange is None:
             return await self.get_response(request)
         try:
-            with exchange.active():
+            with exchange:
                 response = await self.get_response(request)
         except asyncio.CancelledError:
             exchange.cause = CLIENT_GONE
@@ -116,6 +116,7 @@ class AuditMiddleware:
     def _answer(self, exchange: Exchange, request: Any, response: Any) -> Answer | None:
         """Return what is to be completed now; None if that is when it was streamed, or closed."""
         exchange.status = response.status_code
+        delattr(request, _SEEN)  # it would make a cycle
         raised = getattr(request, "_chained_logging_raised", None)
         if response.status_code >= 500 and raised is not None:
             exchange.cause = raised
@@ -160,7 +161,7 @@ class _AsyncStream(Answer):
 
     async def __anext__(self) -> bytes:
         try:
-            with self._exchange.active():
+            with self._exchange:
                 chunk: bytes = await anext(self.body)
         except StopAsyncIteration:
             self.end()

@@ -7,29 +7,26 @@ entry stored before the last byte of the answer goes out.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from typing import Any, Final, Literal, TypeVar
 
-from chained_logging.context import current, shared
-from chained_logging.entry import uuid7
+from chained_logging.context import current, restore, share
+from chained_logging.entry import InvalidEntry, uuid7
 from chained_logging.handler import exception_of
+from chained_logging.integrations.courier import Courier, Event
 from chained_logging.integrations.forwarded import ProxyHeader, TrustedProxies
 from chained_logging.integrations.routes import COLLECTION, Resource, cut, identifier, resource_of
 from chained_logging.log import AuditLog, AuditWarning, LogClosed
 
 Mode = Literal["before", "after"]
-Event = dict[str, Any]
 Actor = str | tuple[str, str] | None
 View = TypeVar("View")
 
@@ -48,7 +45,6 @@ _ACTIONS: Final = {
 }
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 _MAX_METHOD: Final = 128
-_THREADS: Final = 16  # how many requests can share one sync
 
 
 def result_of(status: int | None) -> str:
@@ -97,19 +93,22 @@ class Exchange:
         self.context: Event = {}
         self.cause: str | BaseException | None = None
         self.audited: Audited | None = None
-        self.user: Callable[[], str | None] = lambda: None  # whom the framework signed in
+        self.user: Callable[[Any], str | None] | None = None  # whom the framework signed in
         self.shared: Event = {}
         self.done = False
+        self._tokens: tuple[Token[Any], Token[Any]] | None = None
 
-    @contextmanager
-    def active(self) -> Iterator[None]:
+    def __enter__(self) -> Exchange:
         """Let audit events inside inherit actor, address, session and request id."""
-        token = _exchange.set(self)
-        try:
-            with shared(_Inherited(self)):
-                yield
-        finally:
-            _exchange.reset(token)
+        self._tokens = _exchange.set(self), share(_Inherited(self))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._tokens is not None:
+            ours, inherited = self._tokens
+            restore(inherited)
+            _exchange.reset(ours)
+            self._tokens = None  # they would keep the context, and so this, in a cycle
 
     def actor_failed(self) -> None:
         """Say that nobody knows who this is, which is not the same as nobody."""
@@ -130,8 +129,8 @@ class _Inherited(Mapping[str, Any]):
 
     def _fields(self) -> Event:
         exchange = self._exchange
-        if "actor_id" not in exchange.shared:
-            who = exchange.user()
+        if "actor_id" not in exchange.shared and exchange.user is not None:
+            who = exchange.user(exchange.native)
             if who is not None:
                 exchange.shared.update(actor_id=who, actor_type="user")
         return exchange.shared
@@ -310,8 +309,8 @@ class Auditor:
         self._session_cookie = session_cookie
         self.log: Final = log if isinstance(log, AuditLog) else AuditLog(log, **options)
         # A write into the page cache takes microseconds. A database syncs now and then by itself.
-        self.quick = self.log.durability == "os" and self.log.path.suffix in (".jsonl", ".ndjson")
-        self._threads: tuple[int, ThreadPoolExecutor] | None = None
+        quick = self.log.durability == "os" and self.log.path.suffix in (".jsonl", ".ndjson")
+        self.courier: Final = Courier(self._store_all, quick)
 
     # --- A request comes.
 
@@ -339,25 +338,22 @@ class Auditor:
             exchange.context["forwarded_for"] = client.note
         if query and self._url is not None:
             exchange.context["query"] = cut(self._url(query))
-        given = header(self._request_id_header) if self._request_id_header else None
-        if given is None or not _REQUEST_ID.fullmatch(given):
-            given = uuid7(time.time_ns())
-        exchange.context["request_id"] = given
-        exchange.fallback = {
-            "actor_id": ANONYMOUS,
-            "actor_type": "user",
-            "ip_address": client.address,
-        }
+        id = header(self._request_id_header) if self._request_id_header else None
+        if id is None or not _REQUEST_ID.fullmatch(id):
+            id = uuid7(time.time_ns())
+        exchange.context["request_id"] = id
+        known: Event = {"ip_address": client.address}
         agent = header("user-agent")
         if agent:
-            exchange.fallback["user_agent"] = cut(agent.replace("\0", "\\x00"))
+            known["user_agent"] = cut(agent.replace("\0", "\\x00"))
         if self._session_cookie is not None:
             session = _cookie(header("cookie"), self._session_cookie)
             if session:
-                exchange.fallback["session_id"] = digest(session)
-        exchange.shared = {**current(), **exchange.fallback, "request_id": given}
-        # Not yet: nobody knows so early that nobody is signed in.
-        del exchange.shared["actor_id"], exchange.shared["actor_type"]
+                known["session_id"] = digest(session)
+        # What is logged inside does not inherit that nobody is signed in: it is too early to know.
+        exchange.shared = {**current(), **known, "request_id": id}
+        known["actor_id"], known["actor_type"] = ANONYMOUS, "user"
+        exchange.fallback = known
         self._ask_actor(exchange)
         return exchange
 
@@ -378,7 +374,7 @@ class Auditor:
     def event(self, exchange: Exchange) -> Event | None:
         """Return the event that a request makes, or None if the rule leaves it out."""
         self._ask_actor(exchange)
-        who = exchange.user()
+        who = exchange.user(exchange.native) if exchange.user is not None else None
         if who is not None:
             exchange.fallback["actor_id"] = who
         status = exchange.status
@@ -398,9 +394,9 @@ class Auditor:
             event["http_status"] = status
         if exchange.route is not None:
             event["route"] = cut(exchange.route)
-            others = {name: identifier(value) for name, value in exchange.params.items()}
-            if others and list(others.values()) != [id]:
-                event["params"] = others
+            params = exchange.params
+            if len(params) > 1 or (params and id == COLLECTION):
+                event["params"] = {name: identifier(value) for name, value in params.items()}
         if exchange.cause is not None:
             key = "cause" if isinstance(exchange.cause, str) else "exception"
             event[key] = exception_of(exchange.cause) or exchange.cause
@@ -463,28 +459,40 @@ class Auditor:
     async def store_async(self, event: Event) -> None:
         """Store an event without blocking the event loop by a sync.
 
+        If this is cancelled, the event is stored all the same.
+
         :raises: as :meth:`store`.
         """
-        if self.quick:
-            self.store(event)
-        else:  # also if the request is cancelled meanwhile
-            await asyncio.shield(asyncio.wrap_future(self.store_later(event)))
+        await self.courier.send(event)
 
-    def store_later(self, event: Event) -> Future[None]:
-        """Have a thread store an event. :meth:`drain` waits for it, and so does Python's exit."""
-        if self._threads is None or self._threads[0] != os.getpid():  # a fork has no threads
-            self._threads = (os.getpid(), ThreadPoolExecutor(_THREADS, "chained_logging_web"))
-        return self._threads[1].submit(self.store, event)
+    def _store_all(self, events: Sequence[Event]) -> list[BaseException | None]:
+        try:
+            self.log.append_many(events)
+            return [None] * len(events)
+        except InvalidEntry as error:  # of a strict log: one is refused, and not the others
+            if len(events) == 1:
+                return [error]
+            return [outcome for event in events for outcome in self._store_all([event])]
+        except Exception as error:
+            return [_again(error) for _ in events]
 
     def drain(self) -> None:
         """Return once everything is stored and on the disk.
 
         :raises OSError: if the disk refuses.
         """
-        threads, self._threads = self._threads, None
-        if threads is not None and threads[0] == os.getpid():
-            threads[1].shutdown()
+        self.courier.drain()
         self.log.flush()
+
+
+def _again(error: Exception) -> Exception:
+    """Return an exception once more, since each who gets it adds to its traceback."""
+    try:
+        copy: Exception = type(error)(*error.args)
+    except TypeError:
+        return error
+    copy.__cause__ = error
+    return copy
 
 
 class Answer(Iterator[bytes]):
@@ -509,7 +517,7 @@ class Answer(Iterator[bytes]):
 
     def __next__(self) -> bytes:
         try:
-            with self._exchange.active():
+            with self._exchange:
                 if self._chunks is None:
                     self._chunks = iter(self.body)
                 chunk = next(self._chunks)
@@ -530,7 +538,7 @@ class Answer(Iterator[bytes]):
         try:
             close = getattr(self.body, "close", None)
             if close is not None:
-                with self._exchange.active():
+                with self._exchange:
                     close()
         finally:
             self.note_failure(CLIENT_GONE)

@@ -62,10 +62,10 @@ class AuditMiddleware:
             )
         if exchange is None:
             return self.app(environ, start_response)
-        environ[_SEEN] = exchange
+        environ[_SEEN] = True
         response = _Response(self.auditor, exchange, start_response)
         try:
-            with exchange.active():
+            with exchange:
                 response.body = self.app(environ, response.start_response)
         except BaseException as error:
             response.note_failure(error)
