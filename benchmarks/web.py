@@ -49,7 +49,7 @@ def signed_in(authorization: str = Header("Bearer ann")) -> str:
     return authorization.removeprefix("Bearer ")
 
 def database():
-    connection = sqlite3.connect("patients.sqlite")
+    connection = sqlite3.connect("patients.sqlite", check_same_thread=False)
     try:
         yield connection
     finally:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from web_servers import by_request, get, serving
 
@@ -89,6 +90,7 @@ def test_forwarded(header: str, address: str, note: str | None) -> None:
     assert TrustedProxies(PROXIES, "forwarded").client("10.0.0.1", header) == Client(address, note)
 
 
+@settings(deadline=None)
 @given(st.text(), st.sampled_from(["x-forwarded-for", "forwarded"]))
 def test_nothing_that_a_client_writes_is_believed(written: str, header: str) -> None:
     proxies = TrustedProxies(PROXIES, header)  # type: ignore[arg-type]
@@ -100,11 +102,15 @@ def test_nothing_that_a_client_writes_is_believed(written: str, header: str) -> 
     )
 
 
-@given(
-    st.text(alphabet='for=;,"\\ []:.0123456789abcdef\t', max_size=400),
+@pytest.mark.parametrize(
+    "part", ['for="', "for=a,", " ", "\\", 'for="\\', ";", ",", "for", '"', "="]
 )
-def test_any_header_is_read_in_linear_time(text: str) -> None:
-    TrustedProxies(PROXIES, "forwarded").client("10.0.0.1", text * 20)
+def test_long_header_takes_no_long_time(part: str) -> None:
+    proxies = TrustedProxies(PROXIES, "forwarded")
+    for text in (part * 65_536, 'for="' + part * 65_536, f"for=1.1.1.1{part * 65_536}x\0"):
+        began = time.process_time()
+        proxies.client("10.0.0.1", text)
+        assert time.process_time() - began < 1
 
 
 def test_trusted_unix_socket() -> None:

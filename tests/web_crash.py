@@ -115,15 +115,18 @@ class Outcome(NamedTuple):
         )
 
 
-def run_round(folder: Path, name: str, seed: int, seconds: float = 3.0) -> Outcome:
+def run_round(
+    folder: Path, name: str, seed: int, seconds: float = 3.0, mode: str = "before"
+) -> Outcome:
     """Run one round, and check it.
 
+    :param mode: ``after`` is the bug that this must find.
     :raises AssertionError: if a promise was broken.
     """
     kind = KINDS[name]
     chance = random.Random(seed)
     log = folder / f"audit.{kind.suffix}"
-    with serving(kind.server, log, workers=WORKERS, log_options=kind.log) as server:
+    with serving(kind.server, log, workers=WORKERS, mode=mode, log_options=kind.log) as server:
         deadline = time.monotonic() + 20
         while len(server.workers()) < WORKERS and time.monotonic() < deadline:
             time.sleep(0.05)
