@@ -403,9 +403,7 @@ def test_paths_are_left_out_only_in_plain_form(jsonl: AuditLog) -> None:
     recorded = ["/healthy", "/health/", "/static", "/static/../p", "/static//p", "/static/.\\p"]
     for path in [*out, *recorded]:
         serve(middleware, path=path)
-    assert [fields["resource_id"] for fields in entries(jsonl.path)] == [
-        path.replace("\\", "\\") for path in recorded
-    ]
+    assert [fields["resource_id"] for fields in entries(jsonl.path)] == recorded
 
 
 def test_request_id_of_the_request_is_taken_if_it_is_one(jsonl: AuditLog) -> None:
