@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar, copy_context
+from contextvars import ContextVar, Token, copy_context
 from typing import Any, ParamSpec, TypeVar
 
 Parameters = ParamSpec("Parameters")
@@ -30,6 +30,20 @@ def context(**fields: Any) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+def share(fields: Mapping[str, Any]) -> Token[Mapping[str, Any]]:
+    """Let a mapping stand in place of all that held before, until :func:`restore`.
+
+    It is kept as it is: what its owner puts into it later holds from then on, in whichever task
+    or thread the context was carried to.
+    """
+    return _current.set(fields)
+
+
+def restore(token: Token[Mapping[str, Any]]) -> None:
+    """Let hold again what held before :func:`share`."""
+    _current.reset(token)
 
 
 def current() -> Mapping[str, Any]:
