@@ -166,7 +166,7 @@ def test_signatures_and_checkpoints_are_kept_and_passed_over_the_second_time(
             log.append_many(plain(10))
             log.checkpoint()
     sink = open_sink(path)
-    records, checkpoints = list(sink.records()), list(sink.checkpoints())
+    records, checkpoints = list(sink.records()), [stored for _, stored in sink.checkpoints()]
     assert len(checkpoints) >= 3
     with pytest.raises(Refused, match=f"a checkpoint of {ORIGIN} covers"):
         database.shipper.write(ORIGIN, records[:-1], checkpoints)

@@ -422,7 +422,7 @@ GRANT USAGE ON SCHEMA chained_logging TO chained_logging_shipper, chained_loggin
 
 GRANT INSERT (origin, "timestamp", body, hash, signature)
   ON chained_logging.entries TO chained_logging_shipper;
-GRANT INSERT (origin, size, note, state) ON chained_logging.checkpoints TO chained_logging_shipper;
+GRANT INSERT (origin, size, note, state, timestamp) ON chained_logging.checkpoints TO chained_logging_shipper;
 GRANT SELECT ON chained_logging.heads TO chained_logging_shipper;
 GRANT EXECUTE ON FUNCTION
   chained_logging.parsed(text), chained_logging.names(json),
