@@ -1,8 +1,7 @@
-"""S3 with Object Lock: every entry once, whatever happens, and every attack refused or named."""
+"""S3 with Object Lock: every entry once, byte for byte, whatever happens."""
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import os
 import random
@@ -10,21 +9,32 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
 from conftest import EVENT, check_chain
 from crash import fresh_seed
+from s3_logs import (
+    DAY,
+    HOUR,
+    ORIGIN,
+    Log,
+    kinds,
+    lines,
+    opened,
+    prepared,
+    read,
+    refused,
+    shipped,
+)
 
 from chained_logging import AuditLog, chain, verify
 from chained_logging.keys import PrivateKey
 from chained_logging.ship import DestinationError, Refused
 from chained_logging.ship.digest import parse_digest
 from chained_logging.ship.s3 import S3Destination, init
-from chained_logging.sinks import Record, StoredCheckpoint, open_sink
+from chained_logging.sinks import StoredCheckpoint, open_sink
 from chained_logging.sinks.checkpoint_file import checkpoint_path, read_checkpoints
 
 if TYPE_CHECKING:
@@ -32,82 +42,17 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("servers_s3",)
 
-HOUR = 3600.0
-DAY = 24 * HOUR
-ORIGIN = "example.com/audit/web"
-
-
-class Log:
-    """A log on this machine, to be shipped."""
-
-    def __init__(self, path: Path, entries: int, origin: str = ORIGIN) -> None:
-        self.path = path
-        self.key = PrivateKey.generate()
-        self.origin = origin
-        with AuditLog(path, key=self.key, origin=origin, checkpoint_every=10**9) as log:
-            for begin in range(1, entries, max(1, entries // 4)):
-                count = min(max(1, entries // 4), entries - begin)
-                log.append_many([{"action": f"read-{begin + i}", **EVENT} for i in range(count)])
-                log.checkpoint()
-        self.records: list[Record] = list(open_sink(path).records())
-        self.checkpoints: list[StoredCheckpoint] = list(read_checkpoints(path))
-
-    def ship(self, store: S3Destination, size: int, end: int | None = None) -> None:
-        """Ship what is not there yet, `size` entries at a time, as the shipper does."""
-        head = store.head(self.origin)
-        assert head.seq < 0 or self.records[head.seq].hash == head.hash
-        begin, end = head.seq + 1, end or len(self.records)
-        while begin < end:
-            part = self.records[begin : min(begin + size, end)]
-            before, begin = begin, begin + len(part)
-            covered = [c for c in self.checkpoints if before < c.size <= begin]
-            store.write(self.origin, part, covered)
-
-
-def lines(records: Sequence[Record] | Iterator[Record]) -> bytes:
-    return b"".join(chain.stored_line(*record[1:]) + b"\n" for record in records)
-
 
 @pytest.fixture
 def log(tmp_path: Path) -> Log:
     return Log(tmp_path / "audit.jsonl", 40)
 
 
-@contextlib.contextmanager
-def opened(bucket: Bucket, **options: Any) -> Iterator[S3Destination]:
-    store = S3Destination(bucket.url, **options)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-def prepared(bucket: Bucket, mode: str = "COMPLIANCE") -> Bucket:
-    assert init(bucket.url, retention="30d", mode=mode) == []
-    return bucket
-
-
-def kinds(bucket: Bucket, origin: str = ORIGIN, place: Any = None, hours: float = 2) -> set[str]:
-    """Return the kinds of fault that a reader finds, two hours later."""
-    with opened(bucket, clock=lambda: time.time() + hours * HOUR) as store:
-        if place is not None:
-            store.remember(origin, place)
-        faults = store.inspect(origin)
-        for fault in faults:
-            print(fault.kind, fault.file, fault.reason)
-        return {fault.kind for fault in faults}
-
-
-def read(bucket: Bucket, origin: str = ORIGIN) -> list[Record]:
-    with opened(bucket) as store:
-        return list(store.records(origin))
-
-
 # --- What is shipped comes back.
 
 
 def test_a_log_comes_back_byte_for_byte(s3: Bucket, tmp_path: Path) -> None:
-    origins = ["a", "a/b", "a-b", "ü/100%", ".."]
+    origins = ["a", "a/ü_100%", ".."]
     logs = [Log(tmp_path / f"{n}.jsonl", 20 + n, origin) for n, origin in enumerate(origins)]
     prepared(s3)
     with opened(s3) as store:
@@ -126,7 +71,7 @@ def test_a_log_comes_back_byte_for_byte(s3: Bucket, tmp_path: Path) -> None:
                 chain.canonical(c._asdict()) + b"\n" for c in store.checkpoints(log.origin)
             )
             assert checkpoints == checkpoint_path(log.path).read_bytes()
-            for start in (0, 1, 6, 7, 13, 20, 99):
+            for start in (0, 6, 13, 99):
                 assert list(store.records(log.origin, start)) == log.records[start:]
             assert store.inspect(log.origin) == []
             assert kinds(s3, log.origin) == set()
@@ -174,8 +119,8 @@ def test_a_double_run_leaves_one_object_each(moto: Bucket, log: Log) -> None:
     assert read(moto) == log.records
 
 
-def test_another_history_is_refused(s3: Bucket, log: Log, tmp_path: Path) -> None:
-    prepared(s3)
+def test_another_history_is_refused(moto: Bucket, log: Log, tmp_path: Path) -> None:
+    s3 = prepared(moto)
     other = Log(tmp_path / "other.jsonl", 40)
     with opened(s3) as store:
         log.ship(store, 20, 20)
@@ -204,8 +149,7 @@ def _ship_and_die(log: Log, bucket: Bucket, seed: int, delay: float) -> None:
             store = S3Destination(bucket.url, digest_interval=0.1, signer=log.key)
             store.head(ORIGIN)
             os.write(started, b"x")
-            while True:
-                log.ship(store, choose.randint(1, 4), store.head(ORIGIN).seq + 9)
+            log.ship(store, choose.randint(1, 9))
         finally:
             os._exit(1)
     os.close(started)
@@ -218,11 +162,16 @@ def _ship_and_die(log: Log, bucket: Bucket, seed: int, delay: float) -> None:
 
 def test_a_shipper_killed_at_random_leaves_every_entry_once(s3: Bucket, tmp_path: Path) -> None:
     rounds, choose = int(os.environ.get("SHIP_ROUNDS", "20")), random.Random(fresh_seed())
-    log = Log(tmp_path / "audit.jsonl", 60 * rounds)
+    log = Log(tmp_path / "audit.jsonl", 100 * rounds)
     prepared(s3)
+    with opened(s3) as store:
+        log.ship(store, 4, 4)
+        begun = time.monotonic()
+        log.ship(store, 4, 8)
+        delay = 4 * (time.monotonic() - begun)
     ends, before = [], -1
     for number in range(rounds):
-        _ship_and_die(log, s3, choose.randrange(2**32), 0.3 * choose.random())
+        _ship_and_die(log, s3, choose.randrange(2**32), delay * choose.random())
         with opened(s3) as store:
             end = store.head(ORIGIN).seq
             assert end >= before
@@ -351,276 +300,6 @@ def test_no_secret_is_shown(moto: Bucket, monkeypatch: pytest.MonkeyPatch) -> No
             store.head(ORIGIN)
         assert "hunter2" not in f"{failed.value}{store.name}{store!r}"
         assert "127.0.0.1:9" in str(failed.value)
-
-
-# --- Attacks by somebody with the shipper's credentials.
-
-
-def shipped(bucket: Bucket, log: Log, mode: str = "COMPLIANCE", size: int = 10) -> dict[str, Any]:
-    """Prepare a bucket, ship a log with several digests, and return the place to remember."""
-    prepared(bucket, mode)
-    with opened(bucket, signer=log.key, digest_interval=0) as store:
-        for end in range(size, len(log.records) + 1, size):
-            log.ship(store, size, end)
-            store.tend(ORIGIN)
-        return store.place
-
-
-def refused(call: Any, *arguments: Any, **options: Any) -> None:
-    with pytest.raises(ClientError) as caught:
-        call(*arguments, **options)
-    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] in (400, 403, 409)
-
-
-def test_attack_overwriting_a_segment_is_named_and_changes_nothing(s3: Bucket, log: Log) -> None:
-    shipped(s3, log)
-    victim = s3.versions("/segments/")[1]
-    forged = lines(log.records[10:20]).replace(b"user-1", b"user-2")
-    s3.put(victim["Key"], gzip.compress(forged))
-    assert kinds(s3) == {"replaced"}
-    assert read(s3) == log.records
-    with opened(s3) as store:
-        assert store.head(ORIGIN).seq == 39
-
-
-def test_attack_delete_markers_are_named_and_hide_nothing(s3: Bucket, log: Log) -> None:
-    shipped(s3, log)
-    for version in s3.versions():
-        s3.client.delete_object(Bucket=s3.name, Key=version["Key"])
-    assert "Contents" not in s3.client.list_objects_v2(Bucket=s3.name)
-    assert kinds(s3) == {"deleted"}
-    with opened(s3) as store:
-        assert store.origins() == [ORIGIN]
-        assert list(store.records(ORIGIN)) == log.records
-        assert list(store.checkpoints(ORIGIN)) == log.checkpoints
-
-
-def test_attack_deleting_or_shortening_under_compliance_is_refused(
-    radosgw: Bucket, log: Log
-) -> None:
-    shipped(radosgw, log)
-    soon = {"Mode": "COMPLIANCE", "RetainUntilDate": time.time() + 60}
-    weaker = {"Mode": "GOVERNANCE", "RetainUntilDate": time.time() + 30 * DAY}
-    for version in radosgw.versions():
-        refused(radosgw.delete, version)
-        where = {"Bucket": radosgw.name, "Key": version["Key"], "VersionId": version["VersionId"]}
-        for retention in (soon, weaker):
-            refused(
-                radosgw.client.put_object_retention,
-                **where,
-                Retention=retention,
-                BypassGovernanceRetention=True,
-            )
-    refused(
-        radosgw.client.put_bucket_versioning,
-        Bucket=radosgw.name,
-        VersioningConfiguration={"Status": "Suspended"},
-    )
-    assert kinds(radosgw) == set()
-    assert read(radosgw) == log.records
-
-
-def test_attack_deleting_a_version_under_governance_is_named(s3: Bucket, log: Log) -> None:
-    shipped(s3, log, "GOVERNANCE")
-    s3.delete(s3.versions("/segments/")[1])
-    assert kinds(s3) == {"missing"}
-    assert read(s3) == log.records[:10] + log.records[20:]
-
-
-def test_attack_replacing_a_version_under_governance_is_named(s3: Bucket, log: Log) -> None:
-    shipped(s3, log, "GOVERNANCE")
-    victim = s3.versions("/segments/")[1]
-    s3.delete(victim)
-    s3.put(victim["Key"], gzip.compress(lines(log.records[10:20]).replace(b"user-1", b"user-2")))
-    assert kinds(s3) >= {"replaced", "unlocked"}
-
-
-def test_attack_shortening_the_retention_is_named(s3: Bucket, log: Log) -> None:
-    shipped(s3, log, "GOVERNANCE")
-    for part in ("/segments/", "/digests/", "policy.json"):
-        victim = s3.versions(part)[0]
-        s3.client.put_object_retention(
-            Bucket=s3.name,
-            Key=victim["Key"],
-            VersionId=victim["VersionId"],
-            Retention={"Mode": "GOVERNANCE", "RetainUntilDate": time.time() + 60},
-            BypassGovernanceRetention=True,
-        )
-        with opened(s3) as store:
-            named = [f.file for f in store.inspect(ORIGIN) if f.kind == "retention"]
-        assert f"s3://{s3.name}/{victim['Key']}" in named
-
-
-def test_attack_a_lax_servers_shortened_compliance_is_named(moto: Bucket, log: Log) -> None:
-    shipped(moto, log)
-    victim = moto.versions("/segments/")[0]
-    moto.client.put_object_retention(
-        Bucket=moto.name,
-        Key=victim["Key"],
-        VersionId=victim["VersionId"],
-        Retention={"Mode": "COMPLIANCE", "RetainUntilDate": time.time() + DAY},
-    )
-    assert kinds(moto) == {"retention"}
-
-
-def test_attack_suspending_versioning_is_named(moto: Bucket, log: Log) -> None:
-    shipped(moto, log)
-    moto.client.put_bucket_versioning(
-        Bucket=moto.name, VersioningConfiguration={"Status": "Suspended"}
-    )
-    assert kinds(moto) == {"bucket"}
-
-
-def test_attack_changing_the_default_retention_is_named(radosgw: Bucket, log: Log) -> None:
-    s3 = radosgw  # moto refuses it
-    shipped(s3, log)
-    rule = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}
-    s3.client.put_object_lock_configuration(
-        Bucket=s3.name,
-        ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule},
-    )
-    assert kinds(s3) == {"bucket"}
-
-
-def locked(days: float = 30) -> dict[str, Any]:
-    return {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": time.time() + days * DAY}
-
-
-def test_attack_a_forged_segment_is_named_and_not_read(
-    s3: Bucket, log: Log, tmp_path: Path
-) -> None:
-    shipped(s3, log)
-    forged = Log(tmp_path / "forged.jsonl", 40)
-    base = s3.versions("/segments/")[0]["Key"].partition("segments/")[0]
-    # Between two that are there, over a boundary, and over everything.
-    for first, last in ((12, 15), (5, 14), (0, 38)):
-        data = gzip.compress(lines(forged.records[first : last + 1]))
-        s3.put(f"{base}segments/{first:020d}-{last:020d}.jsonl.gz", data, **locked())
-    s3.put(f"{base}segments/readme.txt", b"hello", **locked())
-    assert read(s3) == log.records
-    assert kinds(s3) == {"added", "conflict", "undigested"}
-    with opened(s3) as store:
-        assert "conflict" in {fault.kind for fault in store.inspect(ORIGIN)}
-
-
-def test_attack_a_forged_object_is_never_listed_by_a_later_digest(s3: Bucket, log: Log) -> None:
-    prepared(s3)
-    with opened(s3, digest_interval=0, signer=log.key) as store:
-        log.ship(store, 20, 20)
-        base = s3.versions("/segments/")[0]["Key"].partition("segments/")[0]
-        # It continues the chain as it stands: its author has computed every hash.
-        more = log.records[20:25]
-        s3.put(
-            f"{base}segments/{20:020d}-{24:020d}.jsonl.gz", gzip.compress(lines(more)), **locked()
-        )
-        store.tend(ORIGIN)
-        digests = [parse_digest(s3.content(v)).digest for v in s3.versions("/digests/")]
-        assert {listed.name[9:29] for digest in digests for listed in digest.objects} >= {"0" * 20}
-        assert not any(f"{20:020d}" in o.name for d in digests for o in d.objects)
-    # Two hours later nothing has listed it.
-    assert kinds(s3) == {"undigested"}
-
-
-@pytest.mark.parametrize("how", ["cut", "bomb", "line", "other"])
-def test_attack_a_truncated_or_hostile_segment_is_named(moto: Bucket, log: Log, how: str) -> None:
-    shipped(moto, log)
-    base = moto.versions("/segments/")[0]["Key"].partition("segments/")[0]
-    good = gzip.compress(lines(log.records[10:15]))
-    data = {
-        "cut": good[: len(good) // 2],
-        "bomb": gzip.compress(bytes(100 << 20)),
-        "line": gzip.compress(b'{"action":"' + b"x" * (1 << 20) + b'"}\n'),
-        "other": lines(log.records[10:15]),
-    }[how]
-    moto.put(f"{base}segments/{10:020d}-{14:020d}.jsonl.gz", data, **locked())
-    assert read(moto) == log.records
-    assert {"undigested", "unreadable"} <= kinds(moto)
-
-
-def test_attack_a_truncated_segment_at_the_end_is_refused_by_name(moto: Bucket, log: Log) -> None:
-    shipped(moto, log)
-    base = moto.versions("/segments/")[0]["Key"].partition("segments/")[0]
-    key = f"{base}segments/{40:020d}-{49:020d}.jsonl.gz"
-    moto.put(key, gzip.compress(b"{")[:-4], **locked())
-    with opened(moto) as store, pytest.raises(Refused, match=key):
-        store.head(ORIGIN)
-    assert read(moto) == log.records
-    assert "unreadable" in kinds(moto)
-
-
-def test_attack_a_lifecycle_of_the_policy_is_named(s3: Bucket, log: Log) -> None:
-    shipped(s3, log, "GOVERNANCE")
-    victim = s3.versions("policy.json")[0]
-    shorter = s3.content(victim).replace(b'"days":30', b'"days":3')
-    version = s3.put("logs/policy.json", shorter, **locked(3))
-    assert kinds(s3) == {"policy"}
-    s3.delete(victim)  # so that the shorter one is all there is
-    assert version
-    assert kinds(s3) == {"policy"}
-    for found in s3.versions("policy.json"):
-        with contextlib.suppress(ClientError):
-            s3.delete(found)
-
-
-# --- The four that CloudTrail's validator passes.
-
-
-def test_attack_the_newest_digests_deleted_is_named(s3: Bucket, log: Log) -> None:
-    place = shipped(s3, log, "GOVERNANCE")
-    for version in s3.versions("/digests/")[-2:]:
-        s3.delete(version)
-    assert kinds(s3) == {"undigested"}
-    assert kinds(s3, place=place) == {"undigested", "missing"}
-    with opened(s3) as store:  # at once, with what the shipper remembers
-        store.remember(ORIGIN, place)
-        assert {fault.kind for fault in store.inspect(ORIGIN)} == {"missing"}
-
-
-def test_attack_all_digests_deleted_is_named(s3: Bucket, log: Log) -> None:
-    place = shipped(s3, log, "GOVERNANCE")
-    for version in s3.versions("/digests/"):
-        s3.delete(version)
-    assert kinds(s3) == {"undigested"}
-    assert "missing" in kinds(s3, place=place)
-
-
-def test_attack_an_object_that_no_digest_lists_is_named(s3: Bucket, log: Log) -> None:
-    shipped(s3, log)
-    base = s3.versions("/segments/")[0]["Key"].partition("segments/")[0]
-    s3.put(f"{base}checkpoints/{3:020d}.json", b"{}\n", **locked())
-    with opened(s3, slack=1) as store:
-        time.sleep(2.1)
-        with opened(s3, signer=log.key, digest_interval=0) as writer:
-            log.ship(writer, 10)
-            writer.tend(ORIGIN)
-        assert {fault.kind for fault in store.inspect(ORIGIN)} == {"added", "unreadable"}
-
-
-def test_attack_a_digest_signed_again_by_the_keys_holder_is_named(s3: Bucket, log: Log) -> None:
-    place = shipped(s3, log, "GOVERNANCE")
-    digests = s3.versions("/digests/")
-    full = [version for version in digests if parse_digest(s3.content(version)).digest.objects]
-    assert full[-1] == digests[-1]  # after which nothing names its hash
-    for victim, told in ((full[0], None), (full[-1], place)):
-        genuine = parse_digest(s3.content(victim)).digest
-        objects = genuine.objects[1:]  # a segment less
-        s3.delete(victim)
-        forged = type(genuine)(
-            **{name: getattr(genuine, name) for name in genuine.__slots__} | {"objects": objects}
-        )
-        s3.put(victim["Key"], forged.sign(log.key), **locked())
-        assert "digest" in kinds(s3) if told is None else "replaced" in kinds(s3, place=told)
-
-
-def test_attack_a_digest_signed_by_another_key_is_named(s3: Bucket, log: Log) -> None:
-    shipped(s3, log, "GOVERNANCE")
-    victim = s3.versions("/digests/")[-1]
-    digest = parse_digest(s3.content(victim)).digest
-    s3.delete(victim)
-    for signer in (PrivateKey.generate(), None):
-        s3.put(victim["Key"], digest.sign(signer), **locked())
-        assert "signature" in kinds(s3)
-        break
 
 
 # --- Digests.

@@ -614,8 +614,10 @@ class S3Destination:
         self._policy = policy
         until = self.clock() + policy.days * _DAY
         for version, valid in versions if renew else ():
+            if valid is None or not valid.covers(policy):
+                continue  # what was replaced need not be kept for longer
             facts, _ = self.fetch(version)
-            if valid and (facts.until is None or facts.until < until - _DAY):
+            if facts.until is None or facts.until < until - _DAY:
                 with self._asking(f"{self.shown(version.key)} could not be locked for longer"):
                     self._client.put_object_retention(
                         Bucket=self.bucket,
