@@ -203,7 +203,7 @@ def test_a_policy_comes_back_and_is_bounded() -> None:
 
 
 def test_a_place_comes_back_through_json() -> None:
-    place = Place.of(digest(), HASH)
+    place = Place.of(digest(), HASH, True)
     assert Place.from_json(json.loads(json.dumps(place.to_json()))) == place
     for value in ({}, {"number": 1}, {**place.to_json(), "number": "1"}, {"head": 3}):
         with pytest.raises(ValueError, match="not the place"):
