@@ -222,8 +222,6 @@ def parse_digest(data: bytes) -> SignedDigest:
 
     :raises ValueError: if it is none.
     """
-    if len(data) > MAX_NOTE:
-        raise ValueError(f"a digest has at most {MAX_NOTE} bytes")
     note = Note.parse(data) if b"\n\n" in data else None
     text = note.text if note else data.decode()
     fields = _object(text, "a digest")
@@ -289,9 +287,10 @@ class Place(NamedTuple):
     checkpoint: int
     days: int
     mode: str
+    signed: bool
 
     @classmethod
-    def of(cls, digest: Digest, sha256: str) -> Self:
+    def of(cls, digest: Digest, sha256: str, signed: bool) -> Self:
         """Return the place after a digest whose content has this SHA-256."""
         return cls(
             digest.number,
@@ -301,6 +300,7 @@ class Place(NamedTuple):
             digest.checkpoint,
             digest.days,
             digest.mode,
+            signed,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -316,6 +316,7 @@ class Place(NamedTuple):
         try:
             place = cls(**{**value, "head": Head(*value["head"])})
             parse_time(place.end)
+            Policy(place.days, place.mode)
             if type(place.number) is int and type(place.head.seq) is int:
                 return place
         except (KeyError, TypeError):
@@ -346,6 +347,8 @@ _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9
 
 
 def _object(data: str | bytes, what: str) -> dict[str, Any]:
+    if len(data) > MAX_NOTE:
+        raise ValueError(f"not {what}: it has more than {MAX_NOTE} bytes")
     try:
         fields = json.loads(data)
     except (ValueError, RecursionError):
