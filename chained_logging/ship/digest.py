@@ -9,6 +9,7 @@ go, change or come without a digest that says otherwise.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -66,7 +67,16 @@ def decode_origin(component: str) -> str:
 
 SEGMENTS: Final = "segments"
 CHECKPOINTS: Final = "checkpoints"
+ANCHORED: Final = "anchored"
 DIGESTS: Final = "digests"
+
+
+ANCHORED_NAME: Final = re.compile(ANCHORED + r"/([0-9]{20})-([0-9a-f]{16})\.json")
+
+
+def anchored_name(size: int, data: bytes) -> str:
+    """Return the name of a checkpoint that others signed since, below that of the origin."""
+    return f"{ANCHORED}/{size:020d}-{hashlib.sha256(data).hexdigest()[:16]}.json"
 
 
 class Name(NamedTuple):

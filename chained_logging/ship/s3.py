@@ -46,6 +46,8 @@ from chained_logging.notes import (
 from chained_logging.review.retention import retention_days
 from chained_logging.ship import DestinationError, Refused
 from chained_logging.ship.digest import (
+    ANCHORED,
+    ANCHORED_NAME,
     CHECKPOINTS,
     DIGESTS,
     MAX_LISTED,
@@ -56,6 +58,7 @@ from chained_logging.ship.digest import (
     Name,
     Place,
     Policy,
+    anchored_name,
     decode_origin,
     encode_origin,
     format_time,
@@ -277,6 +280,15 @@ class S3Destination:
                 except ValueError as error:
                     raise Refused(f"{self.shown(version.key)} is no checkpoint: {error}") from None
 
+        for key, versions in self.grouped(f"{base}{ANCHORED}/").items():
+            match = ANCHORED_NAME.fullmatch(key[len(base) :])
+            if match and int(match[1]) <= size:
+                standing = next((one for one in versions if not one.marker), None)
+                if standing is not None:
+                    name = Name(CHECKPOINTS, int(match[1]), int(match[1]))
+                    with contextlib.suppress(ValueError):  # inspect() names it
+                        yield parse_checkpoint(self.fetch(standing)[1], name)
+
     def inspect(self, origin: str) -> list[Fault]:
         """Name what is missing, replaced, added, deleted or not locked as the policy has it.
 
@@ -341,11 +353,32 @@ class S3Destination:
         if checkpoint.size <= self._checkpoint.get(origin, -1):
             standing = self._oldest(self.base(origin) + name.format())
             if standing is not None:
-                if self.fetch(standing)[1] != data:
-                    raise Refused(f"{self.shown(standing.key)} is another checkpoint of this size")
+                found = self.fetch(standing)[1]
+                if found != data:
+                    self._put_anchored(origin, name, checkpoint, found, data)
                 return
         self._put(origin, name, data)
         self._checkpoint[origin] = max(checkpoint.size, self._checkpoint.get(origin, -1))
+
+    def _put_anchored(
+        self, origin: str, name: Name, checkpoint: StoredCheckpoint, found: bytes, data: bytes
+    ) -> None:
+        """Put a checkpoint once more, with what others signed of it since.
+
+        No digest lists it: who signed it, and that it is the same one, it shows by itself.
+
+        :raises Refused: if it is not the one that stands there.
+        """
+        try:
+            same = parse_checkpoint(found, name).note.rpartition("\n\n")[0]
+        except ValueError:
+            same = None
+        if same != checkpoint.note.rpartition("\n\n")[0]:
+            key = self.base(origin) + name.format()
+            raise Refused(f"{self.shown(key)} is another checkpoint of this size")
+        policy = self._policy or self._read_policy()
+        key = self.base(origin) + anchored_name(name.first, data)
+        self._put_object(key, data, policy.mode, self.clock() + policy.days * _DAY)
 
     def _put(self, origin: str, name: Name, data: bytes) -> None:
         """Put an object once, locked. If it stands there already with this content, it is put.

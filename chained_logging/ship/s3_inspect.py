@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING
 
 from chained_logging.notes import Note, NoteError, VerifierKey, verify_note
 from chained_logging.ship.digest import (
+    ANCHORED_NAME,
     CHECKPOINTS,
     DIGESTS,
     MODES,
@@ -42,6 +43,7 @@ from chained_logging.ship.digest import (
     Place,
     Policy,
     SignedDigest,
+    anchored_name,
     breaks,
     parse_digest,
     parse_time,
@@ -186,7 +188,10 @@ class Inspection:
             if len(objects) < len(versions):
                 below = "what it hides is still there" if objects else "and nothing below it"
                 self.fault("deleted", key, f"there is a delete marker over it, {below}")
-            if name is None:
+            if name is None and ANCHORED_NAME.fullmatch(key[len(self.base) :]):
+                for version in objects:
+                    self.check_anchored(version)
+            elif name is None:
                 self.fault("added", key, "it is none of the objects that are put here")
             elif objects:
                 standing.append((name, objects[0]))
@@ -331,6 +336,21 @@ class Inspection:
                 self.fault("digest", version.key, reason)
         elif digest.previous is not None:
             self.fault("digest", version.key, "it is the first one, and names one before")
+
+    def check_anchored(self, version: Version) -> None:
+        """Check a checkpoint that others signed since: that it is one, as its name says."""
+        from chained_logging.ship.s3 import parse_checkpoint
+
+        facts, data = self.store.fetch(version)
+        self.check_lock(version, facts)
+        name = version.key[len(self.base) :]
+        size = int(name.split("/")[1][:20])
+        try:
+            parse_checkpoint(data, Name(CHECKPOINTS, size, size))
+            if anchored_name(size, data) != name:
+                raise ValueError("it has other content than its name says")
+        except ValueError as error:
+            self.fault("unreadable", version.key, f"{error}")
 
     def note_listed(self, listed: Listed, number: int, version: Version) -> None:
         """Take over what a digest lists."""
