@@ -57,15 +57,13 @@ mon addr=127.0.0.1:{mon}
 public addr=127.0.0.1
 [osd]
 osd data={folder}/osd.$id
-osd objectstore=bluestore
-bluestore block size=4294967296
-bluestore block create=true
+osd objectstore=memstore
 osd memory target=939524096
 public addr=127.0.0.1
 cluster addr=127.0.0.1
 [client.rgw]
 rgw data={folder}/rgw
-rgw frontends=beast endpoint=127.0.0.1:{port}
+rgw frontends=beast endpoint=127.0.0.1:{port} tcp_nodelay=1
 """
 
 
@@ -131,7 +129,10 @@ class Server:
 
 
 class Radosgw(Server):
-    """Ceph's S3 over one monitor and one disk, in a folder."""
+    """Ceph's S3 over one monitor and one disk, which is in memory.
+
+    ``tcp_nodelay`` spares 40 ms an answer, and children in the foreground end with their parent.
+    """
 
     def start(self) -> None:
         for name in ("mon", "osd.0", "rgw"):
@@ -215,7 +216,7 @@ def radosgw_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Radosgw
         yield server
     finally:
         server.stop()
-        shutil.rmtree(server.folder, ignore_errors=True)  # 4 GiB, if sparse ones
+        shutil.rmtree(server.folder, ignore_errors=True)
 
 
 class Bucket:

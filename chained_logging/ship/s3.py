@@ -203,7 +203,8 @@ class S3Destination:
         standing = self._standing(base, SEGMENTS, number - MAX_ENTRIES)
         if not standing:
             return EMPTY
-        name, version = max(standing, key=lambda item: item[0].last)
+        # Of two that end together the one that was there first.
+        name, version = max(standing, key=lambda item: (item[0].last, -item[1].modified))
         facts = self._learn(name, version)
         if facts.problem:
             raise Refused(
