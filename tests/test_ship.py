@@ -17,8 +17,8 @@ from typing import Any
 import psycopg
 import pytest
 from conftest import EVENT, stored
-from servers_postgres import PASSWORD, PostgresServer, postgres_server, running_server  # noqa: F401
-from servers_s3 import Bucket, credentials, moto, moto_server  # noqa: F401
+from servers_postgres import PostgresServer, running_server
+from servers_s3 import Bucket
 from test_anchor import Running
 from test_cli_signing import run
 
@@ -44,7 +44,7 @@ def database(server: PostgresServer) -> str:
 
 
 @pytest.fixture
-def url(postgres_server: PostgresServer) -> str:  # noqa: F811
+def url(postgres_server: PostgresServer) -> str:
     return database(postgres_server)
 
 
@@ -111,7 +111,7 @@ def test_every_entry_is_there_once_and_is_verified_there(path: Path, url: str) -
 
 def test_several_logs_and_destinations_are_told_apart(
     tmp_path: Path,
-    postgres_server: PostgresServer,  # noqa: F811
+    postgres_server: PostgresServer,
 ) -> None:
     one, two = database(postgres_server), database(postgres_server)
     for number in range(2):
@@ -406,7 +406,7 @@ def test_bad_destinations_are_one_sentence(tmp_path: Path) -> None:
 def test_what_witnesses_signed_is_shipped_too(
     tmp_path: Path,
     url: str,
-    moto: Bucket,  # noqa: F811
+    moto: Bucket,
 ) -> None:
     run("init", moto.url, "--retention", "1d")
     path, key, public = tmp_path / "audit.jsonl", tmp_path / "key", tmp_path / "vkey"
@@ -436,7 +436,7 @@ def test_what_witnesses_signed_is_shipped_too(
 
 def test_what_was_shipped_to_s3_is_verified_there_and_in_a_copied_folder(
     path: Path,
-    moto: Bucket,  # noqa: F811
+    moto: Bucket,
     tmp_path: Path,
 ) -> None:
     assert "keeps entries for 400d" in run("init", moto.url, "--retention", "400d")

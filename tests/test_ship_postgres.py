@@ -26,7 +26,6 @@ from hypothesis import strategies as st
 from servers_postgres import (
     PASSWORD,
     PostgresServer,
-    postgres_server,  # noqa: F401
     running_server,
 )
 
@@ -89,7 +88,7 @@ class Database:
 
 
 @pytest.fixture
-def database(postgres_server: PostgresServer) -> Iterator[Database]:  # noqa: F811
+def database(postgres_server: PostgresServer) -> Iterator[Database]:
     made = Database(postgres_server)
     yield made
     made.close()
@@ -303,7 +302,7 @@ def assert_columns_are_the_body(row: tuple[Any, ...]) -> None:
 
 
 @pytest.fixture(scope="module")
-def shared(postgres_server: PostgresServer) -> Iterator[Database]:  # noqa: F811
+def shared(postgres_server: PostgresServer) -> Iterator[Database]:
     made = Database(postgres_server)
     yield made
     made.close()
@@ -949,7 +948,7 @@ def test_init_says_what_it_did_and_can_be_repeated(database: Database):
         init(database.url, retention="forever")
 
 
-def test_the_printed_statements_are_what_init_runs(postgres_server: PostgresServer, tmp_path):  # noqa: F811
+def test_the_printed_statements_are_what_init_runs(postgres_server: PostgresServer, tmp_path):
     with psycopg.connect(postgres_server.url(), autocommit=True) as admin:
         admin.execute("CREATE DATABASE by_hand")
     file = postgres_server.folder / "statements.sql"
@@ -963,7 +962,7 @@ def test_the_printed_statements_are_what_init_runs(postgres_server: PostgresServ
 
 
 def test_the_catalog_that_is_compared_with_is_that_of_a_fresh_schema(
-    postgres_server: PostgresServer,  # noqa: F811
+    postgres_server: PostgresServer,
 ):
     """After a change of ``postgres.sql``: ``UPDATE=1 pytest -k catalog_that_is_compared``."""
     with psycopg.connect(postgres_server.url(), autocommit=True) as admin:
@@ -993,14 +992,14 @@ def test_a_role_that_may_create_roles_is_enough():
             boss.execute("ALTER TABLE chained_logging.entries DISABLE TRIGGER ALL")
 
 
-def test_an_encoding_that_cannot_hold_entries_is_refused(postgres_server: PostgresServer):  # noqa: F811
+def test_an_encoding_that_cannot_hold_entries_is_refused(postgres_server: PostgresServer):
     with psycopg.connect(postgres_server.url(), autocommit=True) as admin:
         admin.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
     with pytest.raises(Refused, match="encoding LATIN1"):
         init(postgres_server.url("latin"))
 
 
-def test_without_init_a_sentence_says_so(postgres_server: PostgresServer, records: list[Record]):  # noqa: F811
+def test_without_init_a_sentence_says_so(postgres_server: PostgresServer, records: list[Record]):
     with psycopg.connect(postgres_server.url(), autocommit=True) as admin:
         admin.execute("CREATE DATABASE bare")
     with contextlib.closing(PostgresDestination(postgres_server.url("bare"))) as destination:
@@ -1015,7 +1014,7 @@ def test_without_init_a_sentence_says_so(postgres_server: PostgresServer, record
         assert "gone, or was not made" in fault.reason
 
 
-def test_no_password_is_ever_shown(postgres_server: PostgresServer, records: list[Record]):  # noqa: F811
+def test_no_password_is_ever_shown(postgres_server: PostgresServer, records: list[Record]):
     secret = "s3cr3t%zz"
     shown = []
     for url in (

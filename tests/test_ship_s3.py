@@ -40,8 +40,6 @@ from chained_logging.sinks.checkpoint_file import checkpoint_path, read_checkpoi
 if TYPE_CHECKING:
     from servers_s3 import Bucket
 
-pytest_plugins = ("servers_s3",)
-
 
 @pytest.fixture
 def log(tmp_path: Path) -> Log:

@@ -31,8 +31,6 @@ from chained_logging.ship.digest import parse_digest
 if TYPE_CHECKING:
     from servers_s3 import Bucket
 
-pytest_plugins = ("servers_s3",)
-
 
 @pytest.fixture
 def log(tmp_path: Path) -> Log:
