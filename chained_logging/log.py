@@ -86,8 +86,8 @@ class AuditLog:
     :param checkpoint_interval: seconds after which it is, if there are new entries.
     :param heartbeat: seconds of silence after which the log writes an entry of its own, so that
         a cut tail shows as a gap: ``verify --max-gap``.
-    :param ship: where a thread of this process brings all entries, such as ``postgresql://…`` or
-        ``s3://…``; see :class:`chained_logging.ship.shipper.Shipper`. Of several processes one does.
+    :param ship: where a thread of this process brings all entries, ``postgresql://…`` or
+        ``s3://…`` (:class:`chained_logging.ship.shipper.Shipper`). One of several processes does.
     :raises OSError: if the log cannot be opened, or is not a log.
     :raises ValueError: for a key that is not the log's, and for a parameter that is none of the
         above.

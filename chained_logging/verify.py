@@ -905,26 +905,30 @@ class _Key:
 
 
 class _Tree:
-    """The roots of a growing tree: the peaks of RFC 6962's subtrees, largest first."""
+    """A growing tree: the complete subtrees of RFC 6962 that it consists of, each with its level.
 
-    def __init__(self) -> None:
-        self.size = 0
-        self.peaks: list[bytes] = []
+    One that begins later than at 0 is a part of a tree, which can be joined to what is before it.
+    """
 
-    def append(self, leaf: bytes) -> None:
-        size = self.size
-        while size & 1:
-            leaf = _sha256(b"\1" + self.peaks.pop() + leaf).digest()
-            size >>= 1
-        self.peaks.append(leaf)
-        self.size += 1
+    def __init__(self, begin: int = 0) -> None:
+        self.size = begin
+        self.nodes: list[tuple[int, bytes]] = []
+
+    def append(self, node: bytes, level: int = 0) -> None:
+        """Append a leaf, or a complete subtree of 2**level leaves."""
+        index, nodes = self.size >> level, self.nodes
+        self.size += 1 << level
+        while index & 1 and nodes and nodes[-1][0] == level:
+            node = _sha256(b"\1" + nodes.pop()[1] + node).digest()
+            index, level = index >> 1, level + 1
+        nodes.append((level, node))
 
     def root(self) -> bytes:
-        if not self.peaks:
+        if not self.nodes:
             return _sha256(b"").digest()
-        root = self.peaks[-1]
-        for peak in reversed(self.peaks[:-1]):
-            root = _sha256(b"\1" + peak + root).digest()
+        root = self.nodes[-1][1]
+        for _, node in reversed(self.nodes[:-1]):
+            root = _sha256(b"\1" + node + root).digest()
         return root
 
 
@@ -1185,6 +1189,8 @@ class _Chain:
         self.tree: _Tree | None = _Tree()  # None where the entries are not those of a whole log
         self.wanted: list[int] = []  # the sizes at which a checkpoint gives a root, largest first
         self.roots: dict[int, bytes] = {0: _Tree().root()}
+        self.subtrees: dict[int, list[tuple[int, bytes]]] = {}  # of a part, instead of roots
+        self.named: list[tuple[int, str, str]] = []  # of a part: what it says of keys
         self.keys: list[tuple[int, _Key]] = []  # each with the seq of the entry that names it
         self.revoked: list[str] = []
         self.max_gap: float | None = None
@@ -1298,12 +1304,20 @@ class _Chain:
         """Add an entry to the tree, as far as some checkpoint reaches."""
         if self.tree is None or not self.wanted:
             return
+        if self.goes_on and self.next is None:
+            self.tree = _Tree(seq)
+            while self.wanted and self.wanted[-1] <= seq:
+                self.wanted.pop()
         if seq != self.tree.size:
             self.tree = None
             return
         self.tree.append(leaf)
-        if self.tree.size == self.wanted[-1]:
-            self.roots[self.wanted.pop()] = self.tree.root()
+        if self.wanted and self.tree.size == self.wanted[-1]:
+            size = self.wanted.pop()
+            if self.goes_on:
+                self.subtrees[size] = list(self.tree.nodes)
+            else:
+                self.roots[size] = self.tree.root()
 
     def note_key(self, line: _Line) -> None:
         """Follow what the log says of its keys, and check the signature of an entry."""
@@ -1311,18 +1325,13 @@ class _Chain:
         named = entry["context"].get("public_key")
         own = (entry["actor_id"], entry["actor_type"]) == ("chained_logging", "system")
         if own and entry["action"] in _KEY_ACTIONS and named:
-            try:
-                key = _Key(str(named))
-            except _Bad as bad:
-                self.fault("key", line, "context", f"of the key that it names: {bad.reason}")
+            if not self.name_key(line, seq, entry["action"], str(named)):
                 return
-            if (entry["action"] == "key.rotate") == bool(self.keys):
-                self.keys.append((seq, key))
-            else:
-                self.fault("key", line, "action", "a key cannot be named like this here")
-        if own and entry["action"] == "key.revoke":
-            self.revoked.append(str(entry["resource_id"]))
-        if line.signature:
+        elif own and entry["action"] == "key.revoke":
+            self.name_key(line, seq, entry["action"], str(entry["resource_id"]))
+        if line.signature and self.goes_on:  # which key it was then, a part cannot know
+            self.fault("signature", line, "signature", "it is not checked here")
+        elif line.signature:
             # An entry that names a new key is signed with the old one.
             key_then = next((k for at, k in reversed(self.keys) if at < seq or not seq), None)
             message = b"chained-logging entry v1\n" + (line.hash or "").encode() + b"\n"
@@ -1331,6 +1340,25 @@ class _Chain:
                 self.report.unchecked_signatures += 1
             elif not holds:
                 self.fault("signature", line, "signature", "its signature is not of the log's key")
+
+    def name_key(self, line: _Line, seq: int, action: str, named: str) -> bool:
+        """Take up a key, or its revocation, and say whether it can be one."""
+        if self.goes_on:
+            self.named.append((seq, action, named))
+            return True
+        if action == "key.revoke":
+            self.revoked.append(named)
+            return True
+        try:
+            key = _Key(named)
+        except _Bad as bad:
+            self.fault("key", line, "context", f"of the key that it names: {bad.reason}")
+            return False
+        if (action == "key.rotate") == bool(self.keys):
+            self.keys.append((seq, key))
+        else:
+            self.fault("key", line, "action", "a key cannot be named like this here")
+        return True
 
     def note_time(self, line: _Line) -> None:
         """Name a silence: by the time in the id, which the log gave, not the caller."""
@@ -1377,10 +1405,10 @@ class _Chain:
         self.links = (line.hash or "", line.own)
 
     def begin(self, line: _Line, seq: int) -> None:
-        if self.goes_on or seq or self.from_hash is not None:
-            self.tree = None
         if self.goes_on:
             return
+        if seq or self.from_hash is not None:
+            self.tree = None
         if self.from_hash is not None:
             if line.prev != self.from_hash:
                 reason = "it does not follow the hash given with --from-hash"
@@ -1480,13 +1508,10 @@ def verify(
         files = [] if stream else _in_order(_with_segments(names))
         notes = list(_gather(chain, names, [os.fspath(path) for path in checkpoints], stream))
         chain.wanted = sorted({note.size for note in notes if note.size}, reverse=True)
-        if jobs > 1 and not (notes or pin or chain.max_gap or stream or witnesses):
-            whole = _verify_in_parts(files, jobs, from_hash, to_hash, careful)
-            if whole is not None:
-                return whole
-        for path in files:
-            report.files.append(path)
-            _read_into(chain, path, progress=progress)
+        if not (jobs > 1 and max_gap is None and _verify_in_parts(chain, files, jobs)):
+            for path in files:
+                report.files.append(path)
+                _read_into(chain, path, progress=progress)
         if stream is not None:
             report.files.append(stream.name)
             for block in stream.blocks():
@@ -1778,40 +1803,61 @@ def _in_order(paths: list[str]) -> list[str]:
 _PART = 1 << 22  # what is smaller is not worth a process
 
 
-def _verify_in_parts(
-    files: list[str], jobs: int, from_hash: str | None, to_hash: str | None, careful: bool
-) -> Report | None:
-    """Return the report of a log that is intact, or None where one process must look."""
+def _verify_in_parts(chain: _Chain, files: list[str], jobs: int) -> bool:
+    """Follow a chain that is intact, and say whether it is: else one process must look."""
     parts = _parts(files, jobs)
     if len(parts) < 2 or not sys.executable or not os.path.isfile(__file__):
-        return None
-    options = {"to_hash": to_hash, "careful": careful}
-    tasks = [{"from_hash": from_hash, "first": True, **parts[0], **options}]
-    tasks += [{"first": False, **part, **options} for part in parts[1:]]
+        return False
+    options = {"to_hash": chain.to_hash, "careful": chain.careful, "wanted": chain.wanted}
+    tasks = [{**part, **options} for part in parts]
     with ThreadPoolExecutor(jobs) as pool:
         found = list(pool.map(_start_part, tasks))
-    whole = found[0]
-    if whole is None:
-        return None
-    for part in found[1:]:
-        if (
-            part is None
-            or whole.last_seq is None
-            or part.first_seq != whole.last_seq + 1
-            or part.first_prev_hash != whole.last_hash
+    joined, tree = _Chain(Report()), _Tree()
+    whole = joined.report
+    for number, part in enumerate(found):
+        if part is None:
+            return False
+        report = Report(**part["report"])
+        if number and (
+            whole.last_seq is None
+            or report.first_seq != whole.last_seq + 1
+            or report.first_prev_hash != whole.last_hash
         ):
-            return None
-        whole.entries += part.entries
-        whole.incomplete += part.incomplete
-        whole.oversize += part.oversize
-        whole.last_seq, whole.last_hash = part.last_seq, part.last_hash
-        whole.last_timestamp = part.last_timestamp
-        if part.anchored:
-            whole.anchored, whole.anchored_seq = True, part.anchored_seq
-    if to_hash is not None and not whole.anchored:
-        return None
-    whole.files, whole.status = files, "intact"
-    return whole
+            return False
+        if number == 0:
+            begins = report.first_prev_hash == (chain.from_hash or GENESIS)
+            if not begins or (chain.from_hash is None and report.first_seq):
+                return False
+            whole = joined.report = report
+        else:
+            whole.entries += report.entries
+            whole.incomplete += report.incomplete
+            whole.oversize += report.oversize
+            whole.last_seq, whole.last_hash = report.last_seq, report.last_hash
+            whole.last_timestamp = report.last_timestamp
+            if report.anchored:
+                whole.anchored, whole.anchored_seq = True, report.anchored_seq
+        for seq, action, named in part["named"]:
+            joined.name_key(_Line("", 0, seq=seq), seq, action, named)
+        if whole.starts_at_genesis:
+            for size, nodes in part["subtrees"].items():
+                joined.roots[int(size)] = _joined(tree, nodes).root()
+            tree = _joined(tree, part["nodes"])
+    if whole.fault_count or (chain.to_hash is not None and not whole.anchored):
+        return False
+    chain.report.__dict__.update(whole.__dict__, files=files)
+    chain.roots, chain.tree = joined.roots, tree if whole.starts_at_genesis else None
+    chain.keys, chain.revoked = joined.keys, joined.revoked
+    return True
+
+
+def _joined(tree: _Tree, nodes: list[tuple[int, str]]) -> _Tree:
+    """Return a tree with what a part adds to it."""
+    result = _Tree(tree.size)
+    result.nodes = list(tree.nodes)
+    for level, node in nodes:
+        result.append(bytes.fromhex(node), level)
+    return result
 
 
 def _parts(files: list[str], jobs: int) -> list[dict[str, Any]]:
@@ -1837,26 +1883,35 @@ def _line_start(path: str, near: int) -> int | None:
     return near + at + 1 if at >= 0 else None
 
 
-def _start_part(task: dict[str, Any]) -> Report | None:
-    command = [sys.executable, "-I", "-S", __file__, "--part", json.dumps(task)]
-    # This interpreter with this file: nothing of it comes from the log but names as arguments.
+def _start_part(task: dict[str, Any]) -> dict[str, Any] | None:
+    command = [sys.executable, "-I", "-S", __file__, "--part"]
+    # This interpreter with this file: nothing of the log is an argument.
     done = subprocess.run(  # noqa: S603
-        command, stdin=subprocess.DEVNULL, capture_output=True, check=False
+        command, input=json.dumps(task).encode(), capture_output=True, check=False
     )
-    try:
-        return Report(**json.loads(done.stdout)) if done.returncode == 0 else None
-    except (TypeError, ValueError):
+    if done.returncode:
         return None
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def _verify_part(task: dict[str, Any]) -> int:
     report = Report()
-    chain = _Chain(
-        report, None, task.get("from_hash"), task["to_hash"], task["careful"], not task["first"]
-    )
+    chain = _Chain(report, None, None, task["to_hash"], task["careful"], goes_on=True)
+    chain.wanted = task["wanted"]
     _read_into(chain, task["path"], task["start"], task["end"])
     chain.end()
-    print(json.dumps(asdict(report)))
+
+    def text(nodes: list[tuple[int, bytes]]) -> list[tuple[int, str]]:
+        return [(level, node.hex()) for level, node in nodes]
+
+    found = {
+        "report": asdict(report),
+        "named": chain.named,
+        "nodes": text(chain.tree.nodes if chain.tree else []),
+        "subtrees": {size: text(nodes) for size, nodes in chain.subtrees.items()},
+    }
+    print(json.dumps(found))
     return 0 if report.entries and not report.fault_count else 1
 
 
@@ -1981,7 +2036,7 @@ def main(argv: list[str] | None = None, stores: Stores | None = None) -> int:
     parser.add_argument("--careful", action="store_true", help="check each line the slow way")
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["--part"]:  # a process that --jobs started
-        return _verify_part(json.loads(argv[1]))
+        return _verify_part(json.load(sys.stdin))
     try:
         options = parser.parse_args(argv)
         if bool(options.log) == bool(options.proof):
@@ -2035,9 +2090,10 @@ def _run(options: argparse.Namespace, stores: Stores) -> int:
     """Check files as one log, and each log of each store by itself."""
     files = [log for log in options.log if "://" not in log]
     worst = 0
+    found: list[Fault] = []
+    behind = None
     try:
         if files:
-            found, behind = [], None
             if options.against:
                 found, behind = stores.differences(files[0], options.against, options.origin)
             worst = _check(options, files, None, found, behind)

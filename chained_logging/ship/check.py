@@ -8,6 +8,7 @@ from pathlib import Path
 from chained_logging import chain
 from chained_logging.entry import AuditEntry
 from chained_logging.ship import Destination, destination_name, open_destination
+from chained_logging.ship.place import read_place
 from chained_logging.sinks import Record, open_sink
 from chained_logging.verify import MAX_FAULTS, Fault, Stores, Stream
 
@@ -42,7 +43,12 @@ class CentralStores(Stores):
         name = origin or str(AuditEntry(first.body, first.hash).context.get("origin"))
         destination = open_destination(url)
         try:
-            return compare(sink.records(), destination.records(name), destination_name(url))
+            remember = getattr(destination, "remember", None)
+            if remember is not None:
+                remember(name, read_place(Path(log), destination_name(url)).memory)
+            shown = destination_name(url)
+            faults, behind = compare(sink.records(), destination.records(name), shown)
+            return faults + destination.inspect(name), behind
         finally:
             destination.close()
 

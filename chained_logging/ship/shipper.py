@@ -12,6 +12,7 @@ destination that holds another history, or less than it did.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import threading
@@ -78,6 +79,8 @@ class Shipper:
         self.interval = interval
         self.on_alert = on_alert
         self.on_progress = on_progress
+        for url in destinations:
+            open_destination(url, signer=signer).close()  # whether it can be one, said at once
         names = [destination_name(url) for url in destinations]
         if len(set(names)) < len(names):
             raise ValueError("a destination is named twice")
@@ -141,11 +144,13 @@ class Shipper:
 def status(log: AuditLog, place: Place) -> dict[str, Any]:
     """Return how far a destination is behind a log; see :func:`chained_logging.ship.place.lag`."""
     last = log.durable_head().seq
-    waiting = next(log.records(place.seq + 1), None) if place.seq < last else None
     made = None
-    if waiting is not None:
-        at = waiting.body.rfind(b'"id":"', 0, waiting.body.rfind(b'"ip_address":'))
-        made = (uuid.UUID(waiting.body[at + 6 : at + 42].decode()).int >> 80) / 1000
+    # A broken log has a line here that is no entry: when it was made cannot be told.
+    with contextlib.suppress(ValueError):
+        waiting = next(log.records(place.seq + 1), None) if place.seq < last else None
+        if waiting is not None:
+            at = waiting.body.rfind(b'"id":"', 0, waiting.body.rfind(b'"ip_address":'))
+            made = (uuid.UUID(waiting.body[at + 6 : at + 42].decode()).int >> 80) / 1000
     return lag(log.path, place, last, made)
 
 
@@ -167,13 +172,14 @@ class _Route:
             Retrying,
             retry_if_exception_type,
             stop_after_delay,
-            wait_exponential_jitter,
+            wait_exponential,
+            wait_random,
         )
 
         retrying = Retrying(
             retry=retry_if_exception_type(DestinationError),
             stop=stop_after_delay(max(0.0, deadline - time.monotonic())),
-            wait=wait_exponential_jitter(initial=0.2, max=10),
+            wait=wait_exponential(multiplier=0.2, max=10) + wait_random(0, 0.5),
             reraise=True,
         )
         try:
@@ -182,7 +188,7 @@ class _Route:
                 return
             self.place = read_place(self.shipper.log.path, self.name)
             retrying(self._guarded, True)
-        except OSError as error:
+        except Exception as error:  # in a thread: the place tells, and nobody else would
             self._failed(error)
         finally:
             self._close()
@@ -255,7 +261,7 @@ class _Route:
         self._destination.tend(log.origin)
         memory = getattr(self._destination, "place", None)
         if memory is not None and memory != self.place.memory:
-            self.place.memory = memory
+            self.place.memory = dict(memory)
             write_place(log.path, self.place)
 
     def _compare(self, there: Head, until: Head) -> None:
