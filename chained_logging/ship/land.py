@@ -43,7 +43,6 @@ _log = logging.getLogger("chained_logging.ship")
 
 _ROUND_BYTES: Final = 32 << 20  # compressed; what a landing holds at a time, about
 _FETCH: Final = 64  # messages of a partition at a time
-_ACK_WAIT: Final = 120.0  # seconds until a message that a dead landing held comes again
 _TRIES: Final = 10  # of a message that comes too early, until the stream itself is searched
 _TEND_EVERY: Final = 10.0
 _LOOK_EVERY: Final = 60.0  # seconds between two looks at how old the oldest message is
@@ -61,6 +60,7 @@ class Landing:
     :param opener: returns the destination, anew after each failure.
     :param partitions: which ones; by default all.
     :param patience: seconds for which a batch that comes too early waits for those before it.
+    :param ack_wait: seconds after which what a landing that died held is given to another one.
     :param on_alert: called with a sentence when somebody must look; it is logged as critical to
         ``chained_logging.ship`` too.
     :raises ValueError: if the URL names no stream.
@@ -74,6 +74,7 @@ class Landing:
         *,
         partitions: Sequence[int] | None = None,
         patience: float = 30.0,
+        ack_wait: float = 120.0,
         on_alert: Callable[[str], None] | None = None,
     ) -> None:
         import tenacity  # noqa: F401 -- said here and not after an hour
@@ -81,6 +82,7 @@ class Landing:
         self._stream = Connection(source)
         self._opener = opener
         self._wanted = partitions
+        self._ack_wait = ack_wait
         self._delay = patience / _TRIES
         self._on_alert = on_alert
         self._destination: Destination | None = None
@@ -464,9 +466,24 @@ class Landing:
         }
 
     def _waiting(self) -> int:
+        """Return how many partitions hold something that was not acknowledged.
+
+        The stream's leader is asked what is there: in a cluster a consumer may hear of it later.
+        """
+        import nats.js.errors
+
         self._open()
-        infos = [self._stream.ask(pull.consumer_info()) for pull in self._pulls]
-        return sum((info.num_pending or 0) + (info.num_ack_pending or 0) for info in infos)
+        count = 0
+        for pull in self._pulls:
+            info = self._stream.ask(pull.consumer_info())
+            try:
+                last = self._stream.ask(
+                    self._stream.js.get_msg(self._stream.stream, subject=info.config.filter_subject)
+                )
+            except nats.js.errors.NotFoundError:
+                continue
+            count += (info.ack_floor.stream_seq if info.ack_floor else 0) < (last.seq or 0)
+        return count
 
     def _oldest(self) -> float:
         """Return the age in seconds of the oldest message that is not landed."""
@@ -529,7 +546,7 @@ class Landing:
             durable_name=name,
             filter_subject=f"{stream}.{partition}.*",
             ack_policy=AckPolicy.EXPLICIT,
-            ack_wait=_ACK_WAIT,
+            ack_wait=self._ack_wait,
             max_deliver=-1,
             max_ack_pending=20_000,
         )
@@ -568,11 +585,10 @@ async def _take(
     taken: list[Msg] = []
     size = 0
     end = time.monotonic() + seconds
-    while True:
+    while pulls and size < _ROUND_BYTES and time.monotonic() < end:
         lists = await asyncio.gather(*(some(pull) for pull in pulls))
-        taken += (raw for few in lists for raw in few)
-        size += sum(len(raw.data) for few in lists for raw in few)
-        if size > _ROUND_BYTES:
-            return taken, True
-        if not any(lists) or time.monotonic() > end:
-            return taken, any(len(few) == _FETCH for few in lists)
+        for few in lists:
+            taken += few
+            size += sum(len(raw.data) for raw in few)
+        pulls = [pull for pull, few in zip(pulls, lists, strict=True) if len(few) == _FETCH]
+    return taken, bool(pulls)

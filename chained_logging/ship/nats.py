@@ -375,16 +375,24 @@ class Connection:
         async def trouble(error: Exception) -> None:
             self._trouble = f" ({error})"
 
-        await client.connect(
-            self._servers,
-            error_cb=trouble,
-            allow_reconnect=False,
-            connect_timeout=5,
-            ping_interval=20,
-            max_outstanding_pings=2,
-            name="chained_logging",
-            **options,
-        )
+        try:
+            await client.connect(
+                self._servers,
+                error_cb=trouble,
+                allow_reconnect=False,
+                max_reconnect_attempts=1,  # of each server, in this one call
+                reconnect_time_wait=0.1,
+                connect_timeout=5,
+                ping_interval=20,
+                max_outstanding_pings=2,
+                name="chained_logging",
+                **options,
+            )
+        except BaseException:
+            transport = client._transport  # which connect() leaves open
+            if transport is not None:
+                transport.close()
+            raise
         return client
 
     def stream_config(self, name: str) -> StreamConfig | None:
