@@ -381,7 +381,7 @@ class Connection:
                 error_cb=trouble,
                 allow_reconnect=False,
                 max_reconnect_attempts=1,  # of each server, in this one call
-                reconnect_time_wait=0.1,
+                reconnect_time_wait=0,
                 connect_timeout=5,
                 ping_interval=20,
                 max_outstanding_pings=2,
@@ -391,7 +391,7 @@ class Connection:
         except BaseException:
             transport = client._transport  # which connect() leaves open
             if transport is not None:
-                transport.close()
+                transport.close()  # type: ignore[no-untyped-call]
             raise
         return client
 
