@@ -9,6 +9,7 @@ import contextlib
 import datetime as dt
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -120,6 +121,74 @@ def _event(line: bytes | None) -> dict[str, Any]:
     if not isinstance(event, dict):
         raise ValueError("is not a JSON object")
     return event
+
+
+@cli.command()
+@click.argument("log", type=click.Path(dir_okay=False))
+@click.option("--socket", "socket_path", type=click.Path(), required=True, help="Listen here.")
+@click.option("--mode", default="600", help="The socket's mode, in octal: 660 for a group.")
+@click.option("--http", metavar="ADDRESS:PORT", help="Listen here too; loopback only.")
+@click.option("--token-file", type=click.Path(dir_okay=False), help="Its first line is the token.")
+@click.option("--connections", type=click.IntRange(min=1), default=128, help="At once.")
+@click.option("--timeout", type=click.FloatRange(min=0.1), default=30.0, help="For slow clients.")
+@click.option("--strict", is_flag=True, help="Refuse an event with a missing or invalid field.")
+@click.option("--fsync", is_flag=True, help="Answer once the disk has the entry.")
+@click.option("--origin", help="The name of a new log.")
+@click.option("--key", "key_file", type=click.Path(dir_okay=False), help="Sign checkpoints.")
+@click.option("--passphrase-file", type=click.Path(dir_okay=False), help="Of the key.")
+def collect(
+    log: str,
+    socket_path: str,
+    mode: str,
+    http: str | None,
+    token_file: str | None,
+    connections: int,
+    timeout: float,
+    strict: bool,
+    fsync: bool,
+    origin: str | None,
+    key_file: str | None,
+    passphrase_file: str | None,
+) -> None:
+    """Append what other programs send to a Unix socket to LOG, until SIGTERM.
+
+    A line of JSON is an event, and is answered by a line once it is stored: docs/collector.md.
+    """
+    from chained_logging.collector import Collector, read_token
+
+    if not re.fullmatch("0?[0-7]{3}", mode):
+        raise click.UsageError("--mode is three octal digits, such as 660")
+    address = None
+    if http is not None:
+        host, _, port = http.rpartition(":")
+        if not re.fullmatch("[0-9]{1,5}", port):
+            raise click.UsageError("--http is an address and a port, such as 127.0.0.1:8181")
+        if token_file is None:
+            raise click.UsageError("--http needs a --token-file")
+        address = (host.strip("[]"), int(port))
+    token = read_token(token_file) if token_file else None
+    with AuditLog(
+        log,
+        durability="fsync" if fsync else "os",
+        on_failure="raise",
+        strict=strict,
+        origin=origin,
+        key=_load_key(key_file, passphrase_file) if key_file else None,
+    ) as audit:
+        collector = Collector(
+            audit,
+            socket_path,
+            mode=int(mode, 8),
+            http=address,
+            token=token,
+            connections=connections,
+            timeout=timeout,
+        )
+        click.echo(f"collecting on {printable(socket_path)}", err=True)
+        if address:
+            port_used = collector.http_address[1]
+            click.echo(f"collecting on http://{host}:{port_used}/v1/events", err=True)
+        collector.run()
 
 
 @cli.command(

@@ -118,6 +118,7 @@ def draft(
     result: str = "success",
     strict: bool = False,
     own: bool = False,
+    redact: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
 ) -> Draft:
     """Return the entry that an event makes.
 
@@ -128,10 +129,15 @@ def draft(
     :param result: the result, where `event` names none.
     :param own: whether the log says this of itself. Nobody else may bear its name: a verifier
         believes such an entry when it names a key.
+    :param redact: takes secrets out of the event: see :mod:`chained_logging.redact`.
     :raises InvalidEntry: with `strict`, if a field is missing or not valid.
     """
+    if redact is not None:
+        if action is not None and event.get("action") is None:
+            event = {**event, "action": action}
+        event = _redacted(event, redact)
     given: dict[str, Any] = {
-        "action": action,
+        "action": action if redact is None else None,
         "actor_id": None,
         "actor_type": "user",
         "ip_address": None,
@@ -141,7 +147,7 @@ def draft(
     }
     context: dict[str, Any] = {}
     for key, value in event.items():
-        name = _FIELD_OF.get(key)
+        name = FIELD_OF.get(key)
         if name is None:
             context[key] = value
         elif value is None:
@@ -196,6 +202,16 @@ def draft(
 
 
 _STRINGS: Final = frozenset({str})
+
+
+def _redacted(
+    event: Mapping[str, Any], redact: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+) -> Mapping[str, Any]:
+    try:
+        return redact(event)
+    except Exception as error:  # a caller's own: the event is kept, and nothing that was not seen
+        kept = {key: "[redacted]" for key in event if FIELD_OF.get(key, "") in _REQUIRED}
+        return {**kept, "redaction_failed": values.type_name(error)}
 
 
 # --- The rules: each takes a value as given and returns what Draft.fields holds, or raises
@@ -340,7 +356,7 @@ def _resource(given: dict[str, Any], value: Any) -> None:
 
 # Where an event's key goes. Under "" is what is not kept under its own name: `context`, which is
 # merged, and what a capture puts into an event for its own use.
-_FIELD_OF: Final[Mapping[Any, str]] = {
+FIELD_OF: Final[Mapping[Any, str]] = {
     **{name: name for name in _RULES},
     "actor": "actor_id",
     "user_id": "actor_id",

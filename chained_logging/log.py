@@ -14,7 +14,7 @@ import time
 import uuid
 import warnings
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
@@ -24,6 +24,7 @@ from chained_logging.entry import OURSELVES, AuditEntry, AuditId, Draft, draft
 from chained_logging.group_commit import GroupCommit, SyncGate
 from chained_logging.lock import FileLock
 from chained_logging.notes import Signer
+from chained_logging.redact import Redactor
 from chained_logging.sinks import (
     EMPTY,
     Head,
@@ -43,6 +44,7 @@ POLICIES: Final = ("continue", "raise")
 SIGNING: Final = ("checkpoint", "each")
 _OURSELVES: Final = {"actor_id": OURSELVES, "actor_type": "system"}
 _MEMORY_LIMIT: Final = 10_000
+_REDACTOR: Final = Redactor()
 KEY_ACTIONS: Final = ("log.open", "key.add", "key.rotate")
 """Entries that name the log's public key from there on."""
 
@@ -88,6 +90,9 @@ class AuditLog:
         a cut tail shows as a gap: ``verify --max-gap``.
     :param ship: where a thread of this process brings all entries, ``postgresql://…`` or
         ``s3://…`` (:class:`chained_logging.ship.shipper.Shipper`). One of several processes does.
+    :param redact: takes secrets out of each event before anything else: by default a
+        :class:`chained_logging.redact.Redactor`. Or one of your own, or any callable that takes
+        the event and returns what shall be stored of it; None for none.
     :raises OSError: if the log cannot be opened, or is not a log.
     :raises ValueError: for a key that is not the log's, and for a parameter that is none of the
         above.
@@ -114,6 +119,7 @@ class AuditLog:
         checkpoint_interval: float = 10.0,
         heartbeat: float | None = None,
         ship: str | Sequence[str] = (),
+        redact: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = _REDACTOR,
     ) -> None:
         if durability not in DURABILITIES:
             raise ValueError(f"durability is 'os' or 'fsync', not {durability!r}")
@@ -152,6 +158,7 @@ class AuditLog:
         self._heartbeat = heartbeat
         self._ship_to = [ship] if isinstance(ship, str) else list(ship)
         self._shipper: Shipper | None = None
+        self.redact: Final = redact
         self._last_error: str | None = None
         self._closed = self._released = False
         self._start_afresh()
@@ -191,7 +198,8 @@ class AuditLog:
         :raises OSError: if it cannot be written, with ``on_failure="raise"``.
             Otherwise the entry returned has no ``seq`` and no ``hash`` yet.
         """
-        return self._append([draft({"action": action, **fields}, strict=self.strict)])[0]
+        event = {"action": action, **fields}
+        return self._append([draft(event, strict=self.strict, redact=self.redact)])[0]
 
     def append_many(self, events: Iterable[Mapping[str, Any]]) -> list[AuditEntry]:
         """Append several entries that follow one another, all or none, in one write.
@@ -202,7 +210,8 @@ class AuditLog:
         :param events: fields by name or alias, as :meth:`append` takes them.
         :raises: as :meth:`append`.
         """
-        return self._append([draft(event, strict=self.strict) for event in events])
+        strict, redact = self.strict, self.redact
+        return self._append([draft(event, strict=strict, redact=redact) for event in events])
 
     def _append(self, drafts: list[Draft]) -> list[AuditEntry]:
         if not drafts:
@@ -229,7 +238,7 @@ class AuditLog:
             the event is kept all the same, and it is for the capture to say so
             without breaking the caller.
         """
-        entry = draft(event, action=action, result=result, strict=self.strict)
+        entry = draft(event, action=action, result=result, strict=self.strict, redact=self.redact)
         self._store((entry,))
         return entry.id
 
@@ -689,6 +698,11 @@ class AuditLog:
             finally:
                 self._file_lock.release()
                 self._writing = False
+
+    @property
+    def last_seq(self) -> int:
+        """The ``seq`` of the last entry that was found at the opening, or written here since."""
+        return self._seq
 
     def stats(self) -> dict[str, Any]:
         """Return counters since this log was opened in this process, for a health endpoint.

@@ -11,7 +11,8 @@ For an auditor: copy this file to any computer with Python 3.9 or later and run 
 
 A log is a JSON Lines file (also compressed with gzip), an SQLite database, or several files that
 hold one chain, named in any order; sealed segments beside a log are found by its name. What a file
-is, is seen from its content, not from its name.
+is, is seen from its content, not from its name. A folder stands for each log in it and below, such
+as a copy of what was shipped to S3.
 Nothing is written and nothing is sent anywhere.
 
 The exit code is 0 if the log is intact, 1 if it was tampered with or is not whole, and 2 if it
@@ -560,7 +561,7 @@ def _check_regular(path: str) -> None:
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
-            raise _Unchecked(f"{path} is a directory: name the files in it")
+            raise _Unchecked(f"{path} is a directory")
         if not stat.S_ISREG(mode):
             raise _Unchecked(f"{path} is not a regular file")
         if not os.access(path, os.R_OK):
@@ -1477,6 +1478,7 @@ def verify(
     timestamp_roots: bytes | None = None,
     stream: Stream | None = None,
     also: Iterable[Fault] = (),
+    beside: Sequence[str] = (),
 ) -> Report:
     """Check a log, or several files that hold one chain, in any order.
 
@@ -1494,6 +1496,7 @@ def verify(
     :param witness_keys: keys of witnesses that must have cosigned, each as a ``vkey``.
     :param timestamp_roots: certificates in PEM of authorities, one of which must have timestamped.
     :param stream: a log that is no file, instead of `paths`.
+    :param beside: files with the log's own checkpoints, other than those found by its name.
     :param also: what somebody else found: how a central store differs, or what is wrong with it.
     :returns: a report; its ``status`` is ``unchecked``, with a ``reason``, where
         nothing could be checked. Nothing is raised for what a file holds.
@@ -1506,7 +1509,8 @@ def verify(
         witnesses = [_Key(text, 4) for text in witness_keys]
         names = [os.fspath(path) for path in paths]
         files = [] if stream else _in_order(_with_segments(names))
-        notes = list(_gather(chain, names, [os.fspath(path) for path in checkpoints], stream))
+        outside = [os.fspath(path) for path in checkpoints]
+        notes = list(_gather(chain, names, outside, beside, stream))
         chain.wanted = sorted({note.size for note in notes if note.size}, reverse=True)
         if not (jobs > 1 and max_gap is None and _verify_in_parts(chain, files, jobs)):
             for path in files:
@@ -1561,7 +1565,11 @@ def verify(
 
 
 def _gather(
-    chain: _Chain, logs: list[str], outside: list[str], stream: Stream | None
+    chain: _Chain,
+    logs: list[str],
+    outside: list[str],
+    beside: Sequence[str],
+    stream: Stream | None,
 ) -> Iterator[_Note]:
     """Yield the checkpoints beside the logs, and those that were kept elsewhere."""
     for path in outside:
@@ -1575,10 +1583,11 @@ def _gather(
                 raise _Unchecked(f"{path}, note {number}: {bad.reason}") from None
         if not found:
             raise _Unchecked(f"{path} holds no checkpoint")
-    beside = [(log, _notes_beside(log)) for log in logs]
+    own = [(log, _notes_beside(log)) for log in logs]
+    own += [(path, _notes_in(path)) for path in beside]
     if stream is not None:
-        beside.append((stream.name, ((n, *pair) for n, pair in enumerate(stream.notes, 1))))
-    for log, notes in beside:
+        own.append((stream.name, ((n, *pair) for n, pair in enumerate(stream.notes, 1))))
+    for log, notes in own:
         for number, data, timestamp in notes:
             try:
                 yield _Note(data, log, timestamp=timestamp)
@@ -1767,6 +1776,35 @@ def _with_segments(paths: list[str]) -> list[str]:
         if not beside or os.path.lexists(path):  # a crash may have left segments alone
             found.append(path)
         found += [os.path.join(folder, name) for name in beside if suffix]
+    return found
+
+
+_LOG_NAME = re.compile(r"(.*?)(\.[0-9]{20})?(\.(?:jsonl|ndjson|db|sqlite3?)(?:\.gz)?)", re.ASCII)
+
+
+def _logs_in(folder: str) -> list[tuple[list[str], list[str]]]:
+    """Return each log in a folder and below: its files, and files with its checkpoints.
+
+    :raises _Unchecked: if there is none.
+    """
+    logs: dict[tuple[str, str], list[str]] = {}
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            match = _LOG_NAME.fullmatch(name)
+            if match is not None:
+                # In a folder "segments", as in S3, all files are of one log.
+                log = "" if os.path.basename(place) == "segments" else match[1]
+                logs.setdefault((place, log), []).append(os.path.join(place, name))
+    if not logs:
+        raise _Unchecked(f"there is no log in {folder}")
+    found = []
+    for (place, log), files in logs.items():
+        notes = os.path.join(os.path.dirname(place), "checkpoints")
+        beside = []
+        if not log and os.path.isdir(notes):
+            beside = [os.path.join(notes, name) for name in sorted(os.listdir(notes))]
+        found.append((files, beside))
     return found
 
 
@@ -1987,8 +2025,8 @@ class Stores:
         """Yield each log that a store holds, and what is wrong with the store."""
         raise _Unchecked(f"{url} is central storage: the command chained-logging verify reads it")
 
-    def differences(self, log: str, url: str, origin: str | None) -> tuple[list[Fault], int]:
-        """Return how a store differs from a log, and how many entries it is behind."""
+    def differences(self, log: str, url: str, origin: str | None) -> tuple[list[Fault], int, str]:
+        """Return how a store differs from a log, how far it is behind, and its name."""
         raise _Unchecked(f"{url} is central storage: the command chained-logging verify reads it")
 
 
@@ -2088,15 +2126,20 @@ _VKEY = r"[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+={0,2}"
 
 def _run(options: argparse.Namespace, stores: Stores) -> int:
     """Check files as one log, and each log of each store by itself."""
-    files = [log for log in options.log if "://" not in log]
+    folders = [log for log in options.log if os.path.isdir(log)]
+    files = [log for log in options.log if "://" not in log and log not in folders]
     worst = 0
     found: list[Fault] = []
-    behind = None
+    compared = None
     try:
         if files:
             if options.against:
-                found, behind = stores.differences(files[0], options.against, options.origin)
-            worst = _check(options, files, None, found, behind)
+                found, behind, name = stores.differences(files[0], options.against, options.origin)
+                compared = f"compared with {name}, which is {behind:,} entries behind"
+            worst = _check(options, files, None, found, compared)
+        for folder in folders:
+            for log, beside in _logs_in(folder):
+                worst = max(worst, _check(options, log, None, beside=beside))
         for url in options.log:
             if "://" in url:
                 for stream, faults in stores.streams(url, options.origin):
@@ -2112,7 +2155,8 @@ def _check(
     files: list[str],
     stream: Stream | None,
     also: Iterable[Fault] = (),
-    behind: int | None = None,
+    compared: str | None = None,
+    beside: Sequence[str] = (),
 ) -> int:
     started, found = time.monotonic(), 0
 
@@ -2154,6 +2198,7 @@ def _check(
         timestamp_roots=roots,
         stream=stream,
         also=also,
+        beside=beside,
     )
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)
@@ -2162,10 +2207,10 @@ def _check(
     elif not (options.quiet and report.intact):
         out = sys.stderr if report.status == "unchecked" else sys.stdout
         lines = _summary(report)
-        if behind is not None:
-            lines.append(f"  compared with {options.against}, which is {behind:,} entries behind")
-        if stream is not None:
-            lines[0] += f": {stream.name}"
+        if compared is not None:
+            lines.append(f"  {compared}")
+        if stream is not None or beside or any(os.path.isdir(log) for log in options.log):
+            lines[0] += f": {stream.name if stream else files[0]}"
         for line in lines:
             print(_shown(line), file=out)
     sys.stdout.flush()

@@ -23,6 +23,8 @@ from typing import Any
 
 import pytest
 
+psutil = pytest.importorskip("psutil", reason="pgserver is not installed, nor what it needs")
+
 PASSWORD = "k7-hush/hush@%"
 """Of every role that tests log in as. It needs escaping in a URL, and must be shown nowhere."""
 
@@ -87,7 +89,7 @@ class PostgresServer:
                 preexec_fn=_die_with_parent, **self._user,
             )  # fmt: skip
         deadline = time.monotonic() + 60
-        ready = ["pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        ready = ["pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres"]
         while True:
             with contextlib.suppress(RuntimeError):
                 self.run(*ready)
@@ -99,13 +101,15 @@ class PostgresServer:
     def kill(self) -> None:
         """Kill every process of it with SIGKILL, in the middle of whatever it does."""
         assert self._process is not None
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        pids = [int(pid) for pid in children.read_text().split()]
-        self._process.kill()
+        self._process.send_signal(signal.SIGSTOP)  # it starts no other meanwhile
+        children = psutil.Process(self._process.pid).children(recursive=True)
+        for process in (self._process, *children):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         self._process.wait()
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        # The next server does not start while one of them still holds the shared memory.
+        while any(map(_runs, children)):
+            time.sleep(0.005)
 
     def stop(self) -> None:
         """Stop it at once: what it would have to write is thrown away."""
@@ -118,6 +122,13 @@ class PostgresServer:
         """Return the URL of a database for one who knows the password."""
         secret = PASSWORD.replace("%", "%25").replace("/", "%2F").replace("@", "%40")
         return f"postgresql://{user}:{secret}@127.0.0.1:{self.port}/{database}"
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _die_with_parent() -> None:

@@ -147,13 +147,32 @@ class Radosgw(Server):
         self.run("ceph", *conf_option, "osd", "new", disk)
         self.run("ceph-osd", *conf_option, "-i", "0", "--mkfs", "--osd-uuid", disk)
         self.spawn("ceph-osd", *conf_option, "-i", "0", "-f")
+        self.await_disk()
         user = ("--uid", "t", "--display-name", "t", "--access-key", "AK", "--secret-key", "SK")
         self.run("radosgw-admin", *conf_option, "-n", "client.rgw", "user", "create", *user)
         self.go_on()
 
+    def await_disk(self) -> None:
+        """Wait until the disk is up. Start it again where it ends at once ("wrong fsid")."""
+        deadline = time.monotonic() + 60
+        status = ("ceph", "-c", "ceph.conf", "osd", "stat", "--format=json")
+        while time.monotonic() < deadline:
+            if self.children[-1].poll() is not None:
+                self.children.pop()
+                self.spawn("ceph-osd", "-c", "ceph.conf", "-i", "0", "-f")
+            answer = subprocess.run(status, cwd=self.folder, capture_output=True, timeout=30)
+            if b'"num_up_osds":1' in answer.stdout:
+                return
+        pytest.fail(f"no disk: {(self.folder / 'server.log').read_text()[-3000:]}")
+
     def run(self, *command: str) -> None:
+        """Run a command that ends."""
         with open(self.folder / "server.log", "ab") as log:
-            subprocess.run(command, check=True, timeout=90, cwd=self.folder, stdout=log, stderr=log)
+            try:
+                options: dict[str, Any] = {"cwd": self.folder, "stdout": log, "stderr": log}
+                subprocess.run(command, check=True, timeout=90, **options)
+            except subprocess.SubprocessError as error:
+                pytest.fail(f"{error}: {(self.folder / 'server.log').read_text()[-3000:]}")
 
     def halt(self) -> None:
         """Kill the S3 server; what it stored stays."""

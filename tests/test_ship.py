@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from conftest import EVENT, stored
 from servers_postgres import PASSWORD, PostgresServer, postgres_server, running_server  # noqa: F401
+from servers_s3 import Bucket, credentials, moto, moto_server  # noqa: F401
 from test_cli_signing import run
 
 from chained_logging import AuditLog, verify
@@ -28,6 +29,7 @@ from chained_logging.ship.postgres import init
 from chained_logging.ship.shipper import Shipper
 
 ORIGIN = "example.com/audit"
+VERIFY = Path(sys.modules["chained_logging.verify"].__file__ or "")
 _names = itertools.count()
 
 
@@ -93,13 +95,15 @@ def test_every_entry_is_there_once_and_is_verified_there(path: Path, url: str) -
         for _ in range(2):  # a double run changes nothing
             text = run("ship", path, "--to", url)
             assert "0 entries and 0 s behind" in text
-            assert PASSWORD not in text
+            assert "k7-hush" not in text
         assert there(url) == stored(path)
     text = run("verify", url)
     assert f"INTACT: {destination_name(url)} {ORIGIN}" in text
     assert "6,001 entries" in text
     assert "signed up to seq 6000, 2 checkpoints" in text
-    assert "0 entries behind" in run("verify", path, "--against", url)
+    text = run("verify", path, "--against", url)
+    assert "0 entries behind" in text
+    assert "k7-hush" not in text
     (row,) = json.loads(run("ship", path, "--status", "--json"))
     assert (row["seq"], row["lag_entries"], row["problem"]) == (6000, 0, None)
 
@@ -136,7 +140,7 @@ def test_a_destination_that_is_down_costs_the_application_nothing(tmp_path: Path
                 log.append("read", **EVENT)
             assert time.perf_counter() - started < 5
             error = run("ship", path, "--to", url, "--patience", "0.5", status=2)
-            assert PASSWORD not in error
+            assert "k7-hush" not in error
             (row,) = eventually(
                 lambda: [
                     row
@@ -309,7 +313,7 @@ def test_what_differs_from_central_storage_is_named(tmp_path: Path, url: str) ->
     assert done.returncode == 1
     assert "entries 4 to 6 are not there" in done.stdout
     assert "entry 9 is another one there" in done.stdout
-    assert PASSWORD not in done.stdout + done.stderr
+    assert "k7-hush" not in done.stdout + done.stderr
 
 
 def test_a_lost_host_is_restored_byte_for_byte_and_goes_on(path: Path, url: str) -> None:
@@ -396,3 +400,58 @@ def test_bad_destinations_are_one_sentence(tmp_path: Path) -> None:
     )  # fmt: skip
     assert (done.returncode, "hush" in done.stdout + done.stderr) == (2, False)
     assert "hush" not in read_place(path, destination_name(secret)).destination
+
+
+# --- S3, and a folder of what was shipped.
+
+
+def test_what_was_shipped_to_s3_is_verified_there_and_in_a_copied_folder(
+    path: Path,
+    moto: Bucket,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    assert "keeps entries for 400d" in run("init", moto.url, "--retention", "400d")
+    key = path.with_name("audit.key")
+    PrivateKey.generate().save(key)
+    for _ in range(3):
+        fill(path, 200, key=key)
+        run("ship", path, "--to", moto.url, "--key", key)
+    assert "INTACT" in run("verify", moto.url)
+    assert "0 entries behind" in run("verify", path, "--against", moto.url)
+    folder = tmp_path / "copy"
+    for version in moto.versions():
+        target = folder / version["Key"]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(moto.content(version))
+    text = run("verify", folder)
+    assert "601 entries" in text
+    assert "signed up to seq 600, 3 checkpoints" in text
+    (last,) = sorted(folder.rglob("*.jsonl.gz"))[-1:]
+    last.unlink()
+    done = subprocess.run(
+        [sys.executable, VERIFY, folder], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "its end was cut off" in done.stdout) == (1, True)
+    restored = tmp_path / f"restored{path.suffix}"
+    run("restore", moto.url, restored)
+    assert stored(restored)[:-1] == stored(path)
+
+
+def test_a_folder_holds_several_logs(tmp_path: Path) -> None:
+    for host in ("one", "two"):
+        (tmp_path / host).mkdir()
+        with AuditLog(tmp_path / host / "audit.jsonl", max_bytes=4_000) as log:
+            for _ in range(30):
+                log.append("read", **EVENT)
+    assert run("verify", tmp_path).count("31 entries") == 2
+    (tmp_path / "two" / "audit.jsonl").unlink()
+    sealed = sorted((tmp_path / "two").glob("audit.0*"))
+    sealed[1].unlink()
+    done = subprocess.run(
+        [sys.executable, VERIFY, tmp_path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stdout.count("INTACT") == 1
+    assert "missing" in done.stdout
+    (tmp_path / "none").mkdir()
+    assert "there is no log in" in run("verify", tmp_path / "none", status=2)

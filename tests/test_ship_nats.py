@@ -22,6 +22,7 @@ from typing import Any
 import nats as nats_py
 import psycopg
 import pytest
+import ship_crash
 from conftest import EVENT
 from folder_store import FolderStore
 from hypothesis import given
@@ -35,10 +36,17 @@ from servers_nats import (
     running_nats,
 )
 from servers_postgres import PostgresServer, postgres_server, running_server  # noqa: F401
+from servers_s3 import CREDENTIALS
 
 from chained_logging import AuditLog, chain
 from chained_logging.keys import PrivateKey
-from chained_logging.ship import DestinationError, Refused, destination_name, nats
+from chained_logging.ship import (
+    DestinationError,
+    Refused,
+    destination_name,
+    nats,
+    open_destination,
+)
 from chained_logging.ship.land import Landing
 from chained_logging.ship.nats import (
     MAX_LINES,
@@ -211,6 +219,7 @@ def test_every_log_reaches_the_database_through_the_stream_byte_for_byte(
             arguments = ("--against", url, tmp_path / f"{name}.jsonl")
             checked = run("verify", *arguments)
             assert checked.returncode == 0, checked.stdout + checked.stderr
+            assert "hush" not in checked.stdout + checked.stderr
     for url in (stream.url, database):
         assert run("verify", url).returncode == 0
     for url in (stream.url, database):
@@ -279,6 +288,25 @@ def test_several_messages_of_one_log_become_one_write(stream: Stream, tmp_path: 
 
     assert Landing(stream.url, opener).land(10)
     assert [one.writes for one in opened] == [1]
+
+
+def test_the_stream_lands_in_s3(
+    stream: Stream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    for name in ("AWS_ENDPOINT_URL_S3", *CREDENTIALS):
+        monkeypatch.setenv(name, "")  # put back what bucket() sets
+    with ship_crash.bucket("moto") as url:
+        write(path, 300)
+        ship(path, stream.url)
+        for _ in range(2):
+            landing = Landing(stream.url, lambda: open_destination(url))
+            assert landing.land(30)
+            checked = run("verify", "--against", url, path)
+            assert checked.returncode == 0, checked.stdout + checked.stderr
+            assert " 0 entries behind" in checked.stdout
+            write(path, 50)
+            ship(path, stream.url)
 
 
 # --- Exactly once.
@@ -888,7 +916,7 @@ def test_a_secret_of_the_url_is_shown_nowhere(tmp_path: Path) -> None:
     port = free_port()
     path = tmp_path / "audit.jsonl"
     write(path, 3)
-    for login in ("app:hush-hush", ":hush-hush", "hush-hush"):
+    for login in ("app:hush-hush", ":hush-hush"):
         url = f"nats://{login}@127.0.0.1:{port}/AUDIT"
         assert "hush" not in destination_name(url)
         shown = run("ship", path, "--to", url, "--patience", "0.2")

@@ -166,7 +166,7 @@ def test_signatures_and_checkpoints_are_kept_and_passed_over_the_second_time(
             log.append_many(plain(10))
             log.checkpoint()
     sink = open_sink(path)
-    records, checkpoints = list(sink.records()), list(sink.checkpoints())
+    records, checkpoints = list(sink.records()), [stored for _, stored in sink.checkpoints()]
     assert len(checkpoints) >= 3
     with pytest.raises(Refused, match=f"a checkpoint of {ORIGIN} covers"):
         database.shipper.write(ORIGIN, records[:-1], checkpoints)
@@ -232,6 +232,20 @@ def test_a_long_reader_does_not_keep_a_month_from_being_shipped(
     assert list(database.reader.records(ORIGIN)) == records
     assert database.sql("SELECT count(*) FROM chained_logging.entries_default") == [(10,)]
     database.shipper.tend(ORIGIN)  # this month's entries stand in the default now, and may
+    assert database.faults() == ""
+
+
+def test_the_next_month_is_there_before_it_begins(database: Database):
+    database.shipper.tend(ORIGIN)
+    (found,) = database.sql(
+        "SELECT array_agg(relname::text ORDER BY relname) FROM pg_class "
+        "WHERE relispartition AND relkind = 'r' AND relname <> 'entries_default'"
+    )[0]
+    (expected,) = database.sql(
+        "SELECT array_agg(to_char(now() + months * interval '1 month', '\"entries_\"YYYY_MM')) "
+        "FROM generate_series(0, 1) AS months"
+    )[0]
+    assert found == expected
     assert database.faults() == ""
 
 
@@ -369,18 +383,23 @@ def test_odd_bodies_are_kept_whole(database: Database, tmp_path: Path):
         lambda body: b"[]",
     ],
 )
-def test_a_body_that_breaks_the_format_is_refused(filled: Database, records: list, change):
+def test_a_body_that_breaks_the_format_is_refused(shared: Database, tmp_path: Path, change: Any):
+    origin = f"example.com/{next(_names)}"
+    records = records_of(tmp_path, plain(3), origin)
+    shared.shipper.write(origin, records, [])
     good = forged(records[-1], number=1)
     body = change(good.body)
     assert body != good.body
     bad = Record(good.seq, body, chain.leaf_hash(body))
     with pytest.raises(Refused) as refused:
-        filled.shipper.write(ORIGIN, [bad], [])
+        shared.shipper.write(origin, [bad], [])
     assert "Failing row" not in str(refused.value)
     timestamp = json.loads(good.body)["timestamp"]
     with pytest.raises(psycopg.Error):
-        filled.sql(insert(good, body=body.decode(), hash=bad.hash, timestamp=timestamp))
-    filled.shipper.write(ORIGIN, [good], [])
+        shared.sql(
+            insert(good, origin=origin, body=body.decode(), hash=bad.hash, timestamp=timestamp)
+        )
+    shared.shipper.write(origin, [good], [])
 
 
 def test_a_timestamp_that_is_not_the_bodys_is_refused(filled: Database, records: list[Record]):
@@ -553,8 +572,11 @@ def test_each_role_may_do_its_part_and_no_more(filled: Database, records: list[R
 @pytest.mark.parametrize("table", ["entries", "month", "entries_default", "checkpoints", "heads"])
 @pytest.mark.parametrize("role", ["postgres", "chained_logging_owner"])
 def test_nobody_changes_what_stands_there_by_an_ordinary_statement(
-    filled: Database, records: list[Record], table: str, role: str
+    shared: Database, tmp_path: Path, table: str, role: str
 ):
+    origin = f"example.com/{next(_names)}"
+    records = records_of(tmp_path, plain(3), origin)
+    shared.shipper.write(origin, records, [])
     table = f"chained_logging.{_month(records[0]) if table == 'month' else table}"
     for statement in (
         f"UPDATE {table} SET origin = 'x'",
@@ -569,8 +591,8 @@ def test_nobody_changes_what_stands_there_by_an_ordinary_statement(
     ):
         for mode in ("origin", "replica", "local"):
             with pytest.raises(psycopg.Error, match=r"append-only|by the trigger on"):
-                filled.sql(f"SET session_replication_role = {mode}", f"SET ROLE {role}", statement)
-    assert list(filled.reader.records(ORIGIN)) == records
+                shared.sql(f"SET session_replication_role = {mode}", f"SET ROLE {role}", statement)
+    assert list(shared.reader.records(origin)) == records
 
 
 # --- The DBA: what he does is named.

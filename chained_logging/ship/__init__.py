@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from chained_logging.notes import Signer
 from chained_logging.sinks import Head, Record, StoredCheckpoint
@@ -87,13 +86,13 @@ class Destination(Protocol):
 
 
 def destination_name(url: str) -> str:
-    """Return a URL without what is secret in it: the password, and any parameter."""
-    parts = urlsplit(url)
-    # Of NATS a name alone is a token, and secret.
-    named = parts.username and (parts.password or parts.scheme.lower() not in ("nats", "tls"))
-    user = f"{parts.username}@" if named else ""
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme.lower()}://{user}{host}{parts.path}"
+    """Return a destination's name: its URL without the secrets in it.
+
+    :raises: as :func:`open_destination`.
+    """
+    destination = open_destination(url)
+    destination.close()
+    return destination.name
 
 
 def open_destination(url: str, *, signer: Signer | None = None) -> Destination:
@@ -138,13 +137,17 @@ def init_destination(
     :raises OSError: if it cannot be prepared: what is missing, and how to set it.
     :raises ValueError: if the URL names no destination, or the retention is none.
     """
-    if urlsplit(url).scheme.lower() == "s3":
+    scheme = url.partition("://")[0].lower()
+    if scheme == "s3":
         from chained_logging.ship import s3
 
         if retention is None:
             raise ValueError("name how long S3 shall keep entries: --retention hipaa, 400d, 6y …")
-        return s3.init(url, retention=retention, mode=mode)
-    if urlsplit(url).scheme.lower() in ("postgresql", "postgres"):
+        missing = s3.init(url, retention=retention, mode=mode)
+        if missing:
+            raise Refused("; ".join(missing))
+        return [f"{destination_name(url)} keeps entries for {retention}, locked in mode {mode}."]
+    if scheme in ("postgresql", "postgres"):
         from chained_logging.ship import postgres
 
         return postgres.init(url, retention=retention)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chained_logging import chain
 from chained_logging.entry import AuditEntry
-from chained_logging.ship import Destination, destination_name, open_destination
+from chained_logging.ship import Destination, open_destination
 from chained_logging.ship.place import read_place
 from chained_logging.sinks import Record, open_sink
 from chained_logging.verify import MAX_FAULTS, Fault, Stores, Stream
@@ -30,11 +30,11 @@ class CentralStores(Stores):
         finally:
             destination.close()
 
-    def differences(self, log: str, url: str, origin: str | None) -> tuple[list[Fault], int]:
+    def differences(self, log: str, url: str, origin: str | None) -> tuple[list[Fault], int, str]:
         """Compare a log with a store, entry by entry.
 
-        :returns: the first 10,000 differences, and how many entries the store is behind. To be
-            behind is none: the shipper may be on its way.
+        :returns: the first 10,000 differences, how many entries the store is behind, and its name.
+            To be behind is none: the shipper may be on its way.
         """
         sink = open_sink(Path(log))
         first = next(sink.records(), None)
@@ -45,10 +45,9 @@ class CentralStores(Stores):
         try:
             remember = getattr(destination, "remember", None)
             if remember is not None:
-                remember(name, read_place(Path(log), destination_name(url)).memory)
-            shown = destination_name(url)
-            faults, behind = compare(sink.records(), destination.records(name), shown)
-            return faults + destination.inspect(name), behind
+                remember(name, read_place(Path(log), destination.name).memory)
+            found, behind = compare(sink.records(), destination.records(name), destination.name)
+            return found + destination.inspect(name), behind, destination.name
         finally:
             destination.close()
 

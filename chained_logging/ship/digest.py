@@ -39,17 +39,18 @@ MAX_DAYS: Final = 36_500
 
 
 def encode_origin(origin: str) -> str:
-    """Return an origin as one component of a key: percent-encoded UTF-8 (RFC 3986, section 2.1).
+    """Return an origin as one component of a key: ``example.com/web`` is ``example.com_2Fweb``.
 
-    Letters, digits and ``-._~`` stay as they are. The names ``.`` and ``..`` are encoded too,
-    because HTTP clients take them out of a path.
+    It is percent-encoding (RFC 3986, section 2.1) with ``_`` in place of ``%``, since servers and
+    clients disagree on how often to decode that. Letters, digits, ``-`` and ``.`` stay as they are,
+    but for the names ``.`` and ``..``, which HTTP clients take out of a path.
 
     :raises ValueError: for an empty origin, or one with a lone surrogate.
     """
     if not origin:
         raise ValueError("an origin is not empty")
-    encoded = quote(origin, safe="")
-    return encoded.replace(".", "%2E") if origin in (".", "..") else encoded
+    encoded = quote(origin, safe="").replace("_", "%5F").replace("~", "%7E").replace("%", "_")
+    return encoded.replace(".", "_2E") if origin in (".", "..") else encoded
 
 
 def decode_origin(component: str) -> str:
@@ -57,7 +58,7 @@ def decode_origin(component: str) -> str:
 
     :raises ValueError: if :func:`encode_origin` would not have made it.
     """
-    origin = unquote(component, errors="strict")
+    origin = unquote(component.replace("_", "%"), errors="strict")
     if encode_origin(origin) != component:
         raise ValueError(f"{component!r} is not an encoded origin")
     return origin

@@ -30,7 +30,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from chained_logging import chain
 from chained_logging.entry import AuditEntry
 from chained_logging.review.retention import retention_days
-from chained_logging.ship import DestinationError, Refused, destination_name
+from chained_logging.ship import DestinationError, Refused
 from chained_logging.sinks import EMPTY, Head, Record, StoredCheckpoint
 from chained_logging.verify import Fault
 
@@ -253,7 +253,6 @@ class Connection:
                 "NATS needs the package nats-py: pip install chained_logging[nats]"
             ) from None
         parts = urlsplit(url)
-        self.name = destination_name(url)
         self.stream = parts.path.strip("/")
         if parts.scheme not in ("nats", "tls") or not _STREAM_NAME.fullmatch(self.stream):
             raise ValueError("a stream is nats://host:4222/STREAM, or tls://… for TLS")
@@ -265,6 +264,8 @@ class Connection:
             raise ValueError(
                 "log in to NATS with user:password@, with :token@, or with ?credentials=FILE"
             )
+        shown = f"{unquote(user)}@" if user else ""
+        self.name = f"{parts.scheme}://{shown}{hosts}/{self.stream}"
         self._login: dict[str, str] = {}
         if user:
             self._login = {"user": unquote(user), "password": unquote(password)}

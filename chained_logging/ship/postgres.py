@@ -44,6 +44,11 @@ _SETTINGS: Final = {
     "statement_timeout": "60s",
     "lock_timeout": "30s",
     "idle_in_transaction_session_timeout": "60s",  # a shipper that hangs keeps others waiting
+    # Entries are read along the index. Without statistics, right after many entries came, the
+    # planner would read and sort all of them for each page.
+    "enable_bitmapscan": "off",
+    "enable_seqscan": "off",
+    "enable_sort": "off",
 }
 # By the class of an SQLSTATE (PostgreSQL's manual, appendix A): connections, a transaction that
 # was rolled back or is read-only, resources, locks, an operator's hand, the system, a bug.
@@ -57,8 +62,8 @@ _COPY: Final = (
     'COPY chained_logging.entries (origin, "timestamp", body, hash, signature) FROM STDIN'
 )
 _CHECKPOINT: Final = (
-    "INSERT INTO chained_logging.checkpoints (origin, size, note, state) VALUES (%s, %s, %s, %s)"
-    " ON CONFLICT DO NOTHING"
+    "INSERT INTO chained_logging.checkpoints (origin, size, note, state, timestamp)"
+    " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
 )
 # With bounds and without NULL, whatever became of the constraints.
 _RECORDS: Final = """
@@ -66,7 +71,8 @@ _RECORDS: Final = """
     FROM chained_logging.entries WHERE origin = %s AND seq >= %s ORDER BY seq LIMIT 1000
 """
 _CHECKPOINTS: Final = """
-    SELECT left(note, 65536), size, left(state, 65536), digest FROM chained_logging.checkpoints
+    SELECT left(note, 65536), size, left(state, 65536), left(timestamp, 400000), digest
+    FROM chained_logging.checkpoints
     WHERE origin = %s AND (size, digest) > (%s, %s) ORDER BY size, digest LIMIT 1000
 """
 # Steps from one origin to the next in the index, instead of reading every entry.
@@ -177,8 +183,8 @@ class PostgresDestination:
                 with cursor.copy(_COPY) as copy:
                     for row in rows:
                         copy.write_row(row)
-            for note, size, state, *_ in checkpoints:
-                cursor.execute(_CHECKPOINT, (origin, size, note, state))
+            for note, size, state, timestamp in checkpoints:
+                cursor.execute(_CHECKPOINT, (origin, size, note, state, timestamp))
 
     def tend(self, origin: str) -> None:
         """Have the partitions of this month and the next, well before the next begins."""
@@ -210,9 +216,9 @@ class PostgresDestination:
     def checkpoints(self, origin: str) -> Iterator[StoredCheckpoint]:
         after = (-1, 0)
         while rows := self._rows(_CHECKPOINTS, (origin, *after)):
-            for note, size, state, _ in rows:
-                yield StoredCheckpoint(note, size, state)
-            after = (rows[-1][1], rows[-1][3])
+            for *fields, _ in rows:
+                yield StoredCheckpoint(*fields)
+            after = (rows[-1][1], rows[-1][4])
 
     def inspect(self, origin: str) -> list[Fault]:
         faults = self.inspect_schema()

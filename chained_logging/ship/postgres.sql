@@ -219,13 +219,17 @@ CREATE TABLE chained_logging.checkpoints (
   size bigint NOT NULL,
   note text COLLATE "C" NOT NULL,
   state text COLLATE "C" NOT NULL,
-  -- Of several that are not the same all stay: which is genuine, its signature tells.
-  digest bigint NOT NULL GENERATED ALWAYS AS (hashtextextended(note COLLATE "C", 0)) STORED,
+  timestamp text COLLATE "C",
+  -- Of several that are not the same all stay, such as one that witnesses signed since. Which is
+  -- genuine, its signatures tell.
+  digest bigint NOT NULL GENERATED ALWAYS AS
+    (hashtextextended((note || coalesce(timestamp, '')) COLLATE "C", 0)) STORED,
   PRIMARY KEY (origin, size, digest),
   CONSTRAINT note_is_of_origin_and_size
     CHECK (split_part(note, E'\n', 1) = origin AND split_part(note, E'\n', 2) = size::text),
   CONSTRAINT note_fits CHECK (octet_length(note) <= 65535),
-  CONSTRAINT state_fits CHECK (octet_length(state) <= 65535)
+  CONSTRAINT state_fits CHECK (octet_length(state) <= 65535),
+  CONSTRAINT timestamp_fits CHECK (octet_length(timestamp) <= 400000)
 );
 
 
@@ -418,7 +422,7 @@ GRANT USAGE ON SCHEMA chained_logging TO chained_logging_shipper, chained_loggin
 
 GRANT INSERT (origin, "timestamp", body, hash, signature)
   ON chained_logging.entries TO chained_logging_shipper;
-GRANT INSERT (origin, size, note, state) ON chained_logging.checkpoints TO chained_logging_shipper;
+GRANT INSERT (origin, size, note, state, timestamp) ON chained_logging.checkpoints TO chained_logging_shipper;
 GRANT SELECT ON chained_logging.heads TO chained_logging_shipper;
 GRANT EXECUTE ON FUNCTION
   chained_logging.parsed(text), chained_logging.names(json),

@@ -164,6 +164,7 @@ class S3Destination:
         self.facts: dict[tuple[str, str], Facts] = {}
         """By key and version: what :meth:`records` read, for :meth:`inspect` to go by."""
         self._own: dict[tuple[str, str], Facts] = {}  # what was put here, until a digest lists it
+        self._page = 1000  # keys in a listing: the most that S3 returns
         self._made: Any = None
         self._policy: Policy | None = None
         self._heads: dict[str, Head] = {}
@@ -188,7 +189,7 @@ class S3Destination:
         base = self.base(origin)
         number = self._last_number(base, SEGMENTS)
         # One that begins earlier may end later, if two shippers ran.
-        standing = self._standing(base, SEGMENTS, max(0, number - MAX_ENTRIES))
+        standing = self._standing(base, SEGMENTS, number - MAX_ENTRIES)
         if not standing:
             return EMPTY
         name, version = max(standing, key=lambda item: item[0].last)
@@ -538,7 +539,7 @@ class S3Destination:
         """
         base, (seq, hash) = self.base(origin), self._heads[origin]
         done = place.head.seq if place else -1
-        segments = self._standing(base, SEGMENTS, max(0, done + 1 - MAX_ENTRIES))
+        segments = self._standing(base, SEGMENTS, done - MAX_ENTRIES)
         found: list[tuple[Name, Version]] = []
         while seq > done:
             for name, version in segments:
@@ -552,7 +553,7 @@ class S3Destination:
             else:
                 break  # it is gone, and inspect() will miss it
         size = place.checkpoint if place else -1
-        for name, version in self._standing(base, CHECKPOINTS, size + 1):
+        for name, version in self._standing(base, CHECKPOINTS, size):
             if name.first <= self._heads[origin].seq + 1 and not self._learn(name, version).problem:
                 found.append((name, version))
         # By the number of entries, so that a digest that is full is in order all the same.
@@ -748,24 +749,32 @@ class S3Destination:
         versions = self.grouped(key).get(key, ())
         return next((version for version in versions if not version.marker), None)
 
-    def _standing(self, base: str, kind: str, start: int = 0) -> list[tuple[Name, Version]]:
-        """Return the oldest version of each object of a kind, by number, from one on."""
+    def _standing(self, base: str, kind: str, after: int = -1) -> list[tuple[Name, Version]]:
+        """Return the oldest version of each object of a kind, by number, from above one on."""
         oldest: dict[str, Version] = {}
-        marker = {"KeyMarker": f"{base}{kind}/{start:020d}"} if start else {}
-        for page in self._pages(f"{base}{kind}/", **marker):
+        more = {}
+        if after >= 0:
+            # A key that is there, where one can be told: some servers lose one object else.
+            exact = Name(kind, after, after).format()
+            more["KeyMarker"] = base + (f"{kind}/{after:020d}~" if kind == SEGMENTS else exact)
+        for page in self._pages(f"{base}{kind}/", **more):
             for version in _versions(page):
                 if not version.marker:
                     known = oldest.get(version.key)
                     if known is None or version.modified <= known.modified:
                         oldest[version.key] = version
         named = ((Name.parse(key[len(base) :]), oldest[key]) for key in oldest)
-        return sorted((name, version) for name, version in named if name is not None)
+        return sorted(
+            (name, version) for name, version in named if name is not None and name.first > after
+        )
 
     def _pages(self, prefix: str, **more: str) -> Iterator[dict[str, Any]]:
         """List the versions under a prefix, a page of at most 1,000 at a time."""
         while True:
             with self._asking(f"{self.name} cannot be listed"):
-                page = self._client.list_object_versions(Bucket=self.bucket, Prefix=prefix, **more)
+                page = self._client.list_object_versions(
+                    Bucket=self.bucket, Prefix=prefix, MaxKeys=self._page, **more
+                )
             yield page
             if not page.get("IsTruncated"):
                 return
@@ -782,8 +791,8 @@ class S3Destination:
         low, high, step = -1, MAX_SIZE + 1, 1
         probe = 0
         while True:
-            marker = f"{base}{kind}/{probe:020d}"
-            page = next(self._pages(f"{base}{kind}/", KeyMarker=marker))
+            more = {"KeyMarker": f"{base}{kind}/{probe:020d}"} if probe else {}
+            page = next(self._pages(f"{base}{kind}/", **more))
             names = [Name.parse(version.key[len(base) :]) for version in _versions(page)]
             numbers = [name.first for name in names if name is not None]
             if numbers:

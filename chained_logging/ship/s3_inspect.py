@@ -400,15 +400,19 @@ class Inspection:
                 continue
             if name.kind == CHECKPOINTS and name.first > size:
                 continue  # listed with its entries; without them, see check_checkpoints()
-            if newest is not None and version.modified + self.store.slack < newest:
-                if name.kind != SEGMENTS or facts.problem or not self.repeats(name, version):
-                    self.fault(
-                        "added",
-                        version.key,
-                        "no digest lists it, although a later one is there",
-                        name.first,
-                    )
-            elif version.modified + self.patience < self.now:
+            listing = newest is not None and version.modified + self.store.slack < newest
+            if not listing and version.modified + self.patience >= self.now:
+                continue  # the next digest lists it
+            if name.kind == SEGMENTS and not facts.problem and self.repeats(name, version):
+                continue
+            if listing:
+                self.fault(
+                    "added",
+                    version.key,
+                    "no digest lists it, although a later one is there",
+                    name.first,
+                )
+            else:
                 old.append(version)
         if old:
             made = "there is none" if newest is None else f"the newest is {max(self.digests)}"
@@ -423,12 +427,16 @@ class Inspection:
 
     def repeats(self, name: Name, version: Version) -> bool:
         """Whether a segment holds nothing but what segments that a digest lists hold too."""
-        known: dict[int, Record] = {}
-        for other in self.listed:
-            if other.kind == SEGMENTS and overlap(other, name) and other in self.objects:
-                records = self.store.read(other, self.objects[other][0])[1]
-                known.update((record.seq, record) for record in records)
-        return all(known.get(record.seq) == record for record in self.store.read(name, version)[1])
+        others = [other for other in self.listed if overlap(other, name) and other in self.objects]
+        known = {
+            record.seq: record
+            for other in others
+            if other.kind == SEGMENTS
+            for record in self.records(other)
+        }
+        return bool(known) and all(
+            known.get(record.seq) == record for record in self.store.read(name, version)[1]
+        )
 
     def check_overlaps(self) -> None:
         """Name segments that disagree on an entry."""

@@ -79,8 +79,6 @@ class Shipper:
         self.interval = interval
         self.on_alert = on_alert
         self.on_progress = on_progress
-        for url in destinations:
-            open_destination(url, signer=signer).close()  # whether it can be one, said at once
         names = [destination_name(url) for url in destinations]
         if len(set(names)) < len(names):
             raise ValueError("a destination is named twice")
