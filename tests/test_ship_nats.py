@@ -10,6 +10,7 @@ import gzip
 import itertools
 import json
 import random
+import shutil
 import socket
 import subprocess
 import sys
@@ -633,6 +634,33 @@ def test_where_a_log_stands_is_known_after_its_messages_expired(
     destination.close()
     store.land(stream)
     assert store.records() == records
+
+
+def test_a_server_set_back_to_an_old_copy_gets_everything_again(
+    store: Store, tmp_path: Path
+) -> None:
+    path, old = tmp_path / "audit.jsonl", tmp_path / "old"
+    with running_nats() as server:
+        stream = Stream(server)
+        write(path, 10)
+        ship(path, stream.url)
+        store.land(stream)
+        server.kill()
+        shutil.copytree(server.folder / "store", old)
+        server.start()
+        write(path, 10)
+        ship(path, stream.url)
+        store.land(stream)
+        server.kill()
+        shutil.rmtree(server.folder / "store")
+        shutil.copytree(old, server.folder / "store")
+        server.start()
+        records = write(path, 10)
+        shipped = run("ship", path, "--to", stream.url)
+        assert "held 21 entries and now holds 11" in shipped.stderr
+        assert store.land(stream)
+        assert store.records() == records
+        assert store.alerts == []
 
 
 def test_a_landing_that_is_far_behind_tells_before_messages_expire(

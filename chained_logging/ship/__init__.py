@@ -151,7 +151,7 @@ def init_destination(
         from chained_logging.ship import postgres
 
         return postgres.init(url, retention=retention)
-    if urlsplit(url).scheme.lower() in ("nats", "tls"):
+    if scheme in ("nats", "tls"):
         from chained_logging.ship import nats
 
         return nats.init(
