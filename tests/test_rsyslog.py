@@ -159,8 +159,7 @@ def write(log: AuditLog, count: int, **fields: Any) -> None:
 
 def verified(folder: Path) -> str:
     """Run the verifier on all segments in a folder, which must be intact; return what it says."""
-    files = sorted(folder.glob("*.jsonl"))
-    command = [sys.executable, "-m", "chained_logging", "verify", *files]
+    command = [sys.executable, "-m", "chained_logging", "verify", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -184,6 +183,20 @@ def test_sealed_segments_arrive_byte_for_byte_and_verify_there(pair: Pair) -> No
     assert pair.arrived() == pair.segments()
     assert "INTACT" in verified(pair.received)
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in pair.received.iterdir())
+
+
+def test_a_quiet_log_arrives_after_its_max_age(pair: Pair) -> None:
+    pair.receiver.start()
+    pair.sender.start()
+    with AuditLog(pair.log, origin=ORIGIN, max_age=1.0) as log:
+        write(log, 5)
+        deadline = time.monotonic() + 20
+        while not pair.arrived():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        pair.wait()
+        assert sum(map(len, pair.arrived().values())) == 6
+        verified(pair.received)
 
 
 def test_nothing_is_lost_while_the_receiver_is_away_over_many_segments(pair: Pair) -> None:

@@ -6,10 +6,13 @@ What a test lands, it lands in PostgreSQL, or in a file where the destination do
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 import gzip
 import itertools
 import json
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -18,13 +21,14 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import nats as nats_py
 import psycopg
 import pytest
 import ship_crash
 from conftest import EVENT
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from folder_store import FolderStore
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +45,7 @@ from servers_s3 import CREDENTIALS
 
 from chained_logging import AuditLog, chain
 from chained_logging.keys import PrivateKey
+from chained_logging.log import _ORIGIN
 from chained_logging.ship import (
     DestinationError,
     Refused,
@@ -505,15 +510,17 @@ def test_a_message_under_a_name_that_no_log_has_is_kept_and_told(
     records = write(tmp_path / "a.jsonl", 9)
     right = partition_of(ORIGIN, 4)
     stream.publish(f"{stream.name}.{(right + 1) % 4}.{token_of(ORIGIN)}", *batch(records))
-    stream.publish(f"{stream.name}.0.%ZZ", *batch(records))
+    stream.publish(f"{stream.name}.0.%ZZ\x1b[2J", *batch(records))
+    stream.publish(f"{stream.name}.0.=1B[2J", *batch(records))
     stream.publish(stream.subject(OTHER), *batch(records))  # the log of another origin
     assert store.land(stream)
     assert store.records(ORIGIN) == store.records(OTHER) == []
     reasons = " ".join(store.alerts)
     assert "partition of another log" in reasons
     assert "that of no log" in reasons
+    assert "\x1b" not in reasons, "a name must not speak to a terminal"
     assert "opens a log of another origin" in reasons
-    assert len(stream.dead()) == 3
+    assert len(stream.dead()) == 4
 
 
 def test_a_shipper_goes_on_after_a_message_that_is_none(
@@ -903,41 +910,110 @@ def test_no_password_is_sent_where_tls_was_asked_for_and_not_offered() -> None:
     assert bytes(heard) == b""
 
 
-def test_a_host_confined_to_its_own_log_writes_nothing_else(tmp_path: Path) -> None:
-    subject = f"AUDIT.{partition_of(ORIGIN, 2)}.{token_of(ORIGIN)}"
-    heads = f"$KV.AUDIT-heads.{token_of(ORIGIN)}"
-    allowed = [
-        subject,
-        "$JS.API.STREAM.INFO.AUDIT",
-        "$JS.API.STREAM.INFO.KV_AUDIT-heads",
-        f"$JS.API.DIRECT.GET.AUDIT.{subject}",
-        f"$JS.API.DIRECT.GET.KV_AUDIT-heads.{heads}",
-        heads,
-    ]
-    config = (
-        "authorization { users: [ { user: admin, password: a }, { user: web, password: w, "
-        f'permissions: {{ publish: {json.dumps(allowed)}, subscribe: "_INBOX.>" }} }} ] }}'
-    )
-    path = tmp_path / "audit.jsonl"
-    records = write(path, 9)
+def test_a_host_and_a_landing_do_with_the_permissions_in_the_docs(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nats, "_TIMEOUT", 3.0)  # what is not permitted gets no answer
+    docs = (Path(__file__).parent.parent / "docs" / "stream.md").read_text()
+    host, landing = re.findall(r"^\{ user: .*?\} \}$", docs, re.MULTILINE | re.DOTALL)
+    host = host.replace("AUDIT.5.", f"AUDIT.{partition_of('example.com/web', 2)}.")
+    config = 'authorization { users: [ { user: admin, password: "…" }, ' + f"{host}, {landing} ] }}"
+    path, login = tmp_path / "audit.jsonl", "web:%E2%80%A6"
+    write(path, 9, "example.com/web")
     with running_nats(config) as server:
-        nats.init(server.url("AUDIT", "admin:a"), partitions=2)
-        confined = server.url("AUDIT", "web:w")
+        admin = server.url("AUDIT", login.replace("web", "admin"))
+        nats.init(admin, partitions=2)
+        confined = server.url("AUDIT", login)
         place = ship(path, confined)
         assert (place.problem, place.seq) == (None, 9)
-        write(path, 3)
+        records = write(path, 3, "example.com/web")
         assert ship(path, confined).seq == 12
+
         other = NatsDestination(confined)
         other._places[OTHER] = (0, EMPTY)
-        other._connection.ask = lambda work, timeout=1.0: type(other._connection).ask(  # type: ignore[method-assign]
-            other._connection, work, 1.0
-        )
         with pytest.raises(DestinationError, match=r"(?i)permissions violation"):
             other.write(OTHER, records, [])
         other.close()
-        reader = NatsDestination(server.url("AUDIT", "admin:a"))
-        assert reader.origins() == [ORIGIN]
-        reader.close()
+        forger = NatsDestination(admin)
+        assert forger.origins() == ["example.com/web"]
+        forger._places[OTHER] = (0, EMPTY)
+        forger.write(OTHER, records, [])  # the log of another origin
+        forger.close()
+
+        source = server.url("AUDIT", login.replace("web", "landing"))
+        mine = Landing(source, store.open, patience=1, on_alert=store.alerts.append)
+        assert mine.land(20)
+        assert store.records("example.com/web") == records
+        assert list(mine.stopped()) == [OTHER]
+        mine.resume(OTHER)
+        assert mine.status()["stopped"] == {}
+        mine.close()
+        assert "opens a log of another origin" in store.alerts[0]
+
+
+def test_a_credentials_file_opens_the_stream_and_another_one_does_not(tmp_path: Path) -> None:
+    operator, account, user, stranger, system = (Identity(kind) for kind in "OAUAA")
+    unlimited = dict.fromkeys(
+        ("subs", "data", "payload", "imports", "exports", "conn", "leaf", "mem_storage",
+         "disk_storage", "streams", "consumer"), -1,
+    )  # fmt: skip
+    owner, internal = (
+        operator.sign(one.public, {"limits": limits, "type": "account", "version": 2})
+        for one, limits in ((account, unlimited), (system, {"subs": -1, "conn": -1, "data": -1}))
+    )
+    anyone = {"pub": {}, "sub": {}, "subs": -1, "data": -1, "payload": -1, "type": "user",
+              "version": 2}  # fmt: skip
+    config = (
+        f"operator: {operator.sign(operator.public, {'type': 'operator', 'version': 2})}\n"
+        f"resolver: MEMORY\nsystem_account: {system.public}\n"
+        f"resolver_preload: {{ {account.public}: {owner}, {system.public}: {internal} }}"
+    )
+    with running_nats(config) as server:
+        for signer, name in ((account, "good"), (stranger, "bad")):
+            (tmp_path / name).write_text(
+                "-----BEGIN NATS USER JWT-----\n"
+                f"{signer.sign(user.public, anyone)}\n"
+                "------END NATS USER JWT------\n\n"
+                "-----BEGIN USER NKEY SEED-----\n"
+                f"{user.seed}\n"
+                "------END USER NKEY SEED------\n"
+            )
+        assert nats.init(server.url("AUDIT") + f"?credentials={tmp_path}/good")
+        with pytest.raises(DestinationError, match=r"(?i)authorization") as error:
+            nats.init(server.url("AUDIT") + f"?credentials={tmp_path}/bad")
+        assert user.seed not in repr(error.value)
+        assert "credentials" not in destination_name(
+            server.url("AUDIT") + f"?credentials={tmp_path}/good"
+        )
+
+
+class Identity:
+    """A key of NATS, of an operator, an account or a user, that signs JWTs (nats-io/jwt, 2)."""
+
+    _PREFIXES: ClassVar = {"O": 14 << 3, "A": 0, "U": 20 << 3}
+
+    def __init__(self, kind: str) -> None:
+        self._key = Ed25519PrivateKey.generate()
+        prefix = self._PREFIXES[kind]
+        seed = self._key.private_bytes_raw()
+        first = bytes([(18 << 3) | (prefix >> 5), (prefix & 31) << 3])
+        self.seed = self._encode(first + seed)
+        self.public = self._encode(bytes([prefix]) + self._key.public_key().public_bytes_raw())
+
+    @staticmethod
+    def _encode(data: bytes) -> str:
+        checksum = binascii.crc_hqx(data, 0).to_bytes(2, "little")
+        return base64.b32encode(data + checksum).decode().rstrip("=")
+
+    def sign(self, subject: str, claims: dict[str, Any]) -> str:
+        def part(value: Any) -> str:
+            return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+        body = {"jti": "x", "iat": int(time.time()), "iss": self.public, "sub": subject,
+                "name": "x", "nats": claims}  # fmt: skip
+        text = f"{part({'typ': 'JWT', 'alg': 'ed25519-nkey'})}.{part(body)}"
+        signature = base64.urlsafe_b64encode(self._key.sign(text.encode())).decode().rstrip("=")
+        return f"{text}.{signature}"
 
 
 def test_a_secret_of_the_url_is_shown_nowhere(tmp_path: Path) -> None:
@@ -968,7 +1044,7 @@ def test_a_secret_of_the_url_is_shown_nowhere(tmp_path: Path) -> None:
 # --- The form of a message.
 
 
-@given(st.text(min_size=1, max_size=60).filter(lambda text: text.isprintable()))
+@given(st.text(min_size=1, max_size=60).filter(_ORIGIN.fullmatch))
 def test_a_name_is_one_token_of_a_subject_and_comes_back(origin: str) -> None:
     token = token_of(origin)
     assert origin_of(token) == origin

@@ -21,14 +21,15 @@ from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from chained_logging.review.query import printable
 from chained_logging.ship import Destination, DestinationError, Refused
 from chained_logging.ship.nats import (
-    _WRONG_LAST_SEQUENCE,
     Connection,
     Message,
     decode,
     following,
     origin_of,
+    out_of_sequence,
     partition_of,
     token_of,
 )
@@ -86,6 +87,7 @@ class Landing:
         self._delay = patience / _TRIES
         self._on_alert = on_alert
         self._destination: Destination | None = None
+        self._id = ""
         self._pulls: list[JetStreamContext.PullSubscription] = []
         self._stopped: dict[str, str] = {}
         self._alerted: set[str] = set()
@@ -407,8 +409,6 @@ class Landing:
 
     def _keep_dead(self, token: str, raw: Msg, reason: str) -> None:
         """Keep a message as evidence, once."""
-        import nats.js.errors
-
         place = raw.metadata.sequence.stream
         given = {
             name: value for name, value in (raw.headers or {}).items() if name.startswith("Audit-")
@@ -418,19 +418,15 @@ class Landing:
             "Audit-Subject": raw.subject,
             "Nats-Expected-Last-Subject-Sequence": "0",
         }
-        subject = f"{self._stream.stream}-dead.{self._id()}.{token}.{place}"
+        subject = f"{self._stream.stream}-dead.{self._id}.{token}.{place}"
         try:
             self._stream.ask(self._stream.js.publish(subject, raw.data, headers=headers))
         except DestinationError as error:
-            cause = error.__cause__
-            if not (
-                isinstance(cause, nats.js.errors.APIError)
-                and cause.err_code == _WRONG_LAST_SEQUENCE
-            ):
+            if not out_of_sequence(error):  # otherwise it is there already
                 raise
 
     def _read_stopped(self) -> dict[str, str]:
-        prefix = f"{self._id()}."
+        prefix = f"{self._id}."
         found = {}
         bucket = self._stopped_bucket()
         for key in self._stream.keys("stopped", prefix):
@@ -443,11 +439,7 @@ class Landing:
         return self._stream.bucket("stopped")
 
     def _key(self, token: str) -> str:
-        return f"{self._id()}.{token}"
-
-    def _id(self) -> str:
-        """Return what tells the landings of one destination from those of another."""
-        return sha256(self._open().name.encode()).hexdigest()[:12]
+        return f"{self._id}.{token}"
 
     # --- Help.
 
@@ -527,6 +519,8 @@ class Landing:
         if self._destination is None:
             self._stream.open()
             self._destination = self._opener()
+            # Tells the landings of one destination from those of another.
+            self._id = sha256(self._destination.name.encode()).hexdigest()[:12]
         if not self._pulls:
             wanted = range(self._stream.partitions) if self._wanted is None else self._wanted
             for partition in wanted:
@@ -539,9 +533,7 @@ class Landing:
         stream, js = self._stream.stream, self._stream.js
         if not 0 <= partition < self._stream.partitions:
             raise ValueError(f"{self._stream.name} has {self._stream.partitions} partitions")
-        assert self._destination is not None  # noqa: S101 -- for the type checker
-        id = sha256(self._destination.name.encode()).hexdigest()[:12]
-        name = f"land-{id}-{partition}"
+        name = f"land-{self._id}-{partition}"
         config = ConsumerConfig(
             durable_name=name,
             filter_subject=f"{stream}.{partition}.*",
@@ -565,6 +557,7 @@ class Landing:
         if sentence in self._alerted:
             return
         self._alerted.add(sentence)
+        sentence = printable(sentence)
         _log.critical("%s", sentence)
         if self._on_alert is not None:
             self._on_alert(sentence)

@@ -56,6 +56,7 @@ _HEAD_EVERY: Final = 30.0  # seconds between two notes of where a log stands
 _WRONG_LAST_SEQUENCE: Final = 10071  # JSStreamWrongLastSequenceErrF (nats-server, errors.json)
 _STREAM_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NUMBER: Final = re.compile(r"-1|0|[1-9][0-9]{0,15}")
+_ORIGIN: Final = re.compile(r"[^\s+\x00-\x1f\x7f]+")  # as a log's is
 _HASH: Final = re.compile(r"[0-9a-f]{64}|GENESIS")
 _PARAMETERS: Final = frozenset({"credentials", "ca", "certificate", "key"})
 
@@ -219,7 +220,7 @@ def origin_of(token: str) -> str:
     """
     with contextlib.suppress(ValueError, OSError):
         origin = unquote(token.replace("%", "").replace("=", "%"), errors="strict")
-        if token_of(origin) == token:
+        if token_of(origin) == token and _ORIGIN.fullmatch(origin):
             return origin
     raise ValueError("its subject is that of no log")
 
@@ -676,8 +677,6 @@ class NatsDestination:
         Where they are more than one message holds (a megabyte), a failure may leave the first
         messages there, whole.
         """
-        import nats.js.errors
-
         connection, subject = self._open(), self._subject(origin)
         place, head = self._places.get(origin) or self._look(origin)
         self._places.pop(origin, None)  # until it is known again
@@ -698,11 +697,7 @@ class NatsDestination:
                     )
                 )
             except DestinationError as error:
-                cause = error.__cause__
-                if (
-                    isinstance(cause, nats.js.errors.APIError)
-                    and cause.err_code == _WRONG_LAST_SEQUENCE
-                ):
+                if out_of_sequence(error):
                     raise DestinationError(
                         f"{self.name}: another shipper has written {origin} since"
                     ) from None
@@ -855,6 +850,11 @@ class NatsDestination:
 
     def _fault(self, kind: str, reason: str, seq: int | None = None) -> Fault:
         return Fault(kind, self.name, None, seq, None, reason)
+
+
+def out_of_sequence(error: DestinationError) -> bool:
+    """Whether a message was refused because its subject has another last one."""
+    return getattr(error.__cause__, "err_code", None) == _WRONG_LAST_SEQUENCE
 
 
 def following(head: Head, message: Message) -> list[Record] | None:
