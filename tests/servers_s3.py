@@ -175,10 +175,10 @@ class Radosgw(Server):
                 pytest.fail(f"{error}: {(self.folder / 'server.log').read_text()[-3000:]}")
 
     def halt(self) -> None:
-        """Kill the S3 server; what it stored stays."""
+        """Stop the S3 server; what it stored stays. (After SIGKILL the next one waits for 30 s.)"""
         child = self.children.pop()
-        child.kill()
-        child.wait()
+        child.terminate()
+        child.wait(30)
 
     def go_on(self) -> None:
         """Start it again."""

@@ -19,6 +19,7 @@ import pytest
 from conftest import EVENT, stored
 from servers_postgres import PASSWORD, PostgresServer, postgres_server, running_server  # noqa: F401
 from servers_s3 import Bucket, credentials, moto, moto_server  # noqa: F401
+from test_anchor import Running
 from test_cli_signing import run
 
 from chained_logging import AuditLog, verify
@@ -400,6 +401,34 @@ def test_bad_destinations_are_one_sentence(tmp_path: Path) -> None:
     )  # fmt: skip
     assert (done.returncode, "hush" in done.stdout + done.stderr) == (2, False)
     assert "hush" not in read_place(path, destination_name(secret)).destination
+
+
+def test_what_witnesses_signed_is_shipped_too(
+    tmp_path: Path,
+    url: str,
+    moto: Bucket,  # noqa: F811
+) -> None:
+    run("init", moto.url, "--retention", "1d")
+    path, key, public = tmp_path / "audit.jsonl", tmp_path / "key", tmp_path / "vkey"
+    public.write_text(run("keygen", key, "--origin", ORIGIN).splitlines()[-1])
+    fill(path, 10, key=key)
+    witness = Running(tmp_path / "w1", "witness.example/w1", public)
+    destinations = ["--to", url, "--to", moto.url]
+    try:
+        for _ in range(2):
+            run("ship", path, *destinations)  # the checkpoint alone, and once more cosigned
+            run("checkpoint", path, "--key", key, *witness.options)
+            run("ship", path, *destinations)
+            run("ship", path, *destinations)
+            fill(path, 10, key=key)
+    finally:
+        witness.stop()
+    for place in (url, moto.url):
+        text = run("verify", place, "--public-key", public, "--witness-key", witness.vkey)
+        assert "witnessed up to seq 20 by witness.example/w1" in text
+        restored = tmp_path / f"restored-{place[:2]}.jsonl"
+        run("restore", place, restored)
+        assert "witnessed up to seq 20" in run("verify", restored, "--witness-key", witness.vkey)
 
 
 # --- S3, and a folder of what was shipped.

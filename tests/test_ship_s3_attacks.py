@@ -187,7 +187,7 @@ def test_attack_a_forged_object_is_never_listed_by_a_later_digest(moto: Bucket, 
     assert kinds(moto) == {"undigested"}
 
 
-@pytest.mark.parametrize("how", ["cut", "bomb", "line", "other"])
+@pytest.mark.parametrize("how", ["cut", "bomb", "line", "other", "huge"])
 def test_attack_a_truncated_or_hostile_segment_is_named(moto: Bucket, log: Log, how: str) -> None:
     shipped(moto, log)
     base = moto.versions("/segments/")[0]["Key"].partition("segments/")[0]
@@ -197,6 +197,7 @@ def test_attack_a_truncated_or_hostile_segment_is_named(moto: Bucket, log: Log, 
         "bomb": gzip.compress(bytes(100 << 20)),
         "line": gzip.compress(b'{"action":"' + b"x" * (1 << 20) + b'"}\n'),
         "other": lines(log.records[10:15]),
+        "huge": bytes(40 << 20),
     }[how]
     moto.put(f"{base}segments/{10:020d}-{14:020d}.jsonl.gz", data, **locked())
     assert read(moto) == log.records
@@ -228,6 +229,22 @@ def test_attack_a_shorter_policy_is_named(moto: Bucket, log: Log) -> None:
             moto.delete(found)
 
 
+def test_attack_a_digest_in_the_way_does_not_stop_the_log(s3: Bucket, log: Log) -> None:
+    prepared(s3)
+    with opened(s3, signer=log.key, digest_interval=0) as store:
+        log.ship(store, 20, 20)
+        store.tend(ORIGIN)
+        last = s3.versions("/digests/")[-1]
+        number = parse_digest(s3.content(last)).digest.number
+        blocked = last["Key"].replace(f"{number:020d}", f"{number + 1:020d}")
+        s3.put(blocked, parse_digest(s3.content(last)).digest.sign(PrivateKey.generate()))
+        log.ship(store, 20)
+        with pytest.raises(Refused, match=r"stands there already"):
+            store.tend(ORIGIN)
+        assert list(store.records(ORIGIN)) == log.records
+    assert kinds(s3) >= {"signature", "unlocked", "undigested"}
+
+
 # --- The four that CloudTrail's validator passes.
 
 
@@ -251,15 +268,24 @@ def test_attack_all_digests_deleted_is_named(moto: Bucket, log: Log) -> None:
 
 
 def test_attack_an_object_that_no_digest_lists_is_named(moto: Bucket, log: Log) -> None:
-    shipped(moto, log)
-    base = moto.versions("/segments/")[0]["Key"].partition("segments/")[0]
-    moto.put(f"{base}checkpoints/{3:020d}.json", b"{}\n", **locked())
-    with opened(moto, slack=1) as store:
+    prepared(moto)
+    with opened(moto, signer=log.key, digest_interval=0) as store:
+        log.ship(store, 20, 20)
+        store.tend(ORIGIN)
+        base = moto.versions("/segments/")[0]["Key"].partition("segments/")[0]
+        forged = gzip.compress(lines(log.records[5:9]).replace(b"user-1", b"user-2"))
+        moto.put(f"{base}checkpoints/{3:020d}.json", b"{}\n", **locked())
+        moto.put(f"{base}segments/{5:020d}-{8:020d}.jsonl.gz", forged, **locked())
         time.sleep(2.1)
-        with opened(moto, signer=log.key, digest_interval=0) as writer:
-            log.ship(writer, 10)
-            writer.tend(ORIGIN)
-        assert {fault.kind for fault in store.inspect(ORIGIN)} == {"added", "unreadable"}
+        log.ship(store, 20)
+        store.tend(ORIGIN)
+    with opened(moto, slack=1) as reader:
+        named = {
+            fault.file.rpartition("/")[2]
+            for fault in reader.inspect(ORIGIN)
+            if fault.kind == "added"
+        }
+    assert named == {f"{3:020d}.json", f"{5:020d}-{8:020d}.jsonl.gz"}
 
 
 def test_attack_a_digest_signed_again_by_the_keys_holder_is_named(moto: Bucket, log: Log) -> None:

@@ -9,6 +9,7 @@ go, change or come without a digest that says otherwise.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -66,7 +67,16 @@ def decode_origin(component: str) -> str:
 
 SEGMENTS: Final = "segments"
 CHECKPOINTS: Final = "checkpoints"
+ANCHORED: Final = "anchored"
 DIGESTS: Final = "digests"
+
+
+ANCHORED_NAME: Final = re.compile(ANCHORED + r"/([0-9]{20})-([0-9a-f]{16})\.json")
+
+
+def anchored_name(size: int, data: bytes) -> str:
+    """Return the name of a checkpoint that others signed since, below that of the origin."""
+    return f"{ANCHORED}/{size:020d}-{hashlib.sha256(data).hexdigest()[:16]}.json"
 
 
 class Name(NamedTuple):
@@ -222,8 +232,6 @@ def parse_digest(data: bytes) -> SignedDigest:
 
     :raises ValueError: if it is none.
     """
-    if len(data) > MAX_NOTE:
-        raise ValueError(f"a digest has at most {MAX_NOTE} bytes")
     note = Note.parse(data) if b"\n\n" in data else None
     text = note.text if note else data.decode()
     fields = _object(text, "a digest")
@@ -289,9 +297,10 @@ class Place(NamedTuple):
     checkpoint: int
     days: int
     mode: str
+    signed: bool
 
     @classmethod
-    def of(cls, digest: Digest, sha256: str) -> Self:
+    def of(cls, digest: Digest, sha256: str, signed: bool) -> Self:
         """Return the place after a digest whose content has this SHA-256."""
         return cls(
             digest.number,
@@ -301,6 +310,7 @@ class Place(NamedTuple):
             digest.checkpoint,
             digest.days,
             digest.mode,
+            signed,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -316,6 +326,7 @@ class Place(NamedTuple):
         try:
             place = cls(**{**value, "head": Head(*value["head"])})
             parse_time(place.end)
+            Policy(place.days, place.mode)
             if type(place.number) is int and type(place.head.seq) is int:
                 return place
         except (KeyError, TypeError):
@@ -346,6 +357,8 @@ _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9
 
 
 def _object(data: str | bytes, what: str) -> dict[str, Any]:
+    if len(data) > MAX_NOTE:
+        raise ValueError(f"not {what}: it has more than {MAX_NOTE} bytes")
     try:
         fields = json.loads(data)
     except (ValueError, RecursionError):

@@ -34,10 +34,20 @@ from chained_logging.checkpoint import frontier
 from chained_logging.entry import OURSELVES, AuditEntry
 from chained_logging.log import KEY_ACTIONS
 from chained_logging.merkle import MAX_SIZE
-from chained_logging.notes import ED25519, Note, NoteError, Signer, VerifierKey, verify_note
+from chained_logging.notes import (
+    ED25519,
+    MAX_NOTE,
+    Note,
+    NoteError,
+    Signer,
+    VerifierKey,
+    verify_note,
+)
 from chained_logging.review.retention import retention_days
 from chained_logging.ship import DestinationError, Refused
 from chained_logging.ship.digest import (
+    ANCHORED,
+    ANCHORED_NAME,
     CHECKPOINTS,
     DIGESTS,
     MAX_LISTED,
@@ -48,6 +58,7 @@ from chained_logging.ship.digest import (
     Name,
     Place,
     Policy,
+    anchored_name,
     decode_origin,
     encode_origin,
     format_time,
@@ -60,7 +71,7 @@ from chained_logging.verify import Fault
 MAX_ENTRIES: Final = 20_000
 """The most entries in one segment."""
 
-MAX_CONTENT: Final = 64 << 20
+MAX_CONTENT: Final = 32 << 20
 """The most bytes in one segment before compression, and in any object: nothing larger is read."""
 
 MAX_KEY: Final = 1024
@@ -269,6 +280,15 @@ class S3Destination:
                 except ValueError as error:
                     raise Refused(f"{self.shown(version.key)} is no checkpoint: {error}") from None
 
+        for key, versions in self.grouped(f"{base}{ANCHORED}/").items():
+            match = ANCHORED_NAME.fullmatch(key[len(base) :])
+            if match and int(match[1]) <= size:
+                standing = next((one for one in versions if not one.marker), None)
+                if standing is not None:
+                    name = Name(CHECKPOINTS, int(match[1]), int(match[1]))
+                    with contextlib.suppress(ValueError):  # inspect() names it
+                        yield parse_checkpoint(self.fetch(standing)[1], name)
+
     def inspect(self, origin: str) -> list[Fault]:
         """Name what is missing, replaced, added, deleted or not locked as the policy has it.
 
@@ -289,11 +309,11 @@ class S3Destination:
         :raises ValueError: for more than :data:`MAX_ENTRIES` or :data:`MAX_CONTENT`.
         """
         head = self._heads.get(origin) or self.head(origin)
-        with contextlib.suppress(Refused):  # that no digest can be made does not stop the log
-            self.tend(origin)  # what was put an interval ago is listed before there is more
         end = records[-1].seq if records else head.seq
         if records:
             self._check_next(head, records)
+        with contextlib.suppress(Refused):  # that no digest can be made does not stop the log
+            self.tend(origin)  # what was put an interval ago is listed before there is more
         for checkpoint in checkpoints:
             if checkpoint.size > end + 1:
                 raise Refused(f"the checkpoint over {checkpoint.size} entries covers none of these")
@@ -333,11 +353,32 @@ class S3Destination:
         if checkpoint.size <= self._checkpoint.get(origin, -1):
             standing = self._oldest(self.base(origin) + name.format())
             if standing is not None:
-                if self.fetch(standing)[1] != data:
-                    raise Refused(f"{self.shown(standing.key)} is another checkpoint of this size")
+                found = self.fetch(standing)[1]
+                if found != data:
+                    self._put_anchored(origin, name, checkpoint, found, data)
                 return
         self._put(origin, name, data)
         self._checkpoint[origin] = max(checkpoint.size, self._checkpoint.get(origin, -1))
+
+    def _put_anchored(
+        self, origin: str, name: Name, checkpoint: StoredCheckpoint, found: bytes, data: bytes
+    ) -> None:
+        """Put a checkpoint once more, with what others signed of it since.
+
+        No digest lists it: who signed it, and that it is the same one, it shows by itself.
+
+        :raises Refused: if it is not the one that stands there.
+        """
+        try:
+            same = parse_checkpoint(found, name).note.rpartition("\n\n")[0]
+        except ValueError:
+            same = None
+        if same != checkpoint.note.rpartition("\n\n")[0]:
+            key = self.base(origin) + name.format()
+            raise Refused(f"{self.shown(key)} is another checkpoint of this size")
+        policy = self._policy or self._read_policy()
+        key = self.base(origin) + anchored_name(name.first, data)
+        self._put_object(key, data, policy.mode, self.clock() + policy.days * _DAY)
 
     def _put(self, origin: str, name: Name, data: bytes) -> None:
         """Put an object once, locked. If it stands there already with this content, it is put.
@@ -459,13 +500,14 @@ class S3Destination:
             except NoteError as error:
                 raise Refused(f"a digest of {origin!r} cannot be signed: {error}") from None
             try:
-                self._put(origin, Name(DIGESTS, number, number), data)
+                self._put_digest(origin, Name(DIGESTS, number, number), data)
             except Stands:
                 self._due[origin] = self.clock() + self.digest_interval
                 if self._newest_place(origin) == place:  # it is not another shipper's
                     raise
                 return
-            place = Place.of(digest, hashlib.sha256(data).hexdigest())
+            sha256 = hashlib.sha256(data).hexdigest()
+            place = Place.of(digest, sha256, self.signer is not None)
             self.place[origin] = place.to_json()
             start, number = parse_time(digest.end), number + 1
         for _, version in unlisted:
@@ -473,54 +515,67 @@ class S3Destination:
         self._undigested[origin] = 0
         self._due[origin] = start + self.digest_interval
 
+    def _put_digest(self, origin: str, name: Name, data: bytes) -> None:
+        """Put a digest. It is looked for before and after, for servers without If-None-Match."""
+        key = self.base(origin) + name.format()
+        if self._oldest(key) is None:
+            self._put(origin, name, data)
+        standing = self._oldest(key)
+        if standing is None or self.fetch(standing)[1] != data:
+            raise Stands(f"{self.shown(key)} stands there already: no digest of ours can be put")
+
     def _entry(self, name: Name, version: Version) -> Listed:
         facts = self._learn(name, version)
         return Listed(name.format(), facts.sha256, facts.size, version.id)
 
     def _newest_place(self, origin: str) -> Place | None:
         """Return the newest genuine digest: from the remembered one on, if there is one."""
-        base = self.base(origin)
         kept = self.place.get(origin)
-        place = Place.from_json(kept) if kept else None
-        if place is None:
-            number = self._last_number(base, DIGESTS)
-            # One that is forged, or torn by nobody knows what, does not count.
-            for candidate in range(number, max(-1, number - _TRIES), -1):
-                if place := self._genuine(origin, candidate, None):
-                    break
-        while place is not None and (after := self._genuine(origin, place.number + 1, place)):
-            place = after
+        place = Place.from_json(kept) if kept else self._last_genuine(origin)
+        while place is not None and (after := self._genuine(origin, place.number + 1)):
+            if after.previous != place.sha256 or (place.signed and not after.place.signed):
+                break
+            place = after.place
         if place is not None:
             self.place[origin] = place.to_json()
         return place
 
-    def _genuine(self, origin: str, number: int, before: Place | None) -> Place | None:
-        """Return the place of digest `number`, None if there is none that can be ours."""
+    def _last_genuine(self, origin: str) -> Place | None:
+        """Return the last signed digest; of those that nobody signed, the last one."""
+        number = self._last_number(self.base(origin), DIGESTS)
+        unsigned = None
+        for candidate in range(number, max(-1, number - _TRIES), -1):
+            if found := self._genuine(origin, candidate):
+                if found.place.signed or self.signer is None:
+                    return found.place
+                unsigned = unsigned or found.place
+        return unsigned
+
+    def _genuine(self, origin: str, number: int) -> _Genuine | None:
+        """Return digest `number`, None if it is none or, where we sign, is signed by another."""
         standing = self._oldest(self.base(origin) + Name(DIGESTS, number, number).format())
         if standing is None:
             return None
         facts, data = self.fetch(standing)
         try:
             digest, note = parse_digest(data)
-            if self.signer is not None and not self._signed(origin, note, self.signer):
-                return None
+            if self.signer is not None and note is not None:
+                self._check_signature(origin, note, self.signer)
         except ValueError:
             return None
         if (digest.origin, digest.number) != (origin, number):
             return None
-        if before is not None and digest.previous != before.sha256:
-            return None
-        return Place.of(digest, facts.sha256)
+        return _Genuine(Place.of(digest, facts.sha256, note is not None), digest.previous)
 
-    def _signed(self, origin: str, note: Note | None, signer: Signer) -> bool:
-        """Whether a digest is signed by this key, or by one that the log named before."""
-        if note is None:
-            return False
+    def _check_signature(self, origin: str, note: Note, signer: Signer) -> None:
+        """Check that a digest is signed by this key, or by one that the log names.
+
+        :raises NoteError: if it is not.
+        """
         try:
-            return bool(verify_note(note, [log_key(origin, signer)]))
-        except NoteError:
-            keys = [VerifierKey.parse(key) for key in self._keys(origin)]
-            return bool(verify_note(note, keys))
+            verify_note(note, [log_key(origin, signer)])
+        except NoteError:  # from before a rotation
+            verify_note(note, [VerifierKey.parse(key) for key in self._keys(origin)])
 
     def _keys(self, origin: str) -> list[str]:
         """Return the public keys that the log names, as vkeys. It is read for that."""
@@ -614,8 +669,10 @@ class S3Destination:
         self._policy = policy
         until = self.clock() + policy.days * _DAY
         for version, valid in versions if renew else ():
+            if valid is None or not valid.covers(policy):
+                continue  # what was replaced need not be kept for longer
             facts, _ = self.fetch(version)
-            if valid and (facts.until is None or facts.until < until - _DAY):
+            if facts.until is None or facts.until < until - _DAY:
                 with self._asking(f"{self.shown(version.key)} could not be locked for longer"):
                     self._client.put_object_retention(
                         Bucket=self.bucket,
@@ -695,8 +752,9 @@ class S3Destination:
     def fetch(self, version: Version) -> tuple[Facts, bytes]:
         """Read a version. Its facts are those of any object, not of its kind.
 
+        No more than a byte beyond :data:`MAX_CONTENT` is read: its facts say so.
+
         :raises DestinationError: if it cannot be read now.
-        :raises Refused: if it is larger than anything that is put here.
         """
         with self._asking(f"{self.shown(version.key)} cannot be read"):
             answer = self._client.get_object(
@@ -704,9 +762,8 @@ class S3Destination:
             )
             with contextlib.closing(answer["Body"]) as body:
                 data = body.read(MAX_CONTENT + 1)
-        if len(data) > MAX_CONTENT:
-            raise Refused(f"{self.shown(version.key)} has more than {MAX_CONTENT} bytes")
-        if len(data) != answer["ContentLength"]:
+        whole = len(data) == answer["ContentLength"]
+        if not whole and len(data) <= MAX_CONTENT:
             raise DestinationError(f"{self.shown(version.key)} came incomplete")
         until = answer.get("ObjectLockRetainUntilDate")
         sha256 = hashlib.sha256(data).hexdigest()
@@ -716,6 +773,7 @@ class S3Destination:
             sha256,
             answer.get("ObjectLockMode"),
             until.timestamp() if until else None,
+            None if len(data) <= MAX_CONTENT else f"has more than {MAX_CONTENT} bytes",
         ), data
 
     def _learn(self, name: Name, version: Version) -> Facts:
@@ -731,6 +789,8 @@ class S3Destination:
         Several threads may do this.
         """
         facts, data = self.fetch(version)
+        if facts.problem:
+            return facts, []
         return describe(name, data, facts.mode, facts.until)
 
     def grouped(self, prefix: str) -> dict[str, list[Version]]:
@@ -855,6 +915,13 @@ class S3Destination:
             raise DestinationError(f"{sentence}: {said}") from None
 
 
+class _Genuine(NamedTuple):
+    """A digest that may be ours."""
+
+    place: Place
+    previous: str | None
+
+
 class Stands(Refused):
     """An object is there already, and is another one."""
 
@@ -878,6 +945,8 @@ def init(url: str, *, retention: str, mode: str = "COMPLIANCE") -> list[str]:
         try:
             versioning, lock, default = destination.bucket_state()
         except Refused as error:
+            if "NoSuchBucket" not in str(error):
+                raise
             return [
                 f"{error}; create it with: aws s3api create-bucket --bucket {bucket} "
                 "--object-lock-enabled-for-bucket"
@@ -979,6 +1048,8 @@ def parse_checkpoint(data: bytes, name: Name) -> StoredCheckpoint:
 
     :raises ValueError: if it is none, or of another size.
     """
+    if len(data) > MAX_NOTE:
+        raise ValueError(f"it has more than {MAX_NOTE} bytes")
     try:
         found = StoredCheckpoint(**json.loads(data))
         if chain.canonical(found._asdict()) + b"\n" != data:

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING
 
 from chained_logging.notes import Note, NoteError, VerifierKey, verify_note
 from chained_logging.ship.digest import (
+    ANCHORED_NAME,
     CHECKPOINTS,
     DIGESTS,
     MODES,
@@ -42,6 +43,7 @@ from chained_logging.ship.digest import (
     Place,
     Policy,
     SignedDigest,
+    anchored_name,
     breaks,
     parse_digest,
     parse_time,
@@ -70,8 +72,8 @@ class Inspection:
         self.objects: dict[Name, tuple[Version, Facts]] = {}
         """What stands: the oldest version of each object of this layout."""
         self.digests: dict[int, tuple[Version, Facts, Digest, Note | None]] = {}
-        self.listed: dict[Name, tuple[Listed, Version]] = {}
-        """What digests list, with the digest's own version."""
+        self.listed: dict[Name, tuple[Listed, int]] = {}
+        """What digests list, with the digest's number."""
         self.policies: list[tuple[Version, Policy]] = []
 
     def run(self) -> list[Fault]:
@@ -179,22 +181,28 @@ class Inspection:
     def read_objects(self) -> None:
         """Read everything that stands, and look at the versions over it."""
         standing: list[tuple[Name, Version]] = []
+        later: list[tuple[Name, list[Version]]] = []
         for key, versions in self.store.grouped(self.base).items():
             name = Name.parse(key[len(self.base) :])
             objects = [version for version in versions if not version.marker]
             if len(objects) < len(versions):
                 below = "what it hides is still there" if objects else "and nothing below it"
                 self.fault("deleted", key, f"there is a delete marker over it, {below}")
-            if name is None:
+            if name is None and ANCHORED_NAME.fullmatch(key[len(self.base) :]):
+                for version in objects:
+                    self.check_anchored(version)
+            elif name is None:
                 self.fault("added", key, "it is none of the objects that are put here")
             elif objects:
                 standing.append((name, objects[0]))
-                self.check_later(name, objects)
+                later.append((name, objects))
         for name, version, facts in self._facts(standing):
             self.objects[name] = version, facts
             self.check_lock(version, facts)
             if facts.problem:
                 self.fault("unreadable", version.key, f"it {facts.problem}", name.first)
+        for name, objects in later:
+            self.check_later(name, objects)
 
     def _facts(
         self, standing: Iterable[tuple[Name, Version]]
@@ -222,7 +230,7 @@ class Inspection:
         first, _ = self.store.read(name, objects[0])
         for later in objects[1:]:
             facts, _ = self.store.read(name, later)
-            if facts.content != first.content:
+            if facts.content != first.content and not self.raced(name, objects[0], later):
                 self.fault(
                     "replaced",
                     later.key,
@@ -230,6 +238,27 @@ class Inspection:
                     "still there",
                     name.first,
                 )
+
+    def raced(self, name: Name, first: Version, later: Version) -> bool:
+        """Whether two shippers put the same digest at the same time: no server need prevent it.
+
+        The first one counts. What the other one lists, a later one lists too.
+        """
+        if name.kind != DIGESTS or later.modified - first.modified > self.store.slack:
+            return False
+        try:
+            one, other = (parse_digest(self.store.fetch(v)[1]) for v in (first, later))
+        except ValueError:
+            return False
+        if one.note is not None:
+            try:
+                if other.note is None:
+                    return False
+                verify_note(other.note, self.keys())
+            except NoteError:
+                return False
+        same = ("origin", "number", "previous")
+        return all(getattr(one.digest, field) == getattr(other.digest, field) for field in same)
 
     # --- The digests.
 
@@ -241,7 +270,7 @@ class Inspection:
                 if read is not None:
                     self.digests[name.first] = version, facts, *read
         keys = self.keys()
-        signed = self.store.signer is not None
+        signed = False
         before: tuple[Version, Facts, Digest, Note | None] | None = None
         for number, found in sorted(self.digests.items()):
             version, _, digest, note = found
@@ -259,8 +288,10 @@ class Inspection:
                 )
             self.check_link(number, found, before)
             before = found
+            if number == max(self.digests) and self.store.signer is not None and not signed:
+                self.fault("signature", version.key, "it is not signed, and this shipper signs")
             for listed in digest.objects:
-                self.note_listed(listed, version)
+                self.note_listed(listed, number, version)
 
     def read_digest(self, version: Version, facts: Facts) -> SignedDigest | None:
         """Return a digest, unless it is none."""
@@ -306,13 +337,28 @@ class Inspection:
         elif digest.previous is not None:
             self.fault("digest", version.key, "it is the first one, and names one before")
 
-    def note_listed(self, listed: Listed, version: Version) -> None:
+    def check_anchored(self, version: Version) -> None:
+        """Check a checkpoint that others signed since: that it is one, as its name says."""
+        from chained_logging.ship.s3 import parse_checkpoint
+
+        facts, data = self.store.fetch(version)
+        self.check_lock(version, facts)
+        name = version.key[len(self.base) :]
+        size = int(name.split("/")[1][:20])
+        try:
+            parse_checkpoint(data, Name(CHECKPOINTS, size, size))
+            if anchored_name(size, data) != name:
+                raise ValueError("it has other content than its name says")
+        except ValueError as error:
+            self.fault("unreadable", version.key, f"{error}")
+
+    def note_listed(self, listed: Listed, number: int, version: Version) -> None:
         """Take over what a digest lists."""
         name = Name.parse(listed.name)
         if name is None or name.kind == DIGESTS:
             self.fault("digest", version.key, f"it lists {listed.name}, which is never listed")
         else:
-            self.listed.setdefault(name, (listed, version))
+            self.listed.setdefault(name, (listed, number))
 
     def keys(self) -> list[VerifierKey]:
         """Return the keys that the log names, and that of the signer that was given."""
@@ -344,35 +390,34 @@ class Inspection:
 
     def check_listed(self) -> None:
         """Name what a digest lists and is not there, or is there as another one."""
-        spans: dict[Version, list[float]] = {}
-        for name, (listed, digest) in self.listed.items():
+        spans: dict[str, list[float]] = {}
+        for name, (listed, number) in self.listed.items():
             found = self.objects.get(name)
+            made, _, digest, _ = self.digests[number]
             if found is None:
-                kept = self.digests[Name.parse(digest.key[len(self.base) :]).first][2]  # type: ignore[union-attr]
-                if digest.modified + kept.days * _DAY > self.now:
+                if made.modified + digest.days * _DAY > self.now:
                     self.fault(
                         "missing",
                         self.base + listed.name,
-                        f"{self.store.shown(digest.key)} lists it, and it is not there",
+                        f"digest {number} lists it, and it is not there",
                         name.first,
                     )
                 continue
             version, facts = found
             if name.kind == SEGMENTS:  # a checkpoint may wait for its segment after a crash
-                spans.setdefault(digest, []).append(version.modified)
+                spans.setdefault(made.key, []).append(version.modified)
             if facts.sha256 != listed.sha256:
                 self.fault(
                     "replaced",
                     version.key,
-                    f"it has the SHA-256 {facts.sha256}, and {self.store.shown(digest.key)} lists "
-                    f"{listed.sha256}",
+                    f"it has the SHA-256 {facts.sha256}, and digest {number} lists {listed.sha256}",
                     name.first,
                 )
-        for digest, times in spans.items():
+        for key, times in spans.items():
             if max(times) - min(times) > self.patience:
                 self.fault(
                     "digest",
-                    digest.key,
+                    key,
                     "it lists objects from more than one interval, which digests that are gone "
                     "would have listed",
                 )
@@ -394,7 +439,7 @@ class Inspection:
         """Name what no digest lists, unless it is too new for one or the same once more."""
         newest = max((found[0].modified for found in self.digests.values()), default=None)
         size = max((found[2].head.seq + 1 for found in self.digests.values()), default=0)
-        old: list[Version] = []
+        old: list[tuple[Name, Version]] = []
         for name, (version, facts) in sorted(self.objects.items()):
             if name.kind == DIGESTS or name in self.listed:
                 continue
@@ -413,16 +458,16 @@ class Inspection:
                     name.first,
                 )
             else:
-                old.append(version)
+                old.append((name, version))
         if old:
             made = "there is none" if newest is None else f"the newest is {max(self.digests)}"
             self.fault(
                 "undigested",
-                old[0].key,
+                old[0][1].key,
                 f"{len(old)} objects from this one on are older than a digest may take, and no "
                 f"digest lists them ({made}): the newest digests were deleted, or the shipper "
                 "stopped right after it put them",
-                Name.parse(old[0].key[len(self.base) :]).first,  # type: ignore[union-attr]
+                old[0][0].first,
             )
 
     def repeats(self, name: Name, version: Version) -> bool:
