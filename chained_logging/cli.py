@@ -450,8 +450,19 @@ def prove(log: str, seq: int | None, old: int | None, new: int | None) -> None:
     help="S3: whether even the account's owner is kept from deleting.",
 )
 @click.option("--print", "print_only", is_flag=True, help="PostgreSQL: only print the SQL.")
-def init(destination: str, retention: str | None, mode: str, print_only: bool) -> None:
-    """Prepare DESTINATION, postgresql://… or s3://bucket/prefix, and say what was done.
+@click.option("--partitions", default=16, show_default=True, help="NATS: they stay for ever.")
+@click.option("--replicas", default=1, show_default=True, help="NATS: servers that keep a copy.")
+@click.option("--max-bytes", type=click.IntRange(min=1), help="NATS: where the stream is full.")
+def init(
+    destination: str,
+    retention: str | None,
+    mode: str,
+    print_only: bool,
+    partitions: int,
+    replicas: int,
+    max_bytes: int | None,
+) -> None:
+    """Prepare DESTINATION, postgresql://…, s3://bucket/prefix or nats://host/STREAM.
 
     Done once, by somebody who may; the shipper needs less. Doing it again changes nothing.
     """
@@ -462,7 +473,14 @@ def init(destination: str, retention: str | None, mode: str, print_only: bool) -
 
         click.echo(postgres.statements(), nl=False)
         return
-    for sentence in init_destination(destination, retention=retention, mode=mode):
+    for sentence in init_destination(
+        destination,
+        retention=retention,
+        mode=mode,
+        partitions=partitions,
+        replicas=replicas,
+        max_bytes=max_bytes,
+    ):
         click.echo(printable(sentence))
 
 
@@ -522,6 +540,79 @@ def ship(
     sys.exit(1 if any(p.alert for p in places) else 2 if any(p.problem for p in places) else 0)
 
 
+@cli.command()
+@click.argument("stream")
+@click.option("--to", "destination", required=True, metavar="URL", help="Where to.")
+@click.option("--partitions", help="Only these, such as 0-7 or 1,3; by default all.")
+@click.option("--once", is_flag=True, help="Land what is there, and end.")
+@click.option("--status", "only_status", is_flag=True, help="Only say what waits.")
+@click.option("--resume", metavar="ORIGIN", help="Go on with a log that was stopped.")
+@click.option("--patience", default=60.0, show_default=True, help="Seconds to try, with --once.")
+@click.option("--key", "key_file", type=click.Path(dir_okay=False), help="Signs digests (S3).")
+@_passphrase_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def land(
+    stream: str,
+    destination: str,
+    partitions: str | None,
+    once: bool,
+    only_status: bool,
+    resume: str | None,
+    patience: float,
+    key_file: str | None,
+    passphrase_file: str | None,
+    as_json: bool,
+) -> None:
+    """Bring what is in STREAM, nats://…, into PostgreSQL or S3, until stopped.
+
+    Any number of these may run at once. A log in which something is wrong is stopped, the others
+    go on. Exit 0: well. 1: a log is stopped. 2: something is left, or could not be done.
+    """
+    import threading
+
+    from chained_logging.ship.land import Landing
+
+    signer = _load_key(key_file, passphrase_file) if key_file else None
+    landing = Landing(
+        stream,
+        lambda: open_destination(destination, signer=signer),
+        partitions=None if partitions is None else _numbers(partitions),
+    )
+    complete = True
+    try:
+        if resume is not None:
+            landing.resume(resume)
+        elif once:
+            complete = landing.land(patience)
+        elif not only_status:
+            stop = threading.Event()
+            _on_signal(stop.set)
+            landing.run(stop)
+        status = landing.status()
+    finally:
+        landing.close()
+    if as_json:
+        click.echo(json.dumps(status))
+    else:
+        waiting = status["messages_waiting"] + status["messages_unacknowledged"]
+        oldest = f", the oldest for {status['oldest_seconds']:,.0f} s" if waiting else ""
+        click.echo(f"{status['destination']}: {waiting:,} messages wait{oldest}")
+        for origin, reason in status["stopped"].items():
+            click.echo(printable(f"ALERT: {origin} is stopped: {reason}"))
+    sys.exit(1 if status["stopped"] else 0 if complete else 2)
+
+
+def _numbers(text: str) -> list[int]:
+    """Return the numbers of a list such as 0-7,9."""
+    numbers: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not (first.isdecimal() and (last.isdecimal() if dash else True)) or len(part) > 20:
+            raise click.UsageError("--partitions are numbers such as 0-7 or 1,3")
+        numbers.update(range(int(first), min(int(last or first), 100_000) + 1))
+    return sorted(numbers)
+
+
 def _show_status(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows))
@@ -552,13 +643,18 @@ def _progress(wanted: bool) -> Iterator[Callable[[str, int, int], None] | None]:
 
 
 def _wait_for_signal() -> None:
-    import signal
     import threading
 
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    _on_signal(stop.set)
     stop.wait()
+
+
+def _on_signal(act: Callable[[], None]) -> None:
+    import signal
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: act())
 
 
 @cli.command()

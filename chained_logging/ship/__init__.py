@@ -15,6 +15,8 @@ from chained_logging.notes import Signer
 from chained_logging.sinks import Head, Record, StoredCheckpoint
 from chained_logging.verify import Fault
 
+_NONE = "a destination is postgresql://…, s3://bucket/prefix or nats://host/STREAM"
+
 
 class DestinationError(OSError):
     """A destination is down, or refuses for now: the same call may succeed later."""
@@ -111,16 +113,27 @@ def open_destination(url: str, *, signer: Signer | None = None) -> Destination:
         from chained_logging.ship.s3 import S3Destination
 
         return S3Destination(url, signer=signer)
-    raise ValueError("a destination is postgresql://… or s3://bucket/prefix")
+    if scheme in ("nats", "tls"):
+        from chained_logging.ship.nats import NatsDestination
+
+        return NatsDestination(url)
+    raise ValueError(_NONE)
 
 
 def init_destination(
-    url: str, *, retention: str | None = None, mode: str = "COMPLIANCE"
+    url: str,
+    *,
+    retention: str | None = None,
+    mode: str = "COMPLIANCE",
+    partitions: int = 16,
+    replicas: int = 1,
+    max_bytes: int | None = None,
 ) -> list[str]:
     """Prepare a destination, and return sentences of what was done. Done again it changes nothing.
 
     :param retention: see :func:`chained_logging.review.retention.retention_days`; S3 needs one.
     :param mode: of S3's Object Lock, ``COMPLIANCE`` or ``GOVERNANCE``.
+    :param partitions: of NATS, as `replicas` and `max_bytes`: see :func:`.nats.init`.
     :raises OSError: if it cannot be prepared: what is missing, and how to set it.
     :raises ValueError: if the URL names no destination, or the retention is none.
     """
@@ -138,4 +151,14 @@ def init_destination(
         from chained_logging.ship import postgres
 
         return postgres.init(url, retention=retention)
-    raise ValueError("a destination is postgresql://… or s3://bucket/prefix")
+    if scheme in ("nats", "tls"):
+        from chained_logging.ship import nats
+
+        return nats.init(
+            url,
+            retention=retention,
+            partitions=partitions,
+            replicas=replicas,
+            max_bytes=max_bytes,
+        )
+    raise ValueError(_NONE)
