@@ -39,7 +39,7 @@ class Log:
                 log.append_many([{"action": f"read-{begin + i}", **EVENT} for i in range(count)])
                 log.checkpoint()
         self.records: list[Record] = list(open_sink(path).records())
-        self.checkpoints: list[StoredCheckpoint] = list(read_checkpoints(path))
+        self.checkpoints: list[StoredCheckpoint] = [stored for _, stored in read_checkpoints(path)]
 
     def ship(self, store: S3Destination, size: int, end: int | None = None) -> None:
         """Ship what is not there yet, `size` entries at a time, as the shipper does."""

@@ -3,9 +3,8 @@
 Neither alone is proof. radosgw enforces Object Lock, and does not know ``If-None-Match``; moto
 knows that, and lets anybody shorten a retention or suspend versioning.
 
-A test module takes the fixtures with ``pytest_plugins = ("servers_s3",)``. ``s3`` is each server
-in turn, ``moto`` and ``radosgw`` are one of them. Every server ends with this process, however that
-ends (on Linux).
+``s3`` is each server in turn, ``moto`` and ``radosgw`` are one of them. Every server ends with this
+process, however that ends (on Linux).
 """
 
 from __future__ import annotations

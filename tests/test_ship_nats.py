@@ -37,10 +37,9 @@ from servers_nats import (
     PASSWORD,
     NatsServer,
     free_port,
-    nats_server,  # noqa: F401
     running_nats,
 )
-from servers_postgres import PostgresServer, postgres_server, running_server  # noqa: F401
+from servers_postgres import PostgresServer
 from servers_s3 import CREDENTIALS
 
 from chained_logging import AuditLog, chain
@@ -122,7 +121,7 @@ class Stream:
 
 
 @pytest.fixture
-def stream(nats_server: NatsServer) -> Stream:  # noqa: F811
+def stream(nats_server: NatsServer) -> Stream:
     return Stream(nats_server)
 
 
@@ -202,7 +201,7 @@ def forged(record: Record) -> Record:
 
 def test_every_log_reaches_the_database_through_the_stream_byte_for_byte(
     stream: Stream,
-    postgres_server: PostgresServer,  # noqa: F811
+    postgres_server: PostgresServer,
     tmp_path: Path,
 ) -> None:
     with psycopg.connect(postgres_server.url(), autocommit=True) as admin:
@@ -372,7 +371,7 @@ def test_what_is_published_twice_all_the_same_is_landed_once(
 
 
 def test_two_landings_share_one_partition(
-    nats_server: NatsServer,  # noqa: F811
+    nats_server: NatsServer,
     store: Store,
     tmp_path: Path,
 ) -> None:
@@ -691,7 +690,7 @@ def test_a_landing_that_is_far_behind_tells_before_messages_expire(
 
 
 def test_a_full_stream_keeps_the_shipper_waiting_and_loses_nothing(
-    nats_server: NatsServer,  # noqa: F811
+    nats_server: NatsServer,
     store: Store,
     tmp_path: Path,
 ) -> None:
@@ -774,7 +773,7 @@ def test_messages_can_be_neither_deleted_nor_purged_and_that_cannot_be_undone(
 
 
 def test_without_init_a_shipper_is_told_what_to_do(
-    nats_server: NatsServer,  # noqa: F811
+    nats_server: NatsServer,
     tmp_path: Path,
 ) -> None:
     write(tmp_path / "a.jsonl", 3)
@@ -788,7 +787,7 @@ def test_without_init_a_shipper_is_told_what_to_do(
 
 def test_the_commands_say_what_waits_and_what_is_stopped(
     stream: Stream,
-    postgres_server: PostgresServer,  # noqa: F811
+    postgres_server: PostgresServer,
     tmp_path: Path,
 ) -> None:
     with psycopg.connect(postgres_server.url(), autocommit=True) as admin:
@@ -821,7 +820,7 @@ def test_the_commands_say_what_waits_and_what_is_stopped(
 
 def test_land_runs_until_it_is_told_to_end(
     stream: Stream,
-    postgres_server: PostgresServer,  # noqa: F811
+    postgres_server: PostgresServer,
     tmp_path: Path,
 ) -> None:
     with psycopg.connect(postgres_server.url(), autocommit=True) as admin:
