@@ -179,7 +179,7 @@ class AuditLog:
         :raises OSError: if it cannot be written, with ``on_failure="raise"``.
             Otherwise the entry returned has no ``seq`` and no ``hash`` yet.
         """
-        return self._append([draft({"action": action, **fields}, strict=self.strict)])[0]
+        return self._append([draft(fields, action=action, strict=self.strict)])[0]
 
     def append_many(self, events: Iterable[Mapping[str, Any]]) -> list[AuditEntry]:
         """Append several entries that follow one another, all or none, in one write.
@@ -219,7 +219,7 @@ class AuditLog:
         """
         entry = draft(event, action=action, result=result, strict=self.strict)
         self._store((entry,))
-        return entry.id
+        return AuditId(entry.id)
 
     def _store(self, drafts: Sequence[Draft]) -> list[Record]:
         """Chain entries and write them, with the durability that was promised.
