@@ -15,6 +15,7 @@ import uuid
 import warnings
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal, NoReturn
 
@@ -154,13 +155,17 @@ class AuditLog:
         self._counts = {"appended": 0, "incomplete": 0, "failed": 0, "spilled": 0, "syncs": 0}
         # Reentrant, as a signal handler may log in the middle of an append of its own thread.
         self._lock = threading.RLock()
-        self._writing = False
+        self._writing = 0  # the thread that does, or none
         self._deferred: list[Draft] = []  # what such a handler logged
         self._waiting: list[Draft] = []  # what neither the log nor the spill file could take
         self._behind = True  # whether something may wait in the spill file
         self._written = 0  # counts appends; a caller waits until its own is synced
         self._gate = SyncGate(self._sync_once)
-        self._group = GroupCommit(self._write_through)
+        self._group: GroupCommit[Sequence[Draft], list[Record]]
+        if self.durability == "fsync":
+            self._group = GroupCommit(self._commit, gather=True)
+        else:
+            self._group = GroupCommit(self._commit, entered=self._lock)
         # What the log's last entry was when we last looked, and since when; the same for the
         # last checkpoint: its size, and when it was due to be looked for.
         self._quiet = (-1, time.monotonic())
@@ -228,9 +233,38 @@ class AuditLog:
         Python runs in the middle of this thread's own append: that one stores them at its end.
         """
         self._notice_fork()
-        if self.durability == "fsync":
-            return self._group.submit(drafts)
-        return self._write_out(drafts)
+        synced, writing = self.durability == "fsync", self._writing
+        if not writing and not synced:  # the usual case
+            return self._write_out(drafts)
+        me = threading.get_ident()
+        if me == writing or me == threading.main_thread().ident:
+            return self._write_through(drafts) if synced else self._write_out(drafts)
+        return self._group.submit(drafts)
+
+    def _commit(self, calls: Sequence[Sequence[Draft]]) -> list[list[Record] | BaseException]:
+        """Store for several threads in one write, and return what each gets or shall raise."""
+        write = self._write_through if self.durability == "fsync" else self._write_out
+        since = self._seq + 1
+        try:
+            records = iter(write([entry for drafts in calls for entry in drafts]))
+            return [list(islice(records, len(drafts))) for drafts in calls]
+        except OSError as error:
+            return [error] * len(calls)
+        except BaseException as error:
+            # A signer failed, for one of them; or this thread was told to stop, which is for the
+            # first call alone, its own. Each by itself then, if it is not in the log already.
+            if len(calls) == 1:
+                return [error]
+            outcomes: list[list[Record] | BaseException] = []
+            for drafts in calls:
+                if not outcomes and not isinstance(error, Exception):
+                    outcomes.append(error)
+                    continue
+                ids = {entry.id for entry in drafts}
+                stored = self._sink.records(since)
+                found = [r for r in stored if AuditEntry(r.body, r.hash).id in ids]
+                outcomes += [found] if found else self._commit([drafts])
+            return outcomes
 
     def _write_through(self, drafts: Sequence[Draft]) -> list[Record]:
         records = self._write_out(drafts)
@@ -247,14 +281,14 @@ class AuditLog:
                 return []
             if self._keeper is None:  # also if this write fails: it tries again then
                 self._start_keeper()
-            self._writing = True
+            self._writing = threading.get_ident()
             try:
                 records = self._write_locked(drafts)
                 while self._deferred:
                     deferred, self._deferred = self._deferred, []
                     self._write_locked(deferred)
             finally:
-                self._writing = False
+                self._writing = 0
             if records:
                 self._seq = records[-1].seq
             self._written += 1
@@ -576,13 +610,13 @@ class AuditLog:
         with self._lock:
             if self._writing:
                 raise OSError("the log is busy in the middle of an append of this very thread")
-            self._writing = True
+            self._writing = threading.get_ident()
             try:
                 self._file_lock.acquire()
                 yield
             finally:
                 self._file_lock.release()
-                self._writing = False
+                self._writing = 0
 
     def stats(self) -> dict[str, Any]:
         """Return counters since this log was opened in this process, for a health endpoint.
@@ -687,7 +721,7 @@ class AuditLog:
         with self._lock:
             if self._closed or self._writing:
                 return
-            self._writing = True
+            self._writing = threading.get_ident()
             try:
                 if self._file_lock.moved():
                     self._file_lock.close()
@@ -701,7 +735,7 @@ class AuditLog:
                 self._note_place()
             finally:
                 self._file_lock.release()
-                self._writing = False
+                self._writing = 0
         self._tend_silence(head)
         if self._key is not None and head.seq + 1 > self._signed[0]:
             fresh = head.seq + 1 - self._signed[0]

@@ -162,6 +162,9 @@ class SqliteSink:
             raise OSError(f"{self._path} is closed")
         insert = "INSERT INTO entries (seq, body, hash, signature) VALUES (?, ?, ?, ?)"
         rows = [(seq, body.decode(), hash, sign) for seq, body, hash, sign in records]
+        # Until all is known to be there, so that what fails, or comes in between (Control-C),
+        # leaves it to the next one to look.
+        version, self._version = self._version, -1
         try:
             if len(rows) == 1:
                 connection.execute(insert, rows[0])  # a statement alone is a transaction
@@ -172,9 +175,9 @@ class SqliteSink:
         except sqlite3.Error as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            self._version = -1
             raise OSError(f"{self._path}: {error}") from error
         self._head = Head(records[-1][0], records[-1][2])
+        self._version = version
 
     def sync(self) -> None:
         sync_if_open(self._wal)
