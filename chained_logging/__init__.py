@@ -3,7 +3,9 @@
 The names here are the public ones; everything else is imported from its module.
 """
 
+from chained_logging.audited import audited
 from chained_logging.context import context
+from chained_logging.diff import diff
 from chained_logging.entry import AuditEntry, InvalidEntry
 from chained_logging.handler import AuditHandler, get_logger
 from chained_logging.log import AuditLog
@@ -16,7 +18,9 @@ __all__ = [
     "AuditLog",
     "AuditProcessor",
     "InvalidEntry",
+    "audited",
     "context",
+    "diff",
     "get_logger",
     "verify",
 ]

@@ -9,8 +9,9 @@ import contextlib
 import datetime as dt
 import json
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -19,12 +20,14 @@ import click
 from chained_logging.chain import MAX_BODY
 from chained_logging.entry import AuditEntry, InvalidEntry
 from chained_logging.log import AuditLog
-from chained_logging.review.export import export_log
+from chained_logging.review.export import export_log, export_tiles
 from chained_logging.review.query import Filter, printable, read_entries
+from chained_logging.ship import destination_name, init_destination, open_destination
 from chained_logging.verify import main as verify_main
 
 if TYPE_CHECKING:
     from chained_logging.keys import PrivateKey
+    from chained_logging.notes import VerifierKey
 
 # Ten times a body: what a line of input may hold. Larger values are stored as their digests.
 _MAX_INPUT = 10 * MAX_BODY
@@ -120,6 +123,74 @@ def _event(line: bytes | None) -> dict[str, Any]:
     return event
 
 
+@cli.command()
+@click.argument("log", type=click.Path(dir_okay=False))
+@click.option("--socket", "socket_path", type=click.Path(), required=True, help="Listen here.")
+@click.option("--mode", default="600", help="The socket's mode, in octal: 660 for a group.")
+@click.option("--http", metavar="ADDRESS:PORT", help="Listen here too; loopback only.")
+@click.option("--token-file", type=click.Path(dir_okay=False), help="Its first line is the token.")
+@click.option("--connections", type=click.IntRange(min=1), default=128, help="At once.")
+@click.option("--timeout", type=click.FloatRange(min=0.1), default=30.0, help="For slow clients.")
+@click.option("--strict", is_flag=True, help="Refuse an event with a missing or invalid field.")
+@click.option("--fsync", is_flag=True, help="Answer once the disk has the entry.")
+@click.option("--origin", help="The name of a new log.")
+@click.option("--key", "key_file", type=click.Path(dir_okay=False), help="Sign checkpoints.")
+@click.option("--passphrase-file", type=click.Path(dir_okay=False), help="Of the key.")
+def collect(
+    log: str,
+    socket_path: str,
+    mode: str,
+    http: str | None,
+    token_file: str | None,
+    connections: int,
+    timeout: float,
+    strict: bool,
+    fsync: bool,
+    origin: str | None,
+    key_file: str | None,
+    passphrase_file: str | None,
+) -> None:
+    """Append what other programs send to a Unix socket to LOG, until SIGTERM.
+
+    A line of JSON is an event, and is answered by a line once it is stored: docs/collector.md.
+    """
+    from chained_logging.collector import Collector, read_token
+
+    if not re.fullmatch("0?[0-7]{3}", mode):
+        raise click.UsageError("--mode is three octal digits, such as 660")
+    address = None
+    if http is not None:
+        host, _, port = http.rpartition(":")
+        if not re.fullmatch("[0-9]{1,5}", port):
+            raise click.UsageError("--http is an address and a port, such as 127.0.0.1:8181")
+        if token_file is None:
+            raise click.UsageError("--http needs a --token-file")
+        address = (host.strip("[]"), int(port))
+    token = read_token(token_file) if token_file else None
+    with AuditLog(
+        log,
+        durability="fsync" if fsync else "os",
+        on_failure="raise",
+        strict=strict,
+        origin=origin,
+        key=_load_key(key_file, passphrase_file) if key_file else None,
+    ) as audit:
+        collector = Collector(
+            audit,
+            socket_path,
+            mode=int(mode, 8),
+            http=address,
+            token=token,
+            connections=connections,
+            timeout=timeout,
+        )
+        click.echo(f"collecting on {printable(socket_path)}", err=True)
+        if address:
+            port_used = collector.http_address[1]
+            click.echo(f"collecting on http://{host}:{port_used}/v1/events", err=True)
+        collector.run()
+
+
 @cli.command(
     context_settings={"ignore_unknown_options": True, "help_option_names": []},
     add_help_option=False,
@@ -128,9 +199,12 @@ def _event(line: bytes | None) -> dict[str, Any]:
 def verify(arguments: tuple[str, ...]) -> None:
     """Check everything in LOG… that can be checked.
 
-    The same as running chained_logging/verify.py, which needs nothing of this package.
+    The same as running chained_logging/verify.py, which needs nothing of this package; and LOG may
+    be postgresql://… or s3://… here, where it alone cannot read.
     """
-    sys.exit(verify_main(list(arguments)))
+    from chained_logging.ship.check import CentralStores
+
+    sys.exit(verify_main(list(arguments), CentralStores()))
 
 
 @cli.command("verify-proof", context_settings={"ignore_unknown_options": True})
@@ -170,20 +244,26 @@ def _existing(log: str) -> str:
 @cli.command()
 @click.argument("file", type=click.Path(dir_okay=False))
 @click.option("--origin", help="The log's name, for a vkey as well.")
+@click.option("--witness", metavar="NAME", help="Instead: the name of a witness, for its vkey.")
 @_passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print the public key as JSON.")
-def keygen(file: str, origin: str | None, passphrase_file: str | None, as_json: bool) -> None:
+def keygen(
+    file: str, origin: str | None, witness: str | None, passphrase_file: str | None, as_json: bool
+) -> None:
     """Write a new private key to FILE, with mode 0600, and print the public one.
 
     An existing FILE is refused. With a passphrase the key is encrypted.
     """
-    from chained_logging.checkpoint import verifier_key
     from chained_logging.keys import PrivateKey, passphrase_from, public_pem
+    from chained_logging.notes import COSIGNATURE, ED25519, VerifierKey
 
+    if origin and witness:
+        raise click.UsageError("a key is a log's or a witness's, never both")
     key = PrivateKey.generate()
+    name, kind = (witness, COSIGNATURE) if witness else (origin, ED25519)
+    vkey = VerifierKey(name, kind, key.public_key).format() if name else None
     key.save(file, passphrase_from(file=passphrase_file))
     pem = public_pem(key.public_key)
-    vkey = verifier_key(origin, key) if origin else None
     if as_json:
         click.echo(json.dumps({"pem": pem, "vkey": vkey}))
     else:
@@ -196,14 +276,97 @@ def keygen(file: str, origin: str | None, passphrase_file: str | None, as_json: 
 @click.argument("log", type=click.Path(dir_okay=False))
 @_key_option
 @_passphrase_option
-def checkpoint(log: str, key_file: str, passphrase_file: str | None) -> None:
+@click.option("--witness", "witnesses", multiple=True, metavar="URL", help="Have it cosigned.")
+@click.option(
+    "--witness-key", "witness_keys", multiple=True, metavar="VKEY", help="A key, or its file."
+)
+@click.option("--timestamp", metavar="URL", help="Have it timestamped (RFC 3161).")
+def checkpoint(
+    log: str,
+    key_file: str,
+    passphrase_file: str | None,
+    witnesses: tuple[str, ...],
+    witness_keys: tuple[str, ...],
+    timestamp: str | None,
+) -> None:
     """Sign a checkpoint over all entries of LOG, keep it beside it, and print it.
 
-    Keep a copy where the log's administrators cannot reach it.
+    Keep a copy where the log's administrators cannot reach it. Witnesses and a timestamp authority
+    are such places: what they sign is kept beside LOG and checked by verify. One that does not
+    answer is named, and the exit status is then 1.
     """
+    from chained_logging.anchor import anchor
+
+    if witnesses and not witness_keys:
+        raise click.UsageError("a witness is known by its key: name it with --witness-key")
+    keys = [_witness_key(text) for text in witness_keys]
     key = _load_key(key_file, passphrase_file)
     with AuditLog(_existing(log), key=key, on_failure="raise") as audit:
-        _write(audit.checkpoint())
+        audit.checkpoint()
+        anchored = anchor(audit, witnesses=witnesses, witness_keys=keys, timestamp_url=timestamp)
+    _write(anchored.note)
+    for failure in anchored.failures:
+        click.echo(printable(failure), err=True)
+    sys.exit(1 if anchored.failures else 0)
+
+
+def _witness_key(text_or_file: str) -> VerifierKey:
+    from chained_logging.notes import COSIGNATURE, NoteError, VerifierKey
+
+    text = text_or_file
+    if os.path.exists(text):
+        text = Path(text).read_text("utf-8", "replace")[:10_000].strip()
+    try:
+        key = VerifierKey.parse(text)
+    except NoteError as error:
+        raise click.UsageError(f"{text_or_file} is no witness's key: {error}") from None
+    if key.type != COSIGNATURE:
+        raise click.UsageError(f"{text_or_file} is a log's key, not a witness's")
+    return key
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(file_okay=False))
+@click.option("--name", required=True, help="The witness's name: its URL without the scheme.")
+@_key_option
+@_passphrase_option
+@click.option(
+    "--log", "logs", multiple=True, required=True, metavar="VKEY", help="A log's key, or its file."
+)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8330, show_default=True, type=click.IntRange(0, 65535))
+def witness(
+    folder: str,
+    name: str,
+    key_file: str,
+    passphrase_file: str | None,
+    logs: tuple[str, ...],
+    host: str,
+    port: int,
+) -> None:
+    """Run a witness for others' logs; it keeps in FOLDER what it cosigned.
+
+    For each log it cosigns a checkpoint only if that extends the last one. FOLDER must never be
+    brought back from a backup: the witness would forget what it signed. It speaks HTTP (C2SP
+    tlog-witness); put a reverse proxy with TLS before it where it leaves the machine. After a
+    rotation name the log's old and new key, each with --log.
+    """
+    from chained_logging.keys import load_public
+    from chained_logging.notes import ED25519, VerifierKey
+    from chained_logging.witness import Witness, WitnessServer
+
+    known: dict[str, list[VerifierKey]] = {}
+    for text in logs:
+        public = load_public(text)
+        if public.name is None:
+            raise click.UsageError(f"{text}: a log is known by its vkey, which has its name in it")
+        key = VerifierKey(public.name, ED25519, public.raw)
+        known.setdefault(public.name, []).append(key)
+    itself = Witness(Path(folder), name, _load_key(key_file, passphrase_file), known)
+    with WitnessServer(itself, host, port) as server:
+        click.echo(f"{itself.key.format()}\n{server.url}")
+        sys.stdout.flush()
+        server.serve_forever()
 
 
 @cli.command("rotate-key")
@@ -271,6 +434,156 @@ def prove(log: str, seq: int | None, old: int | None, new: int | None) -> None:
         _write(tree.inclusion(seq or 0, new).format())
     else:
         _write(tree.consistency(old, new))
+
+
+# --- Central storage.
+
+
+@cli.command()
+@click.argument("destination")
+@click.option("--retention", help="hipaa, soc2, pci, or a period such as 400d or 6y.")
+@click.option(
+    "--mode",
+    type=click.Choice(["COMPLIANCE", "GOVERNANCE"]),
+    default="COMPLIANCE",
+    show_default=True,
+    help="S3: whether even the account's owner is kept from deleting.",
+)
+@click.option("--print", "print_only", is_flag=True, help="PostgreSQL: only print the SQL.")
+def init(destination: str, retention: str | None, mode: str, print_only: bool) -> None:
+    """Prepare DESTINATION, postgresql://… or s3://bucket/prefix, and say what was done.
+
+    Done once, by somebody who may; the shipper needs less. Doing it again changes nothing.
+    """
+    if print_only:
+        if not destination.startswith(("postgresql://", "postgres://")):
+            raise click.UsageError("--print is for PostgreSQL")
+        from chained_logging.ship import postgres
+
+        click.echo(postgres.statements(), nl=False)
+        return
+    for sentence in init_destination(destination, retention=retention, mode=mode):
+        click.echo(printable(sentence))
+
+
+@cli.command()
+@click.argument("log", type=click.Path(dir_okay=False))
+@click.option("--to", "destinations", multiple=True, metavar="URL", help="Where to; repeatable.")
+@click.option("--follow", is_flag=True, help="Go on until stopped.")
+@click.option("--status", "only_status", is_flag=True, help="Only say how far each one is behind.")
+@click.option("--interval", default=1.0, show_default=True, help="Seconds between two looks.")
+@click.option(
+    "--patience", default=60.0, show_default=True, help="Seconds to wait for one that is down."
+)
+@click.option("--key", "key_file", type=click.Path(dir_okay=False), help="Signs digests (S3).")
+@_passphrase_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def ship(
+    log: str,
+    destinations: tuple[str, ...],
+    follow: bool,
+    only_status: bool,
+    interval: float,
+    patience: float,
+    key_file: str | None,
+    passphrase_file: str | None,
+    as_json: bool,
+) -> None:
+    """Bring all entries of LOG to central storage, each exactly once.
+
+    Exit 0: everything is there. 1: LOG is broken, or a destination holds another history. 2: a
+    destination is down; the same command goes on where it was.
+    """
+    from chained_logging.ship.place import read_place, read_places
+    from chained_logging.ship.shipper import Shipper, status
+
+    with AuditLog(_existing(log), on_failure="raise") as audit:
+        if only_status:
+            places = read_places(audit.path)
+            wanted = {destination_name(url) for url in destinations}
+            rows = [status(audit, p) for p in places if not wanted or p.destination in wanted]
+            _show_status(rows, as_json)
+            sys.exit(1 if any(row["alert"] for row in rows) else 0)
+        if not destinations:
+            raise click.UsageError("name a destination with --to")
+        signer = _load_key(key_file, passphrase_file) if key_file else None
+        with _progress(not follow) as on_progress:
+            shipper = Shipper(
+                audit, destinations, interval=interval, signer=signer, on_progress=on_progress
+            )
+            if follow:
+                shipper.start()
+                _wait_for_signal()
+                shipper.stop(patience)
+                places = [read_place(audit.path, destination_name(url)) for url in destinations]
+            else:
+                places = shipper.ship(patience)
+        _show_status([status(audit, place) for place in places], as_json)
+    sys.exit(1 if any(p.alert for p in places) else 2 if any(p.problem for p in places) else 0)
+
+
+def _show_status(rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    for row in rows:
+        lag = f"{row['lag_entries']:,} entries and {row['lag_seconds']:,.0f} s behind"
+        text = f"{row['destination']}: up to seq {row['seq']}, {lag}"
+        if row["problem"]:
+            text += f"; {'ALERT' if row['alert'] else 'waiting'}: {row['problem']}"
+        click.echo(printable(text))
+
+
+@contextlib.contextmanager
+def _progress(wanted: bool) -> Iterator[Callable[[str, int, int], None] | None]:
+    """A progress bar over all destinations, on a terminal."""
+    if not wanted or not sys.stderr.isatty():
+        yield None
+        return
+    counts: dict[str, tuple[int, int]] = {}
+    with click.progressbar(length=1, label="shipping", file=sys.stderr) as bar:
+
+        def show(name: str, there: int, total: int) -> None:
+            counts[name] = (there, total)
+            bar.length = max(1, sum(total for _, total in counts.values()))
+            bar.update(sum(there for there, _ in counts.values()) - bar.pos)
+
+        yield show
+
+
+def _wait_for_signal() -> None:
+    import signal
+    import threading
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    stop.wait()
+
+
+@cli.command()
+@click.argument("destination")
+@click.argument("log", type=click.Path(dir_okay=False))
+@click.option("--origin", help="Which log, if DESTINATION holds several.")
+def restore(destination: str, log: str, origin: str | None) -> None:
+    """Rebuild a lost host's log from DESTINATION as LOG, byte for byte; it goes on from there.
+
+    An entry of LOG then records it. The lost host must not come back with its old log.
+    """
+    from chained_logging.ship.restore import restore as restore_log
+
+    store = open_destination(destination)
+    try:
+        origins = store.origins()
+        if origin is None:
+            if len(origins) != 1:
+                names = ", ".join(origins) or "none"
+                raise click.UsageError(f"name a log with --origin; it holds {names}")
+            (origin,) = origins
+        count, last = restore_log(store, origin, Path(log))
+    finally:
+        store.close()
+    click.echo(f"{count} entries, the last hash {last}", err=True)
 
 
 def _filters(command: Any) -> Any:
@@ -357,13 +670,29 @@ def _moment(text: str | None, option: str) -> str | None:
 
 @cli.command()
 @click.argument("log", type=click.Path(dir_okay=False, exists=True))
-@click.argument("file", type=click.Path(dir_okay=False), required=False)
-def export(log: str, file: str | None) -> None:
+@click.argument("file", type=click.Path(), required=False)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["log", "tlog-tiles"]),
+    default="log",
+    help="tlog-tiles: FILE is a folder, for transparency-log monitors (C2SP).",
+)
+def export(log: str, file: str | None, form: str) -> None:
     """Copy the stored entries of LOG, byte for byte, to FILE or standard output.
 
     A FILE with the suffix of a log (.jsonl, .db) becomes a log of that kind
     with the same entries and the same hashes. An existing FILE is refused.
+
+    With --format tlog-tiles FILE is a folder, which grows with each call: up to the newest
+    checkpoint the whole log as C2SP tlog-tiles. Every web server can publish it.
     """
+    if form == "tlog-tiles":
+        if file is None:
+            raise click.UsageError("tlog-tiles are a folder: name it")
+        size, written = export_tiles(Path(log), Path(file))
+        click.echo(f"{size} entries, {written} files written", err=True)
+        return
     if file is None:
         for entry in read_entries(Path(log)):
             _write(entry.line + b"\n")

@@ -61,6 +61,19 @@ class FileLock:
                 return
             self.close()
 
+    def try_acquire(self) -> bool:
+        """Take the lock if nobody has it, and say whether.
+
+        :raises OSError: as :meth:`acquire`.
+        """
+        fd = self._fd if self._fd >= 0 else self._open()
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        self.held = True
+        return True
+
     def release(self) -> None:
         """Let go of the lock, if it is held."""
         self.held = False
@@ -69,6 +82,7 @@ class FileLock:
 
     def close(self) -> None:
         """Close the file. In a forked child this leaves the parent's lock as it is."""
+        self.held = False
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

@@ -14,10 +14,10 @@ import time
 import uuid
 import warnings
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from chained_logging import chain
 from chained_logging.checkpoint import entry_message, frontier, make, signed_by, verifier_key
@@ -25,6 +25,7 @@ from chained_logging.entry import OURSELVES, AuditEntry, AuditId, Draft, draft
 from chained_logging.group_commit import GroupCommit, SyncGate
 from chained_logging.lock import FileLock
 from chained_logging.notes import Signer
+from chained_logging.redact import Redactor
 from chained_logging.sinks import (
     EMPTY,
     Head,
@@ -35,11 +36,16 @@ from chained_logging.sinks import (
 )
 from chained_logging.spill import Spill
 
+if TYPE_CHECKING:
+    from chained_logging.keys import PrivateKey
+    from chained_logging.ship.shipper import Shipper
+
 DURABILITIES: Final = ("os", "fsync")
 POLICIES: Final = ("continue", "raise")
 SIGNING: Final = ("checkpoint", "each")
 _OURSELVES: Final = {"actor_id": OURSELVES, "actor_type": "system"}
 _MEMORY_LIMIT: Final = 10_000
+_REDACTOR: Final = Redactor()
 KEY_ACTIONS: Final = ("log.open", "key.add", "key.rotate")
 """Entries that name the log's public key from there on."""
 
@@ -74,13 +80,20 @@ class AuditLog:
     :param spill: where events wait that the log cannot take; by default beside it, with
         ``.spill`` after its name. On another disk it works when the log's disk is full.
     :param key: signs checkpoints: a :class:`chained_logging.keys.PrivateKey`, or whatever else
-        has its ``public_key`` and ``sign``, such as an HSM.
+        has its ``public_key`` and ``sign``, such as an HSM. Or a key's file, which is read again
+        when another process has rotated the key; its passphrase, if it has one, is in the
+        environment variable ``CHAINED_LOGGING_PASSPHRASE``.
     :param sign: ``"each"`` signs every entry too.
     :param checkpoint_every: entries after which a checkpoint is due, at the latest a
-        `sync_interval` later.
+        `sync_interval` later. One is made of every sealed segment too.
     :param checkpoint_interval: seconds after which it is, if there are new entries.
     :param heartbeat: seconds of silence after which the log writes an entry of its own, so that
         a cut tail shows as a gap: ``verify --max-gap``.
+    :param ship: where a thread of this process brings all entries, ``postgresql://…`` or
+        ``s3://…`` (:class:`chained_logging.ship.shipper.Shipper`). One of several processes does.
+    :param redact: takes secrets out of each event before anything else: by default a
+        :class:`chained_logging.redact.Redactor`. Or one of your own, or any callable that takes
+        the event and returns what shall be stored of it; None for none.
     :raises OSError: if the log cannot be opened, or is not a log.
     :raises ValueError: for a key that is not the log's, and for a parameter that is none of the
         above.
@@ -101,11 +114,13 @@ class AuditLog:
         max_bytes: int | None = None,
         max_age: float | None = None,
         spill: str | os.PathLike[str] | None = None,
-        key: Signer | None = None,
+        key: Signer | str | os.PathLike[str] | None = None,
         sign: Literal["checkpoint", "each"] = "checkpoint",
         checkpoint_every: int = 10_000,
         checkpoint_interval: float = 10.0,
         heartbeat: float | None = None,
+        ship: str | Sequence[str] = (),
+        redact: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = _REDACTOR,
     ) -> None:
         if durability not in DURABILITIES:
             raise ValueError(f"durability is 'os' or 'fsync', not {durability!r}")
@@ -136,16 +151,20 @@ class AuditLog:
         self._sink = open_sink(self.path, max_bytes=max_bytes, max_age=max_age)
         self._file_lock = FileLock(self.path.with_name(self.path.name + ".lock"))
         self._spill = Spill(Path(os.path.abspath(spill or f"{self.path}.spill")))
-        self._key = key
+        self._key_file = Path(os.path.abspath(key)) if isinstance(key, str | os.PathLike) else None
+        self._key: Signer | None = _load_key(key) if isinstance(key, str | os.PathLike) else key
         self._sign_each = sign == "each"
         self._checkpoint_every = checkpoint_every
         self._checkpoint_interval = checkpoint_interval
         self._heartbeat = heartbeat
+        self._ship_to = [ship] if isinstance(ship, str) else list(ship)
+        self._shipper: Shipper | None = None
+        self.redact: Final = redact
         self._last_error: str | None = None
-        self._closed = False
+        self._closed = self._released = False
         self._start_afresh()
         self.origin: Final = self._open(origin)
-        if heartbeat is not None:  # otherwise with the first entry
+        if heartbeat is not None or self._ship_to:  # otherwise with the first entry
             self._start_keeper()
         _open_logs.add(self)
 
@@ -184,7 +203,8 @@ class AuditLog:
         :raises OSError: if it cannot be written, with ``on_failure="raise"``.
             Otherwise the entry returned has no ``seq`` and no ``hash`` yet.
         """
-        return self._append([draft(fields, action=action, strict=self.strict)])[0]
+        entry = draft(fields, action=action, strict=self.strict, redact=self.redact)
+        return self._append([entry])[0]
 
     def append_many(self, events: Iterable[Mapping[str, Any]]) -> list[AuditEntry]:
         """Append several entries that follow one another, all or none, in one write.
@@ -195,7 +215,8 @@ class AuditLog:
         :param events: fields by name or alias, as :meth:`append` takes them.
         :raises: as :meth:`append`.
         """
-        return self._append([draft(event, strict=self.strict) for event in events])
+        strict, redact = self.strict, self.redact
+        return self._append([draft(event, strict=strict, redact=redact) for event in events])
 
     def _append(self, drafts: list[Draft]) -> list[AuditEntry]:
         if not drafts:
@@ -222,7 +243,7 @@ class AuditLog:
             the event is kept all the same, and it is for the capture to say so
             without breaking the caller.
         """
-        entry = draft(event, action=action, result=result, strict=self.strict)
+        entry = draft(event, action=action, result=result, strict=self.strict, redact=self.redact)
         self._store((entry,))
         return AuditId(entry.id)
 
@@ -318,6 +339,8 @@ class AuditLog:
 
     def _write(self, drafts: Sequence[Draft], head: Head) -> list[Record]:
         """Give each draft its place, and hand all to the sink."""
+        if self._sign_each and head.seq > self._seq:
+            self._follow_rotations(head)
         seq, prev = head
         records = []
         incomplete = 0
@@ -496,8 +519,39 @@ class AuditLog:
 
     def entries(self, start: int = 0) -> Iterator[AuditEntry]:
         """Read the stored entries from `start` on, in order. Nothing is verified here."""
-        for _, body, hash, signature in self._sink.records(start):
+        for _, body, hash, signature in self.records(start):
             yield AuditEntry(body, hash, signature)
+
+    def records(self, start: int = 0) -> Iterator[Record]:
+        """As :meth:`entries`, as the bytes that are stored."""
+        return self._sink.records(start)
+
+    def checkpoints(self) -> Iterator[StoredCheckpoint]:
+        """Read the stored checkpoints. One that others signed since is there twice."""
+        return (stored for _, stored in self._sink.checkpoints())
+
+    def last_checkpoint(self) -> StoredCheckpoint | None:
+        """Return the newest stored checkpoint."""
+        return self._sink.last_checkpoint()
+
+    def checkpoints_after(self, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
+        """As :meth:`checkpoints`, from a mark on, each with the mark after it."""
+        return self._sink.checkpoints(mark)
+
+    def durable_head(self) -> Head:
+        """Bring all entries onto the disk, also those of other processes, and return the last.
+
+        What stands up to there is acknowledged, or will be, and no crash takes it back.
+
+        :raises OSError: if the log cannot be read or synced.
+        """
+        self._notice_fork()
+        with self._held():
+            if self._released:
+                raise LogClosed(f"the audit log {self.path} is closed")
+            head = self._sink.head()
+        self._sink.sync()
+        return head
 
     # --- Signing.
 
@@ -518,26 +572,57 @@ class AuditLog:
         self._notice_fork()
         with self._signing:
             with self._held():
-                head, last = self._sink.head(), self._sink.last_checkpoint()
+                head = self._sink.head()
             self._signed = (head.seq + 1, time.monotonic())
-            if last is not None and last.size == head.seq + 1:
-                return last.note.encode()
-            # Outside the lock, which others wait for: what is read does not change any more.
+            return self._checkpoint_at(head).note.encode()
+
+    def _checkpoint_at(self, head: Head) -> StoredCheckpoint:
+        """Sign the entries up to `head` and keep that, unless there is such a checkpoint or one
+        of more entries already."""
+        with self._held():
+            last = self._sink.last_checkpoint()
+        if last is not None and last.size > head.seq:
+            return last
+        # Outside the lock, which others wait for: what is read does not change any more.
+        try:
             made = self._make_checkpoint(head, last)
-            with self._held():
-                last = self._sink.last_checkpoint()
-                if last is None or last.size < made.size:  # else another process was faster
-                    self._sink.head()
-                    self._sink.add_checkpoint(made)
-            return made.note.encode()
+        except _KeyRotated as rotated:
+            self._take_new_key(rotated)
+            made = self._make_checkpoint(head, last)
+        with self._held():
+            last = self._sink.last_checkpoint()
+            if last is None or last.size < made.size:  # else another process was faster
+                self._sink.head()
+                self._sink.add_checkpoint(made)
+        return made
+
+    def keep_anchored(self, note: bytes, timestamp: str | None = None) -> None:
+        """Keep a checkpoint of this log once more, with what others said of it since.
+
+        :param note: a stored one with more signatures under it.
+        :param timestamp: an RFC 3161 response over exactly these bytes, in base64.
+        :raises ValueError: if it is not one that is stored.
+        :raises OSError: if it cannot be written.
+        """
+        text = note.decode().rpartition("\n\n")[0]
+        for stored in self.checkpoints():
+            if stored.note.rpartition("\n\n")[0] == text:
+                break
+        else:
+            raise ValueError(f"this is no checkpoint that {self.path} has")
+        self._notice_fork()
+        with self._held():
+            self._sink.head()
+            self._sink.add_checkpoint(stored._replace(note=note.decode(), timestamp=timestamp))
 
     def rotate_key(self, new: Signer) -> bytes:
         """Go over to a new key, and seal all before it with the old one, which can then go.
 
         Whoever steals the new key later cannot forge what was before: that would need the old
         one, which the caller destroys now (:func:`chained_logging.keys.destroy`). Other processes
-        that have the log open with the old key make no checkpoint any more, and say so in
-        ``stats()["last_error"]``; their entries are sealed by those that have the new one.
+        that have the log open with the key's file read it again. Those that were given the key
+        itself make no checkpoint any more, and say so in ``stats()["last_error"]``; their entries
+        are sealed by those that have the new one.
 
         :returns: the sealing checkpoint: keep it elsewhere too.
         :raises ValueError: if the log has no key, or this one.
@@ -558,7 +643,7 @@ class AuditLog:
                 head = self._write_own(Notice("key.rotate", about), self.origin, self._sink.head())
                 sealed = self._make_checkpoint(head, self._sink.last_checkpoint())
                 self._sink.add_checkpoint(sealed)
-                self._key = new
+                self._key, self._seq = new, head.seq
             return sealed.note.encode()
 
     def revoke_key(self, public_key: str, reason: str) -> AuditEntry:
@@ -571,6 +656,14 @@ class AuditLog:
         """
         about = {"action": "key.revoke", "resource": ("public_key", public_key), "reason": reason}
         return self._append([draft({**_OURSELVES, **about}, own=True)])[0]
+
+    def note(self, action: str, **context: Any) -> AuditEntry:
+        """Append an entry that the log writes about itself, such as that it was restored.
+
+        :param action: ``log.…``.
+        :raises: as :meth:`append`.
+        """
+        return self._append([self._own_entry(Notice(action, context))])[0]
 
     def _make_checkpoint(self, head: Head, last: StoredCheckpoint | None) -> StoredCheckpoint:
         """Sign the entries up to `head`, all of which must be there.
@@ -588,12 +681,12 @@ class AuditLog:
             for record in self._sink.records(begin):
                 if record.seq > head.seq:
                     return
-                if record.body.startswith(b'{"action":"key.rotate","actor_id":"chained_logging"'):
-                    context = AuditEntry(record.body, record.hash).context
-                    if ours not in (context.get("public_key"), context.get("old_public_key")) or (
-                        record.seq != head.seq and context.get("public_key") != ours
-                    ):
-                        raise OSError("the log's key was rotated: reopen it with the new one")
+                context = _rotation(record)
+                if context is not None and (
+                    ours not in (context.get("public_key"), context.get("old_public_key"))
+                    or (record.seq != head.seq and context.get("public_key") != ours)
+                ):
+                    raise _KeyRotated(str(context.get("public_key")))
                 if record.seq >= tree.size:
                     yield record
 
@@ -603,6 +696,28 @@ class AuditLog:
         if made.size != head.seq + 1:
             raise OSError(f"{self.path} holds {made.size} entries, not {head.seq + 1}")
         return made
+
+    def _follow_rotations(self, head: Head) -> None:
+        """Sign no entry with a key that another process rotated since our own last entry."""
+        for record in self._sink.records(self._seq + 1):
+            context = _rotation(record)
+            if context is not None and self._key is not None:
+                named = str(context.get("public_key"))
+                if named != verifier_key(self.origin, self._key):
+                    self._take_new_key(_KeyRotated(named))
+        self._seq = head.seq
+
+    def _take_new_key(self, rotated: _KeyRotated) -> None:
+        """Read the key's file again, if we were given one.
+
+        :raises _KeyRotated: if not, or it does not hold the new key yet.
+        """
+        if self._key_file is None:
+            raise rotated
+        key = _load_key(self._key_file)
+        if verifier_key(self.origin, key) != rotated.vkey:
+            raise rotated
+        self._key = key
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
@@ -617,6 +732,11 @@ class AuditLog:
             finally:
                 self._file_lock.release()
                 self._writing = 0
+
+    @property
+    def last_seq(self) -> int:
+        """The ``seq`` of the last entry that was found at the opening, or written here since."""
+        return self._seq
 
     def stats(self) -> dict[str, Any]:
         """Return counters since this log was opened in this process, for a health endpoint.
@@ -658,6 +778,10 @@ class AuditLog:
         self._stop.set()
         if self._keeper is not None and self._keeper is not threading.current_thread():
             self._keeper.join()
+        if self._shipper is not None:
+            self._shipper.stop()
+            self._shipper = None
+        self._released = True
         try:
             self._gate.wait(self._written)
             with contextlib.suppress(OSError):  # only the lock file's memory is poorer then
@@ -712,8 +836,16 @@ class AuditLog:
         )
         try:
             self._keeper.start()
+            if self._ship_to:
+                self._start_shipper()
         except RuntimeError:  # the interpreter is shutting down: close() does what is left
             self._keeper = None
+
+    def _start_shipper(self) -> None:
+        from chained_logging.ship.shipper import Shipper
+
+        self._shipper = Shipper(self, self._ship_to, interval=self._sync_interval, signer=self._key)
+        self._shipper.start()
 
     def _tend(self) -> None:
         """Once an interval: sync, chain what was spilled, seal what is old, note the place."""
@@ -737,6 +869,10 @@ class AuditLog:
                 self._file_lock.release()
                 self._writing = 0
         self._tend_silence(head)
+        sealed = self._sink.sealed()
+        if self._key is not None and sealed is not None and sealed.seq >= self._signed[0]:
+            with self._signing:  # so that a segment has a checkpoint of its own
+                self._signed = (self._checkpoint_at(sealed).size, time.monotonic())
         if self._key is not None and head.seq + 1 > self._signed[0]:
             fresh = head.seq + 1 - self._signed[0]
             waited = time.monotonic() - self._signed[1]
@@ -772,8 +908,33 @@ class AuditLog:
     def _forked(self) -> None:
         """In a forked child, which has none of the parent's threads and locks."""
         self._start_afresh()
+        if self._shipper is not None:
+            self._shipper.forked()
+            self._shipper = None
         self._sink.forked()
         self._file_lock.close()
+
+
+class _KeyRotated(OSError):
+    """Another process went over to another key."""
+
+    def __init__(self, vkey: str) -> None:
+        super().__init__("the log's key was rotated: reopen it with the new one")
+        self.vkey = vkey
+
+
+def _rotation(record: Record) -> dict[str, Any] | None:
+    """Return what a rotation says of the keys; None for any other entry."""
+    if record.body.startswith(b'{"action":"key.rotate","actor_id":"chained_logging"'):
+        context: dict[str, Any] = AuditEntry(record.body, record.hash).context
+        return context
+    return None
+
+
+def _load_key(file: str | os.PathLike[str]) -> PrivateKey:
+    from chained_logging.keys import PrivateKey, passphrase_from
+
+    return PrivateKey.load(file, passphrase_from())
 
 
 def _keep_house(reference: weakref.ref[AuditLog], stop: threading.Event, interval: float) -> None:

@@ -11,12 +11,41 @@ entries, and nothing of any other entry. A consistency proof has the form of a C
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from pathlib import Path
 
 from chained_logging import chain
 from chained_logging.merkle import Frontier, consistency_proof, inclusion_proof
 from chained_logging.notes import Checkpoint, Note, TlogProof
-from chained_logging.sinks import StoredCheckpoint, open_sink
+from chained_logging.sinks import Record, StoredCheckpoint, open_sink
+
+
+def growth_proof(tree: Frontier, records: Iterable[Record], size: int) -> list[bytes]:
+    """Return the consistency proof from where a tree stands to a larger size.
+
+    Unlike :class:`LogTree` it reads no more than what came since: whatever else the proof needs are
+    the subtrees of the older tree, which its frontier holds.
+
+    :param tree: the older tree; it is grown.
+    :param records: the entries from there on.
+    :raises OSError: if there are not enough.
+    """
+    old = begin = tree.size
+    nodes: dict[tuple[int, int], bytes] = {}
+    for hash in reversed(tree.hashes):  # the smallest subtree first: the lowest bit of the size
+        level = (begin & -begin).bit_length() - 1
+        begin -= 1 << level
+        nodes[level, begin >> level] = hash
+    for record in records:
+        if tree.size == size:
+            break
+        if record.seq != tree.size:
+            raise OSError(f"entry {tree.size} is not in the log")
+        for level, node in enumerate(tree.append(bytes.fromhex(record.hash))):
+            nodes[level, record.seq >> level] = node
+    if tree.size != size:
+        raise OSError(f"the log holds {tree.size} entries, not {size}")
+    return consistency_proof(lambda level, index: nodes[level, index], old, size)
 
 
 class LogTree:
@@ -32,10 +61,11 @@ class LogTree:
     def __init__(self, path: Path) -> None:
         self._sink = open_sink(path)
         self._path = path
-        self.checkpoints = list(self._sink.checkpoints())
+        self.checkpoints = [stored for _, stored in self._sink.checkpoints()]
         if not self.checkpoints:
             raise OSError(f"{path} has no checkpoint: a proof needs one, and a log with a key")
-        size = self.checkpoints[-1].size
+        self._newest = max(reversed(self.checkpoints), key=lambda stored: stored.size)
+        size = self._newest.size
         self._rows: list[list[bytes]] = []  # by level: the hashes of complete subtrees
         tree = Frontier()
         for record in self._sink.records():
@@ -47,7 +77,7 @@ class LogTree:
                 if level == len(self._rows):
                     self._rows.append([])
                 self._rows[level].append(node)
-        note = Note.parse(self.checkpoints[-1].note.encode())
+        note = Note.parse(self._newest.note.encode())
         if tree.root() != Checkpoint.parse(note.text).root:
             raise ValueError(f"{path} is not what its checkpoint says: see the command verify")
 
@@ -81,8 +111,8 @@ class LogTree:
 
     def _checkpoint(self, size: int | None) -> StoredCheckpoint:
         if size is None:
-            return self.checkpoints[-1]
-        for stored in self.checkpoints:
+            return self._newest
+        for stored in reversed(self.checkpoints):  # of two, the one that others signed too
             if stored.size == size:
                 return stored
         sizes = ", ".join(str(stored.size) for stored in self.checkpoints[-5:])

@@ -11,7 +11,8 @@ For an auditor: copy this file to any computer with Python 3.9 or later and run 
 
 A log is a JSON Lines file (also compressed with gzip), an SQLite database, or several files that
 hold one chain, named in any order; sealed segments beside a log are found by its name. What a file
-is, is seen from its content, not from its name.
+is, is seen from its content, not from its name. A folder stands for each log in it and below, such
+as a copy of what was shipped to S3.
 Nothing is written and nothing is sent anywhere.
 
 The exit code is 0 if the log is intact, 1 if it was tampered with or is not whole, and 2 if it
@@ -24,11 +25,14 @@ and the signature of the key of its time, from the first key to the last.
 
 What no check of the file alone can show: that entries were cut off its end, or that all of it was
 written anew, with a key of the writer's. For that, keep something elsewhere, and name it: a
-checkpoint (``--checkpoint``), the first public key (``--public-key``), or a hash (``--to-hash``).
+checkpoint (``--checkpoint``), the first public key (``--public-key``), the key of a witness that
+cosigned checkpoints (``--witness-key``), the root certificate of an authority that timestamped them
+(``--timestamp-root``), or a hash (``--to-hash``).
 
 Hashes need the standard library alone. Signatures need the package ``cryptography``, which
 ``uv run verify.py`` and ``pipx run verify.py`` bring; without it they are not checked, and that is
-said. A log is never called intact for something that was not checked.
+said. Timestamps need the program ``openssl``. A log is never called intact for something that was
+asked for and not checked.
 """
 
 from __future__ import annotations
@@ -41,21 +45,23 @@ import ipaddress
 import json
 import os
 import re
+import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.parse
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256 as _sha256
 from json.encoder import encode_basestring as _quote
-from typing import Any, Callable, NoReturn
+from typing import Any, Callable, NamedTuple, NoReturn
 
-__all__ = ["Fault", "Report", "main", "verify", "verify_proof"]
+__all__ = ["Fault", "Report", "Stream", "main", "verify", "verify_proof"]
 
 MAX_BODY = 65_535
 MAX_LINE = MAX_BODY + 200  # a body with its hash and signature is at most 178 bytes longer
@@ -75,7 +81,8 @@ class Fault:
     kind: str
     """``edited``, ``missing``, ``inserted``, ``reordered``, ``duplicated``, ``cut-front``,
     ``cut-tail``, ``torn``, ``malformed``, ``unreadable``; ``rewritten`` (a checkpoint says
-    otherwise), ``signature``, ``key``, ``checkpoint`` (it is none) or ``silence``."""
+    otherwise), ``signature``, ``timestamp``, ``key``, ``checkpoint`` (it is none), ``silence``, or
+    what a central store names."""
     file: str
     line: int | None
     """The line in that file (the row in a database), from 1."""
@@ -118,6 +125,17 @@ class Report:
     """Checkpoints whose root is that of the entries they cover."""
     signed_seq: int | None = None
     """Up to where checkpoints of the log's own keys vouch for it, signatures checked."""
+    witnessed: dict[str, Any] = field(default_factory=dict)
+    """By the name of each witness whose key was given: up to which ``seq``, and at what ``time``,
+    it cosigned."""
+    unknown_witnesses: int = 0
+    """Cosignatures of witnesses whose keys were not given."""
+    timestamped_seq: int | None = None
+    """Up to where an authority whose root was given says that the log existed."""
+    timestamped_at: str | None = None
+    """When, by the newest such timestamp."""
+    unchecked_timestamps: int = 0
+    """Timestamps that were there, and no root was given to check them."""
     unchecked_signatures: int = 0
     """Signatures that were there and could not be checked."""
     fault_count: int = 0
@@ -543,7 +561,7 @@ def _check_regular(path: str) -> None:
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
-            raise _Unchecked(f"{path} is a directory: name the files in it")
+            raise _Unchecked(f"{path} is a directory")
         if not stat.S_ISREG(mode):
             raise _Unchecked(f"{path} is not a regular file")
         if not os.access(path, os.R_OK):
@@ -818,8 +836,10 @@ class _Note:
     :raises _Bad: if it is none.
     """
 
-    def __init__(self, data: bytes, source: str, outside: bool = False) -> None:
-        self.source, self.outside = source, outside
+    def __init__(
+        self, data: bytes, source: str, outside: bool = False, timestamp: str | None = None
+    ) -> None:
+        self.data, self.source, self.outside, self.timestamp = data, source, outside, timestamp
         try:
             whole = data.decode()
             text, _, below = whole.rpartition("\n\n")
@@ -844,14 +864,15 @@ class _Note:
 class _Key:
     """A public key with its name, from a C2SP ``vkey``; from PEM it has no name.
 
+    :param kind: 1 for Ed25519, 4 for that of a witness.
     :raises _Bad: if it is none.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, kind: int = 1) -> None:
         self.vkey = text.strip()
         self.name, _, rest = self.vkey.partition("+")
         try:
-            if "-----BEGIN PUBLIC KEY-----" in text:
+            if kind == 1 and "-----BEGIN PUBLIC KEY-----" in text:
                 body = text.partition("-----BEGIN PUBLIC KEY-----")[2].partition("-----END")[0]
                 der = base64.b64decode("".join(body.split()), validate=True)
                 # RFC 8410: this prefix, and then the 32 bytes of the key.
@@ -863,9 +884,11 @@ class _Key:
             raw = _unbase64(key)
             self.raw, self.id = raw[1:], bytes.fromhex(id_)
             named = _sha256(self.name.encode() + b"\n" + raw).digest()[:4]
-            if len(raw) != 33 or raw[0] != 1 or named != self.id:
+            if len(raw) != 33 or raw[0] != kind or named != self.id:
                 raise ValueError
         except ValueError:
+            if kind != 1:
+                raise _Bad(None, "it is not a witness's key as a vkey (type 4)") from None
             raise _Bad(None, "it is not an Ed25519 public key in PEM or as a vkey") from None
 
     def verifies(self, signature: bytes, message: bytes) -> bool | None:
@@ -883,26 +906,30 @@ class _Key:
 
 
 class _Tree:
-    """The roots of a growing tree: the peaks of RFC 6962's subtrees, largest first."""
+    """A growing tree: the complete subtrees of RFC 6962 that it consists of, each with its level.
 
-    def __init__(self) -> None:
-        self.size = 0
-        self.peaks: list[bytes] = []
+    One that begins later than at 0 is a part of a tree, which can be joined to what is before it.
+    """
 
-    def append(self, leaf: bytes) -> None:
-        size = self.size
-        while size & 1:
-            leaf = _sha256(b"\1" + self.peaks.pop() + leaf).digest()
-            size >>= 1
-        self.peaks.append(leaf)
-        self.size += 1
+    def __init__(self, begin: int = 0) -> None:
+        self.size = begin
+        self.nodes: list[tuple[int, bytes]] = []
+
+    def append(self, node: bytes, level: int = 0) -> None:
+        """Append a leaf, or a complete subtree of 2**level leaves."""
+        index, nodes = self.size >> level, self.nodes
+        self.size += 1 << level
+        while index & 1 and nodes and nodes[-1][0] == level:
+            node = _sha256(b"\1" + nodes.pop()[1] + node).digest()
+            index, level = index >> 1, level + 1
+        nodes.append((level, node))
 
     def root(self) -> bytes:
-        if not self.peaks:
+        if not self.nodes:
             return _sha256(b"").digest()
-        root = self.peaks[-1]
-        for peak in reversed(self.peaks[:-1]):
-            root = _sha256(b"\1" + peak + root).digest()
+        root = self.nodes[-1][1]
+        for _, node in reversed(self.nodes[:-1]):
+            root = _sha256(b"\1" + node + root).digest()
         return root
 
 
@@ -1045,27 +1072,80 @@ def _prove_extension(note: _Note, lines: list[str], checkpoint: bytes | None) ->
         raise _Bad(None, "the newer state does not extend the older one")
 
 
-def _notes_beside(path: str) -> Iterator[tuple[int, bytes]]:
-    """Yield the notes that a log keeps with itself, numbered."""
+_STAMP = re.compile(r"^Time stamp: (\w+ +\d+ [\d:]+)(?:\.\d+)? (\d+) GMT$", re.M)
+
+
+def _timestamp_time(note: bytes, timestamp: str, roots: bytes) -> str | None:
+    """Return when an authority says that a note existed (RFC 3161), checked by ``openssl ts``.
+
+    The certificates must have been valid at that time, and may have expired since.
+
+    :param timestamp: the authority's response, in base64.
+    :returns: None where there is no program ``openssl``.
+    :raises _Bad: if the timestamp does not hold.
+    """
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        files = [os.path.join(folder, name) for name in ("note", "response", "roots")]
+        try:
+            response = base64.b64decode(timestamp, validate=True)
+        except ValueError:
+            raise _Bad(None, "it is not base64") from None
+        for name, data in zip(files, (note, response, roots)):  # noqa: B905  # Python 3.9
+            with open(name, "wb") as file:
+                file.write(data)
+
+        def run(*arguments: str) -> str:
+            # Only the names of our own files are arguments: nothing of the log is.
+            done = subprocess.run(  # noqa: S603
+                [openssl, "ts", *arguments],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+                env={**os.environ, "LC_ALL": "C"},
+            )
+            if done.returncode:
+                lines = done.stderr.decode("utf-8", "replace").split("\n")
+                why = [line for line in lines if ":error:" in line.lower() or "error:" in line]
+                raise _Bad(None, (why or lines)[0][:300] or "openssl refuses it")
+            return done.stdout.decode("utf-8", "replace")
+
+        # The last one: what an attacker may write, the status, stands before what was signed.
+        said = _STAMP.findall(run("-reply", "-in", files[1], "-text"))
+        try:
+            stated = datetime.datetime.strptime(" ".join(said[-1]), "%b %d %H:%M:%S %Y")
+        except (IndexError, ValueError):
+            raise _Bad(None, "it states no time") from None
+        stated = stated.replace(tzinfo=datetime.timezone.utc)
+        at = ["-attime", str(int(stated.timestamp()))]
+        run("-verify", "-data", files[0], "-in", files[1], "-CAfile", files[2], *at)
+    return stated.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _notes_beside(path: str) -> Iterator[tuple[int, bytes, str | None]]:
+    """Yield the notes that a log keeps with itself, numbered, and a timestamp of each."""
     if os.path.isfile(path) and _magic(path) == _SQLITE:
         uri = "file:" + urllib.parse.quote(os.path.abspath(path)) + "?mode=ro"
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
             try:
-                rows = connection.execute("SELECT note FROM checkpoints ORDER BY size")
-                yield from ((n, str(row[0]).encode()) for n, row in enumerate(rows, 1))
+                rows = connection.execute("SELECT note, timestamp FROM checkpoints ORDER BY id")
+                for number, (note, timestamp) in enumerate(rows, 1):
+                    yield number, str(note).encode(), None if timestamp is None else str(timestamp)
             except sqlite3.Error:  # no such table; what else is wrong is found with the entries
                 return
     elif os.path.isfile(path + ".checkpoints"):
         yield from _notes_in(path + ".checkpoints")
 
 
-def _notes_in(path: str) -> Iterator[tuple[int, bytes]]:
+def _notes_in(path: str) -> Iterator[tuple[int, bytes, str | None]]:
     """Yield the notes in a file: one signed note, or a log's file of checkpoints."""
     with open(path, "rb") as file:
         first = file.read(1)
         file.seek(0)
         if first != b"{":
-            yield 1, file.read(MAX_NOTE + 1)
+            yield 1, file.read(MAX_NOTE + 1), None
             return
         number = 0
         while line := file.readline(MAX_NOTE):
@@ -1073,9 +1153,11 @@ def _notes_in(path: str) -> Iterator[tuple[int, bytes]]:
             if not line.endswith(b"\n"):  # torn: of a checkpoint that never was
                 return
             try:
-                yield number, json.loads(line)["note"].encode()
+                fields = json.loads(line)
+                timestamp = fields.get("timestamp")
+                yield number, fields["note"].encode(), None if timestamp is None else str(timestamp)
             except (TypeError, ValueError, KeyError, AttributeError, RecursionError):
-                yield number, b""
+                yield number, b"", None
 
 
 # --------------------------------------------------------------------------------------------
@@ -1108,6 +1190,8 @@ class _Chain:
         self.tree: _Tree | None = _Tree()  # None where the entries are not those of a whole log
         self.wanted: list[int] = []  # the sizes at which a checkpoint gives a root, largest first
         self.roots: dict[int, bytes] = {0: _Tree().root()}
+        self.subtrees: dict[int, list[tuple[int, bytes]]] = {}  # of a part, instead of roots
+        self.named: list[tuple[int, str, str]] = []  # of a part: what it says of keys
         self.keys: list[tuple[int, _Key]] = []  # each with the seq of the entry that names it
         self.revoked: list[str] = []
         self.max_gap: float | None = None
@@ -1115,7 +1199,9 @@ class _Chain:
         self.shapes = _Shapes()
 
     def fault(self, kind: str, at: _Line, name: str | None, reason: str) -> None:
-        fault = Fault(kind, at.file, at.number or None, at.seq, name, reason)
+        self.report_fault(Fault(kind, at.file, at.number or None, at.seq, name, reason))
+
+    def report_fault(self, fault: Fault) -> None:
         self.report.fault_count += 1
         if len(self.report.faults) < MAX_FAULTS:
             self.report.faults.append(fault)
@@ -1219,12 +1305,20 @@ class _Chain:
         """Add an entry to the tree, as far as some checkpoint reaches."""
         if self.tree is None or not self.wanted:
             return
+        if self.goes_on and self.next is None:
+            self.tree = _Tree(seq)
+            while self.wanted and self.wanted[-1] <= seq:
+                self.wanted.pop()
         if seq != self.tree.size:
             self.tree = None
             return
         self.tree.append(leaf)
-        if self.tree.size == self.wanted[-1]:
-            self.roots[self.wanted.pop()] = self.tree.root()
+        if self.wanted and self.tree.size == self.wanted[-1]:
+            size = self.wanted.pop()
+            if self.goes_on:
+                self.subtrees[size] = list(self.tree.nodes)
+            else:
+                self.roots[size] = self.tree.root()
 
     def note_key(self, line: _Line) -> None:
         """Follow what the log says of its keys, and check the signature of an entry."""
@@ -1232,18 +1326,13 @@ class _Chain:
         named = entry["context"].get("public_key")
         own = (entry["actor_id"], entry["actor_type"]) == ("chained_logging", "system")
         if own and entry["action"] in _KEY_ACTIONS and named:
-            try:
-                key = _Key(str(named))
-            except _Bad as bad:
-                self.fault("key", line, "context", f"of the key that it names: {bad.reason}")
+            if not self.name_key(line, seq, entry["action"], str(named)):
                 return
-            if (entry["action"] == "key.rotate") == bool(self.keys):
-                self.keys.append((seq, key))
-            else:
-                self.fault("key", line, "action", "a key cannot be named like this here")
-        if own and entry["action"] == "key.revoke":
-            self.revoked.append(str(entry["resource_id"]))
-        if line.signature:
+        elif own and entry["action"] == "key.revoke":
+            self.name_key(line, seq, entry["action"], str(entry["resource_id"]))
+        if line.signature and self.goes_on:  # which key it was then, a part cannot know
+            self.fault("signature", line, "signature", "it is not checked here")
+        elif line.signature:
             # An entry that names a new key is signed with the old one.
             key_then = next((k for at, k in reversed(self.keys) if at < seq or not seq), None)
             message = b"chained-logging entry v1\n" + (line.hash or "").encode() + b"\n"
@@ -1252,6 +1341,25 @@ class _Chain:
                 self.report.unchecked_signatures += 1
             elif not holds:
                 self.fault("signature", line, "signature", "its signature is not of the log's key")
+
+    def name_key(self, line: _Line, seq: int, action: str, named: str) -> bool:
+        """Take up a key, or its revocation, and say whether it can be one."""
+        if self.goes_on:
+            self.named.append((seq, action, named))
+            return True
+        if action == "key.revoke":
+            self.revoked.append(named)
+            return True
+        try:
+            key = _Key(named)
+        except _Bad as bad:
+            self.fault("key", line, "context", f"of the key that it names: {bad.reason}")
+            return False
+        if (action == "key.rotate") == bool(self.keys):
+            self.keys.append((seq, key))
+        else:
+            self.fault("key", line, "action", "a key cannot be named like this here")
+        return True
 
     def note_time(self, line: _Line) -> None:
         """Name a silence: by the time in the id, which the log gave, not the caller."""
@@ -1298,10 +1406,10 @@ class _Chain:
         self.links = (line.hash or "", line.own)
 
     def begin(self, line: _Line, seq: int) -> None:
-        if self.goes_on or seq or self.from_hash is not None:
-            self.tree = None
         if self.goes_on:
             return
+        if seq or self.from_hash is not None:
+            self.tree = None
         if self.from_hash is not None:
             if line.prev != self.from_hash:
                 reason = "it does not follow the hash given with --from-hash"
@@ -1332,6 +1440,29 @@ class _Chain:
             self.fault("missing", at, "seq", f"before seq {at.seq}, {what} missing")
 
 
+class Stream(NamedTuple):
+    """A log that is no file: what a central store returns."""
+
+    name: str
+    lines: Iterable[bytes]
+    """Stored lines in the order of ``seq``, without their line feeds."""
+    notes: Iterable[tuple[bytes, str | None]] = ()
+    """Its checkpoints as signed notes, each with a timestamp in base64, if it has one."""
+
+    def blocks(self) -> Iterator[_Block]:
+        """Yield the lines by blocks; of one that is too long only the start."""
+        block: list[bytes] = []
+        size = 0
+        for line in self.lines:
+            block.append(line[:MAX_LINE].replace(b"\n", b"?") + b"\n")
+            size += len(block[-1])
+            if size >= CHUNK:
+                yield _Block(self.name, b"".join(block))
+                block, size = [], 0
+        if block:
+            yield _Block(self.name, b"".join(block))
+
+
 def verify(
     *paths: str | os.PathLike[str],
     from_hash: str | None = None,
@@ -1343,6 +1474,11 @@ def verify(
     public_key: str | None = None,
     checkpoints: Sequence[str | os.PathLike[str]] = (),
     max_gap: float | None = None,
+    witness_keys: Sequence[str] = (),
+    timestamp_roots: bytes | None = None,
+    stream: Stream | None = None,
+    also: Iterable[Fault] = (),
+    beside: Sequence[str] = (),
 ) -> Report:
     """Check a log, or several files that hold one chain, in any order.
 
@@ -1357,6 +1493,11 @@ def verify(
     :param public_key: the log's first public key, from elsewhere: PEM, or a ``vkey``.
     :param checkpoints: files with checkpoints that were kept elsewhere.
     :param max_gap: seconds; a longer time without an entry is named.
+    :param witness_keys: keys of witnesses that must have cosigned, each as a ``vkey``.
+    :param timestamp_roots: certificates in PEM of authorities, one of which must have timestamped.
+    :param stream: a log that is no file, instead of `paths`.
+    :param beside: files with the log's own checkpoints, other than those found by its name.
+    :param also: what somebody else found: how a central store differs, or what is wrong with it.
     :returns: a report; its ``status`` is ``unchecked``, with a ``reason``, where
         nothing could be checked. Nothing is raised for what a file holds.
     """
@@ -1365,22 +1506,29 @@ def verify(
     chain.max_gap = max_gap
     try:
         pin = None if public_key is None else _Key(public_key)
+        witnesses = [_Key(text, 4) for text in witness_keys]
         names = [os.fspath(path) for path in paths]
-        files = _in_order(_with_segments(names))
-        notes = list(_gather(chain, names, [os.fspath(path) for path in checkpoints]))
+        files = [] if stream else _in_order(_with_segments(names))
+        outside = [os.fspath(path) for path in checkpoints]
+        notes = list(_gather(chain, names, outside, beside, stream))
         chain.wanted = sorted({note.size for note in notes if note.size}, reverse=True)
-        if jobs > 1 and not notes and not pin and not chain.max_gap:
-            whole = _verify_in_parts(files, jobs, from_hash, to_hash, careful)
-            if whole is not None:
-                return whole
-        for path in files:
-            report.files.append(path)
-            _read_into(chain, path, progress=progress)
+        if not (jobs > 1 and max_gap is None and _verify_in_parts(chain, files, jobs)):
+            for path in files:
+                report.files.append(path)
+                _read_into(chain, path, progress=progress)
+        if stream is not None:
+            report.files.append(stream.name)
+            for block in stream.blocks():
+                chain.add_block(block)
+                if progress is not None:
+                    progress(report.entries)
+        for fault in also:
+            chain.report_fault(fault)
     except _Unchecked as problem:
         report.status, report.reason = "unchecked", str(problem)
         return report
     except _Bad as bad:
-        report.status, report.reason = "unchecked", f"of the public key given: {bad.reason}"
+        report.status, report.reason = "unchecked", f"of a public key that was given: {bad.reason}"
         return report
     except OSError as error:
         report.status, report.reason = "unchecked", f"reading failed: {error}"
@@ -1393,40 +1541,56 @@ def verify(
         )
         chain.fault("cut-tail", at, None, reason)
     if report.entries:
-        _Signed(chain, notes, pin).check()
+        _Signed(chain, notes, pin, witnesses, timestamp_roots).check()
     if not report.entries:
         what = "no entry of a log" if report.fault_count else "nothing to verify"
         report.status, report.reason = "unchecked", f"there is {what} in {', '.join(report.files)}"
     elif report.fault_count:
         report.status = "tampered"
-    elif report.unchecked_signatures and (pin or checkpoints):
+    elif report.unchecked_signatures and (pin or checkpoints or witnesses):
         report.status = "unchecked"
         report.reason = (
             f"{report.unchecked_signatures:,} signatures: the package cryptography, which checks "
             "them, is not installed. All hashes are right"
+        )
+    elif report.unchecked_timestamps and timestamp_roots is not None:
+        report.status = "unchecked"
+        report.reason = (
+            f"{report.unchecked_timestamps:,} timestamps: the program openssl, which checks them, "
+            "is not there. All hashes are right"
         )
     else:
         report.status = "intact"
     return report
 
 
-def _gather(chain: _Chain, logs: list[str], outside: list[str]) -> Iterator[_Note]:
+def _gather(
+    chain: _Chain,
+    logs: list[str],
+    outside: list[str],
+    beside: Sequence[str],
+    stream: Stream | None,
+) -> Iterator[_Note]:
     """Yield the checkpoints beside the logs, and those that were kept elsewhere."""
     for path in outside:
         _check_regular(path)
         found = False
-        for number, data in _notes_in(path):
+        for number, data, timestamp in _notes_in(path):
             try:
-                yield _Note(data, path, outside=True)
+                yield _Note(data, path, outside=True, timestamp=timestamp)
                 found = True
             except _Bad as bad:
                 raise _Unchecked(f"{path}, note {number}: {bad.reason}") from None
         if not found:
             raise _Unchecked(f"{path} holds no checkpoint")
-    for log in logs:
-        for number, data in _notes_beside(log):
+    own = [(log, _notes_beside(log)) for log in logs]
+    own += [(path, _notes_in(path)) for path in beside]
+    if stream is not None:
+        own.append((stream.name, ((n, *pair) for n, pair in enumerate(stream.notes, 1))))
+    for log, notes in own:
+        for number, data, timestamp in notes:
             try:
-                yield _Note(data, log)
+                yield _Note(data, log, timestamp=timestamp)
             except _Bad as bad:
                 chain.fault("checkpoint", _Line(log, 0), None, f"note {number}: {bad.reason}")
 
@@ -1434,8 +1598,16 @@ def _gather(chain: _Chain, logs: list[str], outside: list[str]) -> Iterator[_Not
 class _Signed:
     """What checkpoints and keys say of a chain that was read."""
 
-    def __init__(self, chain: _Chain, notes: list[_Note], pin: _Key | None) -> None:
+    def __init__(
+        self,
+        chain: _Chain,
+        notes: list[_Note],
+        pin: _Key | None,
+        witnesses: list[_Key],
+        roots: bytes | None,
+    ) -> None:
         self.chain, self.notes, self.pin = chain, notes, pin
+        self.witnesses, self.roots = witnesses, roots
         self.report = chain.report
         self.sealed: set[int] = set()
 
@@ -1454,10 +1626,19 @@ class _Signed:
                 if not keys:
                     reason = "the log has no key, and one was given: it was written anew"
                 self.fault("key", report.files[0], None, reason)
-        for note in self.notes:
-            if self.covers(note):
-                report.checkpoints += 1
-                self.check_signature(note)
+        covered = [note for note in self.notes if self.covers(note)]
+        report.checkpoints = len({note.size for note in covered})
+        for note in covered:
+            self.check_signature(note)
+            self.check_cosignatures(note)
+            self.check_timestamp(note)
+        for witness in self.witnesses:
+            if witness.name not in report.witnessed and not report.unchecked_signatures:
+                reason = f"no checkpoint here is cosigned by the witness {witness.name}"
+                self.fault("signature", report.files[0], None, reason)
+        if self.roots is not None and not (report.timestamped_at or report.unchecked_timestamps):
+            reason = "no checkpoint here has a timestamp that the root given vouches for"
+            self.fault("timestamp", report.files[0], None, reason)
         for at, _ in keys[1:]:
             if at + 1 not in self.sealed and not report.unchecked_signatures:
                 reason = "no checkpoint of the key before it seals this rotation"
@@ -1488,8 +1669,7 @@ class _Signed:
             self.fault("rewritten", note.source, note.size - 1, reason)
         else:
             if note.outside:
-                report.anchored = True
-                report.anchored_seq = max(report.anchored_seq or 0, note.size - 1)
+                self.anchor(note)
             return True
         return False
 
@@ -1519,6 +1699,48 @@ class _Signed:
             break
         reason = f"the checkpoint of size {note.size:,} is not signed by the key of its time"
         self.fault("signature", note.source, note.size - 1, reason)
+
+    def check_cosignatures(self, note: _Note) -> None:
+        """Check what known witnesses say of a checkpoint (C2SP ``tlog-cosignature``)."""
+        witnessed = self.report.witnessed
+        for name, id_, value in note.signatures:
+            known = [key for key in self.witnesses if (key.name, key.id) == (name, id_)]
+            if not known:
+                self.report.unknown_witnesses += len(value) == 72
+                continue
+            time_ = int.from_bytes(value[:8], "big")
+            message = f"cosignature/v1\ntime {time_}\n{note.text}".encode()
+            holds = len(value) == 72 and known[0].verifies(value[8:], message)
+            if holds is None:
+                self.report.unchecked_signatures += 1
+            elif not holds or not 0 < time_ < 1 << 33:
+                reason = f"the cosignature of {name} under the checkpoint of size {note.size:,} is "
+                self.fault("signature", note.source, note.size - 1, reason + "not valid")
+            elif note.size - 1 >= witnessed.get(name, {"seq": -1})["seq"]:
+                moment = datetime.datetime.fromtimestamp(time_, datetime.timezone.utc)
+                witnessed[name] = {"seq": note.size - 1, "time": f"{moment:%Y-%m-%dT%H:%M:%SZ}"}
+                self.anchor(note)
+
+    def check_timestamp(self, note: _Note) -> None:
+        """Check when an authority says that a checkpoint existed."""
+        if note.timestamp is None:
+            return
+        try:
+            found = self.roots and _timestamp_time(note.data, note.timestamp, self.roots)
+        except _Bad as bad:
+            reason = f"the timestamp of the checkpoint of size {note.size:,} does not hold: "
+            self.fault("timestamp", note.source, note.size - 1, reason + bad.reason)
+            return
+        if not found:
+            self.report.unchecked_timestamps += 1
+        elif note.size - 1 >= (self.report.timestamped_seq or 0):
+            self.report.timestamped_seq = note.size - 1
+            self.report.timestamped_at = str(found)
+            self.anchor(note)
+
+    def anchor(self, note: _Note) -> None:
+        self.report.anchored = True
+        self.report.anchored_seq = max(self.report.anchored_seq or 0, note.size - 1)
 
 
 def _read_into(
@@ -1557,6 +1779,35 @@ def _with_segments(paths: list[str]) -> list[str]:
     return found
 
 
+_LOG_NAME = re.compile(r"(.*?)(\.[0-9]{20})?(\.(?:jsonl|ndjson|db|sqlite3?)(?:\.gz)?)", re.ASCII)
+
+
+def _logs_in(folder: str) -> list[tuple[list[str], list[str]]]:
+    """Return each log in a folder and below: its files, and files with its checkpoints.
+
+    :raises _Unchecked: if there is none.
+    """
+    logs: dict[tuple[str, str], list[str]] = {}
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            match = _LOG_NAME.fullmatch(name)
+            if match is not None:
+                # In a folder "segments", as in S3, all files are of one log.
+                log = "" if os.path.basename(place) == "segments" else match[1]
+                logs.setdefault((place, log), []).append(os.path.join(place, name))
+    if not logs:
+        raise _Unchecked(f"there is no log in {folder}")
+    found = []
+    for (place, log), files in logs.items():
+        notes = os.path.join(os.path.dirname(place), "checkpoints")
+        beside = []
+        if not log and os.path.isdir(notes):
+            beside = [os.path.join(notes, name) for name in sorted(os.listdir(notes))]
+        found.append((files, beside))
+    return found
+
+
 def _in_order(paths: list[str]) -> list[str]:
     """Return each file once, by the seq of its first entry."""
     once: dict[str, str] = {}
@@ -1590,40 +1841,61 @@ def _in_order(paths: list[str]) -> list[str]:
 _PART = 1 << 22  # what is smaller is not worth a process
 
 
-def _verify_in_parts(
-    files: list[str], jobs: int, from_hash: str | None, to_hash: str | None, careful: bool
-) -> Report | None:
-    """Return the report of a log that is intact, or None where one process must look."""
+def _verify_in_parts(chain: _Chain, files: list[str], jobs: int) -> bool:
+    """Follow a chain that is intact, and say whether it is: else one process must look."""
     parts = _parts(files, jobs)
     if len(parts) < 2 or not sys.executable or not os.path.isfile(__file__):
-        return None
-    options = {"to_hash": to_hash, "careful": careful}
-    tasks = [{"from_hash": from_hash, "first": True, **parts[0], **options}]
-    tasks += [{"first": False, **part, **options} for part in parts[1:]]
+        return False
+    options = {"to_hash": chain.to_hash, "careful": chain.careful, "wanted": chain.wanted}
+    tasks = [{**part, **options} for part in parts]
     with ThreadPoolExecutor(jobs) as pool:
         found = list(pool.map(_start_part, tasks))
-    whole = found[0]
-    if whole is None:
-        return None
-    for part in found[1:]:
-        if (
-            part is None
-            or whole.last_seq is None
-            or part.first_seq != whole.last_seq + 1
-            or part.first_prev_hash != whole.last_hash
+    joined, tree = _Chain(Report()), _Tree()
+    whole = joined.report
+    for number, part in enumerate(found):
+        if part is None:
+            return False
+        report = Report(**part["report"])
+        if number and (
+            whole.last_seq is None
+            or report.first_seq != whole.last_seq + 1
+            or report.first_prev_hash != whole.last_hash
         ):
-            return None
-        whole.entries += part.entries
-        whole.incomplete += part.incomplete
-        whole.oversize += part.oversize
-        whole.last_seq, whole.last_hash = part.last_seq, part.last_hash
-        whole.last_timestamp = part.last_timestamp
-        if part.anchored:
-            whole.anchored, whole.anchored_seq = True, part.anchored_seq
-    if to_hash is not None and not whole.anchored:
-        return None
-    whole.files, whole.status = files, "intact"
-    return whole
+            return False
+        if number == 0:
+            begins = report.first_prev_hash == (chain.from_hash or GENESIS)
+            if not begins or (chain.from_hash is None and report.first_seq):
+                return False
+            whole = joined.report = report
+        else:
+            whole.entries += report.entries
+            whole.incomplete += report.incomplete
+            whole.oversize += report.oversize
+            whole.last_seq, whole.last_hash = report.last_seq, report.last_hash
+            whole.last_timestamp = report.last_timestamp
+            if report.anchored:
+                whole.anchored, whole.anchored_seq = True, report.anchored_seq
+        for seq, action, named in part["named"]:
+            joined.name_key(_Line("", 0, seq=seq), seq, action, named)
+        if whole.starts_at_genesis:
+            for size, nodes in part["subtrees"].items():
+                joined.roots[int(size)] = _joined(tree, nodes).root()
+            tree = _joined(tree, part["nodes"])
+    if whole.fault_count or (chain.to_hash is not None and not whole.anchored):
+        return False
+    chain.report.__dict__.update(whole.__dict__, files=files)
+    chain.roots, chain.tree = joined.roots, tree if whole.starts_at_genesis else None
+    chain.keys, chain.revoked = joined.keys, joined.revoked
+    return True
+
+
+def _joined(tree: _Tree, nodes: list[tuple[int, str]]) -> _Tree:
+    """Return a tree with what a part adds to it."""
+    result = _Tree(tree.size)
+    result.nodes = list(tree.nodes)
+    for level, node in nodes:
+        result.append(bytes.fromhex(node), level)
+    return result
 
 
 def _parts(files: list[str], jobs: int) -> list[dict[str, Any]]:
@@ -1649,26 +1921,35 @@ def _line_start(path: str, near: int) -> int | None:
     return near + at + 1 if at >= 0 else None
 
 
-def _start_part(task: dict[str, Any]) -> Report | None:
-    command = [sys.executable, "-I", "-S", __file__, "--part", json.dumps(task)]
-    # This interpreter with this file: nothing of it comes from the log but names as arguments.
+def _start_part(task: dict[str, Any]) -> dict[str, Any] | None:
+    command = [sys.executable, "-I", "-S", __file__, "--part"]
+    # This interpreter with this file: nothing of the log is an argument.
     done = subprocess.run(  # noqa: S603
-        command, stdin=subprocess.DEVNULL, capture_output=True, check=False
+        command, input=json.dumps(task).encode(), capture_output=True, check=False
     )
-    try:
-        return Report(**json.loads(done.stdout)) if done.returncode == 0 else None
-    except (TypeError, ValueError):
+    if done.returncode:
         return None
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def _verify_part(task: dict[str, Any]) -> int:
     report = Report()
-    chain = _Chain(
-        report, None, task.get("from_hash"), task["to_hash"], task["careful"], not task["first"]
-    )
+    chain = _Chain(report, None, None, task["to_hash"], task["careful"], goes_on=True)
+    chain.wanted = task["wanted"]
     _read_into(chain, task["path"], task["start"], task["end"])
     chain.end()
-    print(json.dumps(asdict(report)))
+
+    def text(nodes: list[tuple[int, bytes]]) -> list[tuple[int, str]]:
+        return [(level, node.hex()) for level, node in nodes]
+
+    found = {
+        "report": asdict(report),
+        "named": chain.named,
+        "nodes": text(chain.tree.nodes if chain.tree else []),
+        "subtrees": {size: text(nodes) for size, nodes in chain.subtrees.items()},
+    }
+    print(json.dumps(found))
     return 0 if report.entries and not report.fault_count else 1
 
 
@@ -1708,6 +1989,18 @@ def _summary(report: Report) -> list[str]:
             )
         elif not report.unchecked_signatures:
             covered.append("not signed: no checkpoint of that key is here")
+    for name, found in report.witnessed.items():
+        covered.append(f"witnessed up to seq {found['seq']} by {name}, at {found['time']}")
+    if report.unknown_witnesses:
+        covered.append(
+            f"{report.unknown_witnesses:,} cosignatures of witnesses whose keys were not given"
+        )
+    if report.timestamped_at is not None:
+        covered.append(f"timestamped up to seq {report.timestamped_seq}, {report.timestamped_at}")
+    if report.unchecked_timestamps:
+        covered.append(
+            f"{report.unchecked_timestamps:,} timestamps NOT CHECKED: no root certificate was given"
+        )
     if report.unchecked_signatures:
         covered.append(
             f"{report.unchecked_signatures:,} signatures NOT CHECKED: cryptography is not installed"
@@ -1725,7 +2018,19 @@ def _summary(report: Report) -> list[str]:
     return [verdict, *(f"  {line}" for line in covered)]
 
 
-def main(argv: list[str] | None = None) -> int:
+class Stores:
+    """How logs in central storage are read. This file alone cannot: the package gives its own."""
+
+    def streams(self, url: str, origin: str | None) -> Iterator[tuple[Stream, Iterable[Fault]]]:
+        """Yield each log that a store holds, and what is wrong with the store."""
+        raise _Unchecked(f"{url} is central storage: the command chained-logging verify reads it")
+
+    def differences(self, log: str, url: str, origin: str | None) -> tuple[list[Fault], int, str]:
+        """Return how a store differs from a log, how far it is behind, and its name."""
+        raise _Unchecked(f"{url} is central storage: the command chained-logging verify reads it")
+
+
+def main(argv: list[str] | None = None, stores: Stores | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(prog="verify", description="Check an audit log.")
     parser.add_argument("log", nargs="*", help="a log, or files that hold one, in any order")
@@ -1748,12 +2053,28 @@ def main(argv: list[str] | None = None) -> int:
         "--public-key", metavar="FILE", help="the log's first public key: PEM, or a vkey"
     )
     parser.add_argument(
+        "--witness-key",
+        metavar="VKEY",
+        action="append",
+        default=[],
+        help="the key of a witness, or a file with it, which must have cosigned a checkpoint",
+    )
+    parser.add_argument(
+        "--timestamp-root",
+        metavar="FILE",
+        help="root certificates (PEM), one of which must vouch for a timestamp",
+    )
+    parser.add_argument(
         "--max-gap", metavar="S", type=float, help="name each longer time without an entry"
     )
+    parser.add_argument(
+        "--against", metavar="URL", help="compare with a central store, and name what differs"
+    )
+    parser.add_argument("--origin", metavar="NAME", help="of the logs in a store, only this one")
     parser.add_argument("--careful", action="store_true", help="check each line the slow way")
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["--part"]:  # a process that --jobs started
-        return _verify_part(json.loads(argv[1]))
+        return _verify_part(json.load(sys.stdin))
     try:
         options = parser.parse_args(argv)
         if bool(options.log) == bool(options.proof):
@@ -1761,7 +2082,7 @@ def main(argv: list[str] | None = None) -> int:
     except SystemExit as stop:
         return 2 if stop.code else 0
     try:
-        return _run_proof(options) if options.proof else _run(options)
+        return _run_proof(options) if options.proof else _run(options, stores or Stores())
     except KeyboardInterrupt:
         return 2
     except BrokenPipeError:
@@ -1800,7 +2121,43 @@ def _run_proof(options: argparse.Namespace) -> int:
     return {"proven": 0, "refuted": 1}.get(found["status"], 2)
 
 
-def _run(options: argparse.Namespace) -> int:
+_VKEY = r"[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+={0,2}"
+
+
+def _run(options: argparse.Namespace, stores: Stores) -> int:
+    """Check files as one log, and each log of each store by itself."""
+    folders = [log for log in options.log if os.path.isdir(log)]
+    files = [log for log in options.log if "://" not in log and log not in folders]
+    worst = 0
+    found: list[Fault] = []
+    compared = None
+    try:
+        if files:
+            if options.against:
+                found, behind, name = stores.differences(files[0], options.against, options.origin)
+                compared = f"compared with {name}, which is {behind:,} entries behind"
+            worst = _check(options, files, None, found, compared)
+        for folder in folders:
+            for log, beside in _logs_in(folder):
+                worst = max(worst, _check(options, log, None, beside=beside))
+        for url in options.log:
+            if "://" in url:
+                for stream, faults in stores.streams(url, options.origin):
+                    worst = max(worst, _check(options, [], stream, faults))
+    except (_Unchecked, OSError, ValueError, ImportError) as problem:
+        print(f"NOT CHECKED: {_shown(problem)}", file=sys.stderr)
+        return 2
+    return worst
+
+
+def _check(
+    options: argparse.Namespace,
+    files: list[str],
+    stream: Stream | None,
+    also: Iterable[Fault] = (),
+    compared: str | None = None,
+    beside: Sequence[str] = (),
+) -> int:
     started, found = time.monotonic(), 0
 
     def show(fault: Fault) -> None:
@@ -1813,16 +2170,21 @@ def _run(options: argparse.Namespace) -> int:
         rate = count / max(time.monotonic() - started, 0.001)
         print(f"\r{count:,} entries, {rate:,.0f}/s ", end="", file=sys.stderr, flush=True)
 
-    public_key = None
-    if options.public_key is not None:
-        try:
-            with open(options.public_key, "rb") as file:
-                public_key = file.read(1 << 16).decode("utf-8", "replace")
-        except OSError as error:
-            print(f"NOT CHECKED: {_shown(error)}", file=sys.stderr)
-            return 2
+    public_key = roots = None
+    try:
+        if options.public_key is not None:
+            public_key = _bytes_of(options.public_key).decode("utf-8", "replace")
+        if options.timestamp_root is not None:
+            roots = _bytes_of(options.timestamp_root)
+        witnesses = [
+            given if re.fullmatch(_VKEY, given) else _bytes_of(given).decode("utf-8", "replace")
+            for given in options.witness_key
+        ]
+    except OSError as error:
+        print(f"NOT CHECKED: {_shown(error)}", file=sys.stderr)
+        return 2
     report = verify(
-        *options.log,
+        *files,
         from_hash=options.from_hash,
         to_hash=options.to_hash,
         on_fault=show,
@@ -1832,6 +2194,11 @@ def _run(options: argparse.Namespace) -> int:
         public_key=public_key,
         checkpoints=options.checkpoint,
         max_gap=options.max_gap,
+        witness_keys=witnesses,
+        timestamp_roots=roots,
+        stream=stream,
+        also=also,
+        beside=beside,
     )
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)
@@ -1839,7 +2206,12 @@ def _run(options: argparse.Namespace) -> int:
         print(json.dumps(report.to_dict()))
     elif not (options.quiet and report.intact):
         out = sys.stderr if report.status == "unchecked" else sys.stdout
-        for line in _summary(report):
+        lines = _summary(report)
+        if compared is not None:
+            lines.append(f"  {compared}")
+        if stream is not None or beside or any(os.path.isdir(log) for log in options.log):
+            lines[0] += f": {stream.name if stream else files[0]}"
+        for line in lines:
             print(_shown(line), file=out)
     sys.stdout.flush()
     return {"intact": 0, "tampered": 1}.get(report.status, 2)

@@ -507,6 +507,59 @@ def test_a_rotation_in_another_process_is_noticed(path: Path) -> None:
     assert verify(path, public_key=pin(old)).intact
 
 
+def test_a_key_file_is_read_again_after_a_rotation_elsewhere(path: Path) -> None:
+    from chained_logging.keys import PrivateKey
+
+    file = path.with_name("audit.key")
+    first, second = PrivateKey.generate(), PrivateKey.generate()
+    first.save(file)
+    with AuditLog(path, key=file, sign="each", origin=ORIGIN, on_failure="raise") as log:
+        log.append("before", **EVENT)
+        with AuditLog(path, key=first) as other:
+            other.rotate_key(second)
+        # The log went over, and the file is not there yet: nothing is signed with the old key.
+        with pytest.raises(OSError, match="rotated"):
+            log.append("between", **EVENT)
+        file.unlink()
+        second.save(file)
+        log.append("after", **EVENT)
+        log.checkpoint()
+    report = verify(path, public_key=pin(first))
+    assert (report.status, report.signed_seq) == ("intact", report.last_seq)
+
+
+def test_a_signed_entry_waits_while_the_key_is_unknown(path: Path) -> None:
+    first, second = Key(), Key()
+    with AuditLog(path, key=first, sign="each", origin=ORIGIN) as log:
+        with AuditLog(path, key=first) as other:
+            other.rotate_key(second)
+        with pytest.warns(UserWarning, match="rotated"):
+            log.append("waits", **EVENT)
+        with pytest.warns(UserWarning, match="rotated"):
+            log.close()
+    with AuditLog(path, key=second, sign="each"):
+        pass  # chains what waited
+    report = verify(path, public_key=pin(first))
+    assert (report.status, report.fault_count) == ("intact", 0)
+    assert any(b'"waits"' in body for _, body, _ in stored(path))
+
+
+def test_a_sealed_segment_has_a_checkpoint_of_its_own(tmp_path: Path) -> None:
+    path, key = tmp_path / "audit.jsonl", Key()
+    options = {"max_bytes": 5_000, "sync_interval": 0.05, "checkpoint_interval": 600}
+    with AuditLog(path, key=key, origin=ORIGIN, **options) as log:
+        for n in range(12):  # about 10 to a segment
+            log.append(f"a-{n}", **EVENT)
+        deadline = time.monotonic() + 10
+        while (
+            not (found := [one.size for one in log.checkpoints()]) and time.monotonic() < deadline
+        ):
+            time.sleep(0.02)
+    (segment,) = tmp_path.glob("audit.0*.jsonl")
+    assert found == [len(segment.read_bytes().splitlines())]
+    assert verify(path, public_key=pin(key)).intact
+
+
 def test_history_before_a_rotation_cannot_be_forged_with_todays_key(
     rotated: tuple[Path, Key, Key],
 ) -> None:

@@ -17,6 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chained_logging import AuditLog, chain, verify
+from chained_logging.checkpoint import verifier_key
+from chained_logging.keys import PrivateKey
 
 # Values around every edge of what the expression recognizes.
 VALUES = st.one_of(
@@ -221,6 +223,42 @@ def test_a_cut_at_each_line_near_a_seam_is_found(large: Path, tmp_path: Path) ->
     for missing in range(seam - 2, seam + 2):
         copy.write_bytes(b"".join(lines[:missing] + lines[missing + 1 :]))
         assert verify(copy, jobs=3).status == "tampered"
+
+
+def test_parts_of_a_signed_log_join_to_its_tree(tmp_path: Path) -> None:
+    path, first, second = tmp_path / "audit.jsonl", PrivateKey.generate(), PrivateKey.generate()
+    with AuditLog(path, key=first, origin="example.com/o") as log:
+        for number in range(40):
+            log.append_many([{"action": "read", "n": n, **EVENT} for n in range(997)])
+            log.checkpoint()
+            if number == 20:
+                log.rotate_key(second)
+    pinned = {"public_key": verifier_key("example.com/o", first)}
+    report = in_parts(path, **pinned)
+    assert (report["status"], report["checkpoints"]) == ("intact", 41)
+    assert report["signed_seq"] == report["last_seq"] == 40 * 997 + 1
+    assert in_parts(path, public_key=verifier_key("example.com/o", second))["status"] == "tampered"
+    lines = path.read_bytes().splitlines(keepends=True)
+    notes = path.with_name("audit.jsonl.checkpoints").read_bytes().splitlines(keepends=True)
+    copy = tmp_path / "copy.jsonl"
+    for edited, kept in (
+        (lines[:-1], notes),
+        (lines[:-1], notes[:-1]),
+        (lines[:1] + relinked(lines[1:], b"user-1", b"user-2"), notes),
+        (lines, [notes[5], *notes[:5]]),
+        (lines, [line.replace(b"997", b"996") for line in notes]),
+    ):
+        copy.write_bytes(b"".join(edited))
+        copy.with_name("copy.jsonl.checkpoints").write_bytes(b"".join(kept))
+        in_parts(copy, **pinned)
+    with AuditLog(path, key=second, sign="each") as log:
+        log.append("read", **EVENT)
+    assert in_parts(path, **pinned)["status"] == "intact"
+
+
+def relinked(lines: list[bytes], old: bytes, new: bytes) -> list[bytes]:
+    bodies = [chain.split_line(line[:-1]).body.replace(old, new) for line in lines]
+    return relink(bodies).splitlines(keepends=True)
 
 
 # --- A log's name stands for its segments.

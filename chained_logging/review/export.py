@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from chained_logging import chain
-from chained_logging.sinks import open_sink, sync_directory
+from chained_logging.sinks import Record, StoredCheckpoint, open_sink, sync_directory
 
 
 def export_log(source: Path, target: Path) -> tuple[int, str]:
     """Write the entries of one log into a new one, checking each hash and link on the way.
 
+    :returns: the number of entries and the last hash.
+    :raises FileExistsError: if the target is there already.
+    :raises ValueError: if the source is broken; what was copied until there is removed.
+    """
+    log = open_sink(source)
+    checkpoints = (stored for _, stored in log.checkpoints())
+    return write_log(target, log.records(), checkpoints, str(source))
+
+
+def write_log(
+    target: Path, records: Iterator[Record], checkpoints: Iterator[StoredCheckpoint], source: str
+) -> tuple[int, str]:
+    """Write a new log that holds these entries and checkpoints, checking each hash and link.
+
+    :param source: where they are from, for a message.
     :returns: the number of entries and the last hash.
     :raises FileExistsError: if the target is there already.
     :raises ValueError: if the source is broken; what was copied until there is removed.
@@ -24,7 +40,6 @@ def export_log(source: Path, target: Path) -> tuple[int, str]:
     try:
         sink.head()
         sink.notices.clear()
-        records = open_sink(source).records()
         while batch := list(itertools.islice(records, 1000)):
             for record in batch:
                 seq, prev = chain.position(record.body)
@@ -32,13 +47,35 @@ def export_log(source: Path, target: Path) -> tuple[int, str]:
                     raise ValueError(f"{source} is broken at seq {seq}: see the command verify")
                 count, last = count + 1, record.hash
             sink.write(batch)
+        for stored in checkpoints:
+            sink.add_checkpoint(stored)
         sink.sync()
         sink.close()
     except BaseException:
         sink.close()
-        for name in (target, Path(f"{target}-wal"), Path(f"{target}-shm")):
-            name.unlink(missing_ok=True)
+        for name in ("", "-wal", "-shm", ".checkpoints"):
+            Path(f"{target}{name}").unlink(missing_ok=True)
         raise
     os.chmod(target, 0o600)
     sync_directory(target)
     return count, last
+
+
+def export_tiles(log: Path, folder: Path) -> tuple[int, int]:
+    """Lay a log out as C2SP ``tlog-tiles``, up to its newest checkpoint; or go on with that.
+
+    :returns: the number of entries, and how many files were written.
+    :raises OSError: if the log has no checkpoint, or a file cannot be read or written.
+    :raises ProofError: if the entries are not those of the checkpoint, or the folder is of another
+        log.
+    """
+    from chained_logging.tiles import resume_at, write_tiles
+
+    sink = open_sink(log)
+    checkpoint = sink.last_checkpoint()
+    if checkpoint is None:
+        raise OSError(f"{log} has no checkpoint: tiles need one, and a log with a key")
+    start = resume_at(folder)
+    bodies = (record.body for record in sink.records(start))
+    note = checkpoint.note.encode()
+    return checkpoint.size, write_tiles(folder, bodies, note, checkpoint.size, start=start)

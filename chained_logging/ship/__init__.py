@@ -83,6 +83,16 @@ class Destination(Protocol):
         """Let go of connections."""
 
 
+def destination_name(url: str) -> str:
+    """Return a destination's name: its URL without the secrets in it.
+
+    :raises: as :func:`open_destination`.
+    """
+    destination = open_destination(url)
+    destination.close()
+    return destination.name
+
+
 def open_destination(url: str, *, signer: Signer | None = None) -> Destination:
     """Return the destination for a URL: ``postgresql://…``, ``s3://bucket/prefix``, ``nats://…``.
 
@@ -101,4 +111,31 @@ def open_destination(url: str, *, signer: Signer | None = None) -> Destination:
         from chained_logging.ship.s3 import S3Destination
 
         return S3Destination(url, signer=signer)
+    raise ValueError("a destination is postgresql://… or s3://bucket/prefix")
+
+
+def init_destination(
+    url: str, *, retention: str | None = None, mode: str = "COMPLIANCE"
+) -> list[str]:
+    """Prepare a destination, and return sentences of what was done. Done again it changes nothing.
+
+    :param retention: see :func:`chained_logging.review.retention.retention_days`; S3 needs one.
+    :param mode: of S3's Object Lock, ``COMPLIANCE`` or ``GOVERNANCE``.
+    :raises OSError: if it cannot be prepared: what is missing, and how to set it.
+    :raises ValueError: if the URL names no destination, or the retention is none.
+    """
+    scheme = url.partition("://")[0].lower()
+    if scheme == "s3":
+        from chained_logging.ship import s3
+
+        if retention is None:
+            raise ValueError("name how long S3 shall keep entries: --retention hipaa, 400d, 6y …")
+        missing = s3.init(url, retention=retention, mode=mode)
+        if missing:
+            raise Refused("; ".join(missing))
+        return [f"{destination_name(url)} keeps entries for {retention}, locked in mode {mode}."]
+    if scheme in ("postgresql", "postgres"):
+        from chained_logging.ship import postgres
+
+        return postgres.init(url, retention=retention)
     raise ValueError("a destination is postgresql://… or s3://bucket/prefix")

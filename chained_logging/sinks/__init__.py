@@ -45,6 +45,8 @@ class StoredCheckpoint(NamedTuple):
     size: int
     state: str
     """The Merkle tree's frontier at that size, in base64."""
+    timestamp: str | None = None
+    """An RFC 3161 response over the bytes of the note, in base64."""
 
 
 class Notice(NamedTuple):
@@ -61,6 +63,9 @@ class Sink(Protocol):
     """
 
     notices: list[Notice]
+
+    def sealed(self) -> Head | None:
+        """Return the last entry's place in sealed segments, if there are any."""
 
     def head(self) -> Head:
         """Return the last stored entry's place, and mend what a crash left behind.
@@ -89,11 +94,13 @@ class Sink(Protocol):
     def records(self, start: int = 0) -> Iterator[Record]:
         """Read entries from `start` on, in order."""
 
-    def checkpoints(self) -> Iterator[StoredCheckpoint]:
-        """Read all checkpoints, first to last."""
+    def checkpoints(self, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
+        """Read checkpoints as they were kept, each with a mark from which reading can go on. One
+        that others signed since (a witness, a timestamp authority) is there twice, the second time
+        perhaps after newer ones."""
 
     def last_checkpoint(self) -> StoredCheckpoint | None:
-        """Return the newest checkpoint."""
+        """Return the one of the largest size; of two, the one that was kept last."""
 
     def add_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
         """Keep a checkpoint, on the disk.

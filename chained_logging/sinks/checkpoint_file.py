@@ -2,7 +2,9 @@
 
 One JSON object a line, in canonical form: ``note`` is the C2SP signed note, ``size`` how many
 entries it covers, ``state`` the Merkle tree's frontier at that size (base64), from which the
-next one is made without reading the log again. Like the log, the file is only ever appended to.
+next one is made without reading the log again. One that a witness or a timestamp authority signed
+since stands there once more, with their signatures in ``note`` and ``timestamp``. Like the log, the
+file is only ever appended to.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from pathlib import Path
 from chained_logging import chain
 from chained_logging.sinks import StoredCheckpoint, sync_directory, sync_file
 
-_MAX_LINE = 1 << 16
+_MAX_LINE = 1 << 19
+_LATE = 16
 
 
 def checkpoint_path(log: Path) -> Path:
@@ -23,36 +26,45 @@ def checkpoint_path(log: Path) -> Path:
     return log.with_name(f"{log.name}.checkpoints")
 
 
-def read_checkpoints(log: Path) -> Iterator[StoredCheckpoint]:
-    """Read all checkpoints, first to last; a torn last line is left out.
+def read_checkpoints(log: Path, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
+    """Read checkpoints, as they were kept, each with the place after it; a torn last line is left
+    out.
+
+    :param mark: such a place: where to begin.
 
     :raises OSError: if a line is none.
     """
     path = checkpoint_path(log)
     try:
         with open(path, "rb") as file:
+            file.seek(mark)
             while line := file.readline(_MAX_LINE):
+                mark += len(line)
                 if line.endswith(b"\n"):
-                    yield _parse(path, line)
+                    yield mark, _parse(path, line)
     except FileNotFoundError:
         return
 
 
 def last_checkpoint(log: Path) -> StoredCheckpoint | None:
-    """Return the newest checkpoint, or None if there is none yet.
+    """Return the checkpoint of the largest size, or None if there is none yet.
 
-    :raises OSError: if the last line is none.
+    :raises OSError: if one of the last lines is none.
     """
     path = checkpoint_path(log)
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
-            file.seek(max(0, size - 2 * _MAX_LINE))
-            whole, _, _ = file.read().rpartition(b"\n")
+            start = max(0, size - 2 * _MAX_LINE)
+            file.seek(start)
+            lines = file.read().split(b"\n")[:-1]
     except FileNotFoundError:
         return None
-    line = whole.rpartition(b"\n")[2]
-    return _parse(path, line) if line else None
+    if start:
+        del lines[0]  # its beginning was not read
+    # One that was signed by others since stands behind newer ones, but not by much.
+    last = [_parse(path, line) for line in lines[-_LATE:]]
+    return max(reversed(last), key=lambda stored: stored.size, default=None)
 
 
 def append_checkpoint(log: Path, checkpoint: StoredCheckpoint) -> None:
@@ -69,7 +81,10 @@ def append_checkpoint(log: Path, checkpoint: StoredCheckpoint) -> None:
             tail = os.pread(fd, 2 * _MAX_LINE, max(0, size - 2 * _MAX_LINE))
             size -= len(tail) - (tail.rfind(b"\n") + 1)
             os.ftruncate(fd, size)
-        data = chain.canonical(checkpoint._asdict()) + b"\n"
+        fields = {name: value for name, value in checkpoint._asdict().items() if value is not None}
+        data = chain.canonical(fields) + b"\n"
+        if len(data) > _MAX_LINE:
+            raise OSError(f"{path}: a checkpoint of {len(data):,} bytes is too long to keep")
         try:
             written = 0
             while written < len(data):
@@ -87,7 +102,8 @@ def append_checkpoint(log: Path, checkpoint: StoredCheckpoint) -> None:
 def _parse(path: Path, line: bytes) -> StoredCheckpoint:
     try:
         found = StoredCheckpoint(**json.loads(line))
-        if type(found.size) is int and isinstance(found.note, str) and isinstance(found.state, str):
+        texts = (found.note, found.state, found.timestamp or "")
+        if type(found.size) is int and all(isinstance(text, str) for text in texts):
             return found
     except (TypeError, ValueError, RecursionError):
         pass

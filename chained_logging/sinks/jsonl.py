@@ -60,6 +60,7 @@ class JsonlSink:
         self._size = 0  # bytes in it when we last looked
         self._began = 0.0  # when its first entry was made
         self._head = EMPTY
+        self._sealed: Head | None = None
         self._manifest_due = False
         self.notices: list[Notice] = []
 
@@ -105,6 +106,9 @@ class JsonlSink:
     def sync(self) -> None:
         sync_if_open(self._fd)
 
+    def sealed(self) -> Head | None:
+        return self._sealed
+
     def recheck(self, synced: int) -> None:
         """After a power failure: move aside what stands behind the first line that is none.
 
@@ -146,8 +150,8 @@ class JsonlSink:
                 yield from _records(path, start)
         yield from _records(self._path, start)
 
-    def checkpoints(self) -> Iterator[StoredCheckpoint]:
-        return read_checkpoints(self._path)
+    def checkpoints(self, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
+        return read_checkpoints(self._path, mark)
 
     def last_checkpoint(self) -> StoredCheckpoint | None:
         return last_checkpoint(self._path)
@@ -212,7 +216,10 @@ class JsonlSink:
             self._manifest_due = True
             paths = segment_paths(self._path)
             segments = [describe(paths[-1])] if paths else []
-        return Head(segments[-1].last_seq, segments[-1].last_hash) if segments else EMPTY
+        if not segments:
+            return EMPTY
+        self._sealed = Head(segments[-1].last_seq, segments[-1].last_hash)
+        return self._sealed
 
     def _open(
         self, flags: int = os.O_RDWR | os.O_APPEND | os.O_CREAT

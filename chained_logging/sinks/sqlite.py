@@ -77,13 +77,15 @@ SCHEMA: Final = (
 # Made with the first checkpoint: a log without a key has none.
 CHECKPOINT_SCHEMA: Final = (
     "CREATE TABLE checkpoints (\n"
-    "  size INTEGER PRIMARY KEY, note TEXT NOT NULL, state TEXT NOT NULL\n)",
+    "  id INTEGER PRIMARY KEY, size INTEGER NOT NULL, note TEXT NOT NULL, state TEXT NOT NULL,\n"
+    "  timestamp TEXT\n)",
+    "CREATE INDEX checkpoints_size ON checkpoints (size)",
     "CREATE TRIGGER checkpoints_no_update BEFORE UPDATE ON checkpoints BEGIN\n"
     "  SELECT RAISE(ABORT, 'the audit log is append-only: no checkpoint is changed');\nEND",
     "CREATE TRIGGER checkpoints_no_delete BEFORE DELETE ON checkpoints BEGIN\n"
     "  SELECT RAISE(ABORT, 'the audit log is append-only: no checkpoint is deleted');\nEND",
     "CREATE TRIGGER checkpoints_in_order BEFORE INSERT ON checkpoints\n"
-    "WHEN NEW.size <= (SELECT max(size) FROM checkpoints) BEGIN\n"
+    "WHEN NEW.id <= (SELECT max(id) FROM checkpoints) BEGIN\n"
     "  SELECT RAISE(ABORT, 'the audit log is append-only: this place is taken');\nEND",
 )
 
@@ -147,6 +149,10 @@ class SqliteSink:
             raise OSError(f"{self._path}: {error}") from error
         return self._head
 
+    def sealed(self) -> Head | None:
+        """Nothing: a database is one file."""
+        return None
+
     def recheck(self, synced: int) -> None:
         """Nothing: SQLite's own log has checksums."""
 
@@ -189,15 +195,15 @@ class SqliteSink:
                 yield Record(seq, body.encode(), hash, signature)
             start = rows[-1][0] + 1
 
-    def checkpoints(self) -> Iterator[StoredCheckpoint]:
-        after, query = -1, "SELECT note, size, state FROM checkpoints WHERE size > ? ORDER BY size"
-        while rows := self._read(f"{query} LIMIT ?", (after, _BATCH)):
-            yield from map(StoredCheckpoint._make, rows)
-            after = rows[-1][1]
+    def checkpoints(self, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
+        columns = "SELECT note, size, state, timestamp, id FROM checkpoints"
+        while rows := self._read(f"{columns} WHERE id > ? ORDER BY id LIMIT ?", (mark, _BATCH)):
+            yield from ((row[4], StoredCheckpoint._make(row[:4])) for row in rows)
+            mark = rows[-1][4]
 
     def last_checkpoint(self) -> StoredCheckpoint | None:
-        query = "SELECT note, size, state FROM checkpoints ORDER BY size DESC LIMIT 1"
-        rows = self._read(query, ())
+        columns = "SELECT note, size, state, timestamp FROM checkpoints"
+        rows = self._read(f"{columns} ORDER BY size DESC, id DESC LIMIT 1", ())
         return StoredCheckpoint._make(rows[0]) if rows else None
 
     def _read(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
@@ -224,7 +230,10 @@ class SqliteSink:
                 for statement in CHECKPOINT_SCHEMA:
                     connection.execute(statement)
             connection.execute(
-                "INSERT INTO checkpoints (note, size, state) VALUES (?, ?, ?)", checkpoint
+                # The id is given: the trigger, which is asked before, would see none.
+                "INSERT INTO checkpoints (note, size, state, timestamp, id) SELECT ?, ?, ?, ?,"
+                " coalesce(max(id), 0) + 1 FROM checkpoints",
+                checkpoint,
             )
             connection.execute("COMMIT")
             self.sync()

@@ -1,0 +1,112 @@
+"""Anchors: have others, outside of this host, sign what the log said of itself.
+
+A checkpoint that only its own log keeps proves nothing against whoever holds the log's keys. Here
+the newest one is taken to witnesses, which cosign it if the log merely grew since they last saw it
+(:mod:`chained_logging.witness`), and to a timestamp authority (:mod:`chained_logging.timestamps`).
+What they answer is kept beside the log, with the checkpoint, and ``verify --witness-key`` and
+``--timestamp-root`` check it without a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from chained_logging import timestamps
+from chained_logging.checkpoint import frontier
+from chained_logging.log import AuditLog
+from chained_logging.merkle import Frontier
+from chained_logging.notes import Note, NoteError, Signature, VerifierKey
+from chained_logging.proof import growth_proof
+from chained_logging.sinks import StoredCheckpoint
+from chained_logging.witness import WitnessConflict, WitnessError, ask, with_cosignatures
+
+
+class Anchored(NamedTuple):
+    """What became of a checkpoint."""
+
+    note: bytes
+    """With the cosignatures under it: keep a copy elsewhere."""
+    failures: list[str]
+    """A sentence for each witness or authority that did not sign."""
+
+
+def anchor(
+    log: AuditLog,
+    *,
+    witnesses: Sequence[str] = (),
+    witness_keys: Sequence[VerifierKey] = (),
+    timestamp_url: str | None = None,
+    timeout: float = 10.0,
+) -> Anchored:
+    """Have the newest checkpoint of a log cosigned and timestamped, and keep that beside it.
+
+    Whoever does not answer hinders nobody else; call it again later. Nothing is locked while
+    others are asked, so the log goes on meanwhile.
+
+    :param witnesses: the submission prefix of each, ``https://witness.example/w1``.
+    :param witness_keys: their keys, of type 0x04; what others sign is not kept.
+    :param timestamp_url: an RFC 3161 authority.
+    :param timeout: seconds, for each step of each of them.
+    :raises OSError: if the log has no checkpoint, or cannot be read or written.
+    :raises ValueError: if a URL is none.
+    :raises ImportError: if `timestamp_url` is given and `rfc3161-client` is not installed.
+    """
+    newest = log.last_checkpoint()
+    if newest is None:
+        raise OSError(f"{log.path} has no checkpoint to be anchored: give it a key")
+    note, failures = newest.note.encode(), []
+    for url in witnesses:
+        try:
+            signatures = _cosignatures(log, newest, url, witness_keys, timeout)
+            note = with_cosignatures(note, signatures, witness_keys)
+        except (WitnessError, NoteError) as error:
+            failures.append(f"{url}: {error}")
+    stamp = None
+    if timestamp_url is not None:
+        try:
+            # Last: it is over all signatures under the note.
+            stamp = timestamps.encode(timestamps.fetch(timestamp_url, note, timeout))
+        except (OSError, timestamps.TimestampError) as error:
+            failures.append(str(error))
+    if stamp is not None or note != newest.note.encode():
+        log.keep_anchored(note, stamp)
+    return Anchored(note, failures)
+
+
+def _cosignatures(
+    log: AuditLog,
+    newest: StoredCheckpoint,
+    url: str,
+    keys: Sequence[VerifierKey],
+    timeout: float,
+) -> list[Signature]:
+    """Ask one witness; what size it holds is known from its last cosignature, or from itself."""
+    held = max((one.size for one in log.checkpoints() if _cosigned(one, keys)), default=0)
+    for _ in range(3):  # another process may have been there in between
+        proof = growth_proof(_tree(log, held), log.records(held), newest.size) if held else []
+        try:
+            return ask(url, held, proof, newest.note.encode(), timeout=timeout)
+        except WitnessConflict as conflict:
+            held = conflict.size
+            if held > newest.size:
+                raise WitnessError(
+                    f"it cosigned {held:,} entries of this log, which now has {newest.size:,}: the "
+                    "log was rolled back, or its key signs another log of this name"
+                ) from None
+    raise WitnessError("it holds another size each time it is asked")
+
+
+def _cosigned(stored: StoredCheckpoint, keys: Sequence[VerifierKey]) -> bool:
+    names = {(key.name, key.id) for key in keys}
+    signatures = Note.parse(stored.note.encode()).signatures
+    return any((each.name, each.key_id) in names for each in signatures)
+
+
+def _tree(log: AuditLog, size: int) -> Frontier:
+    for one in log.checkpoints():
+        if one.size == size:
+            return frontier(one)
+    raise WitnessError(
+        f"it cosigned a checkpoint over {size:,} entries, which is not among those beside the log"
+    )

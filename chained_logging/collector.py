@@ -1,0 +1,660 @@
+"""The collector: entries from any language on this machine, over a Unix socket or loopback HTTP.
+
+One line of JSON is one event, and is answered with one line once it is durable, in order:
+``{"id": …, "seq": …, "hash": …}``, or ``{"error": …}`` where it was not taken. Each connection has
+a thread of its own, which takes what has come, appends it in one write, answers, and only then
+reads on: a client that is faster than the disk waits, and nothing piles up here. Under
+``durability="fsync"`` connections that wait at the same moment share one sync. The protocol, and
+what a client may rely on, is in ``docs/collector.md``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hmac
+import io
+import json
+import os
+import pwd
+import re
+import signal
+import socket
+import socketserver
+import stat
+import struct
+import sys
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from http.server import BaseHTTPRequestHandler
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from chained_logging.chain import MAX_BODY
+from chained_logging.entry import AuditEntry, InvalidEntry
+from chained_logging.log import AuditLog
+
+MAX_LINE: Final = 10 * MAX_BODY
+"""Bytes in one event. What is larger than an entry can hold is stored as its digest."""
+MAX_REQUEST: Final = 4 * MAX_LINE
+"""Bytes in the body of one HTTP request."""
+MAX_KEY: Final = 200
+"""Characters in an idempotency key."""
+REMEMBERED: Final = 100_000
+"""How many of the last idempotency keys are known, also after a restart."""
+_BATCH: Final = 256
+_CHUNK: Final = 1 << 16
+_DRAIN: Final = 10.0  # seconds that connections have to end at SIGTERM
+_MIN_TOKEN: Final = 16
+_ACTORS: Final = ("actor", "actor_id", "user_id")
+_PLAIN_ERROR: Final = re.compile(r"[^\x20-\x7e]")
+
+
+class Collector:
+    """Serves a log to other programs until :meth:`stop`. A context manager.
+
+    :param log: an open log, best with ``on_failure="raise"``: a client then learns that its event
+        was not stored.
+    :param socket_path: where to listen. What a dead collector left there is replaced; a living
+        one, or a file that is no socket, is refused.
+    :param mode: of the socket file. Whoever may write to it may add entries.
+    :param http: ``(address, port)`` to listen on as well, loopback only; port 0 for any free one.
+    :param token: what HTTP clients send as ``Authorization: Bearer``; at least 16 characters.
+    :param connections: how many clients there may be at once, on each of the two.
+    :param timeout: seconds that a client has for a line it has begun, a request, or for taking
+        an answer, before its connection is closed.
+    :raises OSError: if it cannot listen there.
+    :raises ValueError: for an address that is not loopback, and HTTP without a token.
+    """
+
+    def __init__(
+        self,
+        log: AuditLog,
+        socket_path: str | os.PathLike[str],
+        *,
+        mode: int = 0o600,
+        http: tuple[str, int] | None = None,
+        token: str | None = None,
+        connections: int = 128,
+        timeout: float = 30.0,
+    ) -> None:
+        if http is not None and (token is None or len(token) < _MIN_TOKEN):
+            raise ValueError(f"HTTP needs a token of at least {_MIN_TOKEN} characters")
+        self.log: Final = log
+        self.timeout: Final = timeout
+        self.token: Final = (token or "").encode()
+        self._keys = _Keys(log)
+        self._path = Path(socket_path)
+        self._guard = _guard(self._path)
+        self._servers: list[_UnixServer | _HttpServer] = []
+        try:
+            self._servers.append(_UnixServer(self, str(self._path), mode, connections))
+            if http is not None:
+                self._servers.append(_HttpServer(self, _loopback(*http), connections))
+        except BaseException:
+            self.stop()
+            raise
+        self._threads = [
+            threading.Thread(target=s.serve_forever, args=(0.1,)) for s in self._servers
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def http_address(self) -> tuple[str, int]:
+        """Where it listens for HTTP."""
+        return self._servers[1].socket.getsockname()[:2]  # type: ignore[no-any-return]
+
+    def __enter__(self) -> Collector:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Take no new connections, store and answer what has come, and end. The log stays open."""
+        for server in self._servers:
+            if hasattr(self, "_threads"):
+                server.shutdown()
+                server.accept_waiting()
+            server.server_close()
+        end = time.monotonic() + _DRAIN
+        for server in self._servers:
+            server.drain(end)
+        for thread in getattr(self, "_threads", ()):
+            thread.join()
+        if self._servers:
+            self._path.unlink(missing_ok=True)
+        self._servers = []
+        os.close(self._guard)
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then :meth:`stop`. For the main thread."""
+        ended = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: ended.set())
+        ended.wait()
+        self.stop()
+
+    # --- What the two servers share.
+
+    def store(self, lines: Sequence[bytes | str], peer: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Append events, and return an answer for each.
+
+        :param lines: one event each, as JSON; or a sentence that says why there is none.
+        :param peer: who sent them.
+        """
+        answers: list[dict[str, Any]] = [{} for _ in lines]
+        events: list[tuple[int, dict[str, Any], _Claim | None]] = []
+        others: list[tuple[int, Future[dict[str, Any]]]] = []
+        for number, line in enumerate(lines):
+            try:
+                if isinstance(line, str):
+                    raise ValueError(line)
+                event = _event(line)
+                key = _take_key(event)
+                _attribute(event, peer)
+            except ValueError as problem:
+                answers[number] = {"error": _printable(problem)}
+                continue
+            claim = self._keys.claim(peer, key) if key is not None else None
+            if claim is not None and not claim.ours:
+                others.append((number, claim.future))
+            else:
+                events.append((number, event, claim))
+        for number, answer in self._append(events):
+            answers[number] = answer
+        for number, future in others:
+            answer = future.result()
+            answers[number] = answer if "error" in answer else {**answer, "duplicate": True}
+        return answers
+
+    def _append(
+        self, events: Sequence[tuple[int, dict[str, Any], _Claim | None]]
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Append all in one write; one by one where a strict log refuses one of them."""
+        answers: list[dict[str, Any]] = []
+        try:
+            answers = [_answer(e) for e in self.log.append_many([event for _, event, _ in events])]
+        except InvalidEntry as problem:
+            if len(events) > 1:
+                for one in events:
+                    yield from self._append([one])
+                return
+            answers = [{"error": _printable(problem), "fields": problem.problems}]
+        except OSError as problem:
+            answers = [{"error": f"not stored: {_printable(problem)}", "retry": True}] * len(events)
+        except BaseException:
+            for _, _, claim in events:
+                self._keys.settle(claim, {"error": "not stored: interrupted", "retry": True})
+            raise
+        for (number, _, claim), answer in zip(events, answers, strict=True):
+            self._keys.settle(claim, answer)
+            yield number, answer
+
+
+# --- An event, and its answer.
+
+
+def _event(line: bytes) -> dict[str, Any]:
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError) as problem:
+        raise ValueError(f"is not JSON: {problem}") from None
+    if not isinstance(event, dict):
+        raise ValueError("is not a JSON object")
+    return event
+
+
+def _take_key(event: dict[str, Any]) -> str | None:
+    """Return the client's idempotency key, which stays in the event."""
+    key = event.get("idempotency_key")
+    if key is not None and not (isinstance(key, str) and 0 < len(key) <= MAX_KEY):
+        raise ValueError(f"idempotency_key is not a text of 1 to {MAX_KEY} characters")
+    return key
+
+
+def _attribute(event: dict[str, Any], peer: Mapping[str, Any]) -> None:
+    """Note who sent an event, in a place that the sender cannot write to."""
+    context = event.get("context")
+    context = context if isinstance(context, dict) else {}
+    for holder in (event, context):
+        if "peer" in holder:
+            name = "_peer"
+            while name in event or name in context:
+                name = f"_{name}"
+            holder[name] = holder.pop("peer")
+    event["peer"] = dict(peer)
+    if all(event.get(name) is None for name in _ACTORS):
+        event["actor_id"] = peer.get("user") or f"{peer['transport']}"
+        event["actor_type"] = "service"
+
+
+def _answer(entry: AuditEntry) -> dict[str, Any]:
+    if entry.hash is None:
+        return {"id": entry.id, "waiting": True}
+    answer = {"id": entry.id, "seq": entry.seq, "hash": entry.hash}
+    if entry.incomplete:
+        answer["incomplete"] = sorted(entry.context["invalid"])
+    return answer
+
+
+def _lines(answers: Sequence[Mapping[str, Any]]) -> bytes:
+    return b"".join(orjson.dumps(answer) + b"\n" for answer in answers)
+
+
+def _printable(problem: object) -> str:
+    return _PLAIN_ERROR.sub("?", str(problem))
+
+
+class _Claim:
+    """Somebody's use of an idempotency key; `ours` for the first one, which appends."""
+
+    def __init__(self, name: tuple[Any, str], future: Future[dict[str, Any]], ours: bool) -> None:
+        self.name = name
+        self.future = future
+        self.ours = ours
+
+
+class _Keys:
+    """The last idempotency keys and what they were answered, so that a retry adds no entry."""
+
+    def __init__(self, log: AuditLog) -> None:
+        self._lock = threading.Lock()
+        self._known: OrderedDict[tuple[Any, str], Future[dict[str, Any]]] = OrderedDict()
+        for entry in log.entries(max(0, log.last_seq + 1 - REMEMBERED)):
+            if b'"idempotency_key"' in entry.body and b'"peer"' in entry.body:
+                key, peer = entry.context.get("idempotency_key"), entry.context.get("peer")
+                if isinstance(key, str) and isinstance(peer, dict):
+                    future: Future[dict[str, Any]] = Future()
+                    future.set_result(_answer(entry))
+                    self._known[(_service(peer), key)] = future
+
+    def claim(self, peer: Mapping[str, Any], key: str) -> _Claim:
+        """Return a claim to a key: the first, or one on the answer that the first one gets."""
+        name = (_service(peer), key)
+        with self._lock:
+            future = self._known.get(name)
+            if future is not None:
+                return _Claim(name, future, ours=False)
+            self._known[name] = future = Future()
+            while len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+            return _Claim(name, future, ours=True)
+
+    def settle(self, claim: _Claim | None, answer: dict[str, Any]) -> None:
+        """Give an answer to all who wait for it; an error is not kept: it can be retried."""
+        if claim is None:
+            return
+        if "error" in answer:
+            with self._lock:
+                self._known.pop(claim.name, None)
+        claim.future.set_result(answer)
+
+
+def _service(peer: Mapping[str, Any]) -> Any:
+    return peer.get("uid", peer.get("transport"))
+
+
+# --- The Unix socket.
+
+
+def _guard(path: Path) -> int:
+    """Return a lock that a living collector on this socket holds, and make way for a new one.
+
+    :raises OSError: if there is one, or something that is no socket.
+    """
+    fd = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OSError(f"a collector is running on {path}") from None
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISSOCK(os.lstat(path).st_mode):
+                raise OSError(f"{path} is there, and is no socket")
+            with socket.socket(socket.AF_UNIX) as probe:
+                if probe.connect_ex(str(path)) == 0:
+                    raise OSError(f"another program listens on {path}")
+            os.unlink(path)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _credentials(connection: socket.socket) -> dict[str, Any]:
+    """Return who is at the other end of a Unix socket, as the kernel says."""
+    peer: dict[str, Any] = {"transport": "unix"}
+    if hasattr(socket, "SO_PEERCRED"):  # Linux
+        data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        pid, uid, gid = struct.unpack("3i", data)
+        peer |= {"pid": pid, "uid": uid, "gid": gid, "user": f"uid:{uid}"}
+        with contextlib.suppress(KeyError):
+            peer["user"] = pwd.getpwuid(uid).pw_name
+    return peer
+
+
+class _Server(socketserver.ThreadingMixIn):
+    """Threads for connections, up to so many, which can be told to come to their end."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def prepare(self, collector: Collector, connections: int) -> None:
+        self.collector = collector
+        self._free = threading.BoundedSemaphore(connections)
+        self._lock = threading.Condition()
+        self._open: set[socket.socket] = set()
+        self._draining = False
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._free.acquire(blocking=False):
+            with contextlib.suppress(OSError):
+                request.settimeout(1)
+                request.sendall(self.too_many)
+            self.shutdown_request(request)  # type: ignore[attr-defined]
+            return
+        with self._lock:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    too_many: bytes
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._lock:
+                self._open.discard(request)
+                self._lock.notify_all()
+            self._free.release()
+
+    def accept_waiting(self) -> None:
+        """Take the connections that wait in the kernel: what they sent has come, too."""
+        listener: socket.socket = self.socket  # type: ignore[attr-defined]
+        listener.settimeout(0)
+        with contextlib.suppress(OSError):  # BlockingIOError: there are no more
+            while True:
+                connection, address = listener.accept()
+                connection.setblocking(True)
+                self.process_request(connection, address)
+
+    def drain(self, end: float) -> None:
+        """Let connections take what was sent before this, and wait for them, until a time."""
+        with self._lock:
+            for connection in self._open:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RD)  # it still reads what has come, then an end
+            self._lock.wait_for(lambda: not self._open, max(0.0, end - time.monotonic()))
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say that a connection failed, and go on: a client's going away is no news."""
+        error = sys.exception()
+        if not isinstance(error, ConnectionError | TimeoutError):
+            print(f"collector: a connection failed: {error!r}", file=sys.stderr)
+
+
+class _UnixServer(_Server, socketserver.UnixStreamServer):
+    too_many = b'{"error":"there are too many connections","retry":true}\n'
+
+    def __init__(self, collector: Collector, path: str, mode: int, connections: int) -> None:
+        self.prepare(collector, connections)
+        socketserver.UnixStreamServer.__init__(self, path, _UnixHandler, bind_and_activate=False)
+        mask = os.umask(0o177)  # so that it is never there with another mode
+        try:
+            self.server_bind()
+        finally:
+            os.umask(mask)
+        os.chmod(path, mode)
+        self.server_activate()
+
+
+class _UnixHandler(socketserver.BaseRequestHandler):
+    server: _UnixServer
+
+    def handle(self) -> None:
+        collector = self.server.collector
+        peer = _credentials(self.request)
+        reader = _Lines(self.request, collector.timeout)
+        listening = True
+        number = 0
+        while batch := reader.lines():
+            answers = collector.store(batch, peer)
+            for answer in answers:
+                number += 1
+                if "error" in answer:
+                    answer["line"] = number
+            if listening:
+                self.request.settimeout(collector.timeout)
+                try:
+                    self.request.sendall(_lines(answers))
+                except BrokenPipeError:  # it does not read: what it sends is stored all the same
+                    listening = False
+
+
+class _Lines:
+    """Lines from a socket, each of a bounded length and begun not too long ago."""
+
+    def __init__(self, connection: socket.socket, timeout: float) -> None:
+        self._connection = connection
+        self._timeout = timeout
+        self._buffer = bytearray()
+        self._ready: list[bytes | str] = []
+        self._skipping = False
+        self._ended = False
+        self._begun: float | None = None
+
+    def lines(self) -> list[bytes | str]:
+        """Wait for a line, and return it with those that came with it; none at the end.
+
+        In the place of one that cannot be taken stands a sentence that says why.
+        """
+        while not self._ready and not self._ended:
+            self._receive()
+        batch, self._ready = self._ready[:_BATCH], self._ready[_BATCH:]
+        return batch
+
+    def _receive(self) -> None:
+        left = None
+        if self._begun is not None:
+            left = self._begun + self._timeout - time.monotonic()
+        try:
+            if left is not None and left <= 0:
+                raise TimeoutError
+            self._connection.settimeout(left)
+            data = self._connection.recv(_CHUNK)
+        except TimeoutError:
+            self._end(f"its end did not come within {self._timeout:g} seconds")
+            return
+        except ConnectionError:
+            data = b""
+        if not data:
+            self._end("has no line feed at its end, so it may have been cut off")
+            return
+        *lines, rest = data.split(b"\n")
+        for line in lines:
+            self._finish(bytes(self._buffer) + line)
+            self._buffer.clear()
+        self._buffer += rest
+        if lines or self._begun is None:
+            self._begun = time.monotonic() if rest or self._skipping else None
+        if len(self._buffer) > MAX_LINE:
+            self._skipping = True
+            self._buffer.clear()
+
+    def _finish(self, line: bytes) -> None:
+        if self._skipping or len(line) > MAX_LINE:
+            self._skipping = False
+            self._ready.append(f"is longer than {MAX_LINE:,} bytes")
+        elif line.strip():
+            self._ready.append(line)
+
+    def _end(self, reason: str) -> None:
+        if self._buffer or self._skipping:
+            self._ready.append(reason)
+        self._ended = True
+
+
+# --- HTTP.
+
+
+def _loopback(host: str, port: int) -> tuple[str, int]:
+    try:
+        loopback = ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise ValueError(f"HTTP is for this machine alone: {host!r} is not a loopback address")
+    return host, port
+
+
+class _HttpServer(_Server, socketserver.TCPServer):
+    allow_reuse_address = True
+    too_many = (
+        b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
+        b"Content-Length: 0\r\n\r\n"
+    )
+
+    def __init__(self, collector: Collector, address: tuple[str, int], connections: int) -> None:
+        self.prepare(collector, connections)
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
+        socketserver.TCPServer.__init__(self, address, _HttpHandler)
+
+
+class _HttpHandler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "chained-logging"
+    sys_version = ""
+    server: _HttpServer
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile.close()
+        self._input = _Deadline(self.connection, self.server.collector.timeout)
+        self.rfile = io.BufferedReader(self._input)
+
+    def handle_one_request(self) -> None:
+        self._input.restart()
+        try:
+            super().handle_one_request()
+        except TimeoutError:
+            self.close_connection = True
+
+    def do_POST(self) -> None:
+        collector = self.server.collector
+        scheme, _, token = self.headers.get("Authorization", "").partition(" ")
+        given = token.strip().encode("latin-1", "replace")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(given, collector.token):
+            self._refuse(
+                401, "the bearer token is missing or wrong", ("WWW-Authenticate", "Bearer")
+            )
+            return
+        if self.path != "/v1/events":
+            self._refuse(404, "events are posted to /v1/events")
+            return
+        length = self.headers.get("Content-Length", "")
+        if not re.fullmatch("[0-9]{1,12}", length) or "Transfer-Encoding" in self.headers:
+            self._refuse(411, "a Content-Length is needed")
+            return
+        if int(length) > MAX_REQUEST:
+            self._refuse(413, f"a request has at most {MAX_REQUEST:,} bytes")
+            return
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):
+            self.close_connection = True
+            return
+        kind = self.headers.get_content_type()
+        if kind == "application/json":
+            lines: list[bytes | str] = [body]
+        elif kind in ("application/x-ndjson", "application/jsonl"):
+            lines = [line for line in body.split(b"\n") if line.strip()]
+        else:
+            self._refuse(415, "the body is application/json or application/x-ndjson")
+            return
+        checked = [
+            ln if len(ln) <= MAX_LINE else f"is longer than {MAX_LINE:,} bytes" for ln in lines
+        ]
+        peer = {"transport": "http", "address": self.client_address[0]}
+        answers: list[dict[str, Any]] = []
+        for start in range(0, len(checked), _BATCH):
+            answers += collector.store(checked[start : start + _BATCH], peer)
+        for number, answer in enumerate(answers, 1):
+            if "error" in answer:
+                answer["line"] = number
+        status = 201
+        if any(answer.get("retry") for answer in answers):
+            status = 503
+        elif any("error" in answer for answer in answers):
+            status = 400
+        self._reply(status, answers)
+
+    def _refuse(self, status: int, reason: str, *headers: tuple[str, str]) -> None:
+        self.close_connection = True  # its body was not read
+        self._reply(status, [{"error": reason}], *headers)
+
+    def _reply(
+        self, status: int, answers: Sequence[Mapping[str, Any]], *headers: tuple[str, str]
+    ) -> None:
+        data = _lines(answers)
+        self.send_response(status)
+        self.send_header("Content-Type", "application/x-ndjson")
+        self.send_header("Content-Length", str(len(data)))
+        if status == 503:
+            self.send_header("Retry-After", "1")
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        for name, value in headers:
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: the log is what is kept."""
+
+
+class _Deadline(io.RawIOBase):
+    """Reads from a socket, all that belongs to one request within one span of time."""
+
+    def __init__(self, connection: socket.socket, timeout: float) -> None:
+        self._connection = connection
+        self._timeout = timeout
+        self.restart()
+
+    def restart(self) -> None:
+        self._end = time.monotonic() + self._timeout
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left)
+        count = self._connection.recv_into(buffer)
+        self._connection.settimeout(self._timeout)  # for what is written
+        return count
+
+
+def read_token(path: str | os.PathLike[str]) -> str:
+    """Return the token in the first line of a file that its owner alone can read.
+
+    :raises OSError: if it cannot be read, or others can.
+    :raises ValueError: if it has no token that is long enough.
+    """
+    with open(path, "rb") as file:
+        if os.fstat(file.fileno()).st_mode & 0o077:
+            raise OSError(f"{path} can be read by others: chmod 600")
+        token = file.readline(4096).strip()
+    if len(token) < _MIN_TOKEN or not token.isascii():
+        raise ValueError(f"{path} has no token of at least {_MIN_TOKEN} ASCII characters")
+    return token.decode()

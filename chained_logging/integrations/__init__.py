@@ -1,0 +1,1 @@
+"""Capture from frameworks, one file each. What a file needs is imported with it."""

@@ -1,0 +1,154 @@
+"""Celery: each run of a task becomes an entry, with the actor who enqueued it.
+
+The actor, the address, the session and the request id travel in the header
+:data:`HEADER` of the task's message. Whoever can write to the broker can write another actor there:
+the log believes it as it believes the application.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Final
+
+try:
+    from celery import signals, states  # type: ignore[import-untyped]
+except ImportError as error:
+    raise ImportError("recording tasks needs Celery: pip install 'celery>=5.3'") from error
+
+from chained_logging.context import context, current
+from chained_logging.log import AuditLog
+from chained_logging.values import jsonable
+
+HEADER: Final = "chained_logging"
+CARRIED: Final = (
+    *("actor", "actor_id", "user_id", "actor_type", "ip", "ip_address"),
+    *("session_id", "user_agent", "request_id"),
+)
+"""What of the context goes along with a task."""
+
+_MAX_CARRIED: Final = 1024  # characters in each
+_NOBODY: Final = {"actor_id": "celery", "actor_type": "service"}
+
+
+def record_tasks(*, log: AuditLog | str | os.PathLike[str]) -> Recorder:
+    """Append an entry for each run of a task, and pass on who enqueued it.
+
+    Call it where the application is made, so that it is in force in the workers and in what
+    enqueues. The action is the task's name, the resource ``task/<id>``; ``context`` has ``state``,
+    ``retries``, ``duration_ms`` and the exception. The result is ``success``, ``denied`` for
+    PermissionError, and ``failure`` for any other exception. A run that ends in a retry is a
+    failure with the state ``RETRY``, and the next run has an entry of its own. A task that is
+    revoked, or whose worker was killed, is a failure with an entry from the worker's main process.
+    What the task logs itself has the same actor, address and session.
+
+    :param log: an open log, or a path. Worker processes share its one chain.
+    :returns: the recorder, whose ``stop()`` ends it.
+    """
+    return Recorder(log)
+
+
+class Recorder:
+    """See :func:`record_tasks`."""
+
+    def __init__(self, log: AuditLog | str | os.PathLike[str]) -> None:
+        self.log = log if isinstance(log, AuditLog) else AuditLog(log)
+        self._running: dict[tuple[int, str], tuple[int, AbstractContextManager[None]]] = {}
+        self._errors: dict[str, Any] = {}
+        self._receivers = (
+            (signals.before_task_publish, self._publish),
+            (signals.task_prerun, self._begin),
+            (signals.task_retry, self._retried),
+            (signals.task_failure, self._failed),
+            (signals.task_revoked, self._revoked),
+            (signals.task_postrun, self._end),
+        )
+        for signal, receiver in self._receivers:
+            signal.connect(receiver, weak=False)
+
+    def stop(self) -> None:
+        """Record no more."""
+        for signal, receiver in self._receivers:
+            signal.disconnect(receiver)
+
+    def _publish(self, headers: dict[str, Any] | None = None, **_: Any) -> None:
+        if headers is not None:
+            carried = {name: value for name, value in current().items() if name in CARRIED}
+            if carried:
+                headers.setdefault(HEADER, jsonable(carried))
+
+    def _begin(self, task_id: str, task: Any, **_: Any) -> None:
+        block = context(**_sender(task.request))
+        block.__enter__()
+        self._running[threading.get_ident(), task_id] = (time.perf_counter_ns(), block)
+
+    def _retried(self, request: Any, reason: Any, **_: Any) -> None:
+        self._errors[request.id] = getattr(reason, "exc", None) or reason
+
+    def _failed(self, task_id: str, exception: Any, sender: Any = None, **_: Any) -> None:
+        if (threading.get_ident(), task_id) in self._running:
+            self._errors[task_id] = exception
+        else:  # in the main process: the one that ran it was killed
+            request = getattr(sender, "request", None)
+            self._append(sender.name, task_id, states.FAILURE, request, exception)
+
+    def _revoked(self, request: Any, sender: Any = None, **options: Any) -> None:
+        reasons = ("terminated", "expired", "signum")
+        about = {name: options[name] for name in reasons if options.get(name)}
+        name = getattr(sender, "name", None) or getattr(request, "name", None)
+        self._append(name, request.id, states.REVOKED, request, None, **about)
+
+    def _end(self, task_id: str, task: Any, state: str | None = None, **_: Any) -> None:
+        began, block = self._running.pop((threading.get_ident(), task_id), (None, None))
+        error = self._errors.pop(task_id, None)
+        about = {}
+        if began is not None:
+            about["duration_ms"] = round((time.perf_counter_ns() - began) / 1e6, 3)
+        try:
+            self._append(task.name, task_id, state, task.request, error, **about)
+        finally:
+            if block is not None:
+                block.__exit__(None, None, None)
+
+    def _append(
+        self, name: Any, task_id: str, state: str | None, request: Any, error: Any, **about: Any
+    ) -> None:
+        if isinstance(error, PermissionError):
+            result = "denied"
+        else:
+            result = "success" if state in (states.SUCCESS, states.IGNORED) else "failure"
+        event = {
+            **current(),
+            **_sender(request),
+            "action": name,
+            "resource": ("task", task_id),
+            "result": result,
+            "state": state,
+            "retries": getattr(request, "retries", None),
+            **about,
+        }
+        if isinstance(error, BaseException):
+            event["exception"] = jsonable(error)
+        self.log.append_many([event])
+
+
+def _sender(request: Any) -> dict[str, Any]:
+    """Return who enqueued a task, as its message says; the service itself, if nobody did."""
+    carried = getattr(request, HEADER, None)
+    if carried is None and isinstance(request, Mapping):
+        carried = request.get(HEADER)
+    if carried is None:  # a task that is called within the process that enqueued it
+        carried = current()
+    if not isinstance(carried, Mapping):
+        carried = {}
+    sender = {
+        name: value
+        for name, value in carried.items()
+        if name in CARRIED and isinstance(value, str) and len(value) <= _MAX_CARRIED
+    }
+    if not {"actor", "actor_id", "user_id"} & sender.keys():
+        sender |= _NOBODY
+    return sender

@@ -1,0 +1,117 @@
+"""From event loops to the log: events that come together are stored together.
+
+A loop serves many requests at once. Those whose answers are ready in one turn of it share one
+append, with its locks and system calls; where that may wait for the disk a thread makes it, and
+what comes meanwhile shares the next one, and so the next sync.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+Event = dict[str, Any]
+Outcomes = Sequence[BaseException | None]
+Waiting = list[tuple[Event, "asyncio.Future[None] | None"]]
+
+
+class Courier:
+    """Stores events that event loops wait for.
+
+    :param store: stores events, and returns for each what it failed with, or None.
+    :param quick: whether `store` takes microseconds, so that a loop can make the call itself.
+    """
+
+    def __init__(self, store: Callable[[Sequence[Event]], Outcomes], quick: bool) -> None:
+        self._store: Final = store
+        self._quick: Final = quick
+        self._turn = threading.local()
+        self._start_afresh()
+
+    def _start_afresh(self) -> None:
+        self._pid = os.getpid()  # a fork has no threads
+        self._lock = threading.Lock()
+        self._queue: Waiting = []
+        self._thread: ThreadPoolExecutor | None = None
+        self._busy = False
+
+    def send(self, event: Event) -> asyncio.Future[None]:
+        """Have an event stored; the future is done when it is.
+
+        If whoever waits is cancelled, it is stored all the same.
+        """
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        if not self._quick:
+            self._enqueue(event, future)
+            return future
+        turn: tuple[Any, Waiting] | None = getattr(self._turn, "now", None)
+        if turn is None or turn[0] is not loop:
+            turn = self._turn.now = (loop, [])
+            loop.call_soon(self._end_turn)
+        turn[1].append((event, future))
+        return future
+
+    def post(self, event: Event) -> None:
+        """Have an event stored that nobody waits for. :meth:`drain` does, and Python's exit."""
+        if self._quick:
+            self._store([event])
+        else:
+            self._enqueue(event, None)
+
+    def drain(self) -> None:
+        """Return once all events are stored."""
+        thread, self._thread = self._thread, None
+        if thread is not None and self._pid == os.getpid():
+            thread.shutdown()
+
+    def _end_turn(self) -> None:
+        _, waiting = self._turn.now
+        self._turn.now = None
+        _tell(waiting, self._store([event for event, _ in waiting]))
+
+    def _enqueue(self, event: Event, future: asyncio.Future[None] | None) -> None:
+        if self._pid != os.getpid():
+            self._start_afresh()
+        with self._lock:
+            self._queue.append((event, future))
+            if self._busy:
+                return
+            self._busy = True
+            if self._thread is None:
+                self._thread = ThreadPoolExecutor(1, "chained_logging_web")
+            self._thread.submit(self._work)
+
+    def _work(self) -> None:
+        """In the thread: store what waits, until nothing does. No loop is needed for that."""
+        while True:
+            with self._lock:
+                waiting, self._queue = self._queue, []
+                self._busy = bool(waiting)
+            if not waiting:
+                return
+            outcomes = self._store([event for event, _ in waiting])
+            loops: dict[asyncio.AbstractEventLoop, list[int]] = {}
+            for number, (_, future) in enumerate(waiting):
+                if future is not None:
+                    loops.setdefault(future.get_loop(), []).append(number)
+            for loop, numbers in loops.items():
+                theirs = [waiting[number] for number in numbers]
+                try:
+                    loop.call_soon_threadsafe(_tell, theirs, [outcomes[n] for n in numbers])
+                except RuntimeError:  # the loop is closed: nobody waits any more
+                    continue
+
+
+def _tell(waiting: Waiting, outcomes: Outcomes) -> None:
+    for (_, future), error in zip(waiting, outcomes, strict=True):
+        if future is None or future.done():  # cancelled
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)

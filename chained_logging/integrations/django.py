@@ -1,0 +1,267 @@
+"""Django, synchronous and asynchronous.
+
+    MIDDLEWARE = ["chained_logging.integrations.django.AuditMiddleware", ...]      # the first
+    CHAINED_LOGGING = {"log": BASE_DIR / "audit.jsonl"}
+
+The keys of ``CHAINED_LOGGING`` are the parameters of
+:class:`chained_logging.integrations.http.Auditor`, ``log`` among them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+try:
+    from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+    from django.conf import settings  # type: ignore[import-untyped]
+    from django.contrib.auth import signals  # type: ignore[import-untyped]
+    from django.core.exceptions import ImproperlyConfigured  # type: ignore[import-untyped]
+except ImportError as error:
+    raise ImportError("this needs Django: pip install django") from error
+
+from chained_logging.integrations.http import (
+    CLIENT_GONE,
+    Answer,
+    Auditor,
+    Exchange,
+    active_exchange,
+    annotate,
+    audited,
+    content_length,
+    digest,
+    environ_header,
+    has_no_body,
+    set_actor,
+)
+from chained_logging.integrations.routes import template
+
+__all__ = ["AuditMiddleware", "annotate", "audited", "set_actor"]
+
+_SEEN = "_chained_logging"
+
+
+class AuditMiddleware:
+    """Records one entry for each request; put it first in ``MIDDLEWARE``.
+
+    :raises ImproperlyConfigured: without a ``CHAINED_LOGGING`` in the settings that names a log.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[Any], Any]) -> None:
+        options = dict(getattr(settings, "CHAINED_LOGGING", {}))
+        if "log" not in options:
+            raise ImproperlyConfigured('CHAINED_LOGGING = {"log": ...} names no audit log')
+        self.get_response = get_response
+        self.auditor = Auditor(**options)
+        self._async = iscoroutinefunction(get_response)
+        self.process_view: Callable[..., Any] = self._see_view
+        if self._async:
+            markcoroutinefunction(self)
+            self.process_view = self._see_view_async
+
+    def __call__(self, request: Any) -> Any:
+        """Serve one request."""
+        if self._async:
+            return self._serve_async(request)
+        exchange = self._begin(request)
+        if exchange is None:
+            return self.get_response(request)
+        with exchange:  # no Exception leaves it: Django makes a response of it inside
+            response = self.get_response(request)
+        _see_user(exchange, request)
+        answer = self._answer(exchange, request, response)
+        if answer is not None:
+            answer.complete()
+        return response
+
+    async def _serve_async(self, request: Any) -> Any:
+        exchange = self._begin(request)
+        if exchange is None:
+            return await self.get_response(request)
+        try:
+            with exchange:
+                response = await self.get_response(request)
+        except asyncio.CancelledError:
+            exchange.cause = CLIENT_GONE
+            _see_route(exchange, request)
+            await Answer(self.auditor, exchange).record_async()
+            raise
+        await _see_user_async(exchange, request)
+        answer = self._answer(exchange, request, response)
+        if answer is not None:
+            await answer.complete_async()
+        return response
+
+    def _begin(self, request: Any) -> Exchange | None:
+        # Under an AuditMiddleware of the server's own kind, that one records the request.
+        outer = getattr(request, "scope", None) or request.META
+        if "chained_logging" in outer:
+            return None
+        exchange = self.auditor.begin(
+            request,
+            request.method,
+            request.path,
+            request.META.get("REMOTE_ADDR"),
+            environ_header(request.META),
+            request.META.get("QUERY_STRING", ""),
+        )
+        setattr(request, _SEEN, exchange)
+        return exchange
+
+    def _answer(self, exchange: Exchange, request: Any, response: Any) -> Answer | None:
+        """Return what is to be completed now; None if that is when it was streamed, or closed."""
+        exchange.status = response.status_code
+        delattr(request, _SEEN)  # it would make a cycle
+        raised = getattr(request, "_chained_logging_raised", None)
+        if response.status_code >= 500 and raised is not None:
+            exchange.cause = raised
+        _see_route(exchange, request)
+        length = content_length(response.items())
+        if response.streaming:
+            kind = _AsyncStream if response.is_async else Answer
+            stream = kind(self.auditor, exchange, response.streaming_content, length)
+            response.streaming_content = stream
+            whole = has_no_body(exchange.method, exchange.status, length)
+            return stream if whole else None
+        answer = Answer(self.auditor, exchange)
+        if self.auditor.mode == "before":
+            return answer
+        _when_closed(response, answer)
+        return None
+
+    def process_exception(self, request: Any, exception: Exception) -> None:
+        """Note what a view raised; Django goes on to make a response of it."""
+        request._chained_logging_raised = exception
+
+    def _see_view(self, request: Any, *_: object) -> None:
+        """Let what a view logs inherit the user."""
+        exchange = getattr(request, _SEEN, None)
+        if exchange is not None:
+            _see_user(exchange, request)
+
+    async def _see_view_async(self, request: Any, *_: object) -> None:
+        exchange = getattr(request, _SEEN, None)
+        if exchange is not None:
+            await _see_user_async(exchange, request)
+
+
+class _AsyncStream(Answer):
+    """A streaming response of an asynchronous view."""
+
+    # Django takes what has __iter__ for a synchronous one.
+    __iter__ = None  # type: ignore[assignment]
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            with self._exchange:
+                chunk: bytes = await anext(self.body)
+        except StopAsyncIteration:
+            self.end()
+            await self.complete_async()
+            raise
+        except BaseException as error:
+            gone = isinstance(error, asyncio.CancelledError | GeneratorExit)
+            self.note_failure(CLIENT_GONE if gone else error)
+            await self.record_async()
+            raise
+        if self.completes(chunk):
+            await self.complete_async()
+        return chunk
+
+
+def _when_closed(response: Any, answer: Answer) -> None:
+    """Complete an answer when the server closes the response, which is when it has been sent."""
+    close = response.close
+
+    def closing() -> None:
+        try:
+            close()
+        finally:
+            answer.complete()
+            answer.record()
+
+    response.close = closing
+
+
+# --- What Django knows of a request.
+
+
+def _see_route(exchange: Exchange, request: Any) -> None:
+    match = getattr(request, "resolver_match", None)
+    if match is not None:
+        exchange.route = template(match.route)
+        positional = {str(number): value for number, value in enumerate(match.args)}
+        exchange.params = {**positional, **match.kwargs}
+        exchange.view = match.func
+
+
+@contextmanager
+def _unseen(exchange: Exchange, request: Any) -> Iterator[None]:
+    """Look at the session so that it does not count as used: no ``Vary: Cookie`` by us.
+
+    A user who cannot be loaded makes no request fail: the entry says so.
+    """
+    session = getattr(request, "session", None)
+    accessed = getattr(session, "accessed", None)
+    try:
+        yield
+    except Exception:
+        exchange.actor_failed()
+    finally:
+        if accessed is not None:
+            session.accessed = accessed  # type: ignore[union-attr]
+
+
+def _see_user(exchange: Exchange, request: Any) -> None:
+    with _unseen(exchange, request):
+        _see_person(exchange, request, getattr(request, "user", None))
+
+
+async def _see_user_async(exchange: Exchange, request: Any) -> None:
+    with _unseen(exchange, request):
+        user = await request.auser() if hasattr(request, "auser") else None
+        _see_person(exchange, request, user)
+
+
+def _see_person(exchange: Exchange, request: Any, user: Any) -> None:
+    key = getattr(getattr(request, "session", None), "session_key", None)
+    if key:
+        exchange.shared["session_id"] = exchange.fallback["session_id"] = digest(key)
+    if user is not None and user.is_authenticated:  # after a logout it is who it was before
+        admin = getattr(user, "is_staff", False) or getattr(user, "is_superuser", False)
+        who = {"actor_id": str(user.pk), "actor_type": "admin" if admin else "user"}
+        exchange.fallback.update(who)
+        if "actor_id" not in exchange.fields:
+            exchange.shared.update(who)
+
+
+# Django answers a login that failed with 200 and the form again: its own signals know better.
+
+
+def _login(sender: object, request: Any, user: Any, **_: object) -> None:
+    exchange = active_exchange()
+    if exchange is not None:
+        _see_person(exchange, request, user)
+        exchange.fields.pop("result", None)
+        exchange.fields["action"] = "login"
+
+
+def _logout(sender: object, **_: object) -> None:
+    annotate(action="logout")
+
+
+def _login_failed(sender: object, **_: object) -> None:
+    annotate(action="login", result="failure")
+
+
+signals.user_logged_in.connect(_login, dispatch_uid="chained_logging")
+signals.user_logged_out.connect(_logout, dispatch_uid="chained_logging")
+signals.user_login_failed.connect(_login_failed, dispatch_uid="chained_logging")

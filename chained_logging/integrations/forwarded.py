@@ -1,0 +1,160 @@
+"""The client's address behind proxies: who may say it, and how what they say is read.
+
+A header is only as good as who wrote it. Each trusted proxy adds, at the right end, the address
+that it was called from; all to the left of that came with the request. So the list is read from
+the right, and ends at the first address that is no trusted proxy: nothing that a client wrote is
+believed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+from typing import Final, Literal, NamedTuple
+
+Address = IPv4Address | IPv6Address
+ProxyHeader = Literal["x-forwarded-for", "forwarded"]
+HEADERS: Final = ("x-forwarded-for", "forwarded")
+UNIX: Final = "unix"
+"""Stands among the trusted proxies for whoever connects through a Unix socket."""
+
+_MAX_NOTE: Final = 200
+
+
+class Client(NamedTuple):
+    """Where a request came from.
+
+    :ivar address: the address, or None where the server knows none (a Unix socket).
+    :ivar note: what a trusted proxy said in place of an address: ``unknown``, ``_hidden``, or
+        what is no address at all; the right end of it. The address is then the proxy's.
+    """
+
+    address: str | None
+    note: str | None = None
+
+
+class TrustedProxies:
+    """The proxies that are believed, and the one header that they write.
+
+    :param networks: addresses or networks, such as ``10.0.0.0/8``; ``unix`` for a proxy that
+        connects through a Unix socket.
+    :param header: ``x-forwarded-for`` or ``forwarded`` (RFC 7239). The other one is never read:
+        a proxy that writes one passes the other on, as the client wrote it.
+    :raises ValueError: for what is neither a network nor a header of these.
+    """
+
+    def __init__(self, networks: Iterable[str], header: ProxyHeader = "x-forwarded-for") -> None:
+        if isinstance(networks, str):
+            raise ValueError(f"trusted_proxies is a list of networks, such as [{networks!r}]")
+        if header not in HEADERS:
+            raise ValueError(f"proxy_header is one of {', '.join(HEADERS)}, not {header!r}")
+        names = list(networks)
+        self.header: Final = header
+        self._unix = UNIX in names
+        self._networks: list[IPv4Network | IPv6Network] = [
+            ip_network(name) for name in names if name != UNIX
+        ]
+
+    def __bool__(self) -> bool:
+        return self._unix or bool(self._networks)
+
+    def client(self, peer: str | None, header: str | None) -> Client:
+        """Return where a request came from.
+
+        :param peer: the address of whoever opened the connection; None or empty for a Unix socket.
+        :param header: the header's value; several of them joined by commas.
+        """
+        peer = peer.partition("%")[0] if peer else None
+        if not self:
+            return Client(peer)
+        nearest = _address(peer) if peer else None
+        text = str(nearest) if nearest is not None else None
+        if not header or not self._trusts(nearest, peer):
+            return Client(text)
+        hops = _elements(header) if self.header == "forwarded" else header.split(",")
+        if hops is None:
+            return Client(text, _note(header))
+        for hop in reversed(hops):
+            address = _address(_without_port(hop.strip()))
+            if address is None:  # what is left of it was handed on by whoever is unknown
+                return Client(text, _note(hop.strip()))
+            text = str(address)
+            if not self._trusts(address, text):
+                break
+        return Client(text)
+
+    def _trusts(self, address: Address | None, given: str | None) -> bool:
+        if address is None:
+            return self._unix and not given
+        return any(address in network for network in self._networks)
+
+
+@lru_cache(maxsize=4096)  # parsing takes 2 µs, and the same addresses come again and again
+def _address(text: str) -> Address | None:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address):
+        if address.scope_id is not None:
+            return None
+        return address.ipv4_mapped or address
+    return address
+
+
+_PORT = re.compile(r"\[([^\[\]]*)\](?::\w{1,5})?|([\d.]+):\w{1,5}", re.ASCII)
+
+
+def _without_port(text: str) -> str:
+    """Return the address of ``[2001:db8::1]:4711`` and ``192.0.2.1:4711``; else the text."""
+    match = _PORT.fullmatch(text)
+    return (match[1] or match[2]) if match else text
+
+
+def _note(text: str) -> str:
+    return text[-_MAX_NOTE:]
+
+
+# RFC 7239, section 4: pairs of a token and a token or a quoted string. Addresses need quotes
+# there when they hold colons; what some proxies write without them is taken as well.
+_PAIR = re.compile(
+    r"[ \t]*(?:([\w!#$%&'*+.^`|~-]+)="
+    r"([\w!#$%&'*+.^`|~:\[\]-]+"
+    r'|"(?:[^"\\]|\\.)*"))?'
+    r"[ \t]*([;,]|$)",
+    re.ASCII,
+)
+
+
+def _elements(header: str) -> Sequence[str] | None:
+    """Return the ``for`` of each element, or None if the header is not well formed.
+
+    All of it is refused then: an open quote that a client sends would otherwise swallow what
+    the proxy wrote behind it.
+    """
+    found: list[str] = []
+    current, place = "", 0
+    while True:
+        match = _PAIR.match(header, place)
+        if match is None:
+            return None
+        name, value, end = match.groups()
+        if name and name.lower() == "for":
+            if current:
+                return None
+            current = re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
+        if end != ";":
+            found.append(current or "unknown")
+            current = ""
+        if not end:
+            return found
+        place = match.end()

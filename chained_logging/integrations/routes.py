@@ -1,0 +1,117 @@
+"""From a route's template to a resource: ``/patients/{id}`` with 456 is ``patients/456``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from chained_logging.entry import MAX_IDENTIFIER
+
+COLLECTION = "*"
+
+
+class Resource(NamedTuple):
+    """What a request is about."""
+
+    type: str
+    id: str
+
+
+# {id}, {id:int}, {id:path} of Starlette and Litestar; <id>, <int:id> of Flask and Django.
+_PARAMETER = re.compile(
+    r"\{(?P<brace>\w+)(?::[^{}]*)?\}|<(?:(?:[^<>:]+):)?(?P<angle>[A-Za-z_]\w*)>"
+)
+_NAMES = re.compile(r"\{(\w+)\}")
+_GROUP = re.compile(r"\(\?P<(\w+)>|\(\?:|\(")
+
+
+@lru_cache(maxsize=4096)  # by route, of which an application has hundreds
+def template(route: str) -> str:
+    """Return a framework's route in one form: a leading slash, parameters as ``{name}``."""
+    if "(" in route or route.startswith("^"):
+        route = _from_regex(route)
+    text = _PARAMETER.sub(lambda m: f"{{{m['brace'] or m['angle']}}}", route)
+    return "/" + text.lstrip("/")
+
+
+def _from_regex(route: str) -> str:
+    """Return the template of a Django ``re_path``: each group is a parameter."""
+    parts: list[str] = []
+    place = unnamed = 0
+    while (match := _GROUP.search(route, place)) is not None:
+        parts.append(route[place : match.start()])
+        place, depth = match.end(), 1
+        while depth and place < len(route):
+            if route[place] == "\\":
+                place += 1
+            else:
+                depth += {"(": 1, ")": -1}.get(route[place], 0)
+            place += 1
+        name = match[1]
+        if name is None and match[0] == "(":
+            name = str(unnamed)
+            unnamed += 1
+        if name is not None:
+            parts.append(f"{{{name}}}")
+    return re.sub(r"[\^$?\\]", "", "".join([*parts, route[place:]]))
+
+
+def resource_of(route: str | None, params: Mapping[str, Any], path: str) -> Resource:
+    """Return what a request is about.
+
+    The last parameter is the ``id``, and the literal before it the type; literals behind it
+    belong to the type: ``/patients/{id}/notes`` is ``patients.notes``. Without a parameter it is
+    the last literal, as a whole collection: ``patients/*``. Without a route, and for ``/``,
+    it is ``path`` and the path itself.
+
+    :param route: as :func:`template` returns it.
+    """
+    kind, name = _shape(route) if route is not None else ("", None)
+    if not kind:
+        return Resource("path", identifier(path))
+    if name is None:
+        return Resource(kind, COLLECTION)
+    return Resource(kind, identifier(params[name]) if name in params else COLLECTION)
+
+
+@lru_cache(maxsize=4096)
+def _shape(route: str) -> tuple[str, str | None]:
+    """Return the type, and the name of the parameter that is the id."""
+    kind, name = "", None
+    tail: list[str] = []
+    for segment in filter(None, route.split("/")):
+        names = _NAMES.findall(segment)
+        if names:
+            kind = tail[-1] if tail else kind or names[-1]
+            name, tail = names[-1], []
+        else:
+            tail.append(segment)
+    if name is None:
+        return (cut(tail[-1]) if tail else ""), None
+    return cut(".".join([kind, *tail])), name
+
+
+def identifier(value: Any) -> str:
+    """Return a value of a path as an identifier: what cannot be printed is percent-encoded.
+
+    So is a percent sign then, so that no two values become one.
+    """
+    text = str(value)
+    if "%" in text or not text.isprintable():
+        text = quote(text, safe="/:@!$&'()*+,;= ~", errors="surrogatepass")
+    return cut(text) or COLLECTION
+
+
+def cut(text: str, limit: int = MAX_IDENTIFIER) -> str:
+    """Return text of at most `limit` bytes: of a longer one the beginning and its SHA-256."""
+    if len(text) * 4 <= limit:
+        return text
+    data = text.encode("utf-8", "surrogatepass")
+    if len(data) <= limit:
+        return text
+    mark = f"… sha256:{sha256(data).hexdigest()} ({len(data)} bytes)"
+    return data[: limit - len(mark.encode())].decode("utf-8", "ignore") + mark

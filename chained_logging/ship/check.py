@@ -1,0 +1,100 @@
+"""What central storage holds, handed to the verifier; and how it differs from a local log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from chained_logging import chain
+from chained_logging.entry import AuditEntry
+from chained_logging.ship import Destination, open_destination
+from chained_logging.ship.place import read_place
+from chained_logging.sinks import Record, open_sink
+from chained_logging.verify import MAX_FAULTS, Fault, Stores, Stream
+
+
+class CentralStores(Stores):
+    """Reads the destinations of this package."""
+
+    def streams(self, url: str, origin: str | None) -> Iterator[tuple[Stream, Iterable[Fault]]]:
+        """Yield each log that a store holds, and what is wrong with the store."""
+        destination = open_destination(url)
+        try:
+            for name in _origins(destination, origin):
+                records = destination.records(name)
+                notes = (
+                    (one.note.encode(), one.timestamp) for one in destination.checkpoints(name)
+                )
+                lines = (chain.stored_line(r.body, r.hash, r.signature) for r in records)
+                yield Stream(f"{destination.name} {name}", lines, notes), destination.inspect(name)
+        finally:
+            destination.close()
+
+    def differences(self, log: str, url: str, origin: str | None) -> tuple[list[Fault], int, str]:
+        """Compare a log with a store, entry by entry.
+
+        :returns: the first 10,000 differences, how many entries the store is behind, and its name.
+            To be behind is none: the shipper may be on its way.
+        """
+        sink = open_sink(Path(log))
+        first = next(sink.records(), None)
+        if first is None:
+            raise ValueError(f"{log} has no entry to compare")
+        name = origin or str(AuditEntry(first.body, first.hash).context.get("origin"))
+        destination = open_destination(url)
+        try:
+            remember = getattr(destination, "remember", None)
+            if remember is not None:
+                remember(name, read_place(Path(log), destination.name).memory)
+            found, behind = compare(sink.records(), destination.records(name), destination.name)
+            return found + destination.inspect(name), behind, destination.name
+        finally:
+            destination.close()
+
+
+def compare(ours: Iterator[Record], theirs: Iterator[Record], name: str) -> tuple[list[Fault], int]:
+    """Compare two logs that should be one. Neither is verified.
+
+    :param theirs: what a store holds, in order.
+    :returns: how they differ, and how many entries theirs is behind.
+    """
+    faults: list[Fault] = []
+
+    def fault(kind: str, seq: int, reason: str) -> None:
+        if len(faults) < MAX_FAULTS:
+            faults.append(Fault(kind, name, None, seq, None, reason))
+
+    behind: list[int] = []  # the first and the last of those that are not there, up to here
+    a, b = next(ours, None), next(theirs, None)
+    while a is not None or b is not None:
+        if a is not None and (b is None or a.seq < b.seq):
+            behind = [behind[0] if behind else a.seq, a.seq]
+            a = next(ours, None)
+            continue
+        assert b is not None  # noqa: S101 -- for the type checker
+        if behind:
+            what = (
+                f"entry {behind[0]} is"
+                if behind[0] == behind[1]
+                else (f"entries {behind[0]} to {behind[1]} are")
+            )
+            fault("missing", behind[0], f"{what} not there")
+            behind = []
+        if a is None or b.seq < a.seq:
+            fault("missing", b.seq, f"entry {b.seq} is there, and not in the log")
+        else:
+            if a != b:
+                fault("edited", a.seq, f"entry {a.seq} is another one there")
+            a = next(ours, None)
+        b = next(theirs, None)
+    return faults, behind[1] - behind[0] + 1 if behind else 0
+
+
+def _origins(destination: Destination, origin: str | None) -> list[str]:
+    found = destination.origins()
+    if origin is not None:
+        found = [name for name in found if name == origin]
+    if not found:
+        what = f"the log {origin!r}" if origin else "any log"
+        raise OSError(f"{destination.name} does not hold {what}")
+    return found

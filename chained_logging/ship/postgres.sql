@@ -1,0 +1,448 @@
+-- The central audit log of chained_logging in PostgreSQL 14 or later (encoding UTF8).
+--
+--   psql -v ON_ERROR_STOP=1 -f this-file DATABASE
+--
+-- Run by a superuser, or by a role that may create roles and has CREATE on the database. It is one
+-- transaction, and makes three roles that cannot log in, and everything else in one schema:
+--
+--   chained_logging_owner    owns it; nobody works as this role from day to day
+--   chained_logging_shipper  may insert, and ask where each log ends
+--   chained_logging_reader   may select
+--
+-- Grant the second and third to roles of your own that log in:
+--
+--   CREATE ROLE web_shipper LOGIN IN ROLE chained_logging_shipper;
+--   CREATE ROLE auditor LOGIN IN ROLE chained_logging_reader;
+
+BEGIN;
+
+DO $$
+DECLARE
+  name text;
+BEGIN
+  IF current_setting('server_version_num')::int < 140000 THEN
+    RAISE EXCEPTION 'PostgreSQL % is too old: 14 or later is needed',
+      current_setting('server_version');
+  END IF;
+  IF current_setting('server_encoding') <> 'UTF8' THEN
+    RAISE EXCEPTION 'the database has the encoding %: entries need UTF8',
+      current_setting('server_encoding');
+  END IF;
+  FOREACH name IN ARRAY ARRAY[
+    'chained_logging_owner', 'chained_logging_shipper', 'chained_logging_reader'
+  ] LOOP
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = name) THEN
+      EXECUTE format('CREATE ROLE %I NOLOGIN', name);
+    END IF;
+  END LOOP;
+  -- Who is no superuser must be a member to make things for the owner. Taken back at the end.
+  IF NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
+    GRANT chained_logging_owner TO CURRENT_USER;
+  END IF;
+END
+$$;
+
+CREATE SCHEMA chained_logging AUTHORIZATION chained_logging_owner;
+SET LOCAL ROLE chained_logging_owner;
+SET LOCAL search_path = pg_catalog;
+
+
+-- Reading a body. It is read as json, never jsonb, which refuses the escape \u0000; and json
+-- refuses it too as soon as a field is taken out. No field of an entry may hold it, but its
+-- context may. So the character U+FFFD is read in its place; the body itself stays as it is.
+
+-- Called many times for a row, so it sets no search_path, and names everything in full instead.
+CREATE FUNCTION chained_logging.parsed(body text) RETURNS json
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+  IF pg_catalog.strpos(body, '\u0000') OPERATOR(pg_catalog.=) 0 THEN
+    RETURN body::pg_catalog.json;
+  END IF;
+  -- An escape has an odd number of backslashes: \\u0000 is text that only looks like one.
+  RETURN pg_catalog.regexp_replace(
+    body, '(?<!\\)((?:\\\\)*)\\u0000', '\1\\ufffd', 'g')::pg_catalog.json;
+END
+$$;
+
+-- An array of strings as the type for it.
+CREATE FUNCTION chained_logging.names(list json) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog AS $$
+BEGIN
+  RETURN ARRAY(SELECT json_array_elements_text(list));
+END
+$$;
+
+-- The body as jsonb; NULL where it holds U+0000, which jsonb cannot: nothing is put in its place.
+CREATE FUNCTION chained_logging.whole(body text) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+  IF pg_catalog.strpos(body, '\u0000') OPERATOR(pg_catalog.=) 0
+    OR chained_logging.parsed(body)::pg_catalog.text OPERATOR(pg_catalog.=) body
+  THEN
+    RETURN body::pg_catalog.jsonb;
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+
+-- Entries: the exact text that was hashed, and columns that the database derives from it, so that
+-- what is queried cannot disagree with what was hashed. A partition key can not be derived, so
+-- the timestamp is given, and checked to be that of the text.
+
+CREATE TABLE chained_logging.entries (
+  origin text COLLATE "C" NOT NULL,
+  "timestamp" timestamptz NOT NULL,
+  body text COLLATE "C" NOT NULL,
+  hash text COLLATE "C" NOT NULL,
+  signature text COLLATE "C",
+  seq bigint NOT NULL
+    GENERATED ALWAYS AS ((chained_logging.parsed(body) ->> 'seq')::bigint) STORED,
+  prev_hash text COLLATE "C" NOT NULL
+    GENERATED ALWAYS AS (chained_logging.parsed(body) ->> 'prev_hash') STORED,
+  id uuid NOT NULL
+    GENERATED ALWAYS AS ((chained_logging.parsed(body) ->> 'id')::uuid) STORED,
+  actor_id text COLLATE "C" NOT NULL
+    GENERATED ALWAYS AS (chained_logging.parsed(body) ->> 'actor_id') STORED,
+  actor_type text COLLATE "C" NOT NULL
+    GENERATED ALWAYS AS (chained_logging.parsed(body) ->> 'actor_type') STORED,
+  action text COLLATE "C" NOT NULL
+    GENERATED ALWAYS AS (chained_logging.parsed(body) ->> 'action') STORED,
+  resource_type text COLLATE "C" NOT NULL
+    GENERATED ALWAYS AS (chained_logging.parsed(body) ->> 'resource_type') STORED,
+  resource_id text COLLATE "C" NOT NULL
+    GENERATED ALWAYS AS (chained_logging.parsed(body) ->> 'resource_id') STORED,
+  result text COLLATE "C" NOT NULL
+    GENERATED ALWAYS AS (chained_logging.parsed(body) ->> 'result') STORED,
+  -- NULL if there was none, or if it was not known: the next column tells which.
+  ip_address inet
+    GENERATED ALWAYS AS (nullif(chained_logging.parsed(body) ->> 'ip_address', 'unknown')::inet)
+    STORED,
+  ip_address_unknown boolean NOT NULL
+    GENERATED ALWAYS AS
+      (coalesce(chained_logging.parsed(body) ->> 'ip_address', '') = 'unknown') STORED,
+  user_agent text COLLATE "C"
+    GENERATED ALWAYS AS (chained_logging.parsed(body) ->> 'user_agent') STORED,
+  session_id text COLLATE "C"
+    GENERATED ALWAYS AS (chained_logging.parsed(body) ->> 'session_id') STORED,
+  reason text COLLATE "C"
+    GENERATED ALWAYS AS
+      (CASE WHEN strpos(body, '"reason":') > 0 THEN chained_logging.parsed(body) ->> 'reason' END)
+    STORED,
+  changed_fields text[] COLLATE "C"
+    GENERATED ALWAYS AS
+      (CASE WHEN strpos(body, '"changed_fields":') > 0 THEN
+        chained_logging.names(chained_logging.parsed(body) -> 'changed_fields') END) STORED,
+  -- Rare fields are looked for before the body is parsed for them. Both of these are NULL where
+  -- the body holds U+0000 in one of them: the body has all of it.
+  old_values jsonb
+    GENERATED ALWAYS AS
+      (CASE WHEN strpos(body, '"old_values":') > 0 THEN
+        chained_logging.whole(body) -> 'old_values' END) STORED,
+  context jsonb
+    GENERATED ALWAYS AS (chained_logging.whole(body) -> 'context') STORED,
+
+  PRIMARY KEY (origin, seq, "timestamp"),
+  CONSTRAINT origin_is_name CHECK (
+    octet_length(origin) >= 1 AND octet_length(origin) <= 1024
+    AND origin !~ '[[:space:][:cntrl:]+]'),
+  CONSTRAINT body_fits CHECK (octet_length(body) <= 65535),
+  -- Put together again, the columns are the body: each field has its type and its place, no other
+  -- is there, and the timestamp is that of the text (docs/format.md, "The fields").
+  CONSTRAINT body_is_its_columns CHECK (
+    (chained_logging.parsed(body)::text = concat(
+      '{"action":', to_json(action),
+      ',"actor_id":', to_json(actor_id),
+      ',"actor_type":', to_json(actor_type),
+      ',"changed_fields":' || array_to_json(changed_fields)::text,
+      ',"context":', chained_logging.parsed(body) -> 'context',
+      ',"id":"', id,
+      '","ip_address":', chained_logging.parsed(body) -> 'ip_address',
+      CASE WHEN strpos(body, '"old_values":') > 0 THEN
+        ',"old_values":' || (chained_logging.parsed(body) -> 'old_values')::text END,
+      ',"prev_hash":', to_json(prev_hash),
+      ',"reason":' || to_json(reason)::text,
+      ',"resource_id":', to_json(resource_id),
+      ',"resource_type":', to_json(resource_type),
+      ',"result":', to_json(result),
+      ',"seq":', seq,
+      ',"session_id":' || to_json(session_id)::text,
+      ',"timestamp":"', to_char("timestamp" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+      '","user_agent":' || to_json(user_agent)::text,
+      CASE WHEN user_agent IS NULL THEN '"' END,
+      ',"v":1}')) IS TRUE),
+  CONSTRAINT timestamp_is_of_our_era CHECK ("timestamp" >= '0001-01-01 00:00:00+00'::timestamptz),
+  CONSTRAINT id_is_uuid_of_version_7
+    CHECK (substr(id::text, 15, 1) = '7' AND substr(id::text, 20, 1) IN ('8', '9', 'a', 'b')),
+  CONSTRAINT context_is_object CHECK (jsonb_typeof(context) = 'object'),
+  CONSTRAINT old_values_is_object CHECK (jsonb_typeof(old_values) = 'object'),
+  CONSTRAINT hash_is_hash CHECK (octet_length(hash) = 64),
+  CONSTRAINT prev_hash_is_hash CHECK ((prev_hash = 'GENESIS') = (seq = 0)
+    AND (prev_hash = 'GENESIS' OR octet_length(prev_hash) = 64)),
+  CONSTRAINT signature_is_signature CHECK (octet_length(signature) = 88),
+  CONSTRAINT seq_is_place CHECK (seq BETWEEN 0 AND 9007199254740991),
+  CONSTRAINT actor_id_is_name CHECK (octet_length(actor_id) BETWEEN 1 AND 1024),
+  CONSTRAINT actor_type_is_known
+    CHECK (actor_type IN ('user', 'service', 'admin', 'system', 'unknown')),
+  CONSTRAINT action_is_name CHECK (octet_length(action) BETWEEN 1 AND 1024),
+  CONSTRAINT resource_type_is_name CHECK (octet_length(resource_type) BETWEEN 1 AND 1024),
+  CONSTRAINT resource_id_is_name CHECK (octet_length(resource_id) BETWEEN 1 AND 1024),
+  CONSTRAINT session_id_is_name CHECK (octet_length(session_id) BETWEEN 1 AND 1024),
+  CONSTRAINT result_is_known CHECK (result IN ('success', 'failure', 'denied', 'unknown')),
+  CONSTRAINT ip_address_is_host
+    CHECK (masklen(ip_address) = CASE family(ip_address) WHEN 4 THEN 32 ELSE 128 END),
+  CONSTRAINT ip_address_is_given
+    CHECK (ip_address IS NOT NULL OR ip_address_unknown OR actor_type IN ('service', 'system')),
+  CONSTRAINT genesis_names_origin CHECK (seq > 0 OR (action = 'log.open' AND resource_id = origin))
+) PARTITION BY RANGE ("timestamp");
+
+CREATE INDEX ON chained_logging.entries (actor_id, "timestamp");
+CREATE INDEX ON chained_logging.entries (resource_type, resource_id, "timestamp");
+CREATE INDEX ON chained_logging.entries ("timestamp");
+CREATE INDEX ON chained_logging.entries (action, "timestamp");
+-- Small, as most attempts succeed; it answers refused_attempts() from itself alone.
+CREATE INDEX ON chained_logging.entries ("timestamp", actor_id)
+  WHERE result IN ('failure', 'denied');
+
+-- For what no month takes, such as an event of a clock that is far off.
+CREATE TABLE chained_logging.entries_default PARTITION OF chained_logging.entries DEFAULT;
+
+-- Where each log ends. Written by the trigger on entries alone.
+CREATE TABLE chained_logging.heads (
+  origin text COLLATE "C" PRIMARY KEY,
+  seq bigint NOT NULL,
+  hash text COLLATE "C" NOT NULL
+);
+
+CREATE TABLE chained_logging.checkpoints (
+  origin text COLLATE "C" NOT NULL,
+  size bigint NOT NULL,
+  note text COLLATE "C" NOT NULL,
+  state text COLLATE "C" NOT NULL,
+  timestamp text COLLATE "C",
+  -- Of several that are not the same all stay, such as one that witnesses signed since. Which is
+  -- genuine, its signatures tell.
+  digest bigint NOT NULL GENERATED ALWAYS AS
+    (hashtextextended((note || coalesce(timestamp, '')) COLLATE "C", 0)) STORED,
+  PRIMARY KEY (origin, size, digest),
+  CONSTRAINT note_is_of_origin_and_size
+    CHECK (split_part(note, E'\n', 1) = origin AND split_part(note, E'\n', 2) = size::text),
+  CONSTRAINT note_fits CHECK (octet_length(note) <= 65535),
+  CONSTRAINT state_fits CHECK (octet_length(state) <= 65535),
+  CONSTRAINT timestamp_fits CHECK (octet_length(timestamp) <= 400000)
+);
+
+
+-- The chain. Whoever inserts, by whatever way: each row must be the next of its log.
+-- Errors: CL001 it does not continue what stands there; CL002 it stands there already.
+
+CREATE FUNCTION chained_logging.append() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  log record;
+  head record;
+  wrong record;
+BEGIN
+  FOR log IN SELECT added.origin FROM added GROUP BY added.origin ORDER BY added.origin LOOP
+    INSERT INTO chained_logging.heads (origin, seq, hash) VALUES (log.origin, -1, 'GENESIS')
+      ON CONFLICT DO NOTHING;
+    -- Whoever else appends to this log waits here until we are through, and sees what we wrote.
+    SELECT heads.seq, heads.hash INTO STRICT head
+      FROM chained_logging.heads WHERE heads.origin = log.origin FOR UPDATE;
+    SELECT placed.* INTO wrong FROM (
+      SELECT hashed.*,
+        1 + coalesce(lag(hashed.seq) OVER in_order, head.seq) AS due,
+        coalesce(lag(hashed.hash) OVER in_order, head.hash) AS before
+      FROM (
+        SELECT added.seq, added.prev_hash, added.hash,
+          encode(sha256('\x00'::bytea || convert_to(added.body, 'UTF8')), 'hex') AS own
+        FROM added WHERE added.origin = log.origin OFFSET 0
+      ) AS hashed
+      WINDOW in_order AS (ORDER BY hashed.seq)
+    ) AS placed
+    WHERE placed.seq <> placed.due OR placed.prev_hash <> placed.before OR placed.hash <> placed.own
+    ORDER BY placed.seq LIMIT 1;
+    IF wrong.seq IS NULL THEN
+      UPDATE chained_logging.heads AS standing SET seq = latest.seq, hash = latest.hash
+        FROM (SELECT added.seq, added.hash FROM added WHERE added.origin = log.origin
+              ORDER BY added.seq DESC LIMIT 1) AS latest
+        WHERE standing.origin = log.origin;
+    ELSIF wrong.hash <> wrong.own THEN
+      RAISE EXCEPTION USING ERRCODE = 'CL001', MESSAGE = format(
+        'entry %s of %s was edited: its hash is not that of its body', wrong.seq, log.origin);
+    ELSIF wrong.seq > wrong.due THEN
+      RAISE EXCEPTION USING ERRCODE = 'CL001', MESSAGE = format(
+        'entry %s of %s leaves a gap: the next is %s', wrong.seq, log.origin, wrong.due);
+    ELSIF wrong.seq = wrong.due THEN
+      RAISE EXCEPTION USING ERRCODE = 'CL001', MESSAGE = format(
+        'entry %s of %s does not follow the one before it: that has another hash', wrong.seq,
+        log.origin);
+    ELSIF EXISTS (
+      SELECT FROM chained_logging.entries AS standing WHERE standing.origin = log.origin
+        AND standing.seq = wrong.seq AND standing.hash <> wrong.hash
+    ) THEN
+      RAISE EXCEPTION USING ERRCODE = 'CL001', MESSAGE = format(
+        'entry %s of %s is a fork: another stands there', wrong.seq, log.origin);
+    ELSE
+      RAISE EXCEPTION USING ERRCODE = 'CL002', MESSAGE = format(
+        'entry %s of %s stands there already', wrong.seq, log.origin);
+    END IF;
+  END LOOP;
+  RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION chained_logging.append_only() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RAISE EXCEPTION USING ERRCODE = 'CL003', MESSAGE = format(
+    'the audit log is append-only: no %s of %s', TG_OP, TG_TABLE_NAME);
+END
+$$;
+
+CREATE FUNCTION chained_logging.heads_only_follow() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF TG_OP IN ('INSERT', 'UPDATE') AND pg_trigger_depth() > 1 THEN  -- from the trigger on entries
+    RETURN NULL;
+  END IF;
+  RAISE EXCEPTION USING ERRCODE = 'CL003', MESSAGE =
+    'where a log ends is written by the trigger on entries alone';
+END
+$$;
+
+CREATE FUNCTION chained_logging.checkpoint_fits() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF NEW.size BETWEEN 1 AND
+      (SELECT heads.seq + 1 FROM chained_logging.heads WHERE heads.origin = NEW.origin) THEN
+    RETURN NEW;
+  END IF;
+  RAISE EXCEPTION USING ERRCODE = 'CL001', MESSAGE = format(
+    'a checkpoint of %s covers %s entries, more than stand there', NEW.origin, NEW.size);
+END
+$$;
+
+-- Triggers for a whole statement are not inherited by partitions, so each table gets its own. All
+-- are ENABLE ALWAYS, so that session_replication_role does not pass them by.
+CREATE FUNCTION chained_logging.guard(name text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  EXECUTE format(
+    'CREATE TRIGGER append AFTER INSERT ON chained_logging.%1$I REFERENCING NEW TABLE AS added'
+    ' FOR EACH STATEMENT EXECUTE FUNCTION chained_logging.append();'
+    ' CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON chained_logging.%1$I'
+    ' FOR EACH STATEMENT EXECUTE FUNCTION chained_logging.append_only();'
+    ' ALTER TABLE chained_logging.%1$I ENABLE ALWAYS TRIGGER append;'
+    ' ALTER TABLE chained_logging.%1$I ENABLE ALWAYS TRIGGER append_only;', name);
+END
+$$;
+
+SELECT chained_logging.guard('entries');
+SELECT chained_logging.guard('entries_default');
+
+CREATE TRIGGER follow BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON chained_logging.heads
+  FOR EACH STATEMENT EXECUTE FUNCTION chained_logging.heads_only_follow();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON chained_logging.checkpoints
+  FOR EACH STATEMENT EXECUTE FUNCTION chained_logging.append_only();
+CREATE TRIGGER fits BEFORE INSERT ON chained_logging.checkpoints
+  FOR EACH ROW EXECUTE FUNCTION chained_logging.checkpoint_fits();
+ALTER TABLE chained_logging.heads ENABLE ALWAYS TRIGGER follow;
+ALTER TABLE chained_logging.checkpoints ENABLE ALWAYS TRIGGER append_only;
+ALTER TABLE chained_logging.checkpoints ENABLE ALWAYS TRIGGER fits;
+
+
+-- Months. The shipper asks for the partition of a month before it writes. It gets none for a
+-- time that is far off, nor where the default partition has entries of that month already, nor
+-- while somebody reads the table for longer than the lock timeout; entries go to the default then.
+CREATE FUNCTION chained_logging.add_month(moment timestamptz) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
+SET lock_timeout = '2s' AS $$
+DECLARE
+  first timestamptz := date_trunc('month', moment);
+  next timestamptz := first + interval '1 month';
+  name text := 'entries_' || to_char(first, 'YYYY_MM');
+BEGIN
+  IF first < now() - interval '10 years' OR first > now() + interval '2 months' THEN
+    RETURN 'entries_default';
+  END IF;
+  IF to_regclass('chained_logging.' || name) IS NOT NULL THEN
+    RETURN name;
+  END IF;
+  IF EXISTS (
+    SELECT FROM chained_logging.entries_default AS standing
+      WHERE standing."timestamp" >= first AND standing."timestamp" < next
+  ) THEN
+    RETURN 'entries_default';
+  END IF;
+  EXECUTE format(
+    'CREATE TABLE chained_logging.%I PARTITION OF chained_logging.entries'
+    ' FOR VALUES FROM (%L) TO (%L)', name, first, next);
+  PERFORM chained_logging.guard(name);
+  RETURN name;
+EXCEPTION WHEN duplicate_table THEN  -- another shipper was faster
+  RETURN name;
+END
+$$;
+
+
+-- The ordinary questions.
+
+CREATE FUNCTION chained_logging.actions_of(actor text, period interval DEFAULT '30 days')
+RETURNS SETOF chained_logging.entries LANGUAGE sql STABLE AS $$
+  SELECT e.* FROM chained_logging.entries AS e
+  WHERE e.actor_id = actor AND e."timestamp" >= now() - period
+  ORDER BY e."timestamp"
+$$;
+
+CREATE FUNCTION chained_logging.access_to(type text, id text)
+RETURNS SETOF chained_logging.entries LANGUAGE sql STABLE AS $$
+  SELECT e.* FROM chained_logging.entries AS e
+  WHERE e.resource_type = type AND e.resource_id = access_to.id
+  ORDER BY e."timestamp"
+$$;
+
+CREATE FUNCTION chained_logging.refused_attempts(
+  more_than bigint DEFAULT 5, period interval DEFAULT '24 hours')
+RETURNS TABLE (actor text, attempts bigint, earliest timestamptz, latest timestamptz)
+LANGUAGE sql STABLE AS $$
+  SELECT e.actor_id, count(*), min(e."timestamp"), max(e."timestamp")
+  FROM chained_logging.entries AS e
+  WHERE e.result IN ('failure', 'denied') AND e."timestamp" >= now() - period
+  GROUP BY e.actor_id HAVING count(*) > more_than
+  ORDER BY 2 DESC, 1
+$$;
+
+
+-- Who may do what. Nobody but the owner may touch a partition by its own name.
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chained_logging FROM PUBLIC;
+GRANT USAGE ON SCHEMA chained_logging TO chained_logging_shipper, chained_logging_reader;
+
+GRANT INSERT (origin, "timestamp", body, hash, signature)
+  ON chained_logging.entries TO chained_logging_shipper;
+GRANT INSERT (origin, size, note, state, timestamp) ON chained_logging.checkpoints TO chained_logging_shipper;
+GRANT SELECT ON chained_logging.heads TO chained_logging_shipper;
+GRANT EXECUTE ON FUNCTION
+  chained_logging.parsed(text), chained_logging.names(json),
+  chained_logging.whole(text), chained_logging.add_month(timestamptz)
+  TO chained_logging_shipper;
+
+GRANT SELECT ON chained_logging.entries, chained_logging.heads, chained_logging.checkpoints
+  TO chained_logging_reader;
+GRANT EXECUTE ON FUNCTION
+  chained_logging.actions_of(text, interval), chained_logging.access_to(text, text),
+  chained_logging.refused_attempts(bigint, interval)
+  TO chained_logging_reader;
+
+RESET ROLE;
+DO $$
+BEGIN
+  IF NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
+    REVOKE chained_logging_owner FROM CURRENT_USER;
+  END IF;
+END
+$$;
+
+COMMIT;

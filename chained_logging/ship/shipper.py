@@ -1,0 +1,399 @@
+"""The shipper: brings every entry of a log to central storage, verified on the way.
+
+Each destination has a thread and a place of its own, so that one that is down holds up no other.
+A delivery asks the destination what it holds, reads on from there, checks every hash and link, and
+writes a batch. After any doubt (a timeout, a crash, a second shipper) it asks again, so that each
+entry stands there exactly once. What is read was brought onto this machine's disk before: no power
+failure leaves central storage with entries that the log does not have.
+
+A chain that is broken is shipped up to the break and not past it. That is an alert, and so is a
+destination that holds another history, or less than it did.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from chained_logging import chain
+from chained_logging.lock import FileLock
+from chained_logging.notes import Signer
+from chained_logging.ship import (
+    Destination,
+    DestinationError,
+    Refused,
+    destination_name,
+    open_destination,
+)
+from chained_logging.ship.place import Place, lag, place_path, read_place, write_place
+from chained_logging.sinks import EMPTY, Head, Record, StoredCheckpoint
+
+if TYPE_CHECKING:
+    from chained_logging.log import AuditLog
+
+_log = logging.getLogger("chained_logging.ship")
+
+_LATER = 60.0
+"""Seconds until a refusal is looked at again: somebody may have mended it."""
+
+
+class BrokenChain(OSError):
+    """The log itself is not intact. Nothing past the break is shipped."""
+
+
+class Shipper:
+    """Ships one log to one or more destinations.
+
+    :param log: the log, open in this process; others may write it.
+    :param destinations: URLs, see :func:`chained_logging.ship.open_destination`.
+    :param interval: seconds between two looks for new entries, in :meth:`start`.
+    :param signer: signs what a destination states itself, such as the digests of S3.
+    :param on_alert: called with a sentence when something is no mere outage; it is logged as
+        critical to ``chained_logging.ship`` too.
+    :param on_progress: called with a destination's name, how many entries it holds, and how many
+        there are.
+    :raises ValueError: if a URL names no destination.
+    :raises ImportError: if an extra is not installed.
+    """
+
+    def __init__(
+        self,
+        log: AuditLog,
+        destinations: Sequence[str],
+        *,
+        interval: float = 1.0,
+        signer: Signer | None = None,
+        on_alert: Callable[[str], None] | None = None,
+        on_progress: Callable[[str, int, int], None] | None = None,
+    ) -> None:
+        import tenacity  # noqa: F401 -- said here and not by a thread, if it is not installed
+
+        self.log = log
+        self.interval = interval
+        self.on_alert = on_alert
+        self.on_progress = on_progress
+        names = [destination_name(url) for url in destinations]
+        if len(set(names)) < len(names):
+            raise ValueError("a destination is named twice")
+        self._routes = [
+            _Route(self, name, partial(open_destination, url, signer=signer))
+            for name, url in zip(names, destinations, strict=True)
+        ]
+        self._threads: list[threading.Thread] = []
+        self._stop = threading.Event()
+
+    def ship(self, patience: float = 60.0) -> list[Place]:
+        """Deliver all that the log holds now, and return what each destination holds then.
+
+        :param patience: seconds for which a destination that is down is tried again.
+        :returns: a place each; its ``problem`` says why one did not get everything.
+        """
+        deadline = time.monotonic() + patience
+        threads = [
+            threading.Thread(target=route.deliver_all, args=(deadline,)) for route in self._routes
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return [route.place for route in self._routes]
+
+    def start(self) -> None:
+        """Deliver in threads of this process from now on, until :meth:`stop`.
+
+        Where another process ships this log to the same destination already, the thread stands by,
+        and takes over when that one ends.
+        """
+        for route in self._routes:
+            thread = threading.Thread(
+                target=route.follow, args=(self._stop,), name="chained_logging ship", daemon=True
+            )
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Deliver what is there and end. A destination that does not answer gets the rest later.
+
+        :param timeout: seconds to wait.
+        """
+        self._stop.set()
+        deadline = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._threads.clear()
+
+    def status(self) -> list[dict[str, Any]]:
+        """Return for each destination how far behind it is, in entries and in seconds."""
+        return [status(self.log, read_place(self.log.path, route.name)) for route in self._routes]
+
+    def forked(self) -> None:
+        """In a forked child, which has none of the threads: let go of what is the parent's."""
+        for route in self._routes:
+            route.lock.close()
+
+
+def status(log: AuditLog, place: Place) -> dict[str, Any]:
+    """Return how far a destination is behind a log; see :func:`chained_logging.ship.place.lag`."""
+    last = log.durable_head().seq
+    made = None
+    # A broken log has a line here that is no entry: when it was made cannot be told.
+    with contextlib.suppress(ValueError):
+        waiting = next(log.records(place.seq + 1), None) if place.seq < last else None
+        if waiting is not None:
+            at = waiting.body.rfind(b'"id":"', 0, waiting.body.rfind(b'"ip_address":'))
+            made = (uuid.UUID(waiting.body[at + 6 : at + 42].decode()).int >> 80) / 1000
+    return lag(log.path, place, last, made)
+
+
+class _Route:
+    """The way to one destination."""
+
+    def __init__(self, shipper: Shipper, name: str, opener: Callable[[], Destination]) -> None:
+        self.shipper, self.name, self._open = shipper, name, opener
+        path = place_path(shipper.log.path, name)
+        self.lock = FileLock(path.with_name(f"{path.name}.lock"))
+        self.place = Place(name)
+        self._destination: Destination | None = None
+
+    # --- Once.
+
+    def deliver_all(self, deadline: float) -> None:
+        """Deliver until nothing is left, or the deadline has passed."""
+        from tenacity import (
+            Retrying,
+            retry_if_exception_type,
+            stop_after_delay,
+            wait_exponential,
+            wait_random,
+        )
+
+        retrying = Retrying(
+            retry=retry_if_exception_type(DestinationError),
+            stop=stop_after_delay(max(0.0, deadline - time.monotonic())),
+            wait=wait_exponential(multiplier=0.2, max=10) + wait_random(0, 0.5),
+            reraise=True,
+        )
+        try:
+            if not self.lock.try_acquire():
+                self.place.problem = "another process ships this log there"
+                return
+            self.place = read_place(self.shipper.log.path, self.name)
+            retrying(self._guarded, True)
+        except Exception as error:  # in a thread: the place tells, and nobody else would
+            self._failed(error)
+        finally:
+            self._close()
+            self.lock.release()
+            self.lock.close()
+
+    # --- On and on.
+
+    def follow(self, stop: threading.Event) -> None:
+        """Deliver what is there, again and again; once more after `stop`."""
+        pause = self.shipper.interval
+        failures = 0
+        while True:
+            last = stop.wait(pause)
+            try:
+                if self.lock.held or self.lock.try_acquire():
+                    self.place = read_place(self.shipper.log.path, self.name)
+                    self._guarded(last)
+                pause, failures = self.shipper.interval, 0
+            except DestinationError as error:
+                self._failed(error)
+                failures += 1
+                pause = min(_LATER, self.shipper.interval * 2 ** min(failures, 10))
+            except Exception as error:  # whatever it is: the next look may go well
+                self._failed(error)
+                pause = max(_LATER, self.shipper.interval)
+            if last:
+                break
+        self._close()
+        self.lock.release()
+        self.lock.close()
+
+    # --- One delivery.
+
+    def _guarded(self, everything: bool) -> None:
+        try:
+            self._deliver(everything)
+        except BaseException:
+            self._close()  # after a failure a new connection
+            raise
+
+    def _deliver(self, everything: bool) -> None:
+        """Ask what stands there, and write what comes after it.
+
+        :param everything: also a batch that could still wait for more.
+        """
+        log = self.shipper.log
+        if self._destination is None:
+            self._destination = self._open()
+            remember = getattr(self._destination, "remember", None)
+            if remember is not None:
+                remember(log.origin, self.place.memory)
+        there = self._destination.head(log.origin)
+        until = log.durable_head()
+        self._compare(there, until)
+        for batch, full in self._batches(there, until, self._destination.batch_seconds):
+            if not (full or everything):
+                break  # it waits for more
+            checkpoints, mark = self._checkpoints(batch[-1].seq)
+            self._destination.write(log.origin, batch, checkpoints)
+            there = Head(batch[-1].seq, batch[-1].hash)
+            self._reached(there, mark)
+            if self.shipper.on_progress is not None:
+                self.shipper.on_progress(self.name, there.seq + 1, until.seq + 1)
+        if there == until:
+            late, mark = self._checkpoints(there.seq)
+            if late:
+                self._destination.write(log.origin, [], late)
+            self._reached(there, mark)
+        self._destination.tend(log.origin)
+        memory = getattr(self._destination, "place", None)
+        if memory is not None and memory != self.place.memory:
+            self.place.memory = dict(memory)
+            write_place(log.path, self.place)
+
+    def _compare(self, there: Head, until: Head) -> None:
+        """Check what the destination holds against the log and against what it held.
+
+        :raises Refused: if it holds another history.
+        """
+        log = self.shipper.log
+        if there.seq > until.seq:
+            raise Refused(
+                f"{self.name} holds {there.seq + 1:,} entries and the log {until.seq + 1:,}: the "
+                "log was cut or rolled back, or another host writes under its name"
+            )
+        if there != EMPTY:
+            ours = next(log.records(there.seq), None)
+            if ours is None or (ours.seq, ours.hash) != there:
+                raise Refused(f"{self.name} holds another entry {there.seq} than the log")
+        if there.seq < self.place.seq:
+            self._alert(
+                f"{self.name} held {self.place.seq + 1:,} entries and now holds {there.seq + 1:,}: "
+                "something was deleted there, or an old backup restored. The rest is shipped again"
+            )
+            self.place.checkpoints = 0
+        self.place.seq, self.place.hash = there
+
+    def _batches(
+        self, there: Head, until: Head, patience: float
+    ) -> Iterator[tuple[list[Record], bool]]:
+        """Yield verified entries in batches, and whether each is due: full, or old enough."""
+        destination = self._destination
+        assert destination is not None  # noqa: S101 -- for the type checker
+        batch: list[Record] = []
+        size = 0
+        for record in self._verified(there, until):
+            if isinstance(record, BrokenChain):
+                if batch:
+                    yield batch, True
+                raise record
+            length = len(record.body) + 100
+            if batch and (
+                len(batch) >= destination.batch_entries or size + length > destination.batch_bytes
+            ):
+                yield batch, True
+                batch, size = [], 0
+            batch.append(record)
+            size += length
+        if batch:
+            now = time.time()
+            since = self.place.delivered_at
+            yield batch, since is None or not 0 <= now - since < patience
+
+    def _verified(self, there: Head, until: Head) -> Iterator[Record | BrokenChain]:
+        """Yield the entries after `there`, each checked; at the first that is wrong, that."""
+        seq, prev = there
+        path = self.shipper.log.path
+        try:
+            for record in self.shipper.log.records(there.seq + 1):
+                if record.seq > until.seq:
+                    return
+                found, link = chain.position(record.body)
+                if record.seq != seq + 1 or found != record.seq:
+                    yield BrokenChain(f"{path} is broken: after entry {seq} stands {record.seq}")
+                    return
+                if chain.leaf_hash(record.body) != record.hash:
+                    yield BrokenChain(
+                        f"{path} is broken: the hash of entry {record.seq} is not that of its "
+                        "content"
+                    )
+                    return
+                if link != prev:
+                    yield BrokenChain(
+                        f"{path} is broken: entry {record.seq} does not hold the hash of the one "
+                        "before it"
+                    )
+                    return
+                seq, prev = record.seq, record.hash
+                yield record
+        except ValueError as error:
+            yield BrokenChain(f"{path} is broken after entry {seq}: {error}")
+            return
+        if seq != until.seq:
+            yield BrokenChain(f"{path} is broken: entries {seq + 1} to {until.seq} are missing")
+
+    def _checkpoints(self, last_seq: int) -> tuple[list[StoredCheckpoint], int]:
+        """Return the checkpoints that became due, and where reading them goes on."""
+        found, mark = [], self.place.checkpoints
+        for after, stored in self.shipper.log.checkpoints_after(mark):
+            if stored.size > last_seq + 1:
+                break
+            found.append(stored)
+            mark = after
+        return found, mark
+
+    def _reached(self, there: Head, mark: int) -> None:
+        new = dataclasses.replace(
+            self.place,
+            seq=there.seq,
+            hash=there.hash,
+            checkpoints=mark,
+            problem=None,
+            alert=False,
+        )
+        if new != self.place:
+            new.delivered_at = time.time()
+            self.place = new
+            write_place(self.shipper.log.path, new)
+
+    # --- What went wrong.
+
+    def _failed(self, error: BaseException) -> None:
+        alert = isinstance(error, Refused | BrokenChain)
+        text = str(error) or repr(error)
+        if alert:
+            self._alert(text)
+        elif text != self.place.problem:
+            _log.warning("%s: %s", self.name, text)
+        if (text, alert) != (self.place.problem, self.place.alert):
+            self.place.problem, self.place.alert = text, alert
+            try:
+                write_place(self.shipper.log.path, self.place)
+            except OSError as full:
+                _log.warning("%s: %s", self.name, full)
+
+    def _alert(self, sentence: str) -> None:
+        if sentence == self.place.problem:
+            return  # said already
+        _log.critical("%s", sentence)
+        if self.shipper.on_alert is not None:
+            self.shipper.on_alert(sentence)
+
+    def _close(self) -> None:
+        destination, self._destination = self._destination, None
+        if destination is not None:
+            try:
+                destination.close()
+            except Exception as error:
+                _log.debug("%s: closing: %s", self.name, error)

@@ -1,0 +1,256 @@
+"""Celery, with a real worker: each run of a task is an entry, with the actor who enqueued it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import check_chain
+from programs import until
+
+APP = """
+import os, sys, time
+from celery import Celery
+from chained_logging import AuditLog, context
+from chained_logging.context import current
+from chained_logging.integrations.celery import record_tasks
+
+folder = os.path.dirname(os.path.abspath(__file__))
+queue = os.path.join(folder, "queue")
+os.makedirs(queue, exist_ok=True)
+app = Celery("app", broker="filesystem://")
+app.conf.update(
+    broker_transport_options={
+        "data_folder_in": queue, "data_folder_out": queue, "control_folder": folder + "/control",
+    },
+    task_acks_late=False, worker_hijack_root_logger=False,
+    broker_connection_retry_on_startup=True,
+)
+log = AuditLog(os.path.join(folder, "audit.jsonl"))
+record_tasks(log=log)
+
+@app.task(name="add")
+def add(a, b):
+    return a + b
+
+@app.task(name="fail")
+def fail(kind):
+    raise {"denied": PermissionError, "error": ValueError}[kind]("password=S3cret")
+
+@app.task(name="retry", bind=True, max_retries=2)
+def retry(self):
+    if self.request.retries < 2:
+        raise self.retry(exc=ValueError("not yet"), countdown=0)
+
+@app.task(name="logs")
+def logs():
+    log.append_many([{**current(), "action": "inner", "resource": "a/1"}])
+    add.delay(1, 1)
+
+@app.task(name="die")
+def die():
+    os.kill(os.getpid(), 9)
+
+@app.task(name="slow")
+def slow():
+    time.sleep(30)
+"""
+
+
+class Worker:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def enqueue(self, calls: str, **who: str) -> None:
+        """Run calls in a process of their own, as a web application would."""
+        text = "from app import *\nwith context(**{}):\n{}\n"
+        indented = textwrap.indent(textwrap.dedent(calls), "    ")
+        code = text.format(repr(who), indented)
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=self.folder,
+            capture_output=True,
+            timeout=30,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+
+    def entries(self) -> list[dict[str, Any]]:
+        return [e for e in check_chain(self.folder / "audit.jsonl") if e["action"] != "log.open"]
+
+    def wait(self, count: int) -> list[dict[str, Any]]:
+        until(lambda: len(self.entries()) >= count, f"there are {count} entries")
+        time.sleep(0.2)  # and no more than these
+        assert len(self.entries()) == count
+        return self.entries()
+
+
+@contextlib.contextmanager
+def working(folder: Path, *options: str) -> Iterator[Worker]:
+    (folder / "app.py").write_text(textwrap.dedent(APP))
+    output = (folder / "worker.log").open("wb")
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "celery", "-A", "app", "worker", "-l", "INFO"),
+            *("--without-mingle", "--without-gossip", "--without-heartbeat", *options),
+        ],
+        cwd=folder,
+        stdout=output,
+        stderr=output,
+        env=os.environ | {"C_FORCE_ROOT": "1"},
+        start_new_session=True,
+    )
+    try:
+        said: Callable[[], bool] = lambda: b"ready." in (folder / "worker.log").read_bytes()  # noqa: E731
+        until(said, "the worker is ready")
+        yield Worker(folder)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        output.close()
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    with working(tmp_path_factory.mktemp("celery"), "-P", "prefork", "-c", "2") as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _only_new_entries(worker: Worker) -> Iterator[None]:
+    """Let each test see the entries that it made itself."""
+    before = len(worker.entries())
+    all_entries = Worker.entries
+    worker.entries = lambda: all_entries(worker)[before:]  # type: ignore[method-assign]
+    yield
+    del worker.entries  # type: ignore[method-assign]
+
+
+WHO = {"actor": "user-7", "ip": "10.0.0.7", "request_id": "r-1"}
+
+
+def test_the_run_of_a_task_is_an_entry_with_who_enqueued_it(worker: Worker) -> None:
+    worker.enqueue("add.delay(1, 2)", **WHO, unrelated="stays here")
+    (entry,) = worker.wait(1)
+    assert (entry["action"], entry["resource_type"], entry["result"]) == ("add", "task", "success")
+    assert (entry["actor_id"], entry["ip_address"]) == ("user-7", "10.0.0.7")
+    context = entry["context"]
+    assert context["request_id"] == "r-1"
+    assert (context["state"], context["retries"]) == ("SUCCESS", 0)
+    assert context["duration_ms"] >= 0
+    assert "unrelated" not in context
+    assert "invalid" not in context
+    assert len(entry["resource_id"]) == 36
+
+
+def test_nobody_enqueued_it_so_it_is_the_service(worker: Worker) -> None:
+    worker.enqueue("add.delay(1, 2)")
+    (entry,) = worker.wait(1)
+    assert (entry["actor_id"], entry["actor_type"]) == ("celery", "service")
+    assert "invalid" not in entry["context"]
+
+
+def test_two_processes_share_one_chain_and_each_run_has_its_own_actor(worker: Worker) -> None:
+    worker.enqueue(
+        """
+        for n in range(60):
+            with context(actor=f"user-{n}"):
+                add.apply_async((n, 1), task_id=f"task-{n}")
+        """,
+        **WHO,
+    )
+    entries = worker.wait(60)
+    assert {(e["resource_id"], e["actor_id"]) for e in entries} == {
+        (f"task-{n}", f"user-{n}") for n in range(60)
+    }
+
+
+def test_failure_is_failure_and_a_permission_error_is_denied(worker: Worker) -> None:
+    worker.enqueue("fail.delay('error'); fail.delay('denied')", **WHO)
+    entries = worker.wait(2)
+    results = {e["context"]["exception"]["type"]: e["result"] for e in entries}
+    assert results == {"ValueError": "failure", "PermissionError": "denied"}
+    assert {e["context"]["state"] for e in entries} == {"FAILURE"}
+    assert b"S3cret" not in (worker.folder / "audit.jsonl").read_bytes()
+
+
+def test_each_retry_is_an_entry_and_the_actor_stays(worker: Worker) -> None:
+    worker.enqueue("retry.delay()", **WHO)
+    entries = worker.wait(3)
+    assert [(e["result"], e["context"]["state"], e["context"]["retries"]) for e in entries] == [
+        ("failure", "RETRY", 0),
+        ("failure", "RETRY", 1),
+        ("success", "SUCCESS", 2),
+    ]
+    assert {e["actor_id"] for e in entries} == {"user-7"}
+    assert len({e["resource_id"] for e in entries}) == 1
+    assert entries[0]["context"]["exception"]["message"] == "not yet"
+
+
+def test_what_a_task_logs_and_enqueues_has_its_actor(worker: Worker) -> None:
+    worker.enqueue("logs.delay()", **WHO)
+    entries = worker.wait(3)
+    assert sorted(e["action"] for e in entries) == ["add", "inner", "logs"]
+    assert {(e["actor_id"], e["ip_address"]) for e in entries} == {("user-7", "10.0.0.7")}
+
+
+def test_a_worker_process_that_is_killed_leaves_an_entry(worker: Worker) -> None:
+    worker.enqueue("die.apply_async(task_id='killed')", **WHO)
+    (entry,) = worker.wait(1)
+    assert (entry["action"], entry["resource_id"], entry["result"]) == ("die", "killed", "failure")
+    assert "WorkerLostError" in entry["context"]["exception"]["type"]
+    assert entry["actor_id"] == "user-7"
+
+
+def test_a_revoked_task_leaves_an_entry(worker: Worker) -> None:
+    worker.enqueue("add.apply_async((1, 2), task_id='late', expires=-1)", **WHO)
+    (entry,) = worker.wait(1)
+    assert (entry["action"], entry["resource_id"], entry["result"]) == ("add", "late", "failure")
+    assert (entry["context"]["state"], entry["context"]["expired"]) == ("REVOKED", True)
+    assert entry["actor_id"] == "user-7"
+
+
+def test_a_forged_header_breaks_nothing(worker: Worker) -> None:
+    worker.enqueue(
+        """
+        for number, forged in enumerate(
+            [7, "x", [1], {"actor": 7}, {"actor": "a" * 5000}, {"actor": "chained_logging"}]
+        ):
+            add.apply_async((1, 2), task_id=f"f{number}", headers={"chained_logging": forged})
+        """
+    )
+    entries = {e["resource_id"]: e for e in worker.wait(6)}
+    assert {entries[f"f{n}"]["actor_id"] for n in range(5)} == {"celery"}
+    assert entries["f5"]["actor_id"] == "unknown"  # nobody may bear the log's own name
+
+
+def test_called_in_the_same_process_it_has_the_callers_context(worker: Worker) -> None:
+    worker.enqueue("app.conf.task_always_eager = True; add.delay(1, 2)", **WHO)
+    (entry,) = worker.wait(1)
+    assert (entry["action"], entry["actor_id"]) == ("add", "user-7")
+
+
+def test_a_pool_of_threads_keeps_actors_apart(tmp_path: Path, worker: Worker) -> None:
+    with working(tmp_path, "-P", "threads", "-c", "4") as threads:
+        threads.enqueue(
+            """
+            for n in range(30):
+                with context(actor=f"user-{n}"):
+                    add.apply_async((n, 1), task_id=f"task-{n}")
+            """,
+            **WHO,
+        )
+        entries = threads.wait(30)
+    assert {(e["resource_id"], e["actor_id"]) for e in entries} == {
+        (f"task-{n}", f"user-{n}") for n in range(30)
+    }
