@@ -277,15 +277,23 @@ class AuditLog:
             if len(calls) == 1:
                 return [error]
             outcomes: list[list[Record] | BaseException] = []
-            for drafts in calls:
-                if not outcomes and not isinstance(error, Exception):
-                    outcomes.append(error)
-                    continue
-                ids = {entry.id for entry in drafts}
-                stored = self._sink.records(since)
-                found = [r for r in stored if AuditEntry(r.body, r.hash).id in ids]
-                outcomes += [found] if found else self._commit([drafts])
-            return outcomes
+            if not isinstance(error, Exception):
+                outcomes.append(error)
+            return outcomes + [self._commit_again(c, since) for c in calls[len(outcomes) :]]
+
+    def _commit_again(self, drafts: Sequence[Draft], since: int) -> list[Record] | BaseException:
+        """Store what a write that was interrupted may have stored already, after `since`."""
+        ids = {entry.id for entry in drafts}
+        try:
+            stored = self._sink.records(since)
+            found = [r for r in stored if AuditEntry(r.body, r.hash).id in ids]
+            if not found:
+                return self._commit([drafts])[0]
+            if self.durability == "fsync":
+                self._sink.sync()
+            return found
+        except OSError as error:
+            return error
 
     def _write_through(self, drafts: Sequence[Draft]) -> list[Record]:
         records = self._write_out(drafts)

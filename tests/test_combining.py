@@ -143,12 +143,13 @@ def test_a_full_disk_reaches_each_of_them_and_each_is_spilled_once(
     assert names == ({"log.open", "last"} if on_failure == "raise" else EVERYBODY | {"last"})
 
 
+@pytest.mark.parametrize("durability", ["os", "fsync"])
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
 def test_an_interrupt_of_the_one_that_writes_for_all_reaches_no_other(
-    path: Path, when: str, interrupt: type[BaseException]
+    path: Path, durability: Any, when: str, interrupt: type[BaseException]
 ) -> None:
-    with AuditLog(path) as log:
+    with AuditLog(path, durability=durability) as log:
         crowd = Crowd(log)
 
         def interrupted(records: Sequence[Record]) -> None:

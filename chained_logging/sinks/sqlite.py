@@ -365,10 +365,6 @@ def _has_entries(connection: sqlite3.Connection, path: Path) -> bool:
 def _create(connection: sqlite3.Connection) -> None:
     import sqlite_utils  # 0.1 s to import, and needed once in a log's life
 
-    if sqlite3.sqlite_version_info < (3, 31):
-        raise OSError(
-            f"SQLite {sqlite3.sqlite_version} has no generated columns: 3.31 or later has"
-        )
     database = sqlite_utils.Database(connection)
     database.execute("BEGIN IMMEDIATE")
     try:
