@@ -16,7 +16,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
-from typing import Any, Final
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
 
 import orjson
 from orjson import Fragment
@@ -62,12 +63,13 @@ class Draft:
     """An entry that only lacks its place in the chain.
 
     :ivar fields: each value as ``orjson`` writes it canonically: a plain string, None, or a
-        ``Fragment`` that holds canonical JSON already.
+        ``Fragment`` that holds canonical JSON already. A ``context`` may also be what
+        :func:`chained_logging.values.encode` leaves to ``orjson``.
     """
 
     __slots__ = ("fields", "id", "incomplete")
 
-    def __init__(self, id: AuditId, fields: dict[str, Any], incomplete: bool) -> None:
+    def __init__(self, id: str, fields: dict[str, Any], incomplete: bool) -> None:
         self.id = id
         self.fields = fields
         self.incomplete = incomplete
@@ -77,9 +79,17 @@ class Draft:
         fields = self.fields
         fields["seq"] = seq
         fields["prev_hash"] = prev_hash
-        # 0.3 µs for the whole body. Field names are ASCII, so the order of bytes is that of
+        # 0.5 µs for the whole body. Field names are ASCII, so the order of bytes is that of
         # RFC 8785, and strings are written as it asks.
-        body = orjson.dumps(fields, None, orjson.OPT_SORT_KEYS)
+        try:
+            body = orjson.dumps(fields, None, values.ORJSON)
+        except TypeError:
+            context = fields["context"]
+            if type(context) is not dict:
+                raise
+            # A surrogate or a large integer in a plain context.
+            fields["context"] = Fragment(values.encode(context))
+            return self.body(seq, prev_hash)
         if len(body) > chain.MAX_BODY:
             self.fields = _shrink(fields, len(body) - _ROOM)
             return self.body(seq, prev_hash)
@@ -98,7 +108,7 @@ class Draft:
             for name in ("context", "old_values", "changed_fields"):
                 if name in fields:
                     fields[name] = Fragment(chain.canonical_text(fields[name]))
-            draft = cls(AuditId(fields["id"]), fields, incomplete)
+            draft = cls(fields["id"], fields, incomplete)
             if draft.body(*place) == body:
                 return draft
         except (KeyError, TypeError, RecursionError) as error:
@@ -136,8 +146,16 @@ def draft(
         if action is not None and event.get("action") is None:
             event = {**event, "action": action}
         event = _redacted(event, redact)
+        action = None
+    now = time.time_ns()
+    id = uuid7(now)
+    plain = None if own else _plain_fields(event, action, result)
+    if plain is not None:
+        plain["id"] = id
+        plain["timestamp"] = timestamp(now)
+        return Draft(id, plain, False)
     given: dict[str, Any] = {
-        "action": action if redact is None else None,
+        "action": action,
         "actor_id": None,
         "actor_type": "user",
         "ip_address": None,
@@ -159,8 +177,6 @@ def draft(
     if "context" in event:
         _merge_context(context, event["context"])
 
-    now = time.time_ns()
-    id = AuditId(uuid7(now))
     fields: dict[str, Any] = {"id": id, "v": 1}
     problems: dict[str, str] = {}
     for name, value in given.items():
@@ -212,6 +228,104 @@ def _redacted(
     except Exception as error:  # a caller's own: the event is kept, and nothing that was not seen
         kept = {key: "[redacted]" for key in event if FIELD_OF.get(key, "") in _REQUIRED}
         return {**kept, "redaction_failed": values.type_name(error)}
+
+
+# --- The short way, which most events take: 3 µs of the 6 that the careful way needs.
+
+
+class _Shape(NamedTuple):
+    """Where an event's values go, which its keys alone say: worked out once a line of code."""
+
+    texts: Callable[[Any], tuple[Any, ...]]
+    """Takes the values of fields that are ordinary text out of an event."""
+    names: tuple[str, ...]
+    """The names of these fields, and ``action`` after them where the event has none."""
+    others: tuple[tuple[str, str, Callable[[Any], Any]], ...]
+    """Of each other field the event's key, its name and its rule."""
+    context: tuple[str, ...]
+    """Its keys of no field."""
+    ascii: bool
+    """Whether these are ASCII, so that `orjson` sorts them as RFC 8785 asks."""
+
+
+def _shape(keys: tuple[Any, ...]) -> _Shape | None:
+    """Return the shape of events with these keys, or None if they are for the careful way."""
+    if not _STRINGS.issuperset(map(type, keys)) or "context" in keys:
+        return None
+    fields = {FIELD_OF[key]: key for key in keys if FIELD_OF.get(key)}
+    context = tuple(key for key in keys if key not in FIELD_OF)
+    twice = len(fields) + len(context) < sum(FIELD_OF.get(key) != "" for key in keys)
+    parts = {"resource", "resource_type", "resource_id"} & fields.keys()
+    if twice or "timestamp" in fields or "invalid" in context or "oversize" in context:
+        return None
+    if "actor_id" not in fields or parts not in ({"resource"}, {"resource_type", "resource_id"}):
+        return None
+    names = [name for name in fields if name in _TEXTS]
+    others = [(key, name, _RULES[name]) for name, key in fields.items() if name not in _TEXTS]
+    texts = itemgetter(*[fields[name] for name in names])
+    if "action" not in fields:
+        names.append("action")
+    return _Shape(texts, tuple(names), tuple(others), context, "".join(context).isascii())
+
+
+def _plain_fields(event: Mapping[str, Any], action: Any, result: str) -> dict[str, Any] | None:
+    """Return the fields of an event in which nothing is missing, odd or too long; None of others.
+
+    What :func:`draft` does value by value is asked here of all texts at once.
+    """
+    if type(event) is not dict:
+        return None
+    keys = tuple(event)
+    try:
+        shape = _shapes[keys]
+    except KeyError:
+        if len(_shapes) >= _MAX_SHAPES:  # keys that are made up as the program runs
+            _shapes.clear()
+        shape = _shapes[keys] = _shape(keys)
+    if shape is None:
+        return None
+    texts = shape.texts(event)
+    if len(texts) < len(shape.names):
+        texts = (*texts, action)
+    if "" in texts or not _STRINGS.issuperset(map(type, texts)):
+        return None
+    together = "".join(texts)
+    if len(together) > MAX_IDENTIFIER or not together.isascii() or "\0" in together:
+        return None
+    if type(result) is not str or result not in RESULTS:
+        return None
+    fields: dict[str, Any] = dict(zip(shape.names, texts, strict=True))
+    if fields["actor_id"] == OURSELVES:
+        return None
+    if "resource" in fields:
+        kind, _, name = fields.pop("resource").partition("/")
+        if not kind or not name:
+            return None
+        fields["resource_type"] = kind
+        fields["resource_id"] = name
+    fields["actor_type"] = "user"
+    fields["result"] = result
+    fields["v"] = 1
+    try:
+        for key, name, rule in shape.others:
+            value = event[key]
+            if value is None:
+                return None
+            fields[name] = rule(value)
+    except Exception:  # the careful way says what is wrong
+        return None
+    if "ip_address" not in fields:
+        if fields["actor_type"] not in _ADDRESSLESS:
+            return None
+        fields["ip_address"] = None
+    context = {key: event[key] for key in shape.context}
+    plain = shape.ascii and values.PLAIN.issuperset(map(type, context.values()))
+    fields["context"] = context if plain else Fragment(values.encode(context))
+    return fields
+
+
+_MAX_SHAPES: Final = 1000
+_shapes: dict[tuple[Any, ...], _Shape | None] = {}
 
 
 # --- The rules: each takes a value as given and returns what Draft.fields holds, or raises
@@ -339,6 +453,7 @@ _REQUIRED: Final = frozenset(
     {"action", "actor_id", "actor_type", "resource_type", "resource_id", "result", "ip_address"}
 )
 _IDENTIFIERS: Final = frozenset(name for name, rule in _RULES.items() if rule is _identifier)
+_TEXTS: Final = _IDENTIFIERS | {"resource", "user_agent", "reason"}
 _ADDRESSLESS: Final = frozenset({"service", "system"})
 
 
@@ -403,7 +518,7 @@ def _shrink(fields: Mapping[str, Any], excess: int) -> dict[str, Any]:
     whole object stands in it under the name ``all``.
     """
     text = {
-        name: orjson.dumps(value).decode()
+        name: orjson.dumps(value, None, values.ORJSON).decode()
         for name, value in fields.items()
         if name in ("context", "old_values", "changed_fields", "reason", "user_agent")
     }

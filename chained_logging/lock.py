@@ -108,7 +108,7 @@ class FileLock:
 
         After a kill it is what tells that the file was moved or cut meanwhile.
         """
-        os.pwrite(self._fd, b"%020d %64b" % (seq, hash.encode()), 0)
+        os.pwrite(self._fd, f"{seq:020d} {hash:>64}".encode(), 0)
 
     def note_synced(self, seq: int) -> None:
         """Note up to where entries are on the disk. May run while another thread appends."""

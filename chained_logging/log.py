@@ -15,6 +15,7 @@ import uuid
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
@@ -173,13 +174,17 @@ class AuditLog:
         self._counts = {"appended": 0, "incomplete": 0, "failed": 0, "spilled": 0, "syncs": 0}
         # Reentrant, as a signal handler may log in the middle of an append of its own thread.
         self._lock = threading.RLock()
-        self._writing = False
+        self._writing = 0  # the thread that does, or none
         self._deferred: list[Draft] = []  # what such a handler logged
         self._waiting: list[Draft] = []  # what neither the log nor the spill file could take
         self._behind = True  # whether something may wait in the spill file
         self._written = 0  # counts appends; a caller waits until its own is synced
         self._gate = SyncGate(self._sync_once)
-        self._group = GroupCommit(self._write_through)
+        self._group: GroupCommit[Sequence[Draft], list[Record]]
+        if self.durability == "fsync":
+            self._group = GroupCommit(self._commit, gather=True)
+        else:
+            self._group = GroupCommit(self._commit, entered=self._lock)
         # What the log's last entry was when we last looked, and since when; the same for the
         # last checkpoint: its size, and when it was due to be looked for.
         self._quiet = (-1, time.monotonic())
@@ -198,8 +203,8 @@ class AuditLog:
         :raises OSError: if it cannot be written, with ``on_failure="raise"``.
             Otherwise the entry returned has no ``seq`` and no ``hash`` yet.
         """
-        event = {"action": action, **fields}
-        return self._append([draft(event, strict=self.strict, redact=self.redact)])[0]
+        entry = draft(fields, action=action, strict=self.strict, redact=self.redact)
+        return self._append([entry])[0]
 
     def append_many(self, events: Iterable[Mapping[str, Any]]) -> list[AuditEntry]:
         """Append several entries that follow one another, all or none, in one write.
@@ -240,7 +245,7 @@ class AuditLog:
         """
         entry = draft(event, action=action, result=result, strict=self.strict, redact=self.redact)
         self._store((entry,))
-        return entry.id
+        return AuditId(entry.id)
 
     def _store(self, drafts: Sequence[Draft]) -> list[Record]:
         """Chain entries and write them, with the durability that was promised.
@@ -249,9 +254,46 @@ class AuditLog:
         Python runs in the middle of this thread's own append: that one stores them at its end.
         """
         self._notice_fork()
-        if self.durability == "fsync":
-            return self._group.submit(drafts)
-        return self._write_out(drafts)
+        synced, writing = self.durability == "fsync", self._writing
+        if not writing and not synced:  # the usual case
+            return self._write_out(drafts)
+        me = threading.get_ident()
+        if me == writing or me == threading.main_thread().ident:
+            return self._write_through(drafts) if synced else self._write_out(drafts)
+        return self._group.submit(drafts)
+
+    def _commit(self, calls: Sequence[Sequence[Draft]]) -> list[list[Record] | BaseException]:
+        """Store for several threads in one write, and return what each gets or shall raise."""
+        write = self._write_through if self.durability == "fsync" else self._write_out
+        since = self._seq + 1
+        try:
+            records = iter(write([entry for drafts in calls for entry in drafts]))
+            return [list(islice(records, len(drafts))) for drafts in calls]
+        except OSError as error:
+            return [error] * len(calls)
+        except BaseException as error:
+            # A signer failed, for one of them; or this thread was told to stop, which is for the
+            # first call alone, its own. Each by itself then, if it is not in the log already.
+            if len(calls) == 1:
+                return [error]
+            outcomes: list[list[Record] | BaseException] = []
+            if not isinstance(error, Exception):
+                outcomes.append(error)
+            return outcomes + [self._commit_again(c, since) for c in calls[len(outcomes) :]]
+
+    def _commit_again(self, drafts: Sequence[Draft], since: int) -> list[Record] | BaseException:
+        """Store what a write that was interrupted may have stored already, after `since`."""
+        ids = {entry.id for entry in drafts}
+        try:
+            stored = self._sink.records(since)
+            found = [r for r in stored if AuditEntry(r.body, r.hash).id in ids]
+            if not found:
+                return self._commit([drafts])[0]
+            if self.durability == "fsync":
+                self._sink.sync()
+            return found
+        except OSError as error:
+            return error
 
     def _write_through(self, drafts: Sequence[Draft]) -> list[Record]:
         records = self._write_out(drafts)
@@ -268,14 +310,14 @@ class AuditLog:
                 return []
             if self._keeper is None:  # also if this write fails: it tries again then
                 self._start_keeper()
-            self._writing = True
+            self._writing = threading.get_ident()
             try:
                 records = self._write_locked(drafts)
                 while self._deferred:
                     deferred, self._deferred = self._deferred, []
                     self._write_locked(deferred)
             finally:
-                self._writing = False
+                self._writing = 0
             if records:
                 self._seq = records[-1].seq
             self._written += 1
@@ -691,13 +733,13 @@ class AuditLog:
         with self._lock:
             if self._writing:
                 raise OSError("the log is busy in the middle of an append of this very thread")
-            self._writing = True
+            self._writing = threading.get_ident()
             try:
                 self._file_lock.acquire()
                 yield
             finally:
                 self._file_lock.release()
-                self._writing = False
+                self._writing = 0
 
     @property
     def last_seq(self) -> int:
@@ -819,7 +861,7 @@ class AuditLog:
         with self._lock:
             if self._closed or self._writing:
                 return
-            self._writing = True
+            self._writing = threading.get_ident()
             try:
                 if self._file_lock.moved():
                     self._file_lock.close()
@@ -833,7 +875,7 @@ class AuditLog:
                 self._note_place()
             finally:
                 self._file_lock.release()
-                self._writing = False
+                self._writing = 0
         self._tend_silence(head)
         sealed = self._sink.sealed()
         if self._key is not None and sealed is not None and sealed.seq >= self._signed[0]:

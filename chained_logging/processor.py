@@ -52,6 +52,10 @@ class AuditProcessor:
         self, method_name: str, event_dict: MutableMapping[str, Any]
     ) -> MutableMapping[str, Any]:
         record = event_dict.get("_record")  # inside a ProcessorFormatter
+        if record is None:
+            if event_dict.get("audit") and type(event_dict.get("audit_id")) is not AuditId:
+                event_dict["audit_id"] = self._record(method_name, event_dict)
+            return event_dict
         tagged = event_dict.get("audit") or (
             isinstance(record, logging.LogRecord) and record.__dict__.get("audit")
         )
@@ -72,7 +76,7 @@ class AuditProcessor:
     def _record(self, method_name: str, event_dict: MutableMapping[str, Any]) -> AuditId:
         event = event_dict
         bound = _bound()
-        if not bound.keys() <= event.keys():  # else merge_contextvars was here before
+        if bound and not bound.keys() <= event.keys():  # else merge_contextvars was here before
             event = {**bound, **event}
         failed = method_name in _FAILURES
         info = event.get("exc_info")

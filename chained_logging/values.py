@@ -50,17 +50,17 @@ def encode(value: Any) -> str:
     # Most are a flat object of plain values, which orjson writes as RFC 8785 has it, in a
     # tenth of the time: strings, integers up to 2**53 and keys in ASCII, whose order is the same
     # by bytes and by UTF-16. Floats, nested values and all else go the careful way.
-    if type(value) is dict and _PLAIN.issuperset(map(type, value.values())):
+    if type(value) is dict and PLAIN.issuperset(map(type, value.values())):
         try:
             if "".join(value).isascii():
-                return orjson.dumps(value, None, _OPTIONS).decode()
+                return orjson.dumps(value, None, ORJSON).decode()
         except TypeError:  # a surrogate, a large integer, a key that is no string
             pass
     return chain.canonical_text(jsonable(value))
 
 
-_OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_SUBCLASS
-_PLAIN: Final = frozenset({str, int, bool, type(None)})
+ORJSON: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_SUBCLASS
+PLAIN: Final = frozenset({str, int, bool, type(None)})
 
 
 def jsonable(value: Any) -> Any:

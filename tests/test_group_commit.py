@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import signal
 import threading
 import time
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import EVENT, check_chain
 
-from chained_logging.group_commit import GroupCommit
+from chained_logging.group_commit import GroupCommit, SyncGate
 from chained_logging.log import AuditLog
 
 
@@ -40,52 +39,59 @@ def together(count: int, work: object) -> list[object]:
 def test_each_caller_gets_its_own_results() -> None:
     groups: list[int] = []
 
-    def commit(items: Sequence[int]) -> list[int]:
+    def commit(items: Sequence[int]) -> list[int | BaseException]:
         groups.append(len(items))
         time.sleep(0.001)
         return [item * 10 for item in items]
 
-    gate = GroupCommit(commit)
+    gate = GroupCommit(commit, gather=True)
 
     def work(n: int) -> list[int]:
-        return [r for k in range(50) for r in gate.submit([n * 1000 + k, n * 1000 + 500 + k])]
+        return [gate.submit(n * 1000 + k) for k in range(50)]
 
     for n, results in enumerate(together(8, work)):
-        expected = [v * 10 for k in range(50) for v in (n * 1000 + k, n * 1000 + 500 + k)]
-        assert results == expected
-    assert sum(groups) == 8 * 50 * 2
+        assert results == [(n * 1000 + k) * 10 for k in range(50)]
+    assert sum(groups) == 8 * 50
     assert len(groups) < 8 * 50 / 2, "callers did not share commits"
 
 
-def test_a_failure_reaches_all_whose_entries_these_were_and_only_those() -> None:
-    def commit(items: Sequence[int]) -> list[int]:
+def test_each_caller_gets_its_own_failure() -> None:
+    def commit(items: Sequence[int]) -> list[int | BaseException]:
         time.sleep(0.001)
-        if any(item % 7 == 0 for item in items):
-            raise OSError(errno.EIO, "Input/output error")
-        return list(items)
+        error = OSError(errno.EIO, "Input/output error")
+        return [
+            error if item % 7 == 0 else ZeroDivisionError() if item % 5 == 0 else item
+            for item in items
+        ]
 
     gate = GroupCommit(commit)
-    outcome: dict[int, bool] = {}
+    outcome: dict[int, object] = {}
 
     def work(n: int) -> None:
         for k in range(40):
             item = n * 100 + k + 1
             try:
-                assert gate.submit([item]) == [item]
-                outcome[item] = True
-            except OSError as error:
-                outcome[item] = error.errno != errno.EIO
+                outcome[item] = gate.submit(item)
+            except (OSError, ZeroDivisionError) as error:
+                outcome[item] = error
 
     assert together(6, work) == [None] * 6
     assert len(outcome) == 240
-    assert not any(ok for item, ok in outcome.items() if item % 7 == 0)
-    assert any(ok for ok in outcome.values())
+    for item, found in outcome.items():
+        if item % 7 == 0:
+            assert isinstance(found, OSError)
+            assert found.errno == errno.EIO
+        else:
+            assert isinstance(found, ZeroDivisionError) if item % 5 == 0 else found == item
+    # A raised exception collects a traceback: no two callers share one.
+    errors = [found for found in outcome.values() if isinstance(found, OSError)]
+    assert len({id(error) for error in errors}) == len(errors)
 
 
 def test_an_interrupted_leader_lets_another_one_lead() -> None:
     first = True
 
-    def commit(items: Sequence[int]) -> list[int]:
+    def commit(items: Sequence[int]) -> list[int | BaseException]:
         nonlocal first
         time.sleep(0.01)
         if first:
@@ -94,37 +100,35 @@ def test_an_interrupted_leader_lets_another_one_lead() -> None:
         return list(items)
 
     gate = GroupCommit(commit)
-    found = together(6, lambda n: gate.submit([n]))
+    found = together(6, gate.submit)
     assert sum(isinstance(one, KeyboardInterrupt) for one in found) == 1
     assert all(
-        one == [n] or isinstance(one, KeyboardInterrupt | OSError) for n, one in enumerate(found)
+        one == n or isinstance(one, KeyboardInterrupt | OSError) for n, one in enumerate(found)
     )
-    assert gate.submit([99]) == [99]
+    assert gate.submit(99) == 99
 
 
-def test_an_interrupted_follower_blocks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Control-C while the main thread waits for another one's commit.
-    go = threading.Event()
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, OSError])
+def test_an_interrupted_sync_lets_another_one_sync(raised: type[BaseException]) -> None:
+    syncs = 0
 
-    def commit(items: Sequence[int]) -> list[int]:
-        go.set()
-        time.sleep(0.3)
-        return list(items)
+    def sync() -> int:
+        nonlocal syncs
+        syncs += 1
+        time.sleep(0.01)
+        if syncs == 1:
+            raise raised
+        return 7
 
-    gate = GroupCommit(commit)
-    leader = threading.Thread(target=gate.submit, args=([1],), daemon=True)
-    leader.start()
-    go.wait()
-    previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
-    signal.setitimer(signal.ITIMER_REAL, 0.05)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            gate.submit([2])
-    finally:
-        signal.signal(signal.SIGALRM, previous)
-    leader.join(5)
-    assert gate.submit([3]) == [3]
-    assert together(3, lambda n: gate.submit([n])) == [[0], [1], [2]]
+    gate = SyncGate(sync)
+    found = together(6, lambda n: gate.wait(n + 1))
+    assert syncs == 2 or raised is OSError
+    assert (
+        1
+        <= sum(isinstance(one, raised) for one in found)
+        <= (1 if raised is KeyboardInterrupt else 6)
+    )
+    gate.wait(7)
 
 
 def test_sixteen_threads_share_syncs(path: Path) -> None:
