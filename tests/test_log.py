@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pickle
+import re
 import shutil
 import signal
 import sqlite3
@@ -846,7 +847,7 @@ def database(tmp_path: Path) -> Any:
         "INSERT OR REPLACE INTO entries (seq, body, hash) SELECT 3, body, hash FROM entries",
         "INSERT OR IGNORE INTO entries (seq, body, hash) SELECT seq, body, hash FROM entries",
         "INSERT INTO entries (seq, body, hash) SELECT 9, body, hash FROM entries WHERE seq = 1",
-        "UPDATE events SET actor_id = 'other'",
+        "UPDATE entries SET actor_id = 'other'",
     ],
 )
 def test_the_database_refuses(database: sqlite3.Connection, statement: str) -> None:
@@ -857,14 +858,13 @@ def test_the_database_refuses(database: sqlite3.Connection, statement: str) -> N
     assert database.execute("SELECT seq, body, hash FROM entries").fetchall() == before
 
 
-def test_the_view_has_the_fields_of_the_body(database: sqlite3.Connection) -> None:
+def test_generated_columns_are_the_fields_of_the_body(database: sqlite3.Connection) -> None:
     database.row_factory = sqlite3.Row
-    rows = database.execute("SELECT * FROM events ORDER BY seq").fetchall()
-    bodies = database.execute("SELECT body FROM entries ORDER BY seq").fetchall()
-    assert len(rows) == len(bodies) == 4
-    for row, (body,) in zip(rows, bodies, strict=True):
-        fields = json.loads(body)
-        names = set(row.keys()) - {"hash", "signature"}
+    rows = database.execute("SELECT * FROM entries ORDER BY seq").fetchall()
+    assert len(rows) == 4
+    for row in rows:
+        fields = json.loads(row["body"])
+        names = set(row.keys()) - {"body", "hash", "signature"}
         assert set(fields) <= names
         for name in names:
             value = row[name]
@@ -875,28 +875,24 @@ def test_the_view_has_the_fields_of_the_body(database: sqlite3.Connection) -> No
 
 
 @pytest.mark.parametrize(
-    ("where", "index"),
+    ("where", "columns"),
     [
-        ("actor_id = 'user-1'", "entries_actor_id"),
-        ("resource_type = 'a'", "entries_resource_type_resource_id"),
-        (
-            "resource_type = 'a' AND resource_id = 'b'",
-            "entries_resource_type_resource_id (<expr>=? AND <expr>=?)",
-        ),
-        ("timestamp > '2026'", "entries_timestamp"),
-        ("action = 'read'", "entries_action"),
+        ("actor_id = 'user-1'", "actor_id"),
+        ("resource_type = 'a'", "resource_type"),
+        ("resource_type = 'a' AND resource_id = 'b'", "resource_type=? AND resource_id"),
+        ("timestamp > '2026'", "timestamp"),
+        ("action = 'read'", "action"),
     ],
 )
-def test_indexes_are_used(database: sqlite3.Connection, where: str, index: str) -> None:
-    plan = database.execute(f"EXPLAIN QUERY PLAN SELECT * FROM events WHERE {where}").fetchall()
+def test_indexes_are_used(database: sqlite3.Connection, where: str, columns: str) -> None:
+    plan = database.execute(f"EXPLAIN QUERY PLAN SELECT body FROM entries WHERE {where}").fetchall()
     text = " ".join(str(row) for row in plan)
-    assert "SEARCH" in text
-    assert f"USING INDEX {index}" in text
+    assert re.search(rf"SEARCH .*USING INDEX \w+ \({re.escape(columns)}", text), text
 
 
 def test_the_database_is_known_by_its_id(database: sqlite3.Connection) -> None:
     assert database.execute("PRAGMA application_id").fetchone() == (0x636C6F67,)
-    assert database.execute("PRAGMA user_version").fetchone() == (2,)
+    assert database.execute("PRAGMA user_version").fetchone() == (1,)
     assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 

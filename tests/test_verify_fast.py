@@ -296,7 +296,6 @@ def test_rows_go_the_fast_way_too(tmp_path: Path) -> None:
     db = sqlite3.connect(path, isolation_level=None)
     for name in ("no_update", "no_delete", "in_order"):
         db.execute(f"DROP TRIGGER entries_{name}")
-    db.execute("DROP VIEW events")
     db.execute("CREATE TABLE plain AS SELECT seq, body, hash, signature FROM entries")
     db.execute("DROP TABLE entries")
     db.execute("ALTER TABLE plain RENAME TO entries")
