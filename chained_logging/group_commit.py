@@ -19,11 +19,12 @@ class GroupCommit(Generic[Item, Result]):
     Whoever finds no leader becomes it. Each other thread then costs a place in a queue instead of
     system calls of its own, at each of which Python would hand its interpreter lock to another
     one. It is woken by the one before it in the group, not all by the leader: threads that wake at
-    once only get in each other's way (with 4 of them, 0.7 times the rate of one instead of 0.4).
+    once only get in each other's way. Four threads then took 29 µs an entry, and 47 by themselves.
 
     The main thread must not come here. What a signal handler raises, such as KeyboardInterrupt or
     a time limit, it raises there, between any two steps, and that may not be where others wait.
 
+    :ivar leader: the thread that leads; None if there is none.
     :param commit: commits what several callers gave, and returns for each of them its result, or
         the exception that it shall see. It raises nothing but an interrupt of this very thread.
     :param entered: held during a commit, and before it is decided for whom that is.
@@ -45,7 +46,7 @@ class GroupCommit(Generic[Item, Result]):
         self._lock = threading.RLock()  # a finaliser may come in the middle
         self._arrival = threading.Condition(self._lock)
         self._queue: list[_Caller[Item, Result]] = []
-        self._leader: int | None = None
+        self.leader: int | None = None
         self._group = 1  # how many were in the last group
         self._duration = 0.0  # of its commit, in seconds
 
@@ -54,12 +55,12 @@ class GroupCommit(Generic[Item, Result]):
         me = threading.get_ident()
         caller: _Caller[Item, Result] = _Caller(item)
         with self._lock:
-            if self._leader == me:  # a finaliser in the middle of our own commit
+            if self.leader == me:  # a finaliser in the middle of our own commit
                 (caller.outcome,) = self._commit([item])
                 return caller.result()
             self._queue.append(caller)
-            if self._leader is None:
-                self._leader = me
+            if self.leader is None:
+                self.leader = me
                 caller.leads = True
             elif self._gather and len(self._queue) >= self._group:
                 self._arrival.notify()
@@ -78,7 +79,7 @@ class GroupCommit(Generic[Item, Result]):
         try:
             with self._entered:
                 with self._lock:
-                    self._leader = me
+                    self.leader = me
                     if self._gather and self._group > 1:
                         patience = self._duration / 2
                         self._arrival.wait_for(lambda: len(self._queue) >= self._group, patience)
@@ -91,9 +92,9 @@ class GroupCommit(Generic[Item, Result]):
                 self._duration = time.monotonic() - began
         finally:
             with self._lock:
-                self._leader = None
+                self.leader = None
                 if self._queue:
-                    self._leader = -1  # nobody else's place, until that one is awake
+                    self.leader = -1  # nobody else's place, until that one is awake
                     self._queue[0].leads = True
                     self._queue[0].woken.release()
             followers = [caller for caller in group if not caller.leads]

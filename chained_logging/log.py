@@ -255,7 +255,9 @@ class AuditLog:
         """
         self._notice_fork()
         synced, writing = self.durability == "fsync", self._writing
-        if not writing and not synced:  # the usual case
+        # The usual case. Not where somebody leads a group, though the log's lock may be free: who
+        # takes it from a leader that is about to wake makes two threads wait for each other.
+        if not synced and not writing and self._group.leader is None:
             return self._write_out(drafts)
         me = threading.get_ident()
         if me == writing or me == threading.main_thread().ident:
