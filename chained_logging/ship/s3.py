@@ -349,7 +349,7 @@ class S3Destination:
 
     def _put_checkpoint(self, origin: str, checkpoint: StoredCheckpoint) -> None:
         name = Name(CHECKPOINTS, checkpoint.size, checkpoint.size)
-        data = chain.canonical(checkpoint._asdict()) + b"\n"
+        data = chain.canonical(checkpoint.to_dict()) + b"\n"
         # Asked first, as it may well stand there, and a server may not know If-None-Match.
         if checkpoint.size <= self._checkpoint.get(origin, -1):
             standing = self._oldest(self.base(origin) + name.format())
@@ -1053,7 +1053,7 @@ def parse_checkpoint(data: bytes, name: Name) -> StoredCheckpoint:
         raise ValueError(f"it has more than {MAX_NOTE} bytes")
     try:
         found = StoredCheckpoint(**json.loads(data))
-        if chain.canonical(found._asdict()) + b"\n" != data:
+        if chain.canonical(found.to_dict()) + b"\n" != data:
             raise ValueError("it is not in canonical form")
         frontier(found)
     except (TypeError, AttributeError, RecursionError):

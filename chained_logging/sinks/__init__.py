@@ -48,6 +48,10 @@ class StoredCheckpoint(NamedTuple):
     timestamp: str | None = None
     """An RFC 3161 response over the bytes of the note, in base64."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields that there are, as they are stored in JSON."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
+
 
 class Notice(NamedTuple):
     """Something that happened to the log, which the log shall record about itself."""

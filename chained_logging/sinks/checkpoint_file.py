@@ -81,8 +81,7 @@ def append_checkpoint(log: Path, checkpoint: StoredCheckpoint) -> None:
             tail = os.pread(fd, 2 * _MAX_LINE, max(0, size - 2 * _MAX_LINE))
             size -= len(tail) - (tail.rfind(b"\n") + 1)
             os.ftruncate(fd, size)
-        fields = {name: value for name, value in checkpoint._asdict().items() if value is not None}
-        data = chain.canonical(fields) + b"\n"
+        data = chain.canonical(checkpoint.to_dict()) + b"\n"
         if len(data) > _MAX_LINE:
             raise OSError(f"{path}: a checkpoint of {len(data):,} bytes is too long to keep")
         try:
