@@ -647,7 +647,8 @@ def _wait_for_signal() -> None:
 
     stop = threading.Event()
     _on_signal(stop.set)
-    stop.wait()
+    while not stop.wait(0.5):  # a signal that comes as a wait begins would not end that one
+        pass
 
 
 def _on_signal(act: Callable[[], None]) -> None:

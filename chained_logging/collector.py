@@ -139,7 +139,8 @@ class Collector:
         ended = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: ended.set())
-        ended.wait()
+        while not ended.wait(0.5):  # a signal that comes as a wait begins would not end that one
+            pass
         self.stop()
 
     # --- What the two servers share.
