@@ -60,7 +60,7 @@ from chained_logging import AuditLog
 from chained_logging.ship.shipper import Shipper
 from chained_logging.ship.s3 import S3Destination
 S3Destination.batch_seconds = 0.5  # so that it is killed in the middle of many segments
-log = AuditLog(sys.argv[1])
+log = AuditLog(sys.argv[1], origin="example.com/crash")
 Shipper(log, sys.argv[2:], interval=0.1).start()
 time.sleep(3600)
 """

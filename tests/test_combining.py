@@ -37,6 +37,7 @@ class Crowd:
         self.outcome: dict[str, Any] = {}
         self.writes: list[int] = []
         self.writers: list[tuple[str, int]] = []
+        self._releasing = threading.Lock()
         self._lock = os.open(f"{log.path}.lock", os.O_RDWR)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         write = log._sink.write
@@ -67,9 +68,10 @@ class Crowd:
 
     def release(self) -> None:
         """Let the first of them go on."""
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        with self._releasing:
+            if self._lock >= 0:
+                os.close(self._lock)
+                self._lock = -1
 
     def go(self) -> dict[str, Any]:
         self.release()

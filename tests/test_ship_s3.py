@@ -66,7 +66,7 @@ def test_a_log_comes_back_byte_for_byte(s3: Bucket, tmp_path: Path) -> None:
             assert copy.read_bytes() == log.path.read_bytes()
             check_chain(copy)
             checkpoints = b"".join(
-                chain.canonical(c._asdict()) + b"\n" for c in store.checkpoints(log.origin)
+                chain.canonical(c.to_dict()) + b"\n" for c in store.checkpoints(log.origin)
             )
             assert checkpoints == checkpoint_path(log.path).read_bytes()
             for start in (0, 6, 13, 99):
@@ -400,7 +400,7 @@ def test_what_is_restored_verifies(moto: Bucket, log: Log, tmp_path: Path) -> No
     copy.write_bytes(lines(read(moto)))
     with opened(moto) as store:
         checkpoint_path(copy).write_bytes(
-            b"".join(chain.canonical(c._asdict()) + b"\n" for c in store.checkpoints(ORIGIN))
+            b"".join(chain.canonical(c.to_dict()) + b"\n" for c in store.checkpoints(ORIGIN))
         )
     report = verify(copy)
     assert report.intact
