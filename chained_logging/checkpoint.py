@@ -69,6 +69,14 @@ def make(
         if record.seq != tree.size:
             raise OSError(f"entry {tree.size} is not in the log, and {record.seq} is")
         tree.append(bytes.fromhex(record.hash))
+    return sign(tree, origin, signer)
+
+
+def sign(tree: Frontier, origin: str, signer: Signer) -> StoredCheckpoint:
+    """Return the checkpoint over a tree as it is now.
+
+    :raises Exception: what the signer raises.
+    """
     text = Checkpoint(origin, tree.size, tree.root()).format()
     note = sign_note(text, origin, signer).format().decode()
     return StoredCheckpoint(note, tree.size, base64.b64encode(tree.to_bytes()).decode())

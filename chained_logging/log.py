@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from chained_logging import chain
 from chained_logging.checkpoint import entry_message, frontier, make, signed_by, verifier_key
+from chained_logging.checkpoint import sign as sign_checkpoint
 from chained_logging.entry import OURSELVES, AuditEntry, AuditId, Draft, draft
 from chained_logging.group_commit import GroupCommit, SyncGate
 from chained_logging.lock import FileLock
@@ -45,6 +46,7 @@ POLICIES: Final = ("continue", "raise")
 SIGNING: Final = ("checkpoint", "each")
 _OURSELVES: Final = {"actor_id": OURSELVES, "actor_type": "system"}
 _MEMORY_LIMIT: Final = 10_000
+_FRESH_LIMIT: Final = 200_000  # 23 MB
 _REDACTOR: Final = Redactor()
 KEY_ACTIONS: Final = ("log.open", "key.add", "key.rotate")
 """Entries that name the log's public key from there on."""
@@ -189,6 +191,9 @@ class AuditLog:
         # last checkpoint: its size, and when it was due to be looked for.
         self._quiet = (-1, time.monotonic())
         self._signed = (0, time.monotonic())
+        # The hashes of the last entries, if all were written here, and the seq of the first: with
+        # them a checkpoint takes 1 µs an entry, and 6 if it reads them.
+        self._fresh: tuple[int, list[str]] = (-1, [])
         self._signing = threading.RLock()
         self._keeper: threading.Thread | None = None
         self._stop = threading.Event()
@@ -363,9 +368,22 @@ class AuditLog:
             incomplete += entry.incomplete
         if records:
             self._sink.write(records)
+            if self._key is not None:
+                self._remember(records)
             self._counts["appended"] += len(records)
             self._counts["incomplete"] += incomplete
         return records
+
+    def _remember(self, records: Sequence[Record]) -> None:
+        """Keep the hashes for the next checkpoint."""
+        start, hashes = self._fresh
+        first, _, hash, _ = records[0]
+        if start + len(hashes) != first or len(hashes) > _FRESH_LIMIT:
+            self._fresh = start, hashes = first, []
+        if len(records) == 1:
+            hashes.append(hash)
+        else:
+            hashes += [record.hash for record in records]
 
     def _write_notices(self, head: Head) -> Head:
         """Record what the sink came across, such as a torn line."""
@@ -496,6 +514,7 @@ class AuditLog:
             head.seq + 1, body, hash, self._signature(hash) if self._sign_each else None
         )
         self._sink.write([record])
+        self._remember([record])
         self._sink.sync()
         return Head(record.seq, record.hash)
 
@@ -604,6 +623,9 @@ class AuditLog:
             if last is None or last.size < made.size:  # else another process was faster
                 self._sink.head()
                 self._sink.add_checkpoint(made)
+            start, hashes = self._fresh
+            if start < made.size - 1 <= start + len(hashes):  # the last one stays, see above
+                self._fresh = made.size - 1, hashes[made.size - 1 - start :]
         return made
 
     def keep_anchored(self, note: bytes, timestamp: str | None = None) -> None:
@@ -683,8 +705,16 @@ class AuditLog:
         key = self._key
         if key is None:
             raise OSError("there is no key to sign with")
-        ours = verifier_key(self.origin, key)
         tree = frontier(last)
+        start, hashes = self._fresh
+        fresh = hashes[tree.size - start : head.seq + 1 - start]
+        # The last entry that is sealed must be ours too, as it may be a rotation.
+        ours = start < tree.size or start == tree.size == 0
+        if ours and len(fresh) == head.seq + 1 - tree.size and fresh[-1] == head.hash:
+            self._sink.sync()
+            tree.extend(bytes.fromhex("".join(fresh)))
+            return sign_checkpoint(tree, self.origin, key)
+        vkey = verifier_key(self.origin, key)
         begin = max(0, tree.size - 1)  # the last one that is sealed may be a rotation
 
         def records() -> Iterator[Record]:
@@ -693,8 +723,8 @@ class AuditLog:
                     return
                 context = _rotation(record)
                 if context is not None and (
-                    ours not in (context.get("public_key"), context.get("old_public_key"))
-                    or (record.seq != head.seq and context.get("public_key") != ours)
+                    vkey not in (context.get("public_key"), context.get("old_public_key"))
+                    or (record.seq != head.seq and context.get("public_key") != vkey)
                 ):
                     raise _KeyRotated(str(context.get("public_key")))
                 if record.seq >= tree.size:

@@ -11,7 +11,7 @@ from typing import Any
 
 import oracles
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chained_logging import chain, merkle
@@ -780,3 +780,19 @@ def test_bytes_are_a_bundle_or_refused(data: bytes) -> None:
     except ProofError:
         return
     assert merkle.encode_entries(entries) == data
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 600), st.integers(0, 600))
+def test_many_leaves_at_once_are_the_same_tree(size: int, more: int) -> None:
+    leaves = [hashlib.sha256(number.to_bytes(2, "big")).digest() for number in range(size + more)]
+    one = Frontier()
+    for leaf in leaves[:size]:
+        one.append(leaf)
+    many = Frontier(one.size, one.hashes)
+    many.extend(b"".join(leaves[size:]))
+    for leaf in leaves[size:]:
+        one.append(leaf)
+    assert (many.size, many.hashes, many.root()) == (one.size, one.hashes, one.root())
+    with pytest.raises(ProofError, match="32 bytes each"):
+        many.extend(b"short")
