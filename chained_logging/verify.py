@@ -1629,9 +1629,9 @@ class _Signed:
         covered = [note for note in self.notes if self.covers(note)]
         report.checkpoints = len({note.size for note in covered})
         for note in covered:
-            self.check_signature(note)
             self.check_cosignatures(note)
             self.check_timestamp(note)
+            self.check_signature(note)
         for witness in self.witnesses:
             if witness.name not in report.witnessed and not report.unchecked_signatures:
                 reason = f"no checkpoint here is cosigned by the witness {witness.name}"
@@ -1739,6 +1739,7 @@ class _Signed:
             self.anchor(note)
 
     def anchor(self, note: _Note) -> None:
+        note.outside = True  # whoever stole the log's key could not have made it
         self.report.anchored = True
         self.report.anchored_seq = max(self.report.anchored_seq or 0, note.size - 1)
 

@@ -204,6 +204,20 @@ def test_an_operator_with_all_keys_gets_no_cosignature_for_another_history(
     assert "does not continue the one it cosigned" in error
 
 
+def test_after_a_revocation_what_a_witness_cosigned_counts(
+    log: Log, witnesses: list[Running]
+) -> None:
+    path, key, public = log
+    (one, _) = witnesses
+    run("checkpoint", path, "--key", key, *one.options)
+    run("append", path, "--key", key, stdin=events(5))
+    run("revoke-key", path, "--public-key", public, "--reason", "stolen")
+    pinned = {"public_key": public.read_text()}
+    assert not verify(path, **pinned).intact
+    report = verify(path, **pinned, witness_keys=[one.vkey])
+    assert (report.status, report.signed_seq) == ("intact", 9)
+
+
 ROOT = Issued("Root", ca=True, valid=(NOW - 9000 * DAY, NOW + 9000 * DAY))
 OTHER = Issued("Root", ca=True)
 

@@ -371,11 +371,13 @@ class _Route:
 
     def _failed(self, error: BaseException) -> None:
         alert = isinstance(error, Refused | BrokenChain)
-        text = str(error) or repr(error)
+        text = " ".join((str(error) or repr(error)).split())  # libpq writes several lines
+        if not text.startswith(self.name):
+            text = f"{self.name}: {text}"
         if alert:
             self._alert(text)
         elif text != self.place.problem:
-            _log.warning("%s: %s", self.name, text)
+            _log.warning("%s", text)
         if (text, alert) != (self.place.problem, self.place.alert):
             self.place.problem, self.place.alert = text, alert
             try:
