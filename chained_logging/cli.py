@@ -154,7 +154,7 @@ def collect(
 
     A line of JSON is an event, and is answered by a line once it is stored: docs/collector.md.
     """
-    from chained_logging.collector import Collector, read_token
+    from chained_logging.collector import Collector, ended_by_signal, read_token
 
     if not re.fullmatch("0?[0-7]{3}", mode):
         raise click.UsageError("--mode is three octal digits, such as 660")
@@ -175,6 +175,7 @@ def collect(
         origin=origin,
         key=_load_key(key_file, passphrase_file) if key_file else None,
     ) as audit:
+        ended = ended_by_signal()
         collector = Collector(
             audit,
             socket_path,
@@ -188,7 +189,7 @@ def collect(
         if address:
             port_used = collector.http_address[1]
             click.echo(f"collecting on http://{host}:{port_used}/v1/events", err=True)
-        collector.run()
+        collector.run(ended)
 
 
 @cli.command(

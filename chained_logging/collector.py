@@ -134,11 +134,12 @@ class Collector:
         self._servers = []
         os.close(self._guard)
 
-    def run(self) -> None:
-        """Serve until SIGTERM or SIGINT, then :meth:`stop`. For the main thread."""
-        ended = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: ended.set())
+    def run(self, ended: threading.Event) -> None:
+        """Serve until an event is set, then :meth:`stop`. For the main thread.
+
+        :param ended: such as :func:`ended_by_signal` returns. It is asked for before the collector
+            is made: a signal must find its handler from the first connection on.
+        """
         while not ended.wait(0.5):  # a signal that comes as a wait begins would not end that one
             pass
         self.stop()
@@ -301,6 +302,14 @@ class _Keys:
 
 def _service(peer: Mapping[str, Any]) -> Any:
     return peer.get("uid", peer.get("transport"))
+
+
+def ended_by_signal() -> threading.Event:
+    """Return an event that SIGTERM and SIGINT set from now on. For the main thread."""
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    return ended
 
 
 # --- The Unix socket.
