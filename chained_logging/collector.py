@@ -448,6 +448,13 @@ class _UnixHandler(socketserver.BaseRequestHandler):
                     self.request.sendall(_lines(answers))
                 except BrokenPipeError:  # it does not read: what it sends is stored all the same
                     listening = False
+        # To close on bytes that were not read would reset the connection, and the last answer
+        # might never be read.
+        with contextlib.suppress(OSError):
+            self.request.shutdown(socket.SHUT_RD)
+            self.request.settimeout(1)
+            while self.request.recv(_CHUNK):
+                pass
 
 
 class _Lines:
