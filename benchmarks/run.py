@@ -13,7 +13,6 @@ import argparse
 import contextlib
 import json
 import logging
-import resource
 import sqlite3
 import statistics
 import subprocess
@@ -428,7 +427,6 @@ def fill(path: str, count: int) -> None:
     with AuditLog(path) as log:
         for i in range(1, count):
             log.append("read", **fields(i))
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def main() -> None:

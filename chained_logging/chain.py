@@ -15,6 +15,7 @@ JSON has no form for.
 from __future__ import annotations
 
 import re
+import uuid
 from hashlib import sha256
 from json.encoder import encode_basestring
 from typing import Any, Final, NamedTuple
@@ -192,3 +193,28 @@ def position(body: bytes) -> tuple[int, str]:
     if prev is None or seq is None:
         raise ValueError("not an entry: it has no place in a chain")
     return int(seq[1]), prev[1].decode()
+
+
+def recorded_at(body: bytes) -> float:
+    """Return when an entry was recorded, by the UUIDv7 in its ``id``: seconds since 1970.
+
+    :raises ValueError: if this is no body.
+    """
+    at = body.rfind(b'"id":"', 0, body.rfind(b'"ip_address":'))
+    return (uuid.UUID(body[at + 6 : at + 42].decode()).int >> 80) / 1000
+
+
+def check_next(body: bytes, hash: str, seq: int, prev: str | None) -> None:
+    """Check that an entry comes next in a chain: its hash, its number and its link.
+
+    :param seq: the number that it must have.
+    :param prev: the hash that it must hold; None if that is not known.
+    :raises ValueError: if it does not, with what is wrong.
+    """
+    found, link = position(body)
+    if leaf_hash(body) != hash:
+        raise ValueError(f"the hash of entry {found} is not that of its content")
+    if found != seq:
+        raise ValueError(f"after entry {seq - 1} stands {found}")
+    if prev is not None and link != prev:
+        raise ValueError(f"entry {found} does not hold the hash of the one before it")

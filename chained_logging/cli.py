@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from chained_logging.chain import MAX_BODY
-from chained_logging.entry import AuditEntry, InvalidEntry
+from chained_logging.entry import AuditEntry, InvalidEntry, parse_event
 from chained_logging.log import AuditLog
 from chained_logging.review.export import export_log, export_tiles
 from chained_logging.review.query import Filter, printable, read_entries
@@ -114,13 +114,7 @@ def _input_lines() -> Iterator[tuple[int, bytes | None]]:
 def _event(line: bytes | None) -> dict[str, Any]:
     if line is None:
         raise ValueError(f"is longer than {_MAX_INPUT:,} bytes")
-    try:
-        event = json.loads(line)
-    except (ValueError, RecursionError) as problem:
-        raise ValueError(f"is not JSON: {problem}") from None
-    if not isinstance(event, dict):
-        raise ValueError("is not a JSON object")
-    return event
+    return parse_event(line)
 
 
 @cli.command()
@@ -154,7 +148,8 @@ def collect(
 
     A line of JSON is an event, and is answered by a line once it is stored: docs/collector.md.
     """
-    from chained_logging.collector import Collector, ended_by_signal, read_token
+    from chained_logging.collector import Collector, read_token
+    from chained_logging.signals import ended_by_signal
 
     if not re.fullmatch("0?[0-7]{3}", mode):
         raise click.UsageError("--mode is three octal digits, such as 660")
@@ -515,6 +510,7 @@ def ship(
     """
     from chained_logging.ship.place import read_place, read_places
     from chained_logging.ship.shipper import Shipper, status
+    from chained_logging.signals import ended_by_signal, wait_for
 
     with AuditLog(_existing(log), on_failure="raise") as audit:
         if only_status:
@@ -531,8 +527,9 @@ def ship(
                 audit, destinations, interval=interval, signer=signer, on_progress=on_progress
             )
             if follow:
+                ended = ended_by_signal()
                 shipper.start()
-                _wait_for_signal()
+                wait_for(ended)
                 shipper.stop(patience)
                 places = [read_place(audit.path, destination_name(url)) for url in destinations]
             else:
@@ -569,9 +566,8 @@ def land(
     Any number of these may run at once. A log in which something is wrong is stopped, the others
     go on. Exit 0: well. 1: a log is stopped. 2: something is left, or could not be done.
     """
-    import threading
-
     from chained_logging.ship.land import Landing
+    from chained_logging.signals import ended_by_signal
 
     signer = _load_key(key_file, passphrase_file) if key_file else None
     landing = Landing(
@@ -586,9 +582,7 @@ def land(
         elif once:
             complete = landing.land(patience)
         elif not only_status:
-            stop = threading.Event()
-            _on_signal(stop.set)
-            landing.run(stop)
+            landing.run(ended_by_signal())
         status = landing.status()
     finally:
         landing.close()
@@ -641,22 +635,6 @@ def _progress(wanted: bool) -> Iterator[Callable[[str, int, int], None] | None]:
             bar.update(sum(there for there, _ in counts.values()) - bar.pos)
 
         yield show
-
-
-def _wait_for_signal() -> None:
-    import threading
-
-    stop = threading.Event()
-    _on_signal(stop.set)
-    while not stop.wait(0.5):  # a signal that comes as a wait begins would not end that one
-        pass
-
-
-def _on_signal(act: Callable[[], None]) -> None:
-    import signal
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: act())
 
 
 @cli.command()

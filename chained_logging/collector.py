@@ -14,11 +14,9 @@ import contextlib
 import fcntl
 import hmac
 import io
-import json
 import os
 import pwd
 import re
-import signal
 import socket
 import socketserver
 import stat
@@ -37,8 +35,9 @@ from typing import Any, Final
 import orjson
 
 from chained_logging.chain import MAX_BODY
-from chained_logging.entry import AuditEntry, InvalidEntry
+from chained_logging.entry import AuditEntry, InvalidEntry, parse_event
 from chained_logging.log import AuditLog
+from chained_logging.signals import wait_for
 
 MAX_LINE: Final = 10 * MAX_BODY
 """Bytes in one event. What is larger than an entry can hold is stored as its digest."""
@@ -137,11 +136,11 @@ class Collector:
     def run(self, ended: threading.Event) -> None:
         """Serve until an event is set, then :meth:`stop`. For the main thread.
 
-        :param ended: such as :func:`ended_by_signal` returns. It is asked for before the collector
-            is made: a signal must find its handler from the first connection on.
+        :param ended: such as :func:`chained_logging.signals.ended_by_signal` returns. It is asked
+            for before the collector is made: a signal must find its handler from the first
+            connection on.
         """
-        while not ended.wait(0.5):  # a signal that comes as a wait begins would not end that one
-            pass
+        wait_for(ended)
         self.stop()
 
     # --- What the two servers share.
@@ -159,7 +158,7 @@ class Collector:
             try:
                 if isinstance(line, str):
                     raise ValueError(line)
-                event = _event(line)
+                event = parse_event(line)
                 key = _take_key(event)
                 _attribute(event, peer)
             except ValueError as problem:
@@ -202,16 +201,6 @@ class Collector:
 
 
 # --- An event, and its answer.
-
-
-def _event(line: bytes) -> dict[str, Any]:
-    try:
-        event = json.loads(line)
-    except (ValueError, RecursionError) as problem:
-        raise ValueError(f"is not JSON: {problem}") from None
-    if not isinstance(event, dict):
-        raise ValueError("is not a JSON object")
-    return event
 
 
 def _take_key(event: dict[str, Any]) -> str | None:
@@ -302,14 +291,6 @@ class _Keys:
 
 def _service(peer: Mapping[str, Any]) -> Any:
     return peer.get("uid", peer.get("transport"))
-
-
-def ended_by_signal() -> threading.Event:
-    """Return an event that SIGTERM and SIGINT set from now on. For the main thread."""
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    return ended
 
 
 # --- The Unix socket.

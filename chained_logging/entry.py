@@ -230,6 +230,20 @@ def _redacted(
         return {**kept, "redaction_failed": values.type_name(error)}
 
 
+def parse_event(line: bytes) -> dict[str, Any]:
+    """Return the event that a line of JSON is.
+
+    :raises ValueError: if it is none.
+    """
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError) as problem:
+        raise ValueError(f"is not JSON: {problem}") from None
+    if not isinstance(event, dict):
+        raise ValueError("is not a JSON object")
+    return event
+
+
 # --- The short way, which most events take: 3 µs of the 6 that the careful way needs.
 
 

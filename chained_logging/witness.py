@@ -20,7 +20,6 @@ import base64
 import http.client
 import io
 import logging
-import os
 import re
 import socket
 import socketserver
@@ -58,7 +57,7 @@ from chained_logging.notes import (
     cosign,
     verify_note,
 )
-from chained_logging.sinks import sync_directory, sync_file
+from chained_logging.sinks import replace_file, sync_directory
 
 MAX_REQUEST: Final = 64 * 1024
 """The longest request body in bytes that a :class:`Witness` takes: 63 hashes and a checkpoint with
@@ -540,15 +539,7 @@ class Witness:
         # reach the disk, not if a process that was killed before that left it.
         if self._kept.get(origin) == data == self._stored(origin):
             return
-        path = self._folder / _file_name(origin)
-        draft = path.with_suffix(".new")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-        with open(os.open(draft, flags, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            sync_file(file.fileno())
-        os.rename(draft, path)
-        sync_directory(path)
+        replace_file(self._folder / _file_name(origin), data)
         self._kept[origin] = data
 
 

@@ -82,18 +82,13 @@ class Message(NamedTuple):
         """
         seq, prev = self.first - 1, None
         for record in self.records:
-            found, link = chain.position(record.body)
-            if chain.leaf_hash(record.body) != record.hash:
-                raise ValueError(f"the hash of entry {found} is not that of its content")
-            if found != seq + 1:
-                raise ValueError(f"after entry {seq} stands {found}")
-            if prev is not None and link != prev:
-                raise ValueError(f"entry {found} does not hold the hash of the one before it")
-            if found == 0:
+            seq += 1
+            chain.check_next(record.body, record.hash, seq, prev)
+            if seq == 0:
                 opened = AuditEntry(record.body, record.hash).context
                 if not isinstance(opened, dict) or opened.get("origin") != self.origin:
                     raise ValueError("its first entry opens a log of another origin")
-            seq, prev = found, record.hash
+            prev = record.hash
         if (seq, prev or self.head.hash) != self.head:
             raise ValueError("it does not end where it says")
 

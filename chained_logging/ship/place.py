@@ -8,15 +8,14 @@ wants to know while the destination is down. One JSON object, replaced as a whol
 from __future__ import annotations
 
 import json
-import os
-import time
+import re
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from chained_logging.chain import GENESIS
-from chained_logging.sinks import sync_directory
+from chained_logging.sinks import replace_file
 
 _MAX_PLACE = 1 << 20
 
@@ -52,20 +51,24 @@ def read_place(log: Path, destination: str) -> Place:
     :raises OSError: if it cannot be read, or is none.
     """
     path = place_path(log, destination)
-    try:
-        with open(path, "rb") as file:
-            place = Place(**json.loads(file.read(_MAX_PLACE)))
-    except FileNotFoundError:
-        return Place(destination)
-    except (TypeError, ValueError) as error:
-        raise OSError(f"{path} is no place of a shipper: {error}") from None
-    return place
+    return _read(path) if path.exists() else Place(destination)
 
 
 def read_places(log: Path) -> list[Place]:
-    """Return the places of all destinations that a log was ever shipped to."""
-    names = sorted(log.parent.glob(f"{log.name}.ship-" + "[0-9a-f]" * 12))
-    return [Place(**json.loads(name.read_bytes()[:_MAX_PLACE])) for name in names]
+    """Return the places of all destinations that a log was ever shipped to.
+
+    :raises OSError: as :func:`read_place`.
+    """
+    name = re.compile(re.escape(log.name) + r"\.ship-[0-9a-f]{12}")
+    return [_read(path) for path in sorted(log.parent.iterdir()) if name.fullmatch(path.name)]
+
+
+def _read(path: Path) -> Place:
+    try:
+        with open(path, "rb") as file:
+            return Place(**json.loads(file.read(_MAX_PLACE)))
+    except (TypeError, ValueError) as error:
+        raise OSError(f"{path} is no place of a shipper: {error}") from None
 
 
 def write_place(log: Path, place: Place) -> None:
@@ -73,30 +76,4 @@ def write_place(log: Path, place: Place) -> None:
 
     :raises OSError: if that fails; the old one is left then.
     """
-    path = place_path(log, place.destination)
-    draft = path.with_name(f"{path.name}.new")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-    with open(os.open(draft, flags, 0o600), "w") as file:
-        json.dump(asdict(place), file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(draft, path)
-    sync_directory(path)
-
-
-def lag(log: Path, place: Place, last_seq: int, first_waiting: float | None) -> dict[str, Any]:
-    """Return what ``ship --status`` shows of a destination.
-
-    :param last_seq: of the log.
-    :param first_waiting: when the first entry was made that is not there yet.
-    """
-    seconds = 0.0 if first_waiting is None else max(0.0, time.time() - first_waiting)
-    return {
-        "destination": place.destination,
-        "seq": place.seq,
-        "lag_entries": max(0, last_seq - place.seq),
-        "lag_seconds": round(seconds, 3),
-        "delivered_at": place.delivered_at,
-        "problem": place.problem,
-        "alert": place.alert,
-    }
+    replace_file(place_path(log, place.destination), json.dumps(asdict(place)).encode())

@@ -17,7 +17,6 @@ import dataclasses
 import logging
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -32,7 +31,7 @@ from chained_logging.ship import (
     destination_name,
     open_destination,
 )
-from chained_logging.ship.place import Place, lag, place_path, read_place, write_place
+from chained_logging.ship.place import Place, place_path, read_place, write_place
 from chained_logging.sinks import EMPTY, Head, Record, StoredCheckpoint
 
 if TYPE_CHECKING:
@@ -41,7 +40,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("chained_logging.ship")
 
 _LATER = 60.0
-"""Seconds until a refusal is looked at again: somebody may have mended it."""
+"""Seconds until a refusal is looked at again, as somebody may have mended it; and until a
+destination that takes what it is given is asked again what it holds."""
 
 
 class BrokenChain(OSError):
@@ -140,16 +140,23 @@ class Shipper:
 
 
 def status(log: AuditLog, place: Place) -> dict[str, Any]:
-    """Return how far a destination is behind a log; see :func:`chained_logging.ship.place.lag`."""
+    """Return how far a destination is behind a log, in entries and in seconds since the first of
+    them was made."""
     last = log.durable_head().seq
     made = None
     # A broken log has a line here that is no entry: when it was made cannot be told.
     with contextlib.suppress(ValueError):
         waiting = next(log.records(place.seq + 1), None) if place.seq < last else None
-        if waiting is not None:
-            at = waiting.body.rfind(b'"id":"', 0, waiting.body.rfind(b'"ip_address":'))
-            made = (uuid.UUID(waiting.body[at + 6 : at + 42].decode()).int >> 80) / 1000
-    return lag(log.path, place, last, made)
+        made = None if waiting is None else chain.recorded_at(waiting.body)
+    return {
+        "destination": place.destination,
+        "seq": place.seq,
+        "lag_entries": max(0, last - place.seq),
+        "lag_seconds": 0.0 if made is None else round(max(0.0, time.time() - made), 3),
+        "delivered_at": place.delivered_at,
+        "problem": place.problem,
+        "alert": place.alert,
+    }
 
 
 class _Route:
@@ -161,31 +168,22 @@ class _Route:
         self.lock = FileLock(path.with_name(f"{path.name}.lock"))
         self.place = Place(name)
         self._destination: Destination | None = None
+        self._there = EMPTY  # what stands there, as of when we asked, and what we wrote since
+        self._asked: float | None = None
 
     # --- Once.
 
     def deliver_all(self, deadline: float) -> None:
         """Deliver until nothing is left, or the deadline has passed."""
-        from tenacity import (
-            Retrying,
-            retry_if_exception_type,
-            stop_after_delay,
-            wait_exponential,
-            wait_random,
-        )
+        from tenacity import stop_after_delay
 
-        retrying = Retrying(
-            retry=retry_if_exception_type(DestinationError),
-            stop=stop_after_delay(max(0.0, deadline - time.monotonic())),
-            wait=wait_exponential(multiplier=0.2, max=10) + wait_random(0, 0.5),
-            reraise=True,
-        )
+        patience = stop_after_delay(max(0.0, deadline - time.monotonic()))
         try:
             if not self.lock.try_acquire():
                 self.place.problem = "another process ships this log there"
                 return
             self.place = read_place(self.shipper.log.path, self.name)
-            retrying(self._guarded, True)
+            self._retrying(10, stop=patience)(self._guarded, True)
         except Exception as error:  # in a thread: the place tells, and nobody else would
             self._failed(error)
         finally:
@@ -197,27 +195,40 @@ class _Route:
 
     def follow(self, stop: threading.Event) -> None:
         """Deliver what is there, again and again; once more after `stop`."""
-        pause = self.shipper.interval
-        failures = 0
-        while True:
+        from tenacity import sleep_using_event, stop_when_event_set
+
+        retrying = self._retrying(
+            _LATER,
+            stop=stop_when_event_set(stop),
+            sleep=sleep_using_event(stop),
+            before_sleep=lambda state: self._failed(state.outcome.exception()),
+        )
+        pause, last = self.shipper.interval, False
+        while not last:
             last = stop.wait(pause)
             try:
                 if self.lock.held or self.lock.try_acquire():
                     self.place = read_place(self.shipper.log.path, self.name)
-                    self._guarded(last)
-                pause, failures = self.shipper.interval, 0
-            except DestinationError as error:
-                self._failed(error)
-                failures += 1
-                pause = min(_LATER, self.shipper.interval * 2 ** min(failures, 10))
+                    retrying(self._guarded, last)
+                pause = self.shipper.interval
             except Exception as error:  # whatever it is: the next look may go well
                 self._failed(error)
                 pause = max(_LATER, self.shipper.interval)
-            if last:
-                break
         self._close()
         self.lock.release()
         self.lock.close()
+
+    def _retrying(self, longest: float, **options: Any) -> Any:
+        """Return what calls again and again while the destination is down, after longer and longer
+        pauses of up to so many seconds."""
+        from tenacity import Retrying, retry_if_exception_type, wait_exponential, wait_random
+
+        return Retrying(
+            retry=retry_if_exception_type(DestinationError),
+            wait=wait_exponential(multiplier=0.2, max=longest) + wait_random(0, 0.5),
+            reraise=True,
+            **options,
+        )
 
     # --- One delivery.
 
@@ -239,7 +250,12 @@ class _Route:
             remember = getattr(self._destination, "remember", None)
             if remember is not None:
                 remember(log.origin, self.place.memory)
-        there = self._destination.head(log.origin)
+            self._asked = None
+        now = time.monotonic()
+        if self._asked is None or now - self._asked >= _LATER:
+            # Not each time: a listing of S3 costs money. What is written here is known.
+            self._there, self._asked = self._destination.head(log.origin), now
+        there = self._there
         until = log.durable_head()
         self._compare(there, until)
         for batch, full in self._batches(there, until, self._destination.batch_seconds):
@@ -247,7 +263,7 @@ class _Route:
                 break  # it waits for more
             checkpoints, mark = self._checkpoints(batch[-1].seq)
             self._destination.write(log.origin, batch, checkpoints)
-            there = Head(batch[-1].seq, batch[-1].hash)
+            self._there = there = Head(batch[-1].seq, batch[-1].hash)
             self._reached(there, mark)
             if self.shipper.on_progress is not None:
                 self.shipper.on_progress(self.name, there.seq + 1, until.seq + 1)
@@ -319,22 +335,9 @@ class _Route:
             for record in self.shipper.log.records(there.seq + 1):
                 if record.seq > until.seq:
                     return
-                found, link = chain.position(record.body)
-                if record.seq != seq + 1 or found != record.seq:
-                    yield BrokenChain(f"{path} is broken: after entry {seq} stands {record.seq}")
-                    return
-                if chain.leaf_hash(record.body) != record.hash:
-                    yield BrokenChain(
-                        f"{path} is broken: the hash of entry {record.seq} is not that of its "
-                        "content"
-                    )
-                    return
-                if link != prev:
-                    yield BrokenChain(
-                        f"{path} is broken: entry {record.seq} does not hold the hash of the one "
-                        "before it"
-                    )
-                    return
+                chain.check_next(record.body, record.hash, seq + 1, prev)
+                if record.seq != seq + 1:  # in a database, where the number stands beside it too
+                    raise ValueError(f"after entry {seq} stands {record.seq}")
                 seq, prev = record.seq, record.hash
                 yield record
         except ValueError as error:

@@ -168,6 +168,22 @@ def sync_directory(path: Path) -> None:
         os.close(fd)
 
 
+def replace_file(path: Path, data: bytes) -> None:
+    """Bring a file's whole content onto the disk. Whoever reads it sees all of it, or the one
+    before.
+
+    :raises OSError: if that fails; the one before is left then.
+    """
+    draft = path.with_name(f"{path.name}.new")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    with open(os.open(draft, flags, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        sync_file(file.fileno())
+    os.rename(draft, path)
+    sync_directory(path)
+
+
 def sync_if_open(fd: int) -> None:
     """As :func:`sync_file`, for a file that its owner may close meanwhile, after a sync of its own.
 

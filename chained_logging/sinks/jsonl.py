@@ -10,7 +10,6 @@ import errno
 import os
 import stat
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -351,9 +350,8 @@ class JsonlSink:
     def _first_time(self, size: int) -> float:
         """Return when the first entry was made, by its UUIDv7; now, if there is none yet."""
         line = os.pread(self._fd, min(size, _MAX_LINE), 0).partition(b"\n")[0]
-        at = line.rfind(b'"id":"', 0, line.rfind(b'"ip_address":'))
         try:
-            return (uuid.UUID(line[at + 6 : at + 42].decode()).int >> 80) / 1000
+            return chain.recorded_at(line)
         except ValueError:
             return time.time()
 

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from chained_logging import chain
-from chained_logging.sinks import sync_directory
+from chained_logging.sinks import replace_file
 
 
 class Segment(NamedTuple):
@@ -77,16 +76,7 @@ def complete_manifest(log: Path) -> list[Segment]:
         segments += [describe(path) for path in missing]
         lines = [chain.canonical(segment._asdict()) + b"\n" for segment in segments]
         # As a whole, since the last line may be torn.
-        draft = log.with_name(f"{log.name}.manifest.new")
-        fd = os.open(
-            draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-        )
-        with open(fd, "wb") as file:
-            file.writelines(lines)
-            file.flush()
-            os.fsync(fd)
-        os.rename(draft, manifest_path(log))
-        sync_directory(log)
+        replace_file(manifest_path(log), b"".join(lines))
     return segments
 
 
