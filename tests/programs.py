@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import select
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -19,6 +22,8 @@ from conftest import EVENT, check_chain, stored
 
 from chained_logging.entry import AuditEntry
 from chained_logging.verify import verify
+
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 SECONDS = 20
 """What any one thing may take. It is reached only where something hangs."""
@@ -151,3 +156,36 @@ def missing(reason: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def ends_with_parent(number: signal.Signals) -> Callable[[], None]:
+    """Return what a child calls first, so that it gets a signal when this process is gone, however
+    that ends (prctl(2), PR_SET_PDEATHSIG)."""
+
+    def ask() -> None:
+        if _LIBC is not None:
+            _LIBC.prctl(1, number)
+
+    return ask
+
+
+class Kept:
+    """A process that is started again whenever it was killed."""
+
+    def __init__(self, program: str, *arguments: str) -> None:
+        self.command = [sys.executable, "-c", program, *arguments]
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self.command, preexec_fn=ends_with_parent(signal.SIGKILL))
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()

@@ -3,44 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import os
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from programs import ends_with_parent, free_port, missing
 
 PASSWORD = "k7-hush/hush@%"
 """Of the user in tests that log in. It needs escaping in a URL, and must be shown nowhere."""
-
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
-
-
-def missing(reason: str) -> None:
-    """Skip a test that needs what is not here; under CI that is a failure."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
-def die_with_parent() -> None:
-    """In the child: be killed even if the test run is (prctl(2), PR_SET_PDEATHSIG)."""
-    if _LIBC is not None:
-        _LIBC.prctl(1, signal.SIGKILL)
 
 
 class NatsServer:
@@ -64,8 +40,11 @@ class NatsServer:
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 ["nats-server", "-c", self.folder / "nats.conf"],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent,
-            )  # fmt: skip
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                preexec_fn=ends_with_parent(signal.SIGKILL),
+            )
 
     def start(self) -> None:
         """Start it, and wait until it takes connections."""

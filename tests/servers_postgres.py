@@ -7,14 +7,11 @@ lets it ask for passwords.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib.util
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,20 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from programs import ends_with_parent, free_port, missing
 
 psutil = pytest.importorskip("psutil", reason="pgserver is not installed, nor what it needs")
 
 PASSWORD = "k7-hush/hush@%"
 """Of every role that tests log in as. It needs escaping in a URL, and must be shown nowhere."""
-
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
-
-
-def missing(reason: str) -> None:
-    """Skip a test that needs what is not here; under CI that is a failure."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 class PostgresServer:
@@ -44,7 +33,7 @@ class PostgresServer:
     def __init__(self, folder: Path, binaries: Path, **settings: str) -> None:
         self.folder = folder
         self.data = folder / "data"
-        self.port = _free_port()
+        self.port = free_port()
         self._binaries = binaries
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
@@ -86,7 +75,7 @@ class PostgresServer:
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder,
-                preexec_fn=_die_with_parent, **self._user,
+                preexec_fn=ends_with_parent(signal.SIGQUIT), **self._user,
             )  # fmt: skip
         deadline = time.monotonic() + 60
         ready = ["pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres"]
@@ -129,19 +118,6 @@ def _runs(process: psutil.Process) -> bool:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
-
-
-def _die_with_parent() -> None:
-    """In the child: be stopped even if the test run is killed (prctl(2), PR_SET_PDEATHSIG)."""
-    if _LIBC is not None:
-        _LIBC.prctl(1, signal.SIGQUIT)
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def find_binaries(folder: Path) -> Path:

@@ -9,7 +9,6 @@ process, however that ends (on Linux).
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import signal
@@ -25,6 +24,7 @@ from typing import Any
 import boto3
 import pytest
 from crash import lacking
+from programs import ends_with_parent, free_port
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "AK",
@@ -66,17 +66,6 @@ rgw frontends=beast endpoint=127.0.0.1:{port} tcp_nodelay=1
 """
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-
-
 class Server:
     """A server of S3, as a child of this process."""
 
@@ -100,7 +89,7 @@ class Server:
                     stdout=log,
                     stderr=log,
                     cwd=self.folder,
-                    preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+                    preexec_fn=ends_with_parent(signal.SIGTERM),
                 )
             )
 

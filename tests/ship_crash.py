@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from programs import Kept
 from servers_postgres import PostgresServer, running_server
 from servers_s3 import CREDENTIALS, Bucket, Radosgw, Server
 
@@ -64,21 +65,6 @@ log = AuditLog(sys.argv[1], origin="example.com/crash")
 Shipper(log, sys.argv[2:], interval=0.1).start()
 time.sleep(3600)
 """
-
-
-class Kept:
-    """A process that is started again whenever it was killed."""
-
-    def __init__(self, program: str, *arguments: str) -> None:
-        self.command = [sys.executable, "-c", program, *arguments]
-        self.start()
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(self.command)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
 
 
 def crash(

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from servers_nats import NatsServer, die_with_parent, running_nats
+from programs import Kept
+from servers_nats import NatsServer, running_nats
 from servers_postgres import PostgresServer, running_server
 
 from chained_logging.entry import AuditEntry
@@ -71,21 +72,6 @@ source, target = sys.argv[1:3]
 landing = Landing(source, lambda: open_destination(target), patience=5, ack_wait=2)
 landing.run(threading.Event())
 """
-
-
-class Kept:
-    """A process that is started again whenever it was killed."""
-
-    def __init__(self, program: str, *arguments: str) -> None:
-        self.command = [sys.executable, "-c", program, *arguments]
-        self.start()
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(self.command, preexec_fn=die_with_parent)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
 
 
 def crash(

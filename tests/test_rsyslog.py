@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 from conftest import EVENT
-from servers_nats import die_with_parent, free_port, missing
+from programs import ends_with_parent, free_port, missing
 
 from chained_logging import AuditLog
 
@@ -43,7 +44,7 @@ class Rsyslog:
         command = ["rsyslogd", "-n", "-iNONE", "-f", str(self._config)]
         with self._errors.open("ab") as errors:
             self._process = subprocess.Popen(
-                command, stdout=errors, stderr=errors, preexec_fn=die_with_parent
+                command, stdout=errors, stderr=errors, preexec_fn=ends_with_parent(signal.SIGKILL)
             )
 
     def kill(self) -> None:

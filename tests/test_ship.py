@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
+import pty
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +81,14 @@ def there(url: str, origin: str = ORIGIN) -> list[tuple[int, bytes, str]]:
 def fill(path: Path, count: int, **options: Any) -> None:
     with AuditLog(path, origin=ORIGIN, **options) as log:
         log.append_many([{"action": f"a-{n}", **EVENT} for n in range(count)])
+
+
+def command(
+    *arguments: object, program: Sequence[object] = ("-m", "chained_logging")
+) -> subprocess.CompletedProcess[str]:
+    """Run a command, however it ends."""
+    words = [sys.executable, *map(str, (*program, *arguments))]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
 def eventually(check: Callable[[], Any], seconds: float = 20) -> Any:
@@ -221,12 +232,7 @@ def test_a_broken_chain_is_shipped_up_to_the_break(tmp_path: Path, url: str) -> 
     seen: list[str] = []
     for text, edit in edits.items():
         path.write_bytes(b"".join([*lines[:80], edit(), *lines[81:]]))
-        said = subprocess.run(
-            [sys.executable, "-m", "chained_logging", "ship", path, "--to", url],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        said = command("ship", path, "--to", url)
         assert said.returncode == 1, said
         assert "ALERT" in said.stdout
         assert text in said.stdout or "after entry 79 stands 81" in said.stdout
@@ -260,15 +266,9 @@ def test_a_log_that_was_rolled_back_is_not_shipped(tmp_path: Path, url: str) -> 
     run("ship", path, "--to", url)
     rolled = old / "audit.jsonl"
     (old / "audit.jsonl.lock").unlink()
-    assert "rolled back" in subprocess.run(
-        [sys.executable, "-m", "chained_logging", "ship", rolled, "--to", url],
-        capture_output=True, text=True, check=False,
-    ).stdout  # fmt: skip
+    assert "rolled back" in command("ship", rolled, "--to", url).stdout
     fill(rolled, 30)
-    done = subprocess.run(
-        [sys.executable, "-m", "chained_logging", "ship", rolled, "--to", url],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = command("ship", rolled, "--to", url)
     assert (done.returncode, "another entry 20 than the log" in done.stdout) == (1, True)
     assert there(url) == stored(path)
 
@@ -307,10 +307,7 @@ def test_what_differs_from_central_storage_is_named(tmp_path: Path, url: str) ->
         "DELETE FROM chained_logging.entries WHERE seq IN (4, 5, 6);"
         " UPDATE chained_logging.entries SET hash = repeat('0', 64) WHERE seq = 9",
     )
-    done = subprocess.run(
-        [sys.executable, "-m", "chained_logging", "verify", path, "--against", url],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = command("verify", path, "--against", url)
     assert done.returncode == 1
     assert "entries 4 to 6 are not there" in done.stdout
     assert "entry 9 is another one there" in done.stdout
@@ -338,34 +335,23 @@ def test_a_lost_host_is_restored_byte_for_byte_and_goes_on(path: Path, url: str)
     assert there(url) == stored(restored)
     # The lost host comes back with its old log, and is not believed.
     fill(path, 5)
-    done = subprocess.run(
-        [sys.executable, "-m", "chained_logging", "ship", path, "--to", url],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = command("ship", path, "--to", url)
     assert done.returncode == 1
     assert there(url) == stored(restored)
     assert "is there already" in run("restore", url, restored, status=2)
 
 
-def follow_twice(path: Path, url: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "chained_logging", "ship", path, "--to", url],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2
-    return done.stdout
-
-
 def test_following_goes_on_until_it_is_told_to_stop(path: Path, url: str) -> None:
     fill(path, 10)
-    command = [sys.executable, "-m", "chained_logging", "ship", str(path), "--to", url]
-    command += ["--follow", "--interval", "0.1"]
-    follower = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    words = [sys.executable, "-m", "chained_logging", "ship", str(path), "--to", url]
+    words += ["--follow", "--interval", "0.1"]
+    follower = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     try:
         for count in (11, 21, 31):
             eventually(lambda count=count: len(there(url)) == count)
             fill(path, 10)
-        assert "another process ships this log there" in follow_twice(path, url)
+        done = command("ship", path, "--to", url)
+        assert (done.returncode, "another process ships this log there" in done.stdout) == (2, True)
     finally:
         follower.send_signal(signal.SIGTERM)
         output, _ = follower.communicate(timeout=30)
@@ -380,9 +366,9 @@ def test_nothing_is_shipped_that_a_power_failure_could_take_back(tmp_path: Path,
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed")
     fill(path, 10)
-    command = ["strace", "-f", "-y", "-e", "trace=fdatasync,fsync,sendto", "-o", str(trace)]
-    command += [sys.executable, "-m", "chained_logging", "ship", str(path), "--to", url]
-    subprocess.run(command, check=True, capture_output=True)
+    traced = ["strace", "-f", "-y", "-e", "trace=fdatasync,fsync,sendto", "-o", str(trace)]
+    traced += [sys.executable, "-m", "chained_logging", "ship", str(path), "--to", url]
+    subprocess.run(traced, check=True, capture_output=True)
     lines = trace.read_text().splitlines()
     sent = next(n for n, line in enumerate(lines) if "COPY chained" in line)
     assert any("fdatasync(" in line and str(path) in line for line in lines[:sent])
@@ -395,10 +381,7 @@ def test_bad_destinations_are_one_sentence(tmp_path: Path) -> None:
     assert "name a destination" in run("ship", path, status=2)
     assert "is not there" in run("ship", tmp_path / "no.jsonl", "--to", "s3://x/y", status=2)
     secret = "postgresql://user:hush-hush@127.0.0.1:1/db"
-    done = subprocess.run(
-        [sys.executable, "-m", "chained_logging", "ship", path, "--to", secret, "--patience", "0"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = command("ship", path, "--to", secret, "--patience", "0")
     assert (done.returncode, "hush" in done.stdout + done.stderr) == (2, False)
     assert "hush" not in read_place(path, destination_name(secret)).destination
 
@@ -431,6 +414,48 @@ def test_what_witnesses_signed_is_shipped_too(
         assert "witnessed up to seq 20" in run("verify", restored, "--witness-key", witness.vkey)
 
 
+def test_a_terminal_is_shown_how_far_it_is(tmp_path: Path, url: str) -> None:
+    path = tmp_path / "audit.jsonl"
+    fill(path, 12_000)  # three batches
+    terminal, other = pty.openpty()
+    words = [sys.executable, "-m", "chained_logging", "ship", str(path), "--to", url]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=other) as shipping:
+        os.close(other)
+        shown = b""
+        with contextlib.suppress(OSError):  # EIO: nobody holds the other end any more
+            while part := os.read(terminal, 4096):
+                shown += part
+        assert shipping.wait(60) == 0
+    os.close(terminal)
+    percents = [int(found) for found in re.findall(rb"(\d+)%", shown)]
+    assert b"shipping" in shown
+    assert percents == sorted(percents)
+    assert any(0 < percent < 100 for percent in percents)
+    assert percents[-1] == 100
+    assert b"shipping" not in command("ship", path, "--to", url).stderr.encode()
+
+
+def test_a_dba_gets_the_statements_to_read_and_run(postgres_server: PostgresServer) -> None:
+    printed = run("init", "postgresql://nobody@127.0.0.1:1/none", "--print")
+    name = f"ship_{next(_names)}"
+    with psycopg.connect(postgres_server.url(), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}".encode())
+    url = postgres_server.url(name)
+    with psycopg.connect(url, autocommit=True) as dba:
+        dba.execute(printed.encode())
+    assert "is there already" in run("init", url)  # and init finds what it would have made
+    assert "--print is for PostgreSQL" in run("init", "s3://a/b", "--print", status=2)
+
+
+def test_a_place_that_was_damaged_is_one_sentence(tmp_path: Path, url: str) -> None:
+    path = tmp_path / "audit.jsonl"
+    fill(path, 1)
+    run("ship", path, "--to", url)
+    (place,) = tmp_path.glob("audit.jsonl.ship-" + "[0-9a-f]" * 12)
+    place.write_text("[]")
+    assert "is no place of a shipper" in run("ship", path, "--status", status=2)
+
+
 # --- S3, and a folder of what was shipped.
 
 
@@ -457,9 +482,7 @@ def test_what_was_shipped_to_s3_is_verified_there_and_in_a_copied_folder(
     assert "signed up to seq 600, 3 checkpoints" in text
     (last,) = sorted(folder.rglob("*.jsonl.gz"))[-1:]
     last.unlink()
-    done = subprocess.run(
-        [sys.executable, VERIFY, folder], capture_output=True, text=True, check=False
-    )
+    done = command(folder, program=[VERIFY])
     assert (done.returncode, "its end was cut off" in done.stdout) == (1, True)
     restored = tmp_path / f"restored{path.suffix}"
     run("restore", moto.url, restored)
@@ -476,9 +499,7 @@ def test_a_folder_holds_several_logs(tmp_path: Path) -> None:
     (tmp_path / "two" / "audit.jsonl").unlink()
     sealed = sorted((tmp_path / "two").glob("audit.0*"))
     sealed[1].unlink()
-    done = subprocess.run(
-        [sys.executable, VERIFY, tmp_path], capture_output=True, text=True, check=False
-    )
+    done = command(tmp_path, program=[VERIFY])
     assert done.returncode == 1
     assert done.stdout.count("INTACT") == 1
     assert "missing" in done.stdout

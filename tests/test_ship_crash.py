@@ -8,7 +8,8 @@ import shutil
 from pathlib import Path
 
 import ship_crash
-from servers_postgres import missing, running_server
+from programs import missing
+from servers_postgres import running_server
 
 
 def test_everything_acknowledged_arrives_once_whatever_is_killed(tmp_path: Path) -> None:

@@ -33,10 +33,10 @@ from folder_store import FolderStore
 from hypothesis import given
 from hypothesis import strategies as st
 from nats.js.api import DiscardPolicy
+from programs import free_port
 from servers_nats import (
     PASSWORD,
     NatsServer,
-    free_port,
     running_nats,
 )
 from servers_postgres import PostgresServer
