@@ -1,11 +1,12 @@
 """PostgreSQL as central storage: what its checks cost, and how fast it answers.
 
-    python -m pip install -e '.[dev]' && python benchmarks/postgres.py [ROWS]
+    python -m pip install -e '.[dev]' && python benchmarks/postgres.py [ROWS] [--questions]
 
 Starts a server of its own, with PostgreSQL's defaults. The same rows go into two databases, batch
 by batch in turn: through the shipper's ``write()``, and by a bare ``COPY`` into the same table with
 its triggers dropped, its columns, constraints and indexes kept. Then the three ordinary questions
-are asked of what stands there.
+are asked of what stands there. With ``--questions`` only they are: two processes fill the second
+database, so that ten million rows take minutes.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -39,9 +41,9 @@ QUESTIONS = {
 }
 
 
-def records(rows: int, folder: Path) -> Iterator[Record]:
+def records(rows: int, folder: Path, origin: str = ORIGIN) -> Iterator[Record]:
     """Make a log of entries of 13 fields, about 570 bytes, over 90 days."""
-    rng = random.Random(7)
+    rng = random.Random(origin)
     began = time.time() - DAYS * 86_400
 
     def event(i: int) -> dict[str, object]:
@@ -59,18 +61,18 @@ def records(rows: int, folder: Path) -> Iterator[Record]:
             "request_id": "0190a1b2c3d4",
         }
 
-    with AuditLog(folder / "audit.jsonl", origin=ORIGIN) as log:
+    with AuditLog(folder / "audit.jsonl", origin=origin) as log:
         for start in range(0, rows - 1, 1000):
             log.append_many(event(i) for i in range(start, min(start + 1000, rows - 1)))
     return open_sink(folder / "audit.jsonl").records()
 
 
-def bare(connection: psycopg.Connection, batch: list[Record]) -> None:
+def bare(connection: psycopg.Connection, batch: list[Record], origin: str = ORIGIN) -> None:
     with connection.transaction(), connection.cursor().copy(COPY) as copy:
         for record in batch:
             at = record.body.rfind(b',"timestamp":"') + 14
             timestamp = record.body[at : at + 27].decode()
-            copy.write_row((ORIGIN, timestamp, record.body.decode(), record.hash))
+            copy.write_row((origin, timestamp, record.body.decode(), record.hash))
 
 
 def without_triggers(server: PostgresServer) -> psycopg.Connection:
@@ -92,11 +94,29 @@ def without_triggers(server: PostgresServer) -> psycopg.Connection:
     return connection
 
 
+def fill(url: str, rows: int, origin: str) -> None:
+    """Fill a database whose triggers were dropped with a log of its own."""
+    with tempfile.TemporaryDirectory() as folder, psycopg.connect(url, autocommit=True) as into:
+        into.execute("SET synchronous_commit = off")
+        source = records(rows, Path(folder), origin)
+        while batch := list(itertools.islice(source, PostgresDestination.batch_entries)):
+            bare(into, batch, origin)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("rows", nargs="?", type=int, default=200_000)
     parser.add_argument("--plans", action="store_true", help="print EXPLAIN ANALYZE as well")
+    parser.add_argument("--questions", action="store_true", help="fill quickly, and only ask")
     options = parser.parse_args()
+    if options.questions:
+        with running_server() as server, without_triggers(server), ProcessPoolExecutor(2) as pool:
+            half, began = options.rows // 2, time.monotonic()
+            list(pool.map(fill, [server.url("bare")] * 2, [half] * 2, ["example/1", "example/2"]))
+            print(f"| {2 * half:,} entries | filled in {time.monotonic() - began:,.0f} s |")
+            print("|---|---|")
+            ask(server.url("bare"), options.plans)
+        return
     with tempfile.TemporaryDirectory() as folder, running_server() as server:
         init(server.url())
         with (
@@ -122,11 +142,11 @@ def main() -> None:
         print(f"| write() | {options.rows / shipped:,.0f} a second |")
         print(f"| ratio (target 0.5) | {copied / shipped:.2f} |")
         print(f"| records() | {options.rows / reading:,.0f} a second |")
-        ask(server, options.plans)
+        ask(server.url(), options.plans)
 
 
-def ask(server: PostgresServer, plans: bool) -> None:
-    with psycopg.connect(server.url(), autocommit=True) as connection:
+def ask(url: str, plans: bool) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("ANALYZE chained_logging.entries")
         size = connection.execute(
             "SELECT sum(pg_total_relation_size(relid)) / sum(pg_stat_get_live_tuples(relid)) "
