@@ -133,6 +133,7 @@ class Radosgw(Server):
         self.run("monmaptool", "--create", "--clobber", *address, "monmap")
         self.run("ceph-mon", *conf_option, "--mkfs", "-i", "a", "--monmap", "monmap")
         self.spawn("ceph-mon", *conf_option, "-i", "a", "-f")
+        self.await_monitor()
         self.run("ceph", *conf_option, "osd", "new", disk)
         self.run("ceph-osd", *conf_option, "-i", "0", "--mkfs", "--osd-uuid", disk)
         self.spawn("ceph-osd", *conf_option, "-i", "0", "-f")
@@ -140,6 +141,17 @@ class Radosgw(Server):
         user = ("--uid", "t", "--display-name", "t", "--access-key", "AK", "--secret-key", "SK")
         self.run("radosgw-admin", *conf_option, "-n", "client.rgw", "user", "create", *user)
         self.go_on()
+
+    def await_monitor(self) -> None:
+        """Wait until the monitor answers: while it starts it may refuse a command (EPERM)."""
+        deadline = time.monotonic() + 60
+        status = ("ceph", "-c", "ceph.conf", "quorum_status")
+        while time.monotonic() < deadline:
+            answer = subprocess.run(status, cwd=self.folder, capture_output=True, timeout=90)
+            if answer.returncode == 0:
+                return
+            time.sleep(0.1)
+        pytest.fail(f"no monitor: {(self.folder / 'server.log').read_text()[-3000:]}")
 
     def await_disk(self) -> None:
         """Wait until the disk is up. Start it again where it ends at once ("wrong fsid")."""
