@@ -144,19 +144,29 @@ class _Answer(_Connection):
         if self._refused is not None:
             raise self._refused
         kind = message["type"]
+        whole = False  # whether the client has the whole answer with this message
         if kind == "http.response.start":
-            self._exchange.status = message["status"]
+            exchange = self._exchange
+            exchange.status = message["status"]
             self._length = content_length(message.get("headers", ()))
-            if has_no_body(self._exchange.method, self._exchange.status, self._length):
-                await self._pass_whole(message)
-            elif self._before and self._length is not None:
+            whole = has_no_body(exchange.method, exchange.status, self._length)
+            if not whole and self._before and self._length is not None:
                 self._start = message  # so that it can still become a 500
-            else:
-                await self._send(message)
-        elif not self._whole and kind in _BODIES and self._completes(message):
-            await self._pass_whole(message)
-        else:
-            await self._pass(message)
+                return
+        elif not self._whole and kind in _BODIES:
+            whole = self._completes(message)
+        if whole:
+            self._whole = True
+            if self._gone or self._short:
+                self._exchange.cause = CLIENT_GONE if self._gone else UNFINISHED
+            if self._before:
+                await self._record()
+        held, self._start = self._start, None
+        if held is not None:
+            await self._send(held)
+        await self._send(message)
+        if whole and not self._before:
+            await self._record()
 
     def _completes(self, message: Message) -> bool:
         """Whether the client has the whole answer with this message."""
@@ -169,23 +179,6 @@ class _Answer(_Connection):
             return False
         return not counted or self._sent >= self._length
 
-    async def _pass_whole(self, message: Message) -> None:
-        self._whole = True
-        if self._gone or self._short:
-            self._exchange.cause = CLIENT_GONE if self._gone else UNFINISHED
-        if self._before:
-            await self._record()
-            await self._pass(message)
-        else:
-            await self._pass(message)
-            await self._record()
-
-    async def _pass(self, message: Message) -> None:
-        start, self._start = self._start, None
-        if start is not None:
-            await self._send(start)
-        await self._send(message)
-
     async def _record(self) -> None:
         if self._exchange.done:
             return
@@ -195,7 +188,7 @@ class _Answer(_Connection):
             if event is None:
                 return
             if self._before:
-                await self._auditor.courier.send(event)
+                await self._auditor.store_async(event)
             else:
                 self._auditor.courier.post(event)
         except BaseException as error:

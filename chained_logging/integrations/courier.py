@@ -1,7 +1,7 @@
 """From event loops to the log: events that come together are stored together.
 
-A loop serves many requests at once. Those whose answers are ready in one turn of it share one
-append, with its locks and system calls; where that may wait for the disk a thread makes it, and
+A loop serves many requests at once. Those whose answers are ready within a few turns of it share
+one append, with its locks and system calls; where that may wait for the disk a thread makes it, and
 what comes meanwhile shares the next one, and so the next sync.
 """
 
@@ -18,6 +18,12 @@ Event = dict[str, Any]
 Outcomes = Sequence[BaseException | None]
 Waiting = list[tuple[Event, "asyncio.Future[None] | None"]]
 
+# An idle loop takes some 10 µs for these turns. A busy one brings more events meanwhile: FastAPI
+# with a handler in a thread then serves 0.85 times the requests that it does without a log, and
+# 0.77 times with one turn, since each system call hands the interpreter lock to another thread.
+_TURNS: Final = 6
+_PATIENCE: Final = 0.002  # seconds; a loop whose turns are long does not get longer answers
+
 
 class Courier:
     """Stores events that event loops wait for.
@@ -29,7 +35,7 @@ class Courier:
     def __init__(self, store: Callable[[Sequence[Event]], Outcomes], quick: bool) -> None:
         self._store: Final = store
         self._quick: Final = quick
-        self._turn = threading.local()
+        self._here = threading.local()
         self._start_afresh()
 
     def _start_afresh(self) -> None:
@@ -49,11 +55,11 @@ class Courier:
         if not self._quick:
             self._enqueue(event, future)
             return future
-        turn: tuple[Any, Waiting] | None = getattr(self._turn, "now", None)
-        if turn is None or turn[0] is not loop:
-            turn = self._turn.now = (loop, [])
-            loop.call_soon(self._end_turn)
-        turn[1].append((event, future))
+        gathered: tuple[Any, Waiting] | None = getattr(self._here, "gathered", None)
+        if gathered is None or gathered[0] is not loop:
+            gathered = self._here.gathered = (loop, [])
+            loop.call_soon(self._turn, gathered, _TURNS, loop.time() + _PATIENCE)
+        gathered[1].append((event, future))
         return future
 
     def post(self, event: Event) -> None:
@@ -69,9 +75,24 @@ class Courier:
         if thread is not None and self._pid == os.getpid():
             thread.shutdown()
 
-    def _end_turn(self) -> None:
-        _, waiting = self._turn.now
-        self._turn.now = None
+    def hurry(self) -> None:
+        """Store now what the running loop gathers: it may end before its next turn."""
+        gathered: tuple[Any, Waiting] | None = getattr(self._here, "gathered", None)
+        if gathered is not None and gathered[0] is asyncio.get_running_loop():
+            self._finish(gathered[1])
+
+    def _turn(self, gathered: tuple[Any, Waiting], left: int, deadline: float) -> None:
+        """At the end of a loop's turn: store what it gathered, unless it has another one."""
+        loop, waiting = gathered
+        if getattr(self._here, "gathered", None) is not gathered:
+            return  # somebody was in a hurry
+        if left > 1 and loop.time() < deadline:
+            loop.call_soon(self._turn, gathered, left - 1, deadline)
+        else:
+            self._finish(waiting)
+
+    def _finish(self, waiting: Waiting) -> None:
+        self._here.gathered = None
         _tell(waiting, self._store([event for event, _ in waiting]))
 
     def _enqueue(self, event: Event, future: asyncio.Future[None] | None) -> None:

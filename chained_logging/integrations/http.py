@@ -7,6 +7,7 @@ entry stored before the last byte of the answer goes out.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import time
@@ -464,7 +465,11 @@ class Auditor:
 
         :raises: as :meth:`store`.
         """
-        await self.courier.send(event)
+        try:
+            await self.courier.send(event)
+        except asyncio.CancelledError:
+            self.courier.hurry()
+            raise
 
     def _store_all(self, events: Sequence[Event]) -> list[BaseException | None]:
         try:
