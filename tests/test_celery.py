@@ -18,8 +18,9 @@ from conftest import check_chain
 from programs import until
 
 APP = """
-import os, sys, time
+import json, os, sys, time, uuid
 from celery import Celery
+from kombu.transport import filesystem
 from chained_logging import AuditLog, context
 from chained_logging.context import current
 from chained_logging.integrations.celery import record_tasks
@@ -27,6 +28,14 @@ from chained_logging.integrations.celery import record_tasks
 folder = os.path.dirname(os.path.abspath(__file__))
 queue = os.path.join(folder, "queue")
 os.makedirs(queue, exist_ok=True)
+def put(channel, name, payload, **_):
+    # As a whole: a worker that reads a message which kombu has not written yet ends there.
+    file = f"{int(time.monotonic() * 1000)}_{uuid.uuid4()}.{name}.msg"
+    with open(os.path.join(folder, file), "w") as written:
+        json.dump(payload, written)
+    os.rename(written.name, os.path.join(queue, file))
+
+filesystem.Channel._put = put
 app = Celery("app", broker="filesystem://")
 app.conf.update(
     broker_transport_options={
