@@ -52,6 +52,9 @@ def anchor(
     :raises ValueError: if a URL is none.
     :raises ImportError: if `timestamp_url` is given and `rfc3161-client` is not installed.
     """
+    if any("@" in url for url in (*witnesses, timestamp_url or "")):
+        # None is shown here: whatever goes wrong with it later is said with the URL.
+        raise ValueError("the URL of a witness or an authority has no user name, and no password")
     newest = log.last_checkpoint()
     if newest is None:
         raise OSError(f"{log.path} has no checkpoint to be anchored: give it a key")

@@ -505,8 +505,8 @@ def ship(
 ) -> None:
     """Bring all entries of LOG to central storage, each exactly once.
 
-    Exit 0: everything is there. 1: LOG is broken, or a destination holds another history. 2: a
-    destination is down; the same command goes on where it was.
+    Exit 0: everything is there. 1: LOG is broken, or a destination holds another history, or held
+    more before. 2: a destination is down; the same command goes on where it was.
     """
     from chained_logging.ship.place import read_place, read_places
     from chained_logging.ship.shipper import Shipper, status
@@ -522,9 +522,15 @@ def ship(
         if not destinations:
             raise click.UsageError("name a destination with --to")
         signer = _load_key(key_file, passphrase_file) if key_file else None
+        alerts: list[str] = []
         with _progress(not follow) as on_progress:
             shipper = Shipper(
-                audit, destinations, interval=interval, signer=signer, on_progress=on_progress
+                audit,
+                destinations,
+                interval=interval,
+                signer=signer,
+                on_alert=alerts.append,
+                on_progress=on_progress,
             )
             if follow:
                 ended = ended_by_signal()
@@ -535,7 +541,8 @@ def ship(
             else:
                 places = shipper.ship(patience)
         _show_status([status(audit, place) for place in places], as_json)
-    sys.exit(1 if any(p.alert for p in places) else 2 if any(p.problem for p in places) else 0)
+    alert = alerts or any(place.alert for place in places)
+    sys.exit(1 if alert else 2 if any(place.problem for place in places) else 0)
 
 
 @cli.command()

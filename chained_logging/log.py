@@ -473,6 +473,7 @@ class AuditLog:
             if found is not None and origin is not None and origin != found:
                 raise ValueError(f"the log {self.path} has the origin {found!r}, not {origin!r}")
             name = found or origin or f"chained-logging/{uuid.uuid4()}"
+            rewritten = memory is not None and self._is_another(memory.head, head)
             if memory is not None and head.seq < memory.head.seq:
                 head = self._shorter_than_remembered(memory.head, memory.boot, head)
             if head == EMPTY:
@@ -483,7 +484,13 @@ class AuditLog:
             elif self._key is not None:
                 self._use_key(self._key, name)
             synced = -1 if memory is None else min(memory.synced, head.seq)
-            self._file_lock.introduce(head, synced, name)
+            # Until the notice of it is written, the lock file keeps the place that shows it.
+            noted = memory.head if memory is not None and rewritten else head
+            self._file_lock.introduce(noted, synced, name)
+            if memory is not None and memory.boot != self._file_lock.boot:
+                # What it remembered may have been lost, and its place be given again: a second
+                # power failure must not bring the old note back.
+                self._file_lock.sync()
             self._seq = head.seq
             return name
         except BaseException:
@@ -492,6 +499,23 @@ class AuditLog:
             raise
         finally:
             self._file_lock.release()
+
+    def _is_another(self, remembered: Head, found: Head) -> bool:
+        """Whether the last entry that was written is there, and is another one now."""
+        if not 0 <= remembered.seq <= found.seq:
+            return False
+        hash = found.hash
+        if found.seq > remembered.seq:  # killed between an append and its note: seldom
+            hash = ""
+            with contextlib.suppress(ValueError):  # a line that is none any more
+                record = next(self._sink.records(remembered.seq), None)
+                if record is not None and record.seq == remembered.seq:
+                    hash = record.hash
+        if hash == remembered.hash:
+            return False
+        cause = f"entry {remembered.seq} had the hash {remembered.hash}, and has another one"
+        self._sink.notices.append(Notice("log.recover", {"cause": cause, "rewritten": True}))
+        return True
 
     def _shorter_than_remembered(self, remembered: Head, boot: str, found: Head) -> Head:
         if boot != self._file_lock.boot and found != EMPTY:

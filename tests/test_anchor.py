@@ -334,3 +334,16 @@ def test_a_key_is_a_logs_or_a_witnesss(log: Log, tmp_path: Path) -> None:
     assert "--witness-key" in error
     arguments = ["--witness", "http://127.0.0.1:1", "--witness-key", public]
     assert "not a witness" in run("checkpoint", path, "--key", key, *arguments, status=2)
+
+
+@pytest.mark.parametrize("option", ["--witness", "--timestamp"])
+def test_a_password_in_a_url_is_refused_and_not_shown(
+    log: Log, tmp_path: Path, option: str
+) -> None:
+    path, key, _ = log
+    other = run("keygen", tmp_path / "w", "--witness", "w.example").splitlines()[-1]
+    for url in ("http://u:hunter2@127.0.0.1:1/x", "http://u:9/hunter2@127.0.0.1/"):
+        arguments = ["--witness-key", other] if option == "--witness" else []
+        error = run("checkpoint", path, "--key", key, option, url, *arguments, status=2)
+        assert "no password" in error
+        assert "hunter2" not in error

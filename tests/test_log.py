@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 from conftest import EVENT, check_chain, stored
 
+from chained_logging import chain
 from chained_logging.entry import InvalidEntry
 from chained_logging.log import AuditLog, AuditWarning
 
@@ -926,3 +927,48 @@ def test_entries_from_any_place(path: Path) -> None:
 def test_pickling_is_refused_with_a_sentence(path: Path) -> None:
     with AuditLog(path) as log, pytest.raises(TypeError, match="hand over its path"):
         pickle.dumps(log)
+
+
+def rewrite(path: Path, seq: int) -> None:
+    """Edit an entry, and make all hashes after it anew."""
+    prev = ""
+    lines: list[bytes] = []
+    for number, body, hash in stored(path):
+        if number >= seq:
+            if number == seq:
+                body = body.replace(b"user-1", b"user-9")
+            else:
+                body = re.sub(rb'"prev_hash":"[^"]*"', f'"prev_hash":"{prev}"'.encode(), body)
+            hash = hashlib.sha256(b"\0" + body).hexdigest()
+        prev = hash
+        lines.append(chain.stored_line(body, hash, None) + b"\n")
+    path.write_bytes(b"".join(lines))
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_history_that_was_rewritten_between_two_runs_is_recorded(
+    tmp_path: Path, killed: bool
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    with AuditLog(path) as log:
+        for n in range(20):
+            log.append(f"a-{n}", **EVENT)
+        lock = Path(f"{path}.lock")
+        noted = lock.read_bytes()
+        if killed:  # between the write of the last entries and the note of them
+            log.append("b", **EVENT)
+    if killed:
+        lock.write_bytes(noted)
+    rewrite(path, 15)
+    for _ in range(2):  # who only opens it leaves the note of it as it was
+        with AuditLog(path):
+            pass
+    with AuditLog(path) as log:
+        log.append("after", **EVENT)
+        log.append("after", **EVENT)
+    bodies = check_chain(path)
+    assert actions(bodies)[-3:] == ["log.recover", "after", "after"]
+    assert "has another one" in bodies[-3]["context"]["cause"]
+    with AuditLog(path) as log:
+        log.append("later", **EVENT)
+    assert actions(check_chain(path))[-2:] == ["after", "later"]

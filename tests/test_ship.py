@@ -287,6 +287,19 @@ def test_an_old_backup_restored_there_is_named_and_made_good(tmp_path: Path, url
         " UPDATE chained_logging.heads SET seq = 10,"
         " hash = (SELECT hash FROM chained_logging.entries WHERE seq = 10)",
     )
+    done = command("verify", path, "--against", url)
+    assert done.returncode == 1
+    assert "entries 11 to 20 stood there" in done.stdout
+    done = command("ship", path, "--to", url)
+    assert done.returncode == 1
+    assert "an old backup restored" in done.stderr
+    assert there(url) == stored(path)
+
+
+def test_a_destination_that_lost_all_is_an_alert(path: Path, url: str) -> None:
+    fill(path, 20)
+    run("ship", path, "--to", url)
+    sql(url, UNGUARDED, "DELETE FROM chained_logging.entries; DELETE FROM chained_logging.heads")
     alerts: list[str] = []
     with AuditLog(path) as log:
         (place,) = Shipper(log, [url], on_alert=alerts.append).ship()
@@ -457,6 +470,24 @@ def test_a_place_that_was_damaged_is_one_sentence(tmp_path: Path, url: str) -> N
 
 
 # --- S3, and a folder of what was shipped.
+
+
+def test_all_that_a_run_put_deleted_with_its_digest_is_named(path: Path, moto: Bucket) -> None:
+    run("init", moto.url, "--retention", "30d", "--mode", "GOVERNANCE")
+    key = path.with_name("audit.key")
+    PrivateKey.generate().save(key)
+    before: set[str] = set()
+    for _ in range(2):
+        before = {version["VersionId"] for version in moto.versions()}
+        fill(path, 10, key=key)
+        run("ship", path, "--to", moto.url, "--key", key)
+    for version in moto.versions():
+        if version["VersionId"] not in before:
+            moto.delete(version)
+    done = command("verify", path, "--against", moto.url)
+    assert done.returncode == 1
+    assert "entries 11 to 20 stood there" in done.stdout
+    assert "digest" in done.stdout
 
 
 def test_what_was_shipped_to_s3_is_verified_there_and_in_a_copied_folder(

@@ -1027,6 +1027,10 @@ def test_no_password_is_ever_shown(postgres_server: PostgresServer, records: lis
         with pytest.raises(ValueError, match=r"that is no URL|a destination is") as error:
             (open_destination if "mysql" in url else PostgresDestination)(url)
         shown.append(repr(error.value) + str(error.value.__cause__))
+    for url in ("postgresql://me:s3cr3t/x@127.0.0.1:1/db", "postgresql://me:9/s3cr3t@127.0.0.1/db"):
+        with pytest.raises(ValueError, match="%2F") as error:
+            open_destination(url)
+        shown.append(repr(error.value))
     wrong = f"postgresql://postgres:{quote(secret)}@127.0.0.1:{postgres_server.port}/postgres"
     destination = open_destination(wrong + "?sslpassword=hush")
     with pytest.raises(DestinationError) as failed:

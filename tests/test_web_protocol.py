@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import threading
 import time
 import warnings
@@ -170,6 +171,51 @@ def test_after_mode_stores_it_once_the_answer_went_out(name: str, log: AuditLog)
     assert seen[: last + 1] == [0] * (last + 1)
     middleware.auditor.drain()
     assert count(log) == 1
+
+
+def answer_and_drain(middleware: AuditMiddleware, client: tuple[str, int] | None) -> None:
+    assert len(serve(middleware, client=client)) == 2
+    middleware.auditor.courier.drain()
+
+
+@pytest.mark.parametrize("durability", ["os", "fsync"])
+@pytest.mark.parametrize("cause", ["full", "strict", "closed"])
+def test_after_mode_says_what_could_not_be_stored(
+    tmp_path: Path, durability: Any, cause: str
+) -> None:
+    log = AuditLog(
+        tmp_path / "audit.jsonl",
+        durability=durability,
+        strict=cause == "strict",
+        on_failure="raise",
+    )
+    middleware = AuditMiddleware(app_of(start(), body(b"x")), log=log, mode="after")
+    if cause == "closed":
+        log.close()
+    room = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        if cause == "full":
+            size = os.path.getsize(log.path)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, room[1]))
+        with pytest.warns(AuditWarning, match="was not stored"):
+            answer_and_drain(middleware, None if cause == "strict" else ("192.0.2.1", 1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, room)
+    log.close()
+    assert entries(log.path) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept"),
+    [
+        (["connect *", "disconnect *", "-* *"], ["connect", "disconnect"]),
+        (["-disconnect *"], ["connect"]),
+    ],
+)
+def test_rule_knows_what_a_websocket_does(jsonl: AuditLog, rule: list[str], kept: Any) -> None:
+    messages = {"type": "websocket.accept"}, {"type": "websocket.close"}
+    serve(AuditMiddleware(app_of(*messages), log=jsonl, rule=rule), type="websocket")
+    assert [fields["action"] for fields in entries(jsonl.path)] == kept
 
 
 @pytest.mark.parametrize(

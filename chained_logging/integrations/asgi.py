@@ -270,10 +270,9 @@ class _Socket(_Connection):
 
     async def _record(self, action: str, status: int) -> None:
         self._exchange.status = status
+        self._exchange.action = action
         event = self._event()
         if event is not None:
-            if event["action"] == "websocket":
-                event["action"] = action
             await self._auditor.store_async(event)
 
 

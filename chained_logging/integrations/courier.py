@@ -10,9 +10,12 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
+
+from chained_logging.log import AuditWarning
 
 Event = dict[str, Any]
 Outcomes = Sequence[BaseException | None]
@@ -63,9 +66,12 @@ class Courier:
         return future
 
     def post(self, event: Event) -> None:
-        """Have an event stored that nobody waits for. :meth:`drain` does, and Python's exit."""
+        """Have an event stored that nobody waits for. :meth:`drain` does, and Python's exit.
+
+        That it could not be is a warning, since nobody is left whom an exception would stop.
+        """
         if self._quick:
-            self._store([event])
+            _warn(self._store([event]))
         else:
             self._enqueue(event, None)
 
@@ -116,6 +122,7 @@ class Courier:
             if not waiting:
                 return
             outcomes = self._store([event for event, _ in waiting])
+            _warn([outcomes[n] for n, (_, future) in enumerate(waiting) if future is None])
             loops: dict[asyncio.AbstractEventLoop, list[int]] = {}
             for number, (_, future) in enumerate(waiting):
                 if future is not None:
@@ -126,6 +133,13 @@ class Courier:
                     loop.call_soon_threadsafe(_tell, theirs, [outcomes[n] for n in numbers])
                 except RuntimeError:  # the loop is closed: nobody waits any more
                     continue
+
+
+def _warn(outcomes: Outcomes) -> None:
+    for error in outcomes:
+        if error is not None:
+            message = f"audit log: an entry was not stored: {error}"
+            warnings.warn(message, AuditWarning, stacklevel=3)
 
 
 def _tell(waiting: Waiting, outcomes: Outcomes) -> None:

@@ -94,6 +94,7 @@ class Exchange:
         self.context: Event = {}
         self.cause: str | BaseException | None = None
         self.audited: Audited | None = None
+        self.action: str | None = None  # where it is not that of the method
         self.user: Callable[[Any], str | None] | None = None  # whom the framework signed in
         self.shared: Event = {}
         self.done = False
@@ -384,7 +385,7 @@ class Auditor:
         kind, id = self._resource_of(exchange, marked)
         event: Event = {
             **exchange.fallback,
-            "action": (marked.action if marked else None) or action_of(exchange.method),
+            "action": (marked and marked.action) or exchange.action or action_of(exchange.method),
             "resource_type": kind,
             "resource_id": id,
             "result": result_of(status) if exchange.cause is None else "failure",

@@ -43,10 +43,22 @@ class CentralStores(Stores):
         name = origin or str(AuditEntry(first.body, first.hash).context.get("origin"))
         destination = open_destination(url)
         try:
+            place = read_place(Path(log), destination.name)
             remember = getattr(destination, "remember", None)
             if remember is not None:
-                remember(name, read_place(Path(log), destination.name).memory)
-            found, behind = compare(sink.records(), destination.records(name), destination.name)
+                remember(name, place.memory)
+            last = -1
+
+            def theirs() -> Iterator[Record]:
+                nonlocal last
+                for record in destination.records(name):
+                    last = record.seq
+                    yield record
+
+            found, behind = compare(sink.records(), theirs(), destination.name)
+            if last < place.seq:  # the shipper asked, or was told that it was written
+                reason = f"entries {last + 1} to {place.seq} stood there, and do not any more"
+                found.append(Fault("missing", destination.name, None, last + 1, None, reason))
             return found + destination.inspect(name), behind, destination.name
         finally:
             destination.close()

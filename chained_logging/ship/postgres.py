@@ -159,6 +159,11 @@ class PostgresDestination:
         if given is None or not url.startswith(("postgresql://", "postgres://")):
             # The error of libpq is not shown: it quotes the URL, and the password in it.
             raise ValueError("that is no URL of a PostgreSQL database: postgresql://host/database")
+        if "@" in str(given.get("dbname")) or not _PORTS.fullmatch(str(given.get("port", ""))):
+            # libpq took a part of the password for the port or the database: it would be shown.
+            raise ValueError(
+                "that URL cannot be read: in its password / is written %2F, @ %40, : %3A, ? %3F"
+            )
         self.name = _shown(given)
         self._parameters: dict[str, Any] = _DEFAULTS | given | {"client_encoding": "utf8"}
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
@@ -359,6 +364,9 @@ class PostgresDestination:
                 raise
             self._connection = connection
         return self._connection
+
+
+_PORTS: Final = re.compile(r"\d*(,\d*)*", re.ASCII)
 
 
 def _shown(given: dict[str, Any]) -> str:

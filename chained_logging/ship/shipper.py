@@ -273,10 +273,13 @@ class _Route:
                 self._destination.write(log.origin, [], late)
             self._reached(there, mark)
         self._destination.tend(log.origin)
-        memory = getattr(self._destination, "place", None)
+        self._keep_memory(self._destination)
+
+    def _keep_memory(self, destination: Destination) -> None:
+        memory = getattr(destination, "place", None)
         if memory is not None and memory != self.place.memory:
             self.place.memory = dict(memory)
-            write_place(log.path, self.place)
+            write_place(self.shipper.log.path, self.place)
 
     def _compare(self, there: Head, until: Head) -> None:
         """Check what the destination holds against the log and against what it held.
@@ -400,5 +403,7 @@ class _Route:
         if destination is not None:
             try:
                 destination.close()
+                if self.lock.held:
+                    self._keep_memory(destination)  # of what it made at its end
             except Exception as error:
                 _log.debug("%s: closing: %s", self.name, error)
