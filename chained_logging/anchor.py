@@ -19,7 +19,13 @@ from chained_logging.merkle import Frontier
 from chained_logging.notes import Note, NoteError, Signature, VerifierKey
 from chained_logging.proof import growth_proof
 from chained_logging.sinks import StoredCheckpoint
-from chained_logging.witness import WitnessConflict, WitnessError, ask, with_cosignatures
+from chained_logging.witness import (
+    WitnessConflict,
+    WitnessError,
+    ask,
+    endpoint,
+    with_cosignatures,
+)
 
 
 class Anchored(NamedTuple):
@@ -52,9 +58,7 @@ def anchor(
     :raises ValueError: if a URL is none.
     :raises ImportError: if `timestamp_url` is given and `rfc3161-client` is not installed.
     """
-    if any("@" in url for url in (*witnesses, timestamp_url or "")):
-        # None is shown here: whatever goes wrong with it later is said with the URL.
-        raise ValueError("the URL of a witness or an authority has no user name, and no password")
+    check_urls(witnesses, timestamp_url)
     newest = log.last_checkpoint()
     if newest is None:
         raise OSError(f"{log.path} has no checkpoint to be anchored: give it a key")
@@ -75,6 +79,20 @@ def anchor(
     if stamp is not None or note != newest.note.encode():
         log.keep_anchored(note, stamp)
     return Anchored(note, failures)
+
+
+def check_urls(witnesses: Sequence[str], timestamp_url: str | None) -> None:
+    """Check the URLs that :func:`anchor` takes.
+
+    :raises ValueError: if one is none.
+    """
+    if any("@" in url for url in (*witnesses, (timestamp_url or "").partition("?")[0])):
+        # None is shown here, and whatever goes wrong with one later is said with the URL.
+        raise ValueError("the URL of a witness or an authority has no user name, and no password")
+    for url in witnesses:
+        endpoint(url)
+    if timestamp_url is not None:
+        timestamps.shown_url(timestamp_url)
 
 
 def _cosignatures(

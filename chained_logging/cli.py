@@ -253,6 +253,8 @@ def keygen(
     from chained_logging.keys import PrivateKey, passphrase_from, public_pem
     from chained_logging.notes import COSIGNATURE, ED25519, VerifierKey
 
+    if "" in (origin, witness):
+        raise click.UsageError("a name is not empty")
     if origin and witness:
         raise click.UsageError("a key is a log's or a witness's, never both")
     key = PrivateKey.generate()
@@ -291,11 +293,12 @@ def checkpoint(
     are such places: what they sign is kept beside LOG and checked by verify. One that does not
     answer is named, and the exit status is then 1.
     """
-    from chained_logging.anchor import anchor
+    from chained_logging.anchor import anchor, check_urls
 
     if witnesses and not witness_keys:
         raise click.UsageError("a witness is known by its key: name it with --witness-key")
     keys = [_witness_key(text) for text in witness_keys]
+    check_urls(witnesses, timestamp)  # before anything is written
     key = _load_key(key_file, passphrase_file)
     with AuditLog(_existing(log), key=key, on_failure="raise") as audit:
         audit.checkpoint()
@@ -377,19 +380,20 @@ def rotate_key(log: str, key_file: str, passphrase_file: str | None) -> None:
     """
     from chained_logging.keys import PrivateKey, destroy, passphrase_from
 
+    _existing(log)
     new_file = f"{key_file}.new"
     passphrase = passphrase_from(file=passphrase_file)
-    note = None
+    new = note = None
     if Path(new_file).exists():  # it was interrupted: the log may have gone over already, or not
         new = PrivateKey.load(new_file, passphrase)
-        with contextlib.suppress(ValueError), AuditLog(_existing(log), key=new) as audit:
+        with contextlib.suppress(ValueError), AuditLog(log, key=new) as audit:
             note = audit.checkpoint()
-    else:
-        new = PrivateKey.generate()
-        new.save(new_file, passphrase)
     if note is None:
         old = PrivateKey.load(key_file, passphrase)
-        with AuditLog(_existing(log), key=old, on_failure="raise") as audit:
+        with AuditLog(log, key=old, on_failure="raise") as audit:
+            if new is None:  # not before it is known that the old one is the log's
+                new = PrivateKey.generate()
+                new.save(new_file, passphrase)
             note = audit.rotate_key(new)
     if Path(key_file).exists():
         destroy(key_file)

@@ -709,9 +709,20 @@ class AuditLog:
         fixed.
 
         :param public_key: the key as a ``vkey``.
+        :raises ValueError: if the log never had it.
         """
+        if public_key not in self._keys_named():
+            raise ValueError(f"the log {self.path} never had the key {public_key}")
         about = {"action": "key.revoke", "resource": ("public_key", public_key), "reason": reason}
         return self._append([draft({**_OURSELVES, **about}, own=True)])[0]
+
+    def _keys_named(self) -> set[str]:
+        """Read which public keys the log had."""
+        return {
+            entry.context.get("public_key")
+            for entry in self.entries()
+            if entry.actor_id == OURSELVES and entry.action in KEY_ACTIONS
+        }
 
     def note(self, action: str, **context: Any) -> AuditEntry:
         """Append an entry that the log writes about itself, such as that it was restored.

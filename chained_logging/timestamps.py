@@ -73,9 +73,9 @@ def fetch(url: str, note: bytes, timeout: float = 30) -> bytes:
     :raises ValueError: if the URL is not such an address, or the note is empty.
     :raises ImportError: if `rfc3161-client` is not installed.
     """
-    where = _shown(url)
+    where = shown_url(url)
     asked = _request(note)
-    sent = urllib.request.Request(  # noqa: S310 -- _shown() has refused other schemes
+    sent = urllib.request.Request(  # noqa: S310 -- shown_url() has refused other schemes
         url,
         data=asked.as_bytes(),
         headers={
@@ -123,8 +123,11 @@ def _request(note: bytes) -> TimeStampRequest:
     return TimestampRequestBuilder(note, HashAlgorithm.SHA256, nonce=True, cert_req=True).build()
 
 
-def _shown(url: str) -> str:
-    """Return a URL as it may be shown: what stands after the path may be a password."""
+def shown_url(url: str) -> str:
+    """Return an authority's URL as it may be shown: what stands after the path may be a password.
+
+    :raises ValueError: if it is none.
+    """
     try:
         parts = urlsplit(url)
         well = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)

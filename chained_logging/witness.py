@@ -203,8 +203,8 @@ def ask(
     :raises ValueError: if the URL or the proof cannot be sent.
     """
     body = format_request(old_size, proof, checkpoint_note)
-    request = urllib.request.Request(  # noqa: S310 -- _endpoint() takes http and https only
-        _endpoint(url), body, {"Content-Type": _TEXT, "User-Agent": "chained_logging"}
+    request = urllib.request.Request(  # noqa: S310 -- endpoint() takes http and https only
+        endpoint(url), body, {"Content-Type": _TEXT, "User-Agent": "chained_logging"}
     )
     # Not build_opener(): that brings FTP, files, redirects, and errors as exceptions.
     opener = urllib.request.OpenerDirector()
@@ -259,7 +259,11 @@ def with_cosignatures(
     return Note(note.text, (*kept, *given.values())).format()
 
 
-def _endpoint(url: str) -> str:
+def endpoint(url: str) -> str:
+    """Return where a witness takes checkpoints.
+
+    :raises ValueError: if this is no witness's URL.
+    """
     parts = urlsplit(url)
     if (
         parts.scheme not in ("http", "https")

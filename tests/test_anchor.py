@@ -347,3 +347,17 @@ def test_a_password_in_a_url_is_refused_and_not_shown(
         error = run("checkpoint", path, "--key", key, option, url, *arguments, status=2)
         assert "no password" in error
         assert "hunter2" not in error
+
+
+def test_what_is_refused_writes_nothing(path: Path) -> None:
+    run("append", path, "--origin", ORIGIN, stdin=events(3))
+    key, other = path.with_name("k"), path.with_name("w")
+    stolen = run("keygen", key, "--origin", ORIGIN).splitlines()[-1]
+    vkey = run("keygen", other, "--witness", "w.example").splitlines()[-1]
+    before = path.read_bytes()
+    run("checkpoint", path, "--key", key, "--witness", "foo", "--witness-key", vkey, status=2)
+    run("checkpoint", path, "--key", key, "--timestamp", "foo", status=2)
+    assert "never had" in run("revoke-key", path, "--public-key", stolen, "--reason", "x", status=2)
+    run("rotate-key", path.with_name("missing.db"), "--key", key, status=2)
+    assert not key.with_name("k.new").exists()
+    assert path.read_bytes() == before

@@ -95,6 +95,20 @@ def destination_name(url: str) -> str:
     return destination.name
 
 
+def require_retries() -> None:
+    """Check that the library is there which tries again.
+
+    :raises ImportError: if it is not; which extras bring it.
+    """
+    try:
+        import tenacity  # noqa: F401
+    except ImportError:
+        raise ImportError(
+            "shipping needs the extra of its destination: pip install chained_logging[postgres], "
+            "[s3] or [nats]"
+        ) from None
+
+
 def open_destination(url: str, *, signer: Signer | None = None) -> Destination:
     """Return the destination for a URL: ``postgresql://…``, ``s3://bucket/prefix``, ``nats://…``.
 

@@ -22,7 +22,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from chained_logging.review.query import printable
-from chained_logging.ship import Destination, DestinationError, Refused
+from chained_logging.ship import Destination, DestinationError, Refused, require_retries
 from chained_logging.ship.nats import (
     Connection,
     Message,
@@ -78,8 +78,7 @@ class Landing:
         ack_wait: float = 120.0,
         on_alert: Callable[[str], None] | None = None,
     ) -> None:
-        import tenacity  # noqa: F401 -- said here and not after an hour
-
+        require_retries()  # said here and not after an hour
         self._stream = Connection(source)
         self._opener = opener
         self._wanted = partitions

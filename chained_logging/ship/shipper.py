@@ -30,6 +30,7 @@ from chained_logging.ship import (
     Refused,
     destination_name,
     open_destination,
+    require_retries,
 )
 from chained_logging.ship.place import Place, place_path, read_place, write_place
 from chained_logging.sinks import EMPTY, Head, Record, StoredCheckpoint
@@ -73,8 +74,7 @@ class Shipper:
         on_alert: Callable[[str], None] | None = None,
         on_progress: Callable[[str, int, int], None] | None = None,
     ) -> None:
-        import tenacity  # noqa: F401 -- said here and not by a thread, if it is not installed
-
+        require_retries()  # said here and not by a thread
         self.log = log
         self.interval = interval
         self.on_alert = on_alert
