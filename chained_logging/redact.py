@@ -51,7 +51,7 @@ _LOCATORS: Final = frozenset(
 # What may follow a secret name that is still the secret: password_hash, token2, secretValue.
 _TAILS: Final = frozenset(
     {
-        *("1", "2", "again", "b64", "base64", "confirm", "confirmation", "digest", "hash"),
+        *("again", "b64", "base64", "confirm", "confirmation", "digest", "hash"),
         *("header", "new", "old", "plain", "raw", "repeat", "string", "text", "value"),
     }
 )
@@ -60,15 +60,16 @@ _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\dA-Z_]+|\d+")
 # A name and what joins it to its value, in a query string, a form, a message, JSON or a repr. A
 # match begins only where a run of such characters does, so that a long one costs its length once.
 _NAMED: Final = re.compile(
-    r"""(?<![\w.\-\[\]%])([\w.\-\[\]%]++)(?:(\s?=>?\s?)|\\*["']\s*[:=]\s*)""", re.ASCII
+    r"""(?<![\w.\-\[\]%])([\w.\-\[\]%]++)(?:(\s{0,8}=>?\s{0,8})|\\*["']\s*[:=]\s*)""", re.ASCII
 )
 _QUOTED: Final = re.compile(r"""[bruf]?(\\*["'])(.*?)((?<!\\)\1|\Z)""", re.DOTALL)
-_BRACKETED: Final = re.compile(r"\[(?!redacted\])[^\]]*\]?|\{[^}]*\}?|\([^)]*\)?")
+_BRACKETED: Final = re.compile(r"\[(?!redacted\])[^\]]*\]?|\{[^}]*\}?|\([^)]*\)?|<[^<>]*>?")
 _PARAMETER: Final = re.compile(r"[^\s&;<>#]*")
 _ASSIGNED: Final = re.compile(r"[^\s&;<>]*")
 _MEMBER: Final = re.compile(r"[^\s,}\]]*(?:\[redacted\])?")
 _HEADER: Final = re.compile(
-    r"\b((?:proxy-)?authorization|(?:set-)?cookie|x-(?:api-key|(?:auth|csrf|xsrf)-token))"
+    r"\b((?:proxy-)?authorization|(?:set-)?cookie|api-?key"
+    r"|x-(?:[\w-]{1,30}-)?(?:token|secret|password|api-?key))"
     r"([ \t]*:[ \t]*)[^\r\n]+",
     re.IGNORECASE,
 )
@@ -100,6 +101,7 @@ _CONSTANTS: Final = (None, False, True)
 _CACHE: Final = 4096
 _SHORT: Final = 512
 _MAX_JSON: Final = 1_000_000
+_MAX_DEPTH: Final = 4  # of percent-encoding; what is encoded more often is taken for a secret
 _OPEN, _SECRET, _KEYED, _LOCATOR = range(4)  # what a name says of its value
 _HIDDEN: Final = (_SECRET, _KEYED)
 
@@ -202,21 +204,25 @@ class Redactor:
 
     def _event(self, event: Mapping[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = {}
+        apart, its_name = self._apart(event)
         for key, value in event.items():
             field = FIELD_OF.get(key)
             if field is None:
-                self._put(result, key, self._member(key, value))
+                self._put(result, key, self._member(its_name if key == apart else key, value))
             elif field == "" and key != "context":  # it is not stored
                 result[key] = value
-            elif field == "resource" and "resourceid" in self._hashed:
+            elif field == "resource" and self._hashes(field):
                 result[key] = self._hash_resource(value)
-            elif _squash(field) in self._hashed and value is not None:
+            elif self._hashes(field) and value is not None:
                 result[key] = self._hash(jsonable(value))
             else:
                 result[key] = self._value(value)
-            if field is not None and type(key) is str and _squash(field) not in self._hashed:
+            if field is not None and type(key) is str and not self._hashes(field):
                 self._remember(self._open, key)
         return result
+
+    def _hashes(self, field: str) -> bool:
+        return ("resourceid" if field == "resource" else _squash(field)) in self._hashed
 
     def _hash_resource(self, value: Any) -> Any:
         kind, _, name = value.partition("/") if isinstance(value, str) else (value, "", "")
@@ -228,7 +234,8 @@ class Redactor:
         name = key
         if type(key) is str and key not in self._open:
             name = self.text(key)
-            if name == key and self._kind(key) == _OPEN:
+            # What stands under "value" depends on the name beside it: see _apart().
+            if name == key and self._kind(key) == _OPEN and key.lower() != "value":
                 self._remember(self._open, key)
             number = 1
             while name in result:
@@ -239,15 +246,43 @@ class Redactor:
     def _member(self, key: Any, value: Any) -> Any:
         """Return what an object may hold under a key."""
         kind = _OPEN if key in self._open else self._kind(key)
-        if kind == _LOCATOR and isinstance(value, str):
-            return self.url(str.__str__(value))
-        if kind in (_OPEN, _LOCATOR) or value is None or isinstance(value, bool):
+        if kind == _LOCATOR:
+            return self._locator(value if type(value) in _SCALARS else jsonable(value))
+        if kind == _OPEN or value is None or isinstance(value, bool):
             return self._value(value)
         if kind == _KEYED:
             return self._hash(jsonable(value))
         if type(value) in _NUMBERS and str(key).lower().endswith("s"):
             return self._value(value)  # a count: max_tokens
         return REDACTED
+
+    def _locator(self, value: Any) -> Any:
+        """Return what stands under the name of a URL or a query, of JSON's types."""
+        if isinstance(value, str):
+            if value.startswith("base64:"):
+                text = _decoded(value)
+                return value if self.url(text) == text else REDACTED
+            return self.url(value)
+        if isinstance(value, list):
+            return [self._locator(item) for item in value]
+        if isinstance(value, dict):  # parameters, parsed
+            result: dict[str, Any] = {}
+            for key, item in value.items():
+                self._put(result, key, REDACTED if _is_url_name(key) else self._member(key, item))
+            return result
+        return self._walk(value)
+
+    def _apart(self, members: Mapping[Any, Any]) -> tuple[Any, Any]:
+        """Return the key of a secret value and its name, where they are members of an object.
+
+        HTTP archives have them so: ``{"name": "Cookie", "value": "…"}``.
+        """
+        keys = {key.lower(): key for key in members if isinstance(key, str)}
+        if "value" in keys:
+            name = members.get(keys.get("name", keys.get("key")))
+            if isinstance(name, str) and self._kind(name) in _HIDDEN:
+                return keys["value"], name
+        return _NOWHERE, None
 
     def _value(self, value: Any) -> Any:
         if type(value) not in _SCALARS:
@@ -263,14 +298,10 @@ class Redactor:
         if isinstance(value, list):
             return [self._item(item) for item in value]
         if isinstance(value, dict):
-            # Names and values apart, as HTTP archives have them.
-            name = value.get("name", value.get("key"))
-            apart = "value" in value and isinstance(name, str) and self._kind(name) in _HIDDEN
+            apart, its_name = self._apart(value)
             result: dict[str, Any] = {}
             for key, item in value.items():
-                self._put(
-                    result, key, self._member(name if apart and key == "value" else key, item)
-                )
+                self._put(result, key, self._member(its_name if key == apart else key, item))
             return result
         if type(value) in _NUMBERS and _is_card_number(value):
             return REDACTED
@@ -293,8 +324,12 @@ class Redactor:
 
     def _kind(self, key: Any) -> int:
         """Return what a name says of its value."""
-        if not isinstance(key, str):
-            return _OPEN
+        if not isinstance(key, str):  # bytes, or an Enum
+            key = jsonable([key])[0]
+            if not isinstance(key, str):
+                return _OPEN
+        if key.startswith("base64:"):
+            key = _decoded(key)
         words = _WORDS.findall(key)
         squashed = "".join(words).lower()
         if squashed in self._hashed:
@@ -313,7 +348,7 @@ class Redactor:
             return True
         if squashed.endswith(self._names) or squashed.rstrip("s").endswith(self._names):
             return True
-        if last in _TAILS:
+        if last in _TAILS or last.isdecimal():
             return self._secret(words[:-1], squashed[: -len(last)])
         return False
 
@@ -322,6 +357,8 @@ class Redactor:
     def _may_hold(self, text: str) -> bool:
         """Tell quickly that nothing can be in a text, or in several, a line each."""
         if "=" in text or ":" in text or " " in text or "[" in text or "eyJ" in text:
+            return True
+        if "\t" in text:
             return True
         if len(text) > 12 and _DIGIT_RUN.search(text) and _DIGITS.sub(_cards, text) != text:
             return True
@@ -343,11 +380,11 @@ class Redactor:
             text = found
         return REDACTED
 
-    def _once(self, text: str) -> str:
+    def _once(self, text: str, more: frozenset[str] = frozenset(), depth: int = 0) -> str:
         if "PRIVATE KEY" in text:
             text = _PEM.sub(REDACTED, text)
         if "=" in text or ":" in text:
-            text = self._named(text)
+            text = self._named(text, more, depth)
         if ":" in text:
             text = _HEADER.sub(rf"\1\2{REDACTED}", text)
             text = _USERINFO.sub(f"://{REDACTED}@", text)
@@ -364,8 +401,12 @@ class Redactor:
             text = pattern.sub(REDACTED, text)
         return text
 
-    def _named(self, text: str, more: frozenset[str] = frozenset()) -> str:
-        """Redact each value that stands behind a secret name."""
+    def _named(self, text: str, more: frozenset[str] = frozenset(), depth: int = 0) -> str:
+        """Redact each value that stands behind a secret name.
+
+        :param more: names that are secret here as well.
+        :param depth: how often this was percent-encoded.
+        """
         parts = []
         start = 0
         while found := _NAMED.search(text, start):
@@ -377,14 +418,15 @@ class Redactor:
                 or _BRACKETED.match(text, found.end())
                 or bare.match(text, found.end())
             )
-            words = _WORDS.findall(name)
-            secret = self._kind(name) in _HIDDEN or (words and words[-1].lower() in more)
-            if more and "".join(words).lower() in more:
-                secret = True
+            secret = self._kind(name) in _HIDDEN or (more and _is_url_name(name))
             given = value[0] if value else ""
             if not secret and assigned and ("%" in given or "+" in given):
+                # A URL or an object in a parameter: it goes as a whole, with what is secret in it.
                 plain = unquote_plus(given)
-                secret = self._patterned(plain) != plain
+                level = depth + 1
+                while level < _MAX_DEPTH and plain != (again := unquote_plus(plain)):
+                    plain, level = again, level + 1
+                secret = level >= _MAX_DEPTH or self._once(plain, more, level) != plain
             parts.append(text[start : found.end()])
             start = found.end()
             if secret and given:
@@ -422,6 +464,14 @@ class Redactor:
 _HASHABLE: Final = frozenset({"actor_id", "resource_id", "session_id", "user_agent", "reason"})
 
 Redact = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+_NOWHERE: Final = object()
+
+
+def _is_url_name(name: str) -> bool:
+    words = _WORDS.findall(name)
+    return bool(words) and not _URL_NAMES.isdisjoint((words[-1].lower(), "".join(words).lower()))
 
 
 def _squash(name: str) -> str:

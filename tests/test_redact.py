@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import enum
 import hashlib
 import hmac
 import json
@@ -15,6 +16,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from conftest import EVENT, check_chain, stored
@@ -357,6 +359,73 @@ def test_a_hashed_value_can_be_compared_and_is_the_documented_hmac() -> None:
     assert b"ann@" not in kept(event, keyed)
     assert keyed(keyed(event)) == keyed(event)
     assert KEY.decode() not in repr(keyed)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"resource": "patient_record/123-45-6789"},
+        {"resource": ("patient_record", "123-45-6789")},
+        {"resource": None, "resource_type": "patient_record", "resource_id": "123-45-6789"},
+        {"resource": "a/b", "actor": None, "actor_id": "123-45-6789"},
+        {"resource": "a/b", "actor": None, "user_id": "123-45-6789"},
+    ],
+)
+def test_an_identifier_is_hashed_each_time(event: dict[str, Any]) -> None:
+    redactor = Redactor(hash_key=KEY, hashed=["resource_id", "actor_id"])
+    for _ in range(3):
+        assert b"123-45-6789" not in kept(event, redactor)
+
+
+class Name(enum.Enum):
+    PASSWORD = "password"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        *({name: SECRET} for name in ("token3", "password0", "password_3", b"password")),
+        {Name.PASSWORD: SECRET},
+        {"headers": {b"authorization": b"Token " + SECRET.encode()}},
+        {"headers": [{"Name": "password", "Value": SECRET}]},
+        {"name": "password", "value": SECRET},
+        {"url": f"https://app/?code={SECRET}".encode()},
+        {"url": [f"https://app/?sig={SECRET}"]},
+        {"query": {"code": SECRET, "page": "2"}},
+        *(
+            {"note": text + SECRET}
+            for text in (
+                *("password    = ", "password =  ", "Bearer\t", "password=<", "Api-Key: "),
+                *("X-Access-Token: ", "user[password][0]="),
+            )
+        ),
+    ],
+)
+def test_a_secret_is_seen_whatever_holds_its_name(event: dict[str, Any]) -> None:
+    for _ in range(2):  # what was looked at once goes the short way
+        body = kept(event)
+        assert SECRET.encode() not in body
+        assert base64.b64encode(SECRET.encode()) not in body
+        assert b"[redacted]" in body
+
+
+@pytest.mark.parametrize("times", [1, 2, 3, 9])
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"/reset?token={SECRET}",
+        f'{{"password":"{SECRET}"}}',
+        f"https://app/cb?code={SECRET}",
+        f"https://bob:{SECRET}@host/",
+    ],
+)
+def test_a_secret_in_an_encoded_parameter_is_seen(value: str, times: int) -> None:
+    for _ in range(times):
+        value = quote(value, safe="")
+    for name in ("query", "url", "location"):
+        text = redact({name: f"page=2&next={value}&q=a%26b%3Dc"})[name]
+        assert SECRET not in text
+        assert text == "page=2&next=[redacted]&q=a%26b%3Dc"
 
 
 def test_a_short_key_a_missing_one_and_a_field_of_fixed_form_are_refused() -> None:
