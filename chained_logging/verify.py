@@ -125,6 +125,14 @@ class Report:
     """Checkpoints whose root is that of the entries they cover."""
     signed_seq: int | None = None
     """Up to where checkpoints of the log's own keys vouch for it, signatures checked."""
+    signed_entry: int | None = None
+    """The last entry with a signature of its own (``sign="each"``) that the log's key made."""
+    unsigned: int | None = None
+    """Entries after the last checkpoint and the last such signature, for which nothing signed
+    vouches; None where signatures could not be checked."""
+    unsigned_from: int | None = None
+    """Where entries bore signatures, and those at the end bear none: the first that a caller
+    wrote. Whoever has no key can write such a tail."""
     witnessed: dict[str, Any] = field(default_factory=dict)
     """By the name of each witness whose key was given: up to which ``seq``, and at what ``time``,
     it cosigned."""
@@ -891,6 +899,20 @@ class _Key:
                 raise _Bad(None, "it is not a witness's key as a vkey (type 4)") from None
             raise _Bad(None, "it is not an Ed25519 public key in PEM or as a vkey") from None
 
+    @staticmethod
+    def usable() -> bool:
+        """Whether `cryptography` is installed."""
+        try:
+            import cryptography.hazmat.primitives.asymmetric.ed25519  # noqa: F401
+        except ImportError:
+            return False
+        return True
+
+    def revoked(self, vkeys: list[str]) -> bool:
+        """Whether it is one of these, whatever its name."""
+        ending = "+" + base64.b64encode(b"\1" + self.raw).decode()
+        return any(vkey.strip().endswith(ending) for vkey in vkeys)
+
     def verifies(self, signature: bytes, message: bytes) -> bool | None:
         """Whether the signature holds; None where `cryptography` is not installed."""
         try:
@@ -1194,6 +1216,7 @@ class _Chain:
         self.named: list[tuple[int, str, str]] = []  # of a part: what it says of keys
         self.keys: list[tuple[int, _Key]] = []  # each with the seq of the entry that names it
         self.revoked: list[str] = []
+        self.signer: _Key | None = None  # which signed the last entry with a signature
         self.max_gap: float | None = None
         self.last_moment: int | None = None
         self.shapes = _Shapes()
@@ -1262,6 +1285,8 @@ class _Chain:
         report.last_seq, report.last_hash = numbers[-1], hashes[-1].decode()
         report.last_timestamp = last[at : at + 27].decode()
         self.next, self.links = numbers[-1] + 1, (report.last_hash,)
+        if self.signer is not None and report.unsigned_from is None:
+            report.unsigned_from = numbers[0]
         if self.wanted:
             for seq, leaf in zip(numbers, own):  # noqa: B905  # Python 3.9
                 self.grow(seq, leaf)
@@ -1337,10 +1362,16 @@ class _Chain:
             key_then = next((k for at, k in reversed(self.keys) if at < seq or not seq), None)
             message = b"chained-logging entry v1\n" + (line.hash or "").encode() + b"\n"
             holds = key_then and key_then.verifies(base64.b64decode(line.signature), message)
-            if holds is None:
+            if holds:
+                self.signer, self.report.signed_entry = key_then, seq
+                self.report.unsigned_from = None
+            elif holds is None or self.from_hash is not None:  # there it may be of a later key
                 self.report.unchecked_signatures += 1
-            elif not holds:
+            else:
                 self.fault("signature", line, "signature", "its signature is not of the log's key")
+        elif self.signer is not None and self.report.unsigned_from is None and not own:
+            # A command without the key may add what the log says of itself: a revocation.
+            self.report.unsigned_from = seq
 
     def name_key(self, line: _Line, seq: int, action: str, named: str) -> bool:
         """Take up a key, or its revocation, and say whether it can be one."""
@@ -1350,6 +1381,8 @@ class _Chain:
         if action == "key.revoke":
             self.revoked.append(named)
             return True
+        if self.from_hash is not None:
+            return True  # only a checkpoint could show that the key before named it
         try:
             key = _Key(named)
         except _Bad as bad:
@@ -1507,6 +1540,8 @@ def verify(
     try:
         pin = None if public_key is None else _Key(public_key)
         witnesses = [_Key(text, 4) for text in witness_keys]
+        if pin is not None and from_hash is not None:
+            chain.keys.append((-1, pin))  # the key may be named before these entries
         names = [os.fspath(path) for path in paths]
         files = [] if stream else _in_order(_with_segments(names))
         outside = [os.fspath(path) for path in checkpoints]
@@ -1549,9 +1584,12 @@ def verify(
         report.status = "tampered"
     elif report.unchecked_signatures and (pin or checkpoints or witnesses):
         report.status = "unchecked"
+        report.reason = f"{_unchecked_signatures(report)}. All hashes are right"
+    elif pin is not None and not report.pinned:
+        report.status = "unchecked"
         report.reason = (
-            f"{report.unchecked_signatures:,} signatures: the package cryptography, which checks "
-            "them, is not installed. All hashes are right"
+            "the public key could not be checked from here: no entry bears a signature of it, and "
+            "checkpoints need the log from its beginning. All hashes are right"
         )
     elif report.unchecked_timestamps and timestamp_roots is not None:
         report.status = "unchecked"
@@ -1562,6 +1600,13 @@ def verify(
     else:
         report.status = "intact"
     return report
+
+
+def _unchecked_signatures(report: Report) -> str:
+    why = "the package cryptography, which checks them, is not installed"
+    if not report.starts_at_genesis and _Key.usable():
+        why = "they are not of a key that is known here, from the middle of the log"
+    return f"{report.unchecked_signatures:,} signatures NOT CHECKED: {why}"
 
 
 def _gather(
@@ -1617,8 +1662,9 @@ class _Signed:
     def check(self) -> None:
         report, keys = self.report, self.chain.keys
         whole = report.starts_at_genesis or self.chain.tree is not None
-        if keys:
+        if keys and whole:
             report.public_key = keys[0][1].vkey
+        self.check_signed_entries()
         if self.pin is not None and whole:
             report.pinned = bool(keys) and keys[0][1].raw == self.pin.raw
             if not report.pinned:
@@ -1639,13 +1685,49 @@ class _Signed:
         if self.roots is not None and not (report.timestamped_at or report.unchecked_timestamps):
             reason = "no checkpoint here has a timestamp that the root given vouches for"
             self.fault("timestamp", report.files[0], None, reason)
-        for at, _ in keys[1:]:
+        for at, _ in keys[1:] if whole else ():
             if at + 1 not in self.sealed and not report.unchecked_signatures:
                 reason = "no checkpoint of the key before it seals this rotation"
                 self.fault("key", report.files[0], at, reason)
-        if report.pinned and report.signed_seq is None and not report.unchecked_signatures:
+        if (
+            whole
+            and report.pinned
+            and report.signed_seq is None
+            and not report.unchecked_signatures
+        ):
             reason = "the log has a key, and no checkpoint that the key signed vouches for it"
             self.fault("signature", report.files[0], None, reason)
+        self.check_tail()
+
+    def check_signed_entries(self) -> None:
+        report, signer = self.report, self.chain.signer
+        if signer is None or signer.revoked(self.chain.revoked):
+            report.signed_entry = report.unsigned_from = None
+        elif self.chain.from_hash is not None and self.pin is not None:
+            report.pinned = True
+            report.public_key = signer.vkey if signer.name else signer.raw.hex()
+
+    def check_tail(self) -> None:
+        """Say how much nothing signed vouches for, and judge where signatures of entries stop.
+
+        Those between signed ones are vouched for too: the next signature is over their hashes.
+        """
+        report = self.report
+        if report.last_seq is None or report.unchecked_signatures:
+            return
+        before = (report.first_seq or 0) - 1
+        signed_seq = -1 if report.signed_seq is None else report.signed_seq
+        signed_entry = -1 if report.signed_entry is None else report.signed_entry
+        report.unsigned = max(0, report.last_seq - max(before, signed_seq, signed_entry))
+        first = report.unsigned_from
+        if first is None or first <= signed_seq:
+            report.unsigned_from = None  # the key's holder went on without, and signed that
+        elif report.pinned:
+            reason = (
+                f"entries bear signatures up to seq {signed_entry}, and from here on none, nor "
+                "does a checkpoint cover them: they were written without the key"
+            )
+            self.fault("signature", report.files[-1], first, reason)
 
     def covers(self, note: _Note) -> bool:
         """Check a checkpoint's origin, size and root against the entries."""
@@ -1984,10 +2066,17 @@ def _summary(report: Report) -> list[str]:
     if report.public_key is not None:
         how = "which is the one given" if report.pinned else "which nothing from elsewhere confirms"
         covered.append(f"key {report.public_key}, {how}")
-        if report.signed_seq is not None:
-            covered.append(
-                f"signed up to seq {report.signed_seq}, {report.checkpoints} checkpoints"
-            )
+        signed = [seq for seq in (report.signed_seq, report.signed_entry) if seq is not None]
+        if signed:
+            text = f"signed up to seq {max(signed)}, {report.checkpoints} checkpoints"
+            if report.unsigned:
+                entries = "entry" if report.unsigned == 1 else "entries"
+                text += f"; {report.unsigned:,} {entries} after it NOT SIGNED"
+            covered.append(text)
+            if report.unsigned_from is not None:
+                covered.append(
+                    f"WARNING: entries bear signatures, and from seq {report.unsigned_from} on none"
+                )
         elif not report.unchecked_signatures:
             covered.append("not signed: no checkpoint of that key is here")
     for name, found in report.witnessed.items():
@@ -2003,9 +2092,7 @@ def _summary(report: Report) -> list[str]:
             f"{report.unchecked_timestamps:,} timestamps NOT CHECKED: no root certificate was given"
         )
     if report.unchecked_signatures:
-        covered.append(
-            f"{report.unchecked_signatures:,} signatures NOT CHECKED: cryptography is not installed"
-        )
+        covered.append(_unchecked_signatures(report))
     if report.anchored:
         covered.append(f"anchored up to seq {report.anchored_seq} by what was given from elsewhere")
     else:
