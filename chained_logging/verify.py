@@ -568,12 +568,12 @@ _TORN = b"\0torn"  # no line of a file can be this: it holds no line feed, and l
 def _check_regular(path: str) -> None:
     try:
         mode = os.stat(path).st_mode
+        if not os.access(path, os.R_OK):
+            raise _Unchecked(f"{path} cannot be read: permission denied")
         if stat.S_ISDIR(mode):
             raise _Unchecked(f"{path} is a directory")
         if not stat.S_ISREG(mode):
             raise _Unchecked(f"{path} is not a regular file")
-        if not os.access(path, os.R_OK):
-            raise _Unchecked(f"{path} cannot be read: permission denied")
     except OSError as error:
         raise _Unchecked(f"{path} cannot be read: {error.strerror}") from None
 
@@ -1157,8 +1157,12 @@ def _notes_beside(path: str) -> Iterator[tuple[int, bytes, str | None]]:
                     yield number, str(note).encode(), None if timestamp is None else str(timestamp)
             except sqlite3.Error:  # no such table; what else is wrong is found with the entries
                 return
-    elif os.path.isfile(path + ".checkpoints"):
-        yield from _notes_in(path + ".checkpoints")
+        return
+    # A log that was compressed since keeps the checkpoints of its first name.
+    for name in (path, path[:-3] if path.endswith(".gz") else path):
+        if os.path.isfile(name + ".checkpoints"):
+            yield from _notes_in(name + ".checkpoints")
+            return
 
 
 def _notes_in(path: str) -> Iterator[tuple[int, bytes, str | None]]:
@@ -1577,7 +1581,12 @@ def verify(
         chain.fault("cut-tail", at, None, reason)
     if report.entries:
         _Signed(chain, notes, pin, witnesses, timestamp_roots).check()
-    if not report.entries:
+    if not report.entries and not report.fault_count and any(note.size for note in notes):
+        size = max(note.size for note in notes)
+        reason = f"a checkpoint vouches for {size:,} entries, and none is here"
+        chain.fault("missing", _Line(report.files[0], 0), None, reason)
+        report.status = "tampered"
+    elif not report.entries:
         what = "no entry of a log" if report.fault_count else "nothing to verify"
         report.status, report.reason = "unchecked", f"there is {what} in {', '.join(report.files)}"
     elif report.fault_count:
@@ -1628,6 +1637,8 @@ def _gather(
                 raise _Unchecked(f"{path}, note {number}: {bad.reason}") from None
         if not found:
             raise _Unchecked(f"{path} holds no checkpoint")
+    for path in beside:
+        _check_regular(path)
     own = [(log, _notes_beside(log)) for log in logs]
     own += [(path, _notes_in(path)) for path in beside]
     if stream is not None:
@@ -1865,30 +1876,52 @@ def _with_segments(paths: list[str]) -> list[str]:
 _LOG_NAME = re.compile(r"(.*?)(\.[0-9]{20})?(\.(?:jsonl|ndjson|db|sqlite3?)(?:\.gz)?)", re.ASCII)
 
 
-def _logs_in(folder: str) -> list[tuple[list[str], list[str]]]:
-    """Return each log in a folder and below: its files, and files with its checkpoints.
+# What stands beside a log, and holds no entries of its own: see docs/format.md.
+_BESIDE = re.compile(
+    r".*(\.checkpoints|\.lock|\.manifest|\.new|\.spill(\..*)?|\.ship-[0-9a-f]{12}|-wal|-shm|-journal)"
+)
+_NOTES_NAME = re.compile(r"[0-9]{20}\.json", re.ASCII)
 
-    :raises _Unchecked: if there is none.
+
+def _logs_in(folder: str) -> tuple[list[tuple[str, list[str], list[str]]], list[str]]:
+    """Return each log in a folder and below, and what looks like a log and is skipped.
+
+    A log is the name of its folder or file, its files, and files with its checkpoints. Where only
+    checkpoints are left, it has no files.
+
+    :raises _Unchecked: if there is none, and nothing was skipped.
     """
-    logs: dict[tuple[str, str], list[str]] = {}
-    for place, folders, names in os.walk(folder):
+    logs: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
+    skipped: list[str] = []
+
+    def unreadable(error: OSError) -> None:
+        logs[error.filename, ""] = [error.filename], []  # a log that cannot be read
+
+    for place, folders, names in os.walk(folder, onerror=unreadable):
         folders.sort()
+        for name in folders:
+            if os.path.islink(os.path.join(place, name)):
+                skipped.append(f"{os.path.join(place, name)}: a symbolic link to a folder")
+        shipped = os.path.basename(place)
         for name in sorted(names):
+            path = os.path.join(place, name)
             match = _LOG_NAME.fullmatch(name)
+            notes = name.endswith(".checkpoints") and _LOG_NAME.fullmatch(name[:-12])
             if match is not None:
                 # In a folder "segments", as in S3, all files are of one log.
-                log = "" if os.path.basename(place) == "segments" else match[1]
-                logs.setdefault((place, log), []).append(os.path.join(place, name))
-    if not logs:
+                log = "" if shipped == "segments" else match[1]
+                logs.setdefault((place, log), ([], []))[0].append(path)
+            elif shipped == "checkpoints" and _NOTES_NAME.fullmatch(name):
+                segments = os.path.join(os.path.dirname(place), "segments")
+                logs.setdefault((segments, ""), ([], []))[1].append(path)
+            elif notes and not {name[:-12], name[:-12] + ".gz"}.intersection(names):
+                logs.setdefault((place, notes[1]), ([], []))[1].append(path)
+            elif _LOG_NAME.match(name) and not _BESIDE.fullmatch(name):
+                skipped.append(f"{path}: not the name of a log; name it to check it")
+    if not logs and not skipped:
         raise _Unchecked(f"there is no log in {folder}")
-    found = []
-    for (place, log), files in logs.items():
-        notes = os.path.join(os.path.dirname(place), "checkpoints")
-        beside = []
-        if not log and os.path.isdir(notes):
-            beside = [os.path.join(notes, name) for name in sorted(os.listdir(notes))]
-        found.append((files, beside))
-    return found
+    found = [(os.path.join(place, log), *files) for (place, log), files in logs.items()]
+    return found, skipped
 
 
 def _in_order(paths: list[str]) -> list[str]:
@@ -2220,14 +2253,22 @@ def _run(options: argparse.Namespace, stores: Stores) -> int:
     found: list[Fault] = []
     compared = None
     try:
+        if options.against and (len(files) != 1 or files != options.log):
+            raise _Unchecked("--against compares one log, named by its file, and nothing else")
         if files:
             if options.against:
                 found, behind, name = stores.differences(files[0], options.against, options.origin)
                 compared = f"compared with {name}, which is {behind:,} entries behind"
             worst = _check(options, files, None, found, compared)
         for folder in folders:
-            for log, beside in _logs_in(folder):
-                worst = max(worst, _check(options, log, None, beside=beside))
+            logs, skipped = _logs_in(folder)
+            for name, log, beside in logs:
+                gone = None if log else Stream(f"{name} (all its entries)", ())
+                worst = max(worst, _check(options, log, gone, beside=beside))
+            for what in skipped:
+                print(_shown(f"NOTE: skipped {what}"), file=sys.stderr)
+            if not logs:
+                raise _Unchecked(f"there is no log in {folder} but what was skipped")
         for url in options.log:
             if "://" in url:
                 for stream, faults in stores.streams(url, options.origin):

@@ -7,6 +7,7 @@ signature that his keys allow, made anew.
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import re
 import shutil
@@ -540,6 +541,66 @@ def test_a_checkpoint_signed_by_another_key_is_refused(log: tuple[Path, Key, byt
     thief = Key()
     forge(path, edited(entries_of(path), 7), lambda size: thief if size == 21 else None)
     assert "signature" in kinds(path)
+
+
+# --- A folder of logs.
+
+
+def test_a_log_of_which_a_folder_holds_only_checkpoints_is_named(
+    log: tuple[Path, Key, bytes], tmp_path: Path
+) -> None:
+    path, _, note = log
+    folder = tmp_path / "copy"
+    for name in ("a", "b"):
+        for kind in ("segments", "checkpoints"):
+            (folder / name / kind).mkdir(parents=True)
+        segment = folder / name / "segments" / f"{0:020d}-{20:020d}.jsonl.gz"
+        segment.write_bytes(gzip.compress(path.read_bytes()))
+        stored_one = chain.canonical({"note": note.decode(), "size": 21, "state": ""}) + b"\n"
+        (folder / name / "checkpoints" / f"{21:020d}.json").write_bytes(stored_one)
+    assert run(folder).returncode == 0
+    segment.unlink()
+    done = run(folder)
+    assert (done.returncode, done.stdout.count("INTACT"), done.stderr) == (1, 1, "")
+    assert f"missing: {folder / 'b' / 'segments'}" in done.stdout
+    segment.parent.rmdir()
+    assert run(folder).returncode == 1
+    shutil.rmtree(folder / "b")
+    (folder / "c.jsonl.checkpoints").write_bytes(stored_one)
+    done = run(folder)
+    assert (done.returncode, f"missing: {folder / 'c'}" in done.stdout) == (1, True)
+
+
+def test_checkpoints_whose_log_is_gone_cover_its_segments_and_its_compressed_copy(
+    tmp_path: Path,
+) -> None:
+    folder, key = tmp_path / "f", Key()
+    folder.mkdir()
+    path = folder / "audit.jsonl"
+    write(path, key, max_bytes=2000)
+    assert run(folder).returncode == 0
+    path.unlink()
+    sorted(folder.glob("audit.0*.jsonl"))[-1].unlink()
+    done = run(folder)
+    assert done.returncode == 1
+    assert "cut-tail" in done.stdout
+    shutil.rmtree(folder)
+    folder.mkdir()
+    write(path, key)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.unlink()
+    packed = folder / "audit.jsonl.gz"
+    for kept_lines, found in ((lines, set()), (lines[:15], {"cut-tail"})):
+        packed.write_bytes(gzip.compress(b"".join(kept_lines)))
+        assert kinds(packed) == found
+        done = run(folder)
+        assert (done.returncode, done.stdout.count("cut-tail")) == (len(found), len(found))
+
+
+def test_an_empty_log_with_checkpoints_is_not_whole(log: tuple[Path, Key, bytes]) -> None:
+    path, _, _ = log
+    path.write_bytes(b"")
+    assert kinds(path) == {"missing"}
 
 
 # --- Rotation.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -186,6 +187,46 @@ def test_what_is_no_log_gives_one_sentence(tmp_path: Path, log: Path, make: str)
     assert done.returncode in (1, 2), done.stderr
     assert b"Traceback" not in done.stderr
     assert done.stdout + done.stderr
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(VERIFY), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_what_is_skipped_in_a_folder_is_said(log: Path, tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    for name in ("audit.jsonl", "audit.jsonl.lock"):
+        shutil.copy(log, folder / name)
+    assert run(folder).stderr == ""
+    shutil.copy(log, elsewhere)
+    (folder / "linked").symlink_to(elsewhere)
+    shutil.copy(log, folder / "audit.jsonl.1")
+    done = run(folder, "--quiet")
+    assert (done.returncode, done.stdout) == (0, "")
+    first, second = sorted(done.stderr.splitlines())
+    assert first.startswith(f"NOTE: skipped {folder / 'audit.jsonl.1'}: ")
+    assert second == f"NOTE: skipped {folder / 'linked'}: a symbolic link to a folder"
+    (folder / "audit.jsonl").unlink()
+    assert run(folder).returncode == 2
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_folder_that_cannot_be_read_is_not_checked(log: Path, tmp_path: Path) -> None:
+    hidden = tmp_path / "hidden"
+    hidden.mkdir(0)
+    done = run(tmp_path)
+    hidden.chmod(0o700)
+    assert (done.returncode, str(hidden) in done.stderr) == (2, True)
+
+
+def test_a_comparison_that_is_not_made_is_said(log: Path, tmp_path: Path) -> None:
+    for arguments in ([log.parent], ["s3://bucket/logs"], [log, log.parent], [log, log]):
+        done = run(*arguments, "--against", "s3://bucket/logs")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "--against compares one log" in done.stderr
 
 
 VECTORS = Path(__file__).parent / "vectors"
