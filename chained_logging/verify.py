@@ -652,7 +652,7 @@ def _rows(path: str) -> Iterator[_Block | _Line]:
             kinds = connection.execute("SELECT type FROM sqlite_master WHERE name = 'entries'")
             if kinds.fetchall() != [(b"table",)]:
                 raise _Unchecked(f"{path} is a database of something else: no table 'entries'")
-            yield from _missing_triggers(connection, path)
+            yield from _altered_schema(connection, path)
             rows = connection.execute(
                 "SELECT seq, typeof(body), substr(CAST(body AS BLOB), 1, 70000),"
                 " substr(CAST(hash AS BLOB), 1, 100), substr(CAST(signature AS BLOB), 1, 100)"
@@ -689,20 +689,70 @@ def _row_blocks(path: str, batch: list[Any]) -> Iterator[_Block | _Line]:
         yield _Block(path, b"".join(lines), places)
 
 
-def _missing_triggers(connection: sqlite3.Connection, path: str) -> Iterator[_Line]:
-    found = {
-        bytes(name).decode("utf-8", "replace"): bytes(sql or b"")
-        for name, sql in connection.execute(
-            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'entries'"
-        )
-    }
-    for name, event in (
-        ("entries_no_update", b"BEFORE UPDATE ON entries BEGIN"),
-        ("entries_no_delete", b"BEFORE DELETE ON entries BEGIN"),
-        ("entries_in_order", b"BEFORE INSERT ON entries"),
+_COLUMNS = [
+    "id",
+    "timestamp",
+    "actor_id",
+    "actor_type",
+    "action",
+    "resource_type",
+    "resource_id",
+    "result",
+    "ip_address",
+    "user_agent",
+    "session_id",
+    "changed_fields",
+    "old_values",
+    "reason",
+    "context",
+    "prev_hash",
+    "v",
+]
+# What a log's database holds, a statement each, but for the white space: a test compares it to a
+# new database. Checkpoints have a table where the log has a key.
+_SCHEMA = {
+    "entries": "CREATE TABLE entries ( seq INTEGER PRIMARY KEY CHECK (seq = json_extract(body,"
+    " '$.seq')), body TEXT NOT NULL CHECK (typeof(body) = 'text'), hash TEXT NOT NULL CHECK"
+    " (length(hash) = 64), signature TEXT"
+    + "".join(
+        f", {name} GENERATED ALWAYS AS (json_extract(body, '$.{name}')) VIRTUAL"
+        for name in _COLUMNS
+    )
+    + " )",
+    "checkpoints": "CREATE TABLE checkpoints ( id INTEGER PRIMARY KEY, size INTEGER NOT NULL, note"
+    " TEXT NOT NULL, state TEXT NOT NULL, timestamp TEXT )",
+}
+for _table, _key, _row in (("entries", "seq", "entry"), ("checkpoints", "id", "checkpoint")):
+    for _name, _when, _why in (
+        ("no_update", f"UPDATE ON {_table}", f"no {_row} is changed"),
+        ("no_delete", f"DELETE ON {_table}", f"no {_row} is deleted"),
+        (
+            "in_order",
+            f"INSERT ON {_table} WHEN NEW.{_key} <= (SELECT max({_key}) FROM {_table})",  # noqa: S608
+            "this place is taken",
+        ),
     ):
-        if event not in found.get(name, b"") or b"RAISE(ABORT" not in found[name]:
-            reason = f"the trigger {name}, which refuses changes, is gone or was altered"
+        _SCHEMA[f"{_table}_{_name}"] = (
+            f"CREATE TRIGGER {_table}_{_name} BEFORE {_when} BEGIN SELECT RAISE(ABORT,"
+            f" 'the audit log is append-only: {_why}'); END"
+        )
+
+
+def _altered_schema(connection: sqlite3.Connection, path: str) -> Iterator[_Line]:
+    """Name what lets the database be changed, or show other than what was hashed."""
+    found = {
+        bytes(name).decode("utf-8", "replace"): " ".join(
+            bytes(sql or b"").decode("utf-8", "replace").split()
+        )
+        for name, sql in connection.execute("SELECT name, sql FROM sqlite_master")
+    }
+    for name, sql in _SCHEMA.items():
+        if name.startswith("checkpoints") and "checkpoints" not in found:
+            continue
+        if found.get(name) != sql:
+            reason = f"the table {name} is not as the log makes it: its columns may say anything"
+            if sql.startswith("CREATE TRIGGER"):
+                reason = f"the trigger {name}, which refuses changes, is gone or was altered"
             yield _Line(path, 0, bad=_Bad("schema", reason))
 
 
