@@ -2189,6 +2189,13 @@ def _summary(report: Report) -> list[str]:
     return [verdict, *(f"  {line}" for line in covered)]
 
 
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):  # which NaN is not either
+        raise ValueError
+    return value
+
+
 class Stores:
     """How logs in central storage are read. This file alone cannot: the package gives its own."""
 
@@ -2236,7 +2243,7 @@ def main(argv: list[str] | None = None, stores: Stores | None = None) -> int:
         help="root certificates (PEM), one of which must vouch for a timestamp",
     )
     parser.add_argument(
-        "--max-gap", metavar="S", type=float, help="name each longer time without an entry"
+        "--max-gap", metavar="S", type=_seconds, help="name each longer time without an entry"
     )
     parser.add_argument(
         "--against", metavar="URL", help="compare with a central store, and name what differs"
@@ -2262,6 +2269,7 @@ def main(argv: list[str] | None = None, stores: Stores | None = None) -> int:
 
 
 def _bytes_of(path: str) -> bytes:
+    _check_regular(path)  # a pipe might never end, or never begin
     with open(path, "rb") as file:
         return file.read(2 * MAX_NOTE)
 
@@ -2273,7 +2281,7 @@ def _run_proof(options: argparse.Namespace) -> int:
         )
         older = _bytes_of(options.checkpoint[0]) if options.checkpoint else None
         found = verify_proof(_bytes_of(options.proof), key, older)
-    except OSError as error:
+    except (_Unchecked, OSError) as error:
         print(f"NOT CHECKED: {_shown(error)}", file=sys.stderr)
         return 2
     if options.json:
@@ -2359,7 +2367,7 @@ def _check(
             given if re.fullmatch(_VKEY, given) else _bytes_of(given).decode("utf-8", "replace")
             for given in options.witness_key
         ]
-    except OSError as error:
+    except (_Unchecked, OSError) as error:
         print(f"NOT CHECKED: {_shown(error)}", file=sys.stderr)
         return 2
     report = verify(

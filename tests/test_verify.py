@@ -295,6 +295,64 @@ def test_a_comparison_that_is_not_made_is_said(log: Path, tmp_path: Path) -> Non
         assert "--against compares one log" in done.stderr
 
 
+def test_what_is_no_regular_file_is_not_waited_for(log: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for arguments in (
+        [pipe],
+        [log, "--public-key", pipe],
+        [log, "--witness-key", pipe],
+        [log, "--timestamp-root", pipe],
+        [log, "--checkpoint", pipe],
+        ["--proof", pipe],
+        ["--proof", log, "--public-key", pipe],
+        ["--proof", log, "--checkpoint", "/dev/zero"],
+    ):
+        done = run(*arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "is not a regular file" in done.stderr
+
+
+@pytest.mark.parametrize("gap", ["nan", "inf", "-1", "-inf", "x"])
+def test_a_gap_that_is_no_time_is_refused(log: Path, gap: str) -> None:
+    done = run(log, f"--max-gap={gap}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert run(log, "--max-gap=1e9").returncode == 0
+
+
+def show(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "chained_logging", "show", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"actor_id":"u1"', '"actor_id":{}'),
+        ('"actor_id":"u1"', '"actor_id":["u1"]'),
+        ('"context":{"n":1}', '"context":{"invalid":3}'),
+        ('"context":{"n":1}', '"context":[]'),
+        ('"context":{"n":1}', '"x":' + "[" * 5000 + "]" * 5000),
+        ('"ip_address":"10.0.0.1"', '"ip_address":1'),
+        ('"timestamp":"', '"timestamp":5,"x":"'),
+    ],
+)
+def test_a_tampered_log_is_shown_up_to_there(log: Path, old: str, new: str) -> None:
+    lines = log.read_text().splitlines(keepends=True)
+    lines[2] = lines[2].replace(old, new)
+    log.write_text("".join(lines))
+    for options in ([], ["--since", "2020-01-01"], ["--limit", "9"], ["--incomplete", "--json"]):
+        done = show(log, *options)
+        assert done.returncode == 2
+        assert "entry 3, counted from 1, is no" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert show(log, "--json").returncode == 0  # as it stands, whatever it is
+
+
+def test_a_limit_may_be_as_large_as_one_likes(log: Path) -> None:
+    assert len(show(log, "--limit", "9" * 23).stdout.splitlines()) == 51
+
+
 VECTORS = Path(__file__).parent / "vectors"
 
 
