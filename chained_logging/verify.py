@@ -131,8 +131,8 @@ class Report:
     """Entries after the last checkpoint and the last such signature, for which nothing signed
     vouches; None where signatures could not be checked."""
     unsigned_from: int | None = None
-    """Where entries bore signatures, and those at the end bear none: the first that a caller
-    wrote. Whoever has no key can write such a tail."""
+    """Where entries bore signatures: the first after them that a caller wrote and that bears none.
+    Whoever has no key can write such entries, and the writer may sign what he appends to them."""
     witnessed: dict[str, Any] = field(default_factory=dict)
     """By the name of each witness whose key was given: up to which ``seq``, and at what ``time``,
     it cosigned."""
@@ -1271,6 +1271,8 @@ class _Chain:
         self.keys: list[tuple[int, _Key]] = []  # each with the seq of the entry that names it
         self.revoked: list[str] = []
         self.signer: _Key | None = None  # which signed the last entry with a signature
+        self.bare: int | None = None  # the first caller's entry since then
+        self.gaps: list[tuple[int, int]] = []  # such, each with the next signed one
         self.max_gap: float | None = None
         self.last_moment: int | None = None
         self.shapes = _Shapes()
@@ -1339,8 +1341,8 @@ class _Chain:
         report.last_seq, report.last_hash = numbers[-1], hashes[-1].decode()
         report.last_timestamp = last[at : at + 27].decode()
         self.next, self.links = numbers[-1] + 1, (report.last_hash,)
-        if self.signer is not None and report.unsigned_from is None:
-            report.unsigned_from = numbers[0]
+        if self.signer is not None and self.bare is None:
+            self.bare = numbers[0]
         if self.wanted:
             for seq, leaf in zip(numbers, own):  # noqa: B905  # Python 3.9
                 self.grow(seq, leaf)
@@ -1417,15 +1419,16 @@ class _Chain:
             message = b"chained-logging entry v1\n" + (line.hash or "").encode() + b"\n"
             holds = key_then and key_then.verifies(base64.b64decode(line.signature), message)
             if holds:
-                self.signer, self.report.signed_entry = key_then, seq
-                self.report.unsigned_from = None
+                if self.bare is not None and len(self.gaps) < MAX_HOLES:
+                    self.gaps.append((self.bare, seq))
+                self.signer, self.report.signed_entry, self.bare = key_then, seq, None
             elif holds is None or self.from_hash is not None:  # there it may be of a later key
                 self.report.unchecked_signatures += 1
             else:
                 self.fault("signature", line, "signature", "its signature is not of the log's key")
-        elif self.signer is not None and self.report.unsigned_from is None and not own:
+        elif self.signer is not None and self.bare is None and not own:
             # A command without the key may add what the log says of itself: a revocation.
-            self.report.unsigned_from = seq
+            self.bare = seq
 
     def name_key(self, line: _Line, seq: int, action: str, named: str) -> bool:
         """Take up a key, or its revocation, and say whether it can be one."""
@@ -1763,7 +1766,7 @@ class _Signed:
     def check_signed_entries(self) -> None:
         report, signer = self.report, self.chain.signer
         if signer is None or signer.revoked(self.chain.revoked):
-            report.signed_entry = report.unsigned_from = None
+            report.signed_entry, self.chain.bare, self.chain.gaps = None, None, []
         elif self.chain.from_hash is not None and self.pin is not None:
             report.pinned = True
             report.public_key = signer.vkey if signer.name else signer.raw.hex()
@@ -1771,24 +1774,30 @@ class _Signed:
     def check_tail(self) -> None:
         """Say how much nothing signed vouches for, and judge where signatures of entries stop.
 
-        Those between signed ones are vouched for too: the next signature is over their hashes.
+        A log that goes on without ``sign="each"`` may have such an end, under a checkpoint. A
+        checkpoint or signature after entries without one proves little: who signs goes on from
+        what is in the file.
         """
-        report = self.report
+        report, bare, gaps = self.report, self.chain.bare, self.chain.gaps
         if report.last_seq is None or report.unchecked_signatures:
             return
         before = (report.first_seq or 0) - 1
         signed_seq = -1 if report.signed_seq is None else report.signed_seq
         signed_entry = -1 if report.signed_entry is None else report.signed_entry
         report.unsigned = max(0, report.last_seq - max(before, signed_seq, signed_entry))
-        first = report.unsigned_from
-        if first is None or first <= signed_seq:
-            report.unsigned_from = None  # the key's holder went on without, and signed that
-        elif report.pinned:
+        stops = [*(first for first, _ in gaps), *([] if bare is None else [bare])]
+        report.unsigned_from = stops[0] if stops else None
+        if not report.pinned:
+            return
+        for first, then in gaps:
+            reason = f"from here to seq {then} entries bear no signature, and those around them do"
+            self.fault("signature", report.files[0], first, reason)
+        if bare is not None and bare > signed_seq:
             reason = (
                 f"entries bear signatures up to seq {signed_entry}, and from here on none, nor "
                 "does a checkpoint cover them: they were written without the key"
             )
-            self.fault("signature", report.files[-1], first, reason)
+            self.fault("signature", report.files[-1], bare, reason)
 
     def covers(self, note: _Note) -> bool:
         """Check a checkpoint's origin, size and root against the entries."""
@@ -2141,6 +2150,8 @@ def _describe(fault: Fault) -> str:
 def _summary(report: Report) -> list[str]:
     if report.status == "unchecked":
         return [f"NOT CHECKED: {report.reason}"]
+    if not report.entries:
+        return [f"TAMPERED: {report.fault_count:,} breaks, listed above"]
     covered = [
         f"{report.entries:,} entries, {report.incomplete:,} of them incomplete",
         f"from seq {report.first_seq}, {report.first_timestamp}, hash {report.first_hash}",
@@ -2158,7 +2169,8 @@ def _summary(report: Report) -> list[str]:
             covered.append(text)
             if report.unsigned_from is not None:
                 covered.append(
-                    f"WARNING: entries bear signatures, and from seq {report.unsigned_from} on none"
+                    "WARNING: entries bear signatures, and some after them none, the first at seq "
+                    f"{report.unsigned_from}"
                 )
         elif not report.unchecked_signatures:
             covered.append("not signed: no checkpoint of that key is here")
@@ -2192,7 +2204,7 @@ def _summary(report: Report) -> list[str]:
 def _seconds(text: str) -> float:
     value = float(text)
     if not 0 <= value < float("inf"):  # which NaN is not either
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds")
     return value
 
 
@@ -2321,7 +2333,7 @@ def _run(options: argparse.Namespace, stores: Stores) -> int:
         for folder in folders:
             logs, skipped = _logs_in(folder)
             for name, log, beside in logs:
-                gone = None if log else Stream(f"{name} (all its entries)", ())
+                gone = None if log else Stream(name.rstrip(os.sep), ())
                 worst = max(worst, _check(options, log, gone, beside=beside))
             for what in skipped:
                 print(_shown(f"NOTE: skipped {what}"), file=sys.stderr)

@@ -430,7 +430,9 @@ def test_a_tail_without_signatures_after_signed_entries_is_named(tmp_path: Path)
     report = verify(path)
     assert (report.status, report.signed_entry, report.unsigned_from) == ("intact", 14, 15)
     assert report.unsigned == 6
-    assert "WARNING: entries bear signatures, and from seq 15 on none" in run(path).stdout
+    assert "WARNING: entries bear signatures, and some after them none, the first at seq 15" in (
+        run(path).stdout
+    )
     for careful in (False, True):
         report = verify(path, public_key=pin(key), careful=careful)
         assert [(fault.kind, fault.seq) for fault in report.faults] == [("signature", 15)]
@@ -439,15 +441,26 @@ def test_a_tail_without_signatures_after_signed_entries_is_named(tmp_path: Path)
 def test_entries_may_stop_to_be_signed_under_a_checkpoint(path: Path) -> None:
     key = Key()
     write(path, key, 5, sign="each")
-    write(path, key, 5)  # goes on without: its checkpoints say that the key's holder did
-    report = verify(path, public_key=pin(key))
-    assert (report.status, report.signed_entry, report.unsigned_from) == ("intact", 5, None)
-    write(path, key, 5, sign="each")
-    assert verify(path, public_key=pin(key)).intact
     with AuditLog(path) as log:  # as by the command, which has no key
         log.revoke_key(pin(Key()), "another one was stolen")
     report = verify(path, public_key=pin(key))
     assert (report.status, report.unsigned, report.unsigned_from) == ("intact", 1, None)
+    write(path, key, 5)  # goes on without: its checkpoints say that the key's holder did
+    report = verify(path, public_key=pin(key))
+    assert (report.status, report.signed_entry, report.unsigned_from) == ("intact", 5, 7)
+
+
+def test_a_tail_without_signatures_is_named_once_the_log_goes_on(tmp_path: Path) -> None:
+    path, key = tmp_path / "audit.jsonl", Key()
+    write(path, key, 5, sign="each")
+    with AuditLog(path) as log:  # anybody who can write the file, with the hashes made right
+        for n in range(4):
+            log.append(f"forged-{n}", **EVENT)
+    write(path, key, 5, sign="each")  # signs what stands there
+    report = verify(path)
+    assert (report.status, report.unsigned, report.unsigned_from) == ("intact", 0, 6)
+    report = verify(path, public_key=pin(key))
+    assert [(fault.kind, fault.seq) for fault in report.faults] == [("signature", 6)]
 
 
 def test_a_key_that_cannot_be_checked_from_the_middle_is_said(tmp_path: Path) -> None:
