@@ -1406,6 +1406,7 @@ class _Chain:
         entry, seq = line.entry, line.seq or 0
         named = entry["context"].get("public_key")
         own = (entry["actor_id"], entry["actor_type"]) == ("chained_logging", "system")
+        own = own and entry["action"].startswith(("log.", "key."))
         if own and entry["action"] in _KEY_ACTIONS and named:
             if not self.name_key(line, seq, entry["action"], str(named)):
                 return
