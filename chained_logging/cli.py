@@ -700,8 +700,13 @@ def show(log: str, limit: int | None, as_json: bool, **options: Any) -> None:
     """
     from collections import deque
 
-    matching = (e for e in read_entries(Path(log)) if _filter(options).matches(e))
-    entries: Iterator[AuditEntry] = iter(deque(matching, maxlen=limit)) if limit else matching
+    matching = read_entries(Path(log))
+    if not as_json or any(options.values()):  # else each is printed as it stands
+        wanted = _filter(options)
+        matching = (e for e in _legible(matching, log) if wanted.matches(e))
+    entries: Iterator[AuditEntry] = (
+        iter(deque(matching, maxlen=min(limit, sys.maxsize))) if limit else matching
+    )
     if as_json:
         for entry in entries:
             _write(entry.line + b"\n")
@@ -725,6 +730,31 @@ def show(log: str, limit: int | None, as_json: bool, **options: Any) -> None:
         row = "  ".join(_cell(printable(c), w) for c, w in zip(cells, widths, strict=True))
         click.echo(row.rstrip() + printable(mark))
     click.echo(f"{count} {'entry' if count == 1 else 'entries'}", err=True)
+
+
+def _legible(entries: Iterator[AuditEntry], log: str) -> Iterator[AuditEntry]:
+    """Stop, with one sentence, at an entry that was tampered with so that it has no row."""
+    for number, entry in enumerate(entries, 1):
+        try:
+            fields: Any = entry.fields
+        except (ValueError, RecursionError):
+            fields = None
+        if not isinstance(fields, dict):
+            raise ValueError(f"{log}: entry {number}, counted from 1, is no JSON object")
+        texts = ["timestamp", "actor_id", "actor_type", "action"]
+        texts += ["resource_type", "resource_id", "result"]
+        wrong = [name for name in texts if not isinstance(fields.get(name), str)]
+        if not isinstance(fields.get("ip_address"), str | None):
+            wrong.append("ip_address")
+        context = fields.get("context")
+        if not isinstance(context, dict) or not isinstance(context.get("invalid", {}), dict):
+            wrong.append("context")
+        if wrong:
+            raise ValueError(
+                f"{log}: entry {number}, counted from 1, is not as a log writes it "
+                f"({', '.join(wrong)}): chained-logging verify names every break"
+            )
+        yield entry
 
 
 def _cell(text: str, width: int) -> str:

@@ -125,6 +125,14 @@ class Report:
     """Checkpoints whose root is that of the entries they cover."""
     signed_seq: int | None = None
     """Up to where checkpoints of the log's own keys vouch for it, signatures checked."""
+    signed_entry: int | None = None
+    """The last entry with a signature of its own (``sign="each"``) that the log's key made."""
+    unsigned: int | None = None
+    """Entries after the last checkpoint and the last such signature, for which nothing signed
+    vouches; None where signatures could not be checked."""
+    unsigned_from: int | None = None
+    """Where entries bore signatures: the first after them that a caller wrote and that bears none.
+    Whoever has no key can write such entries, and the writer may sign what he appends to them."""
     witnessed: dict[str, Any] = field(default_factory=dict)
     """By the name of each witness whose key was given: up to which ``seq``, and at what ``time``,
     it cosigned."""
@@ -560,12 +568,12 @@ _TORN = b"\0torn"  # no line of a file can be this: it holds no line feed, and l
 def _check_regular(path: str) -> None:
     try:
         mode = os.stat(path).st_mode
+        if not os.access(path, os.R_OK):
+            raise _Unchecked(f"{path} cannot be read: permission denied")
         if stat.S_ISDIR(mode):
             raise _Unchecked(f"{path} is a directory")
         if not stat.S_ISREG(mode):
             raise _Unchecked(f"{path} is not a regular file")
-        if not os.access(path, os.R_OK):
-            raise _Unchecked(f"{path} cannot be read: permission denied")
     except OSError as error:
         raise _Unchecked(f"{path} cannot be read: {error.strerror}") from None
 
@@ -644,7 +652,7 @@ def _rows(path: str) -> Iterator[_Block | _Line]:
             kinds = connection.execute("SELECT type FROM sqlite_master WHERE name = 'entries'")
             if kinds.fetchall() != [(b"table",)]:
                 raise _Unchecked(f"{path} is a database of something else: no table 'entries'")
-            yield from _missing_triggers(connection, path)
+            yield from _altered_schema(connection, path)
             rows = connection.execute(
                 "SELECT seq, typeof(body), substr(CAST(body AS BLOB), 1, 70000),"
                 " substr(CAST(hash AS BLOB), 1, 100), substr(CAST(signature AS BLOB), 1, 100)"
@@ -681,20 +689,70 @@ def _row_blocks(path: str, batch: list[Any]) -> Iterator[_Block | _Line]:
         yield _Block(path, b"".join(lines), places)
 
 
-def _missing_triggers(connection: sqlite3.Connection, path: str) -> Iterator[_Line]:
-    found = {
-        bytes(name).decode("utf-8", "replace"): bytes(sql or b"")
-        for name, sql in connection.execute(
-            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'entries'"
-        )
-    }
-    for name, event in (
-        ("entries_no_update", b"BEFORE UPDATE ON entries BEGIN"),
-        ("entries_no_delete", b"BEFORE DELETE ON entries BEGIN"),
-        ("entries_in_order", b"BEFORE INSERT ON entries"),
+_COLUMNS = [
+    "id",
+    "timestamp",
+    "actor_id",
+    "actor_type",
+    "action",
+    "resource_type",
+    "resource_id",
+    "result",
+    "ip_address",
+    "user_agent",
+    "session_id",
+    "changed_fields",
+    "old_values",
+    "reason",
+    "context",
+    "prev_hash",
+    "v",
+]
+# What a log's database holds, a statement each, but for the white space: a test compares it to a
+# new database. Checkpoints have a table where the log has a key.
+_SCHEMA = {
+    "entries": "CREATE TABLE entries ( seq INTEGER PRIMARY KEY CHECK (seq = json_extract(body,"
+    " '$.seq')), body TEXT NOT NULL CHECK (typeof(body) = 'text'), hash TEXT NOT NULL CHECK"
+    " (length(hash) = 64), signature TEXT"
+    + "".join(
+        f", {name} GENERATED ALWAYS AS (json_extract(body, '$.{name}')) VIRTUAL"
+        for name in _COLUMNS
+    )
+    + " )",
+    "checkpoints": "CREATE TABLE checkpoints ( id INTEGER PRIMARY KEY, size INTEGER NOT NULL, note"
+    " TEXT NOT NULL, state TEXT NOT NULL, timestamp TEXT )",
+}
+for _table, _key, _row in (("entries", "seq", "entry"), ("checkpoints", "id", "checkpoint")):
+    for _name, _when, _why in (
+        ("no_update", f"UPDATE ON {_table}", f"no {_row} is changed"),
+        ("no_delete", f"DELETE ON {_table}", f"no {_row} is deleted"),
+        (
+            "in_order",
+            f"INSERT ON {_table} WHEN NEW.{_key} <= (SELECT max({_key}) FROM {_table})",  # noqa: S608
+            "this place is taken",
+        ),
     ):
-        if event not in found.get(name, b"") or b"RAISE(ABORT" not in found[name]:
-            reason = f"the trigger {name}, which refuses changes, is gone or was altered"
+        _SCHEMA[f"{_table}_{_name}"] = (
+            f"CREATE TRIGGER {_table}_{_name} BEFORE {_when} BEGIN SELECT RAISE(ABORT,"
+            f" 'the audit log is append-only: {_why}'); END"
+        )
+
+
+def _altered_schema(connection: sqlite3.Connection, path: str) -> Iterator[_Line]:
+    """Name what lets the database be changed, or show other than what was hashed."""
+    found = {
+        bytes(name).decode("utf-8", "replace"): " ".join(
+            bytes(sql or b"").decode("utf-8", "replace").split()
+        )
+        for name, sql in connection.execute("SELECT name, sql FROM sqlite_master")
+    }
+    for name, sql in _SCHEMA.items():
+        if name.startswith("checkpoints") and "checkpoints" not in found:
+            continue
+        if found.get(name) != sql:
+            reason = f"the table {name} is not as the log makes it: its columns may say anything"
+            if sql.startswith("CREATE TRIGGER"):
+                reason = f"the trigger {name}, which refuses changes, is gone or was altered"
             yield _Line(path, 0, bad=_Bad("schema", reason))
 
 
@@ -890,6 +948,20 @@ class _Key:
             if kind != 1:
                 raise _Bad(None, "it is not a witness's key as a vkey (type 4)") from None
             raise _Bad(None, "it is not an Ed25519 public key in PEM or as a vkey") from None
+
+    @staticmethod
+    def usable() -> bool:
+        """Whether `cryptography` is installed."""
+        try:
+            import cryptography.hazmat.primitives.asymmetric.ed25519  # noqa: F401
+        except ImportError:
+            return False
+        return True
+
+    def revoked(self, vkeys: list[str]) -> bool:
+        """Whether it is one of these, whatever its name."""
+        ending = "+" + base64.b64encode(b"\1" + self.raw).decode()
+        return any(vkey.strip().endswith(ending) for vkey in vkeys)
 
     def verifies(self, signature: bytes, message: bytes) -> bool | None:
         """Whether the signature holds; None where `cryptography` is not installed."""
@@ -1135,8 +1207,12 @@ def _notes_beside(path: str) -> Iterator[tuple[int, bytes, str | None]]:
                     yield number, str(note).encode(), None if timestamp is None else str(timestamp)
             except sqlite3.Error:  # no such table; what else is wrong is found with the entries
                 return
-    elif os.path.isfile(path + ".checkpoints"):
-        yield from _notes_in(path + ".checkpoints")
+        return
+    # A log that was compressed since keeps the checkpoints of its first name.
+    for name in (path, path[:-3] if path.endswith(".gz") else path):
+        if os.path.isfile(name + ".checkpoints"):
+            yield from _notes_in(name + ".checkpoints")
+            return
 
 
 def _notes_in(path: str) -> Iterator[tuple[int, bytes, str | None]]:
@@ -1194,6 +1270,9 @@ class _Chain:
         self.named: list[tuple[int, str, str]] = []  # of a part: what it says of keys
         self.keys: list[tuple[int, _Key]] = []  # each with the seq of the entry that names it
         self.revoked: list[str] = []
+        self.signer: _Key | None = None  # which signed the last entry with a signature
+        self.bare: int | None = None  # the first caller's entry since then
+        self.gaps: list[tuple[int, int]] = []  # such, each with the next signed one
         self.max_gap: float | None = None
         self.last_moment: int | None = None
         self.shapes = _Shapes()
@@ -1262,6 +1341,8 @@ class _Chain:
         report.last_seq, report.last_hash = numbers[-1], hashes[-1].decode()
         report.last_timestamp = last[at : at + 27].decode()
         self.next, self.links = numbers[-1] + 1, (report.last_hash,)
+        if self.signer is not None and self.bare is None:
+            self.bare = numbers[0]
         if self.wanted:
             for seq, leaf in zip(numbers, own):  # noqa: B905  # Python 3.9
                 self.grow(seq, leaf)
@@ -1325,6 +1406,7 @@ class _Chain:
         entry, seq = line.entry, line.seq or 0
         named = entry["context"].get("public_key")
         own = (entry["actor_id"], entry["actor_type"]) == ("chained_logging", "system")
+        own = own and entry["action"].startswith(("log.", "key."))
         if own and entry["action"] in _KEY_ACTIONS and named:
             if not self.name_key(line, seq, entry["action"], str(named)):
                 return
@@ -1337,10 +1419,17 @@ class _Chain:
             key_then = next((k for at, k in reversed(self.keys) if at < seq or not seq), None)
             message = b"chained-logging entry v1\n" + (line.hash or "").encode() + b"\n"
             holds = key_then and key_then.verifies(base64.b64decode(line.signature), message)
-            if holds is None:
+            if holds:
+                if self.bare is not None and len(self.gaps) < MAX_HOLES:
+                    self.gaps.append((self.bare, seq))
+                self.signer, self.report.signed_entry, self.bare = key_then, seq, None
+            elif holds is None or self.from_hash is not None:  # there it may be of a later key
                 self.report.unchecked_signatures += 1
-            elif not holds:
+            else:
                 self.fault("signature", line, "signature", "its signature is not of the log's key")
+        elif self.signer is not None and self.bare is None and not own:
+            # A command without the key may add what the log says of itself: a revocation.
+            self.bare = seq
 
     def name_key(self, line: _Line, seq: int, action: str, named: str) -> bool:
         """Take up a key, or its revocation, and say whether it can be one."""
@@ -1350,6 +1439,8 @@ class _Chain:
         if action == "key.revoke":
             self.revoked.append(named)
             return True
+        if self.from_hash is not None:
+            return True  # only a checkpoint could show that the key before named it
         try:
             key = _Key(named)
         except _Bad as bad:
@@ -1507,6 +1598,8 @@ def verify(
     try:
         pin = None if public_key is None else _Key(public_key)
         witnesses = [_Key(text, 4) for text in witness_keys]
+        if pin is not None and from_hash is not None:
+            chain.keys.append((-1, pin))  # the key may be named before these entries
         names = [os.fspath(path) for path in paths]
         files = [] if stream else _in_order(_with_segments(names))
         outside = [os.fspath(path) for path in checkpoints]
@@ -1542,16 +1635,24 @@ def verify(
         chain.fault("cut-tail", at, None, reason)
     if report.entries:
         _Signed(chain, notes, pin, witnesses, timestamp_roots).check()
-    if not report.entries:
+    if not report.entries and not report.fault_count and any(note.size for note in notes):
+        size = max(note.size for note in notes)
+        reason = f"a checkpoint vouches for {size:,} entries, and none is here"
+        chain.fault("missing", _Line(report.files[0], 0), None, reason)
+        report.status = "tampered"
+    elif not report.entries:
         what = "no entry of a log" if report.fault_count else "nothing to verify"
         report.status, report.reason = "unchecked", f"there is {what} in {', '.join(report.files)}"
     elif report.fault_count:
         report.status = "tampered"
     elif report.unchecked_signatures and (pin or checkpoints or witnesses):
         report.status = "unchecked"
+        report.reason = f"{_unchecked_signatures(report)}. All hashes are right"
+    elif pin is not None and not report.pinned:
+        report.status = "unchecked"
         report.reason = (
-            f"{report.unchecked_signatures:,} signatures: the package cryptography, which checks "
-            "them, is not installed. All hashes are right"
+            "the public key could not be checked from here: no entry bears a signature of it, and "
+            "checkpoints need the log from its beginning. All hashes are right"
         )
     elif report.unchecked_timestamps and timestamp_roots is not None:
         report.status = "unchecked"
@@ -1562,6 +1663,13 @@ def verify(
     else:
         report.status = "intact"
     return report
+
+
+def _unchecked_signatures(report: Report) -> str:
+    why = "the package cryptography, which checks them, is not installed"
+    if not report.starts_at_genesis and _Key.usable():
+        why = "they are not of a key that is known here, from the middle of the log"
+    return f"{report.unchecked_signatures:,} signatures NOT CHECKED: {why}"
 
 
 def _gather(
@@ -1583,6 +1691,8 @@ def _gather(
                 raise _Unchecked(f"{path}, note {number}: {bad.reason}") from None
         if not found:
             raise _Unchecked(f"{path} holds no checkpoint")
+    for path in beside:
+        _check_regular(path)
     own = [(log, _notes_beside(log)) for log in logs]
     own += [(path, _notes_in(path)) for path in beside]
     if stream is not None:
@@ -1617,8 +1727,9 @@ class _Signed:
     def check(self) -> None:
         report, keys = self.report, self.chain.keys
         whole = report.starts_at_genesis or self.chain.tree is not None
-        if keys:
+        if keys and whole:
             report.public_key = keys[0][1].vkey
+        self.check_signed_entries()
         if self.pin is not None and whole:
             report.pinned = bool(keys) and keys[0][1].raw == self.pin.raw
             if not report.pinned:
@@ -1639,13 +1750,55 @@ class _Signed:
         if self.roots is not None and not (report.timestamped_at or report.unchecked_timestamps):
             reason = "no checkpoint here has a timestamp that the root given vouches for"
             self.fault("timestamp", report.files[0], None, reason)
-        for at, _ in keys[1:]:
+        for at, _ in keys[1:] if whole else ():
             if at + 1 not in self.sealed and not report.unchecked_signatures:
                 reason = "no checkpoint of the key before it seals this rotation"
                 self.fault("key", report.files[0], at, reason)
-        if report.pinned and report.signed_seq is None and not report.unchecked_signatures:
+        if (
+            whole
+            and report.pinned
+            and report.signed_seq is None
+            and not report.unchecked_signatures
+        ):
             reason = "the log has a key, and no checkpoint that the key signed vouches for it"
             self.fault("signature", report.files[0], None, reason)
+        self.check_tail()
+
+    def check_signed_entries(self) -> None:
+        report, signer = self.report, self.chain.signer
+        if signer is None or signer.revoked(self.chain.revoked):
+            report.signed_entry, self.chain.bare, self.chain.gaps = None, None, []
+        elif self.chain.from_hash is not None and self.pin is not None:
+            report.pinned = True
+            report.public_key = signer.vkey if signer.name else signer.raw.hex()
+
+    def check_tail(self) -> None:
+        """Say how much nothing signed vouches for, and judge where signatures of entries stop.
+
+        A log that goes on without ``sign="each"`` may have such an end, under a checkpoint. A
+        checkpoint or signature after entries without one proves little: who signs goes on from
+        what is in the file.
+        """
+        report, bare, gaps = self.report, self.chain.bare, self.chain.gaps
+        if report.last_seq is None or report.unchecked_signatures:
+            return
+        before = (report.first_seq or 0) - 1
+        signed_seq = -1 if report.signed_seq is None else report.signed_seq
+        signed_entry = -1 if report.signed_entry is None else report.signed_entry
+        report.unsigned = max(0, report.last_seq - max(before, signed_seq, signed_entry))
+        stops = [*(first for first, _ in gaps), *([] if bare is None else [bare])]
+        report.unsigned_from = stops[0] if stops else None
+        if not report.pinned:
+            return
+        for first, then in gaps:
+            reason = f"from here to seq {then} entries bear no signature, and those around them do"
+            self.fault("signature", report.files[0], first, reason)
+        if bare is not None and bare > signed_seq:
+            reason = (
+                f"entries bear signatures up to seq {signed_entry}, and from here on none, nor "
+                "does a checkpoint cover them: they were written without the key"
+            )
+            self.fault("signature", report.files[-1], bare, reason)
 
     def covers(self, note: _Note) -> bool:
         """Check a checkpoint's origin, size and root against the entries."""
@@ -1783,30 +1936,52 @@ def _with_segments(paths: list[str]) -> list[str]:
 _LOG_NAME = re.compile(r"(.*?)(\.[0-9]{20})?(\.(?:jsonl|ndjson|db|sqlite3?)(?:\.gz)?)", re.ASCII)
 
 
-def _logs_in(folder: str) -> list[tuple[list[str], list[str]]]:
-    """Return each log in a folder and below: its files, and files with its checkpoints.
+# What stands beside a log, and holds no entries of its own: see docs/format.md.
+_BESIDE = re.compile(
+    r".*(\.checkpoints|\.lock|\.manifest|\.new|\.spill(\..*)?|\.ship-[0-9a-f]{12}|-wal|-shm|-journal)"
+)
+_NOTES_NAME = re.compile(r"[0-9]{20}\.json", re.ASCII)
 
-    :raises _Unchecked: if there is none.
+
+def _logs_in(folder: str) -> tuple[list[tuple[str, list[str], list[str]]], list[str]]:
+    """Return each log in a folder and below, and what looks like a log and is skipped.
+
+    A log is the name of its folder or file, its files, and files with its checkpoints. Where only
+    checkpoints are left, it has no files.
+
+    :raises _Unchecked: if there is none, and nothing was skipped.
     """
-    logs: dict[tuple[str, str], list[str]] = {}
-    for place, folders, names in os.walk(folder):
+    logs: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
+    skipped: list[str] = []
+
+    def unreadable(error: OSError) -> None:
+        logs[error.filename, ""] = [error.filename], []  # a log that cannot be read
+
+    for place, folders, names in os.walk(folder, onerror=unreadable):
         folders.sort()
+        for name in folders:
+            if os.path.islink(os.path.join(place, name)):
+                skipped.append(f"{os.path.join(place, name)}: a symbolic link to a folder")
+        shipped = os.path.basename(place)
         for name in sorted(names):
+            path = os.path.join(place, name)
             match = _LOG_NAME.fullmatch(name)
+            notes = name.endswith(".checkpoints") and _LOG_NAME.fullmatch(name[:-12])
             if match is not None:
                 # In a folder "segments", as in S3, all files are of one log.
-                log = "" if os.path.basename(place) == "segments" else match[1]
-                logs.setdefault((place, log), []).append(os.path.join(place, name))
-    if not logs:
+                log = "" if shipped == "segments" else match[1]
+                logs.setdefault((place, log), ([], []))[0].append(path)
+            elif shipped == "checkpoints" and _NOTES_NAME.fullmatch(name):
+                segments = os.path.join(os.path.dirname(place), "segments")
+                logs.setdefault((segments, ""), ([], []))[1].append(path)
+            elif notes and not {name[:-12], name[:-12] + ".gz"}.intersection(names):
+                logs.setdefault((place, notes[1]), ([], []))[1].append(path)
+            elif _LOG_NAME.match(name) and not _BESIDE.fullmatch(name):
+                skipped.append(f"{path}: not the name of a log; name it to check it")
+    if not logs and not skipped:
         raise _Unchecked(f"there is no log in {folder}")
-    found = []
-    for (place, log), files in logs.items():
-        notes = os.path.join(os.path.dirname(place), "checkpoints")
-        beside = []
-        if not log and os.path.isdir(notes):
-            beside = [os.path.join(notes, name) for name in sorted(os.listdir(notes))]
-        found.append((files, beside))
-    return found
+    found = [(os.path.join(place, log), *files) for (place, log), files in logs.items()]
+    return found, skipped
 
 
 def _in_order(paths: list[str]) -> list[str]:
@@ -1976,6 +2151,8 @@ def _describe(fault: Fault) -> str:
 def _summary(report: Report) -> list[str]:
     if report.status == "unchecked":
         return [f"NOT CHECKED: {report.reason}"]
+    if not report.entries:
+        return [f"TAMPERED: {report.fault_count:,} breaks, listed above"]
     covered = [
         f"{report.entries:,} entries, {report.incomplete:,} of them incomplete",
         f"from seq {report.first_seq}, {report.first_timestamp}, hash {report.first_hash}",
@@ -1984,10 +2161,18 @@ def _summary(report: Report) -> list[str]:
     if report.public_key is not None:
         how = "which is the one given" if report.pinned else "which nothing from elsewhere confirms"
         covered.append(f"key {report.public_key}, {how}")
-        if report.signed_seq is not None:
-            covered.append(
-                f"signed up to seq {report.signed_seq}, {report.checkpoints} checkpoints"
-            )
+        signed = [seq for seq in (report.signed_seq, report.signed_entry) if seq is not None]
+        if signed:
+            text = f"signed up to seq {max(signed)}, {report.checkpoints} checkpoints"
+            if report.unsigned:
+                entries = "entry" if report.unsigned == 1 else "entries"
+                text += f"; {report.unsigned:,} {entries} after it NOT SIGNED"
+            covered.append(text)
+            if report.unsigned_from is not None:
+                covered.append(
+                    "WARNING: entries bear signatures, and some after them none, the first at seq "
+                    f"{report.unsigned_from}"
+                )
         elif not report.unchecked_signatures:
             covered.append("not signed: no checkpoint of that key is here")
     for name, found in report.witnessed.items():
@@ -2003,9 +2188,7 @@ def _summary(report: Report) -> list[str]:
             f"{report.unchecked_timestamps:,} timestamps NOT CHECKED: no root certificate was given"
         )
     if report.unchecked_signatures:
-        covered.append(
-            f"{report.unchecked_signatures:,} signatures NOT CHECKED: cryptography is not installed"
-        )
+        covered.append(_unchecked_signatures(report))
     if report.anchored:
         covered.append(f"anchored up to seq {report.anchored_seq} by what was given from elsewhere")
     else:
@@ -2017,6 +2200,13 @@ def _summary(report: Report) -> list[str]:
         "INTACT" if report.intact else f"TAMPERED: {report.fault_count:,} breaks, listed above"
     )
     return [verdict, *(f"  {line}" for line in covered)]
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):  # which NaN is not either
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds")
+    return value
 
 
 class Stores:
@@ -2066,7 +2256,7 @@ def main(argv: list[str] | None = None, stores: Stores | None = None) -> int:
         help="root certificates (PEM), one of which must vouch for a timestamp",
     )
     parser.add_argument(
-        "--max-gap", metavar="S", type=float, help="name each longer time without an entry"
+        "--max-gap", metavar="S", type=_seconds, help="name each longer time without an entry"
     )
     parser.add_argument(
         "--against", metavar="URL", help="compare with a central store, and name what differs"
@@ -2092,6 +2282,7 @@ def main(argv: list[str] | None = None, stores: Stores | None = None) -> int:
 
 
 def _bytes_of(path: str) -> bytes:
+    _check_regular(path)  # a pipe might never end, or never begin
     with open(path, "rb") as file:
         return file.read(2 * MAX_NOTE)
 
@@ -2103,7 +2294,7 @@ def _run_proof(options: argparse.Namespace) -> int:
         )
         older = _bytes_of(options.checkpoint[0]) if options.checkpoint else None
         found = verify_proof(_bytes_of(options.proof), key, older)
-    except OSError as error:
+    except (_Unchecked, OSError) as error:
         print(f"NOT CHECKED: {_shown(error)}", file=sys.stderr)
         return 2
     if options.json:
@@ -2133,14 +2324,22 @@ def _run(options: argparse.Namespace, stores: Stores) -> int:
     found: list[Fault] = []
     compared = None
     try:
+        if options.against and (len(files) != 1 or files != options.log):
+            raise _Unchecked("--against compares one log, named by its file, and nothing else")
         if files:
             if options.against:
                 found, behind, name = stores.differences(files[0], options.against, options.origin)
                 compared = f"compared with {name}, which is {behind:,} entries behind"
             worst = _check(options, files, None, found, compared)
         for folder in folders:
-            for log, beside in _logs_in(folder):
-                worst = max(worst, _check(options, log, None, beside=beside))
+            logs, skipped = _logs_in(folder)
+            for name, log, beside in logs:
+                gone = None if log else Stream(name.rstrip(os.sep), ())
+                worst = max(worst, _check(options, log, gone, beside=beside))
+            for what in skipped:
+                print(_shown(f"NOTE: skipped {what}"), file=sys.stderr)
+            if not logs:
+                raise _Unchecked(f"there is no log in {folder} but what was skipped")
         for url in options.log:
             if "://" in url:
                 for stream, faults in stores.streams(url, options.origin):
@@ -2181,7 +2380,7 @@ def _check(
             given if re.fullmatch(_VKEY, given) else _bytes_of(given).decode("utf-8", "replace")
             for given in options.witness_key
         ]
-    except OSError as error:
+    except (_Unchecked, OSError) as error:
         print(f"NOT CHECKED: {_shown(error)}", file=sys.stderr)
         return 2
     report = verify(

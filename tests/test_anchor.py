@@ -137,7 +137,10 @@ def _strip(path: Path, names: set[str]) -> None:
 def _change(path: Path, change: Any) -> None:
     if path.suffix == ".db":
         connection = sqlite3.connect(path)
-        connection.execute("DROP TRIGGER IF EXISTS checkpoints_no_update")
+        (trigger,) = connection.execute(  # made again below, as a careful attacker would
+            "SELECT sql FROM sqlite_master WHERE name = 'checkpoints_no_update'"
+        ).fetchone()
+        connection.execute("DROP TRIGGER checkpoints_no_update")
         connection.row_factory = sqlite3.Row
         for row in connection.execute("SELECT * FROM checkpoints").fetchall():
             new = change(dict(row))
@@ -145,6 +148,7 @@ def _change(path: Path, change: Any) -> None:
                 "UPDATE checkpoints SET note = ?, timestamp = ? WHERE id = ?",
                 (new["note"], new.get("timestamp"), row["id"]),
             )
+        connection.execute(trigger)
         connection.commit()
         connection.close()
         return

@@ -7,6 +7,7 @@ signature that his keys allow, made anew.
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import re
 import shutil
@@ -394,6 +395,104 @@ def test_a_cut_tail_is_caught_by_checkpoints_beside_and_kept(
     assert kinds(path, checkpoints=[kept(tmp_path, note)]) == {"cut-tail"}  # one is kept elsewhere
 
 
+def drop_checkpoints(path: Path, after: int) -> None:
+    """Remove those of more entries than that."""
+    beside = Path(f"{path}.checkpoints")
+    lines = beside.read_bytes().splitlines(keepends=True)
+    beside.write_bytes(b"".join(line for line in lines if json.loads(line)["size"] <= after))
+
+
+def test_a_rewritten_tail_without_its_checkpoints_is_counted_as_not_signed(
+    log: tuple[Path, Key, bytes], tmp_path: Path
+) -> None:
+    path, key, note = log
+    (tmp_path / "k").write_text(pin(key))
+    assert "NOT SIGNED" not in run(path, "--public-key", tmp_path / "k").stdout
+    assert verify(path).unsigned == 0
+    forge(path, edited(entries_of(path), 15))
+    drop_checkpoints(path, 12)
+    done = run(path, "--public-key", tmp_path / "k")
+    assert done.returncode == 0  # an ordinary log has such a tail for some seconds
+    assert "signed up to seq 11, 1 checkpoints; 9 entries after it NOT SIGNED" in done.stdout
+    report = json.loads(run(path, "--json").stdout)
+    assert (report["signed_seq"], report["unsigned"]) == (11, 9)
+    assert kinds(path, public_key=pin(key), checkpoints=[kept(tmp_path, note)]) == {"rewritten"}
+
+
+def test_a_tail_without_signatures_after_signed_entries_is_named(tmp_path: Path) -> None:
+    path, key = tmp_path / "audit.jsonl", Key()
+    write(path, key, sign="each")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(re.sub(rb',"signature":"[^"]*"', b"", path.read_bytes()))
+    forge(path, edited(entries_of(path), 15))
+    path.write_bytes(b"".join(lines[:15] + path.read_bytes().splitlines(keepends=True)[15:]))
+    drop_checkpoints(path, 12)
+    report = verify(path)
+    assert (report.status, report.signed_entry, report.unsigned_from) == ("intact", 14, 15)
+    assert report.unsigned == 6
+    assert "WARNING: entries bear signatures, and some after them none, the first at seq 15" in (
+        run(path).stdout
+    )
+    for careful in (False, True):
+        report = verify(path, public_key=pin(key), careful=careful)
+        assert [(fault.kind, fault.seq) for fault in report.faults] == [("signature", 15)]
+
+
+def test_entries_may_stop_to_be_signed_under_a_checkpoint(path: Path) -> None:
+    key = Key()
+    write(path, key, 5, sign="each")
+    with AuditLog(path) as log:  # as by the command, which has no key
+        log.revoke_key(pin(Key()), "another one was stolen")
+    report = verify(path, public_key=pin(key))
+    assert (report.status, report.unsigned, report.unsigned_from) == ("intact", 1, None)
+    write(path, key, 5)  # goes on without: its checkpoints say that the key's holder did
+    report = verify(path, public_key=pin(key))
+    assert (report.status, report.signed_entry, report.unsigned_from) == ("intact", 5, 7)
+
+
+def test_a_tail_without_signatures_is_named_once_the_log_goes_on(tmp_path: Path) -> None:
+    path, key = tmp_path / "audit.jsonl", Key()
+    write(path, key, 5, sign="each")
+    with AuditLog(path) as log:  # anybody who can write the file, with the hashes made right
+        for n in range(4):
+            log.append(f"forged-{n}", **EVENT)
+    write(path, key, 5, sign="each")  # signs what stands there
+    report = verify(path)
+    assert (report.status, report.unsigned, report.unsigned_from) == ("intact", 0, 6)
+    report = verify(path, public_key=pin(key))
+    assert [(fault.kind, fault.seq) for fault in report.faults] == [("signature", 6)]
+
+
+def test_a_key_that_cannot_be_checked_from_the_middle_is_said(tmp_path: Path) -> None:
+    path, key, new = tmp_path / "audit.jsonl", Key(), Key()
+    for sign, right in (("checkpoint", 2), ("each", 0)):
+        write(path, key, sign=sign)
+        lines = path.read_bytes().splitlines(keepends=True)
+        since = json.loads(lines[4])["hash"]
+        tail = tmp_path / "tail.jsonl"
+        tail.write_bytes(b"".join(lines[5:]))
+        for given, status in ((key, right), (Key(), 2)):
+            (tmp_path / "k").write_text(pin(given))
+            done = run(tail, "--from-hash", since, "--public-key", tmp_path / "k")
+            assert (done.returncode, "NOT CHECKED" in done.stderr) == (status, status == 2)
+        assert run(tail, "--from-hash", since).returncode == 0
+        path.unlink()
+        Path(f"{path}.checkpoints").unlink()
+        Path(f"{path}.lock").unlink()
+    report = verify(tail, from_hash=since, public_key=pin(key))
+    assert (report.pinned, report.signed_entry, report.unsigned) == (True, 20, 0)
+    # A rotation could be anybody's from here, as its seal cannot be seen.
+    with AuditLog(path, key=key, sign="each", origin=ORIGIN) as log:
+        log.append("a", **EVENT)
+        log.rotate_key(new)
+        log.append("b", **EVENT)
+    lines = path.read_bytes().splitlines(keepends=True)
+    tail.write_bytes(b"".join(lines[1:]))
+    since = json.loads(lines[0])["hash"]
+    assert verify(tail, from_hash=since, public_key=pin(key)).status == "unchecked"
+    assert verify(tail, from_hash=since).intact
+
+
 def test_rolling_back_to_an_old_copy_is_caught_by_a_kept_checkpoint(tmp_path: Path) -> None:
     path, key = tmp_path / "audit.jsonl", Key()
     write(path, key)
@@ -455,6 +554,66 @@ def test_a_checkpoint_signed_by_another_key_is_refused(log: tuple[Path, Key, byt
     thief = Key()
     forge(path, edited(entries_of(path), 7), lambda size: thief if size == 21 else None)
     assert "signature" in kinds(path)
+
+
+# --- A folder of logs.
+
+
+def test_a_log_of_which_a_folder_holds_only_checkpoints_is_named(
+    log: tuple[Path, Key, bytes], tmp_path: Path
+) -> None:
+    path, _, note = log
+    folder = tmp_path / "copy"
+    for name in ("a", "b"):
+        for kind in ("segments", "checkpoints"):
+            (folder / name / kind).mkdir(parents=True)
+        segment = folder / name / "segments" / f"{0:020d}-{20:020d}.jsonl.gz"
+        segment.write_bytes(gzip.compress(path.read_bytes()))
+        stored_one = chain.canonical({"note": note.decode(), "size": 21, "state": ""}) + b"\n"
+        (folder / name / "checkpoints" / f"{21:020d}.json").write_bytes(stored_one)
+    assert run(folder).returncode == 0
+    segment.unlink()
+    done = run(folder)
+    assert (done.returncode, done.stdout.count("INTACT"), done.stderr) == (1, 1, "")
+    assert f"missing: {folder / 'b' / 'segments'}" in done.stdout
+    segment.parent.rmdir()
+    assert run(folder).returncode == 1
+    shutil.rmtree(folder / "b")
+    (folder / "c.jsonl.checkpoints").write_bytes(stored_one)
+    done = run(folder)
+    assert (done.returncode, f"missing: {folder / 'c'}" in done.stdout) == (1, True)
+
+
+def test_checkpoints_whose_log_is_gone_cover_its_segments_and_its_compressed_copy(
+    tmp_path: Path,
+) -> None:
+    folder, key = tmp_path / "f", Key()
+    folder.mkdir()
+    path = folder / "audit.jsonl"
+    write(path, key, max_bytes=2000)
+    assert run(folder).returncode == 0
+    path.unlink()
+    sorted(folder.glob("audit.0*.jsonl"))[-1].unlink()
+    done = run(folder)
+    assert done.returncode == 1
+    assert "cut-tail" in done.stdout
+    shutil.rmtree(folder)
+    folder.mkdir()
+    write(path, key)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.unlink()
+    packed = folder / "audit.jsonl.gz"
+    for kept_lines, found in ((lines, set()), (lines[:15], {"cut-tail"})):
+        packed.write_bytes(gzip.compress(b"".join(kept_lines)))
+        assert kinds(packed) == found
+        done = run(folder)
+        assert (done.returncode, done.stdout.count("cut-tail")) == (len(found), len(found))
+
+
+def test_an_empty_log_with_checkpoints_is_not_whole(log: tuple[Path, Key, bytes]) -> None:
+    path, _, _ = log
+    path.write_bytes(b"")
+    assert kinds(path) == {"missing"}
 
 
 # --- Rotation.

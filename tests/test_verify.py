@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -80,6 +83,70 @@ def test_every_flipped_byte_of_a_database_is_found(tmp_path: Path) -> None:
                 db.execute(f"UPDATE entries SET {column} = ? WHERE seq = ?", (row[number], row[0]))
             db.execute("COMMIT")
     db.close()
+
+
+def schema(path: Path) -> dict[str, str]:
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        return dict(db.execute("SELECT name, sql FROM sqlite_master WHERE type != 'index'"))
+
+
+def test_the_schema_is_that_of_a_new_database(tmp_path: Path) -> None:
+    pytest.importorskip("cryptography")
+    from chained_logging.keys import PrivateKey
+
+    path = tmp_path / "audit.db"
+    with AuditLog(path, key=PrivateKey.generate()):
+        pass
+    made = {name: " ".join(sql.split()) for name, sql in schema(path).items()}
+    assert made == sys.modules["chained_logging.verify"]._SCHEMA
+
+
+@pytest.mark.parametrize(
+    "name", sorted(sys.modules["chained_logging.verify"]._SCHEMA.keys() - {"checkpoints"})
+)
+def test_a_hollow_or_dropped_part_of_the_schema_is_named(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("cryptography")
+    from chained_logging.keys import PrivateKey
+
+    path = tmp_path / "audit.db"
+    with AuditLog(path, key=PrivateKey.generate()) as log:
+        log.append("read", actor="u", resource="record/1", ip="10.0.0.1")
+    assert kinds(path) == set()
+    made = schema(path)
+    triggers = {key: sql for key, sql in made.items() if sql.startswith("CREATE TRIGGER")}
+    hollow = [
+        made[name].replace("'); END", "') WHERE 0; END").replace("');\nEND", "') WHERE 0;\nEND"),
+        re.sub("WHEN .*BEGIN", "WHEN 0 BEGIN", made[name]),
+    ]
+    if name == "entries":
+        column = "actor_id GENERATED ALWAYS AS (json_extract(body, '$.actor_id')) VIRTUAL"
+        hollow = [made[name].replace(column, "actor_id DEFAULT 'innocent'")]
+    tried = 0
+    for altered in {*hollow, ""} - {made[name]}:
+        if name == "entries" and not altered:
+            continue
+        copy = tmp_path / "copy.db"
+        shutil.copy(path, copy)
+        db = sqlite3.connect(copy, isolation_level=None)
+        if name == "entries":
+            for trigger in triggers:
+                db.execute(f"DROP TRIGGER {trigger}")
+            db.execute("CREATE TEMP TABLE old AS SELECT seq, body, hash, signature FROM entries")
+            db.execute("DROP TABLE entries")
+            db.execute(altered)
+            db.execute("INSERT INTO entries (seq, body, hash, signature) SELECT * FROM temp.old")
+            for sql in triggers.values():
+                db.execute(sql)
+        else:
+            db.execute(f"DROP TRIGGER {name}")
+            if altered:
+                db.execute(altered)
+        db.close()
+        (fault,) = verify(copy).faults
+        assert (fault.kind, fault.field) == ("edited", "schema")
+        assert f" {name}" in fault.reason
+        tried += 1
+    assert tried
 
 
 def test_a_database_edited_as_a_file_is_found(tmp_path: Path) -> None:
@@ -186,6 +253,104 @@ def test_what_is_no_log_gives_one_sentence(tmp_path: Path, log: Path, make: str)
     assert done.returncode in (1, 2), done.stderr
     assert b"Traceback" not in done.stderr
     assert done.stdout + done.stderr
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(VERIFY), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_what_is_skipped_in_a_folder_is_said(log: Path, tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    for name in ("audit.jsonl", "audit.jsonl.lock"):
+        shutil.copy(log, folder / name)
+    assert run(folder).stderr == ""
+    shutil.copy(log, elsewhere)
+    (folder / "linked").symlink_to(elsewhere)
+    shutil.copy(log, folder / "audit.jsonl.1")
+    done = run(folder, "--quiet")
+    assert (done.returncode, done.stdout) == (0, "")
+    first, second = sorted(done.stderr.splitlines())
+    assert first.startswith(f"NOTE: skipped {folder / 'audit.jsonl.1'}: ")
+    assert second == f"NOTE: skipped {folder / 'linked'}: a symbolic link to a folder"
+    (folder / "audit.jsonl").unlink()
+    assert run(folder).returncode == 2
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_folder_that_cannot_be_read_is_not_checked(log: Path, tmp_path: Path) -> None:
+    hidden = tmp_path / "hidden"
+    hidden.mkdir(0)
+    done = run(tmp_path)
+    hidden.chmod(0o700)
+    assert (done.returncode, str(hidden) in done.stderr) == (2, True)
+
+
+def test_a_comparison_that_is_not_made_is_said(log: Path, tmp_path: Path) -> None:
+    for arguments in ([log.parent], ["s3://bucket/logs"], [log, log.parent], [log, log]):
+        done = run(*arguments, "--against", "s3://bucket/logs")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "--against compares one log" in done.stderr
+
+
+def test_what_is_no_regular_file_is_not_waited_for(log: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for arguments in (
+        [pipe],
+        [log, "--public-key", pipe],
+        [log, "--witness-key", pipe],
+        [log, "--timestamp-root", pipe],
+        [log, "--checkpoint", pipe],
+        ["--proof", pipe],
+        ["--proof", log, "--public-key", pipe],
+        ["--proof", log, "--checkpoint", "/dev/zero"],
+    ):
+        done = run(*arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "is not a regular file" in done.stderr
+
+
+@pytest.mark.parametrize("gap", ["nan", "inf", "-1", "-inf", "x"])
+def test_a_gap_that_is_no_time_is_refused(log: Path, gap: str) -> None:
+    done = run(log, f"--max-gap={gap}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert run(log, "--max-gap=1e9").returncode == 0
+
+
+def show(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "chained_logging", "show", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"actor_id":"u1"', '"actor_id":{}'),
+        ('"actor_id":"u1"', '"actor_id":["u1"]'),
+        ('"context":{"n":1}', '"context":{"invalid":3}'),
+        ('"context":{"n":1}', '"context":[]'),
+        ('"context":{"n":1}', '"x":' + "[" * 5000 + "]" * 5000),
+        ('"ip_address":"10.0.0.1"', '"ip_address":1'),
+        ('"timestamp":"', '"timestamp":5,"x":"'),
+    ],
+)
+def test_a_tampered_log_is_shown_up_to_there(log: Path, old: str, new: str) -> None:
+    lines = log.read_text().splitlines(keepends=True)
+    lines[2] = lines[2].replace(old, new)
+    log.write_text("".join(lines))
+    for options in ([], ["--since", "2020-01-01"], ["--limit", "9"], ["--incomplete", "--json"]):
+        done = show(log, *options)
+        assert done.returncode == 2
+        assert "entry 3, counted from 1, is no" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert show(log, "--json").returncode == 0  # as it stands, whatever it is
+
+
+def test_a_limit_may_be_as_large_as_one_likes(log: Path) -> None:
+    assert len(show(log, "--limit", "9" * 23).stdout.splitlines()) == 51
 
 
 VECTORS = Path(__file__).parent / "vectors"
