@@ -3,7 +3,7 @@
 pip install 'chained_logging' django gunicorn
 gunicorn --chdir examples django_app:app -w 4
 curl localhost:8000/patients/456
-chained-logging show audit.jsonl
+chained-logging show examples/audit.jsonl
 """
 
 import os

@@ -3,7 +3,7 @@
 pip install 'chained_logging' flask gunicorn
 gunicorn --chdir examples flask_app:app -w 4
 curl -H 'Authorization: Bearer ann' localhost:8000/patients/456
-chained-logging show audit.jsonl
+chained-logging show examples/audit.jsonl
 """
 
 import os
