@@ -598,7 +598,7 @@ class _HttpHandler(BaseHTTPRequestHandler):
     def _not_post(self) -> None:
         self._refuse(405, "events are posted to /v1/events", ("Allow", "POST"))
 
-    do_GET = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _not_post
+    do_GET = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _not_post
 
     def _refuse(self, status: int, reason: str, *headers: tuple[str, str]) -> None:
         self.close_connection = True  # its body was not read

@@ -473,7 +473,7 @@ class AuditLog:
             if found is not None and origin is not None and origin != found:
                 raise ValueError(f"the log {self.path} has the origin {found!r}, not {origin!r}")
             name = found or origin or f"chained-logging/{uuid.uuid4()}"
-            rewritten = memory is not None and self._is_another(memory.head, head)
+            rewritten = memory is not None and self._rewritten(memory.head, head)
             if memory is not None and head.seq < memory.head.seq:
                 head = self._shorter_than_remembered(memory.head, memory.boot, head)
             if head == EMPTY:
@@ -500,8 +500,8 @@ class AuditLog:
         finally:
             self._file_lock.release()
 
-    def _is_another(self, remembered: Head, found: Head) -> bool:
-        """Whether the last entry that was written is there, and is another one now."""
+    def _rewritten(self, remembered: Head, found: Head) -> bool:
+        """Say whether the last entry that was written is another one now, and record it if so."""
         if not 0 <= remembered.seq <= found.seq:
             return False
         hash = found.hash
@@ -554,9 +554,8 @@ class AuditLog:
             known = ours
         # From the entry that the last checkpoint may have sealed: a rotation. All, if there is
         # none yet: the log is new, or had no key.
-        for entry in self.entries(last.size - 1 if last is not None else 0):
-            if entry.actor_id == OURSELVES and entry.action in KEY_ACTIONS:
-                known = entry.context.get("public_key") or known
+        for named in self._keys_named(last.size - 1 if last is not None else 0):
+            known = named
         if known is None and last is not None:
             known = "that signed its last checkpoint"
         if known is None:
@@ -716,13 +715,13 @@ class AuditLog:
         about = {"action": "key.revoke", "resource": ("public_key", public_key), "reason": reason}
         return self._append([draft({**_OURSELVES, **about}, own=True)])[0]
 
-    def _keys_named(self) -> set[str]:
-        """Read which public keys the log had."""
-        return {
-            entry.context.get("public_key")
-            for entry in self.entries()
-            if entry.actor_id == OURSELVES and entry.action in KEY_ACTIONS
-        }
+    def _keys_named(self, start: int = 0) -> Iterator[str]:
+        """Read which public keys the log had, from an entry on."""
+        for entry in self.entries(start):
+            if entry.actor_id == OURSELVES and entry.action in KEY_ACTIONS:
+                named = entry.context.get("public_key")
+                if named:
+                    yield named
 
     def note(self, action: str, **context: Any) -> AuditEntry:
         """Append an entry that the log writes about itself, such as that it was restored.

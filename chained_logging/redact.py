@@ -260,8 +260,7 @@ class Redactor:
         """Return what stands under the name of a URL or a query, of JSON's types."""
         if isinstance(value, str):
             if value.startswith("base64:"):
-                text = _decoded(value)
-                return value if self.url(text) == text else REDACTED
+                return self._encoded(value, self.url)
             return self.url(value)
         if isinstance(value, list):
             return [self._locator(item) for item in value]
@@ -293,7 +292,7 @@ class Redactor:
         """Return a value of JSON's types without its secrets."""
         if isinstance(value, str):
             if value.startswith("base64:"):
-                return self._encoded(value)
+                return self._encoded(value, self.text)
             return self.text(value)
         if isinstance(value, list):
             return [self._item(item) for item in value]
@@ -316,9 +315,10 @@ class Redactor:
             return [self._walk(item[0]), self._member(name, item[1])]
         return self._walk(item)
 
-    def _encoded(self, value: str) -> str:
+    @staticmethod
+    def _encoded(value: str, look: Callable[[str], str]) -> str:
         text = _decoded(value)
-        return value if self.text(text) == text else REDACTED
+        return value if look(text) == text else REDACTED
 
     # --- Names.
 
@@ -356,9 +356,14 @@ class Redactor:
 
     def _may_hold(self, text: str) -> bool:
         """Tell quickly that nothing can be in a text, or in several, a line each."""
-        if "=" in text or ":" in text or " " in text or "[" in text or "eyJ" in text:
-            return True
-        if "\t" in text:
+        if (
+            "=" in text
+            or ":" in text
+            or " " in text
+            or "\t" in text
+            or "[" in text
+            or "eyJ" in text
+        ):
             return True
         if len(text) > 12 and _DIGIT_RUN.search(text) and _DIGITS.sub(_cards, text) != text:
             return True

@@ -128,6 +128,10 @@ def shown_url(url: str) -> str:
 
     :raises ValueError: if it is none.
     """
+    if "@" in url.partition("?")[0]:  # also behind a slash: it may be one in a password
+        raise ValueError(
+            "the address of a timestamp authority has no password, and this has a user name in it"
+        )
     try:
         parts = urlsplit(url)
         well = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
@@ -135,8 +139,6 @@ def shown_url(url: str) -> str:
         well = False
     if not well or not re.fullmatch("[!-~]+", url):
         raise ValueError("the address of a timestamp authority is an http or https URL")
-    if "@" in parts.netloc:
-        raise ValueError("the address of a timestamp authority has a user name in it")
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 

@@ -708,48 +708,52 @@ _COLUMNS = [
     "prev_hash",
     "v",
 ]
-# What a log's database holds, a statement each, but for the white space: a test compares it to a
-# new database. Checkpoints have a table where the log has a key.
-_SCHEMA = {
-    "entries": "CREATE TABLE entries ( seq INTEGER PRIMARY KEY CHECK (seq = json_extract(body,"
-    " '$.seq')), body TEXT NOT NULL CHECK (typeof(body) = 'text'), hash TEXT NOT NULL CHECK"
-    " (length(hash) = 64), signature TEXT"
+# What a log's database holds beside its indexes, a statement each. The sink makes it from here,
+# since this file has nothing to import it from. Checkpoints have a table where the log has a key.
+SQLITE_SCHEMA = {
+    "entries": "CREATE TABLE entries (\n"
+    "  seq INTEGER PRIMARY KEY CHECK (seq = json_extract(body, '$.seq')),\n"
+    "  body TEXT NOT NULL CHECK (typeof(body) = 'text'),\n"
+    "  hash TEXT NOT NULL CHECK (length(hash) = 64),\n"
+    "  signature TEXT"
     + "".join(
-        f", {name} GENERATED ALWAYS AS (json_extract(body, '$.{name}')) VIRTUAL"
+        f",\n  {name} GENERATED ALWAYS AS (json_extract(body, '$.{name}')) VIRTUAL"
         for name in _COLUMNS
     )
-    + " )",
-    "checkpoints": "CREATE TABLE checkpoints ( id INTEGER PRIMARY KEY, size INTEGER NOT NULL, note"
-    " TEXT NOT NULL, state TEXT NOT NULL, timestamp TEXT )",
+    + "\n)",
+    "entries_no_update": "CREATE TRIGGER entries_no_update BEFORE UPDATE ON entries BEGIN\n"
+    "  SELECT RAISE(ABORT, 'the audit log is append-only: no entry is changed');\nEND",
+    "entries_no_delete": "CREATE TRIGGER entries_no_delete BEFORE DELETE ON entries BEGIN\n"
+    "  SELECT RAISE(ABORT, 'the audit log is append-only: no entry is deleted');\nEND",
+    # INSERT OR REPLACE deletes without asking the trigger above.
+    "entries_in_order": "CREATE TRIGGER entries_in_order BEFORE INSERT ON entries\n"
+    "WHEN NEW.seq <= (SELECT max(seq) FROM entries) BEGIN\n"
+    "  SELECT RAISE(ABORT, 'the audit log is append-only: this place is taken');\nEND",
+    "checkpoints": "CREATE TABLE checkpoints (\n"
+    "  id INTEGER PRIMARY KEY, size INTEGER NOT NULL, note TEXT NOT NULL, state TEXT NOT NULL,\n"
+    "  timestamp TEXT\n)",
+    "checkpoints_no_update": "CREATE TRIGGER checkpoints_no_update BEFORE UPDATE ON checkpoints"
+    " BEGIN\n"
+    "  SELECT RAISE(ABORT, 'the audit log is append-only: no checkpoint is changed');\nEND",
+    "checkpoints_no_delete": "CREATE TRIGGER checkpoints_no_delete BEFORE DELETE ON checkpoints"
+    " BEGIN\n"
+    "  SELECT RAISE(ABORT, 'the audit log is append-only: no checkpoint is deleted');\nEND",
+    "checkpoints_in_order": "CREATE TRIGGER checkpoints_in_order BEFORE INSERT ON checkpoints\n"
+    "WHEN NEW.id <= (SELECT max(id) FROM checkpoints) BEGIN\n"
+    "  SELECT RAISE(ABORT, 'the audit log is append-only: this place is taken');\nEND",
 }
-for _table, _key, _row in (("entries", "seq", "entry"), ("checkpoints", "id", "checkpoint")):
-    for _name, _when, _why in (
-        ("no_update", f"UPDATE ON {_table}", f"no {_row} is changed"),
-        ("no_delete", f"DELETE ON {_table}", f"no {_row} is deleted"),
-        (
-            "in_order",
-            f"INSERT ON {_table} WHEN NEW.{_key} <= (SELECT max({_key}) FROM {_table})",  # noqa: S608
-            "this place is taken",
-        ),
-    ):
-        _SCHEMA[f"{_table}_{_name}"] = (
-            f"CREATE TRIGGER {_table}_{_name} BEFORE {_when} BEGIN SELECT RAISE(ABORT,"
-            f" 'the audit log is append-only: {_why}'); END"
-        )
 
 
 def _altered_schema(connection: sqlite3.Connection, path: str) -> Iterator[_Line]:
     """Name what lets the database be changed, or show other than what was hashed."""
     found = {
-        bytes(name).decode("utf-8", "replace"): " ".join(
-            bytes(sql or b"").decode("utf-8", "replace").split()
-        )
+        bytes(name).decode("utf-8", "replace"): bytes(sql or b"").decode("utf-8", "replace")
         for name, sql in connection.execute("SELECT name, sql FROM sqlite_master")
     }
-    for name, sql in _SCHEMA.items():
+    for name, sql in SQLITE_SCHEMA.items():
         if name.startswith("checkpoints") and "checkpoints" not in found:
             continue
-        if found.get(name) != sql:
+        if found.get(name, "").split() != sql.split():  # white space says nothing
             reason = f"the table {name} is not as the log makes it: its columns may say anything"
             if sql.startswith("CREATE TRIGGER"):
                 reason = f"the trigger {name}, which refuses changes, is gone or was altered"

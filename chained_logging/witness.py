@@ -264,11 +264,12 @@ def endpoint(url: str) -> str:
 
     :raises ValueError: if this is no witness's URL.
     """
+    if "@" in url:  # also behind a slash: it may be one in a password, which is not to be shown
+        raise ValueError("a witness's URL has no user name, and no password")
     parts = urlsplit(url)
     if (
         parts.scheme not in ("http", "https")
         or not parts.hostname
-        or parts.username is not None
         or parts.query
         or parts.fragment
         or not re.fullmatch("[!-~]+", url)

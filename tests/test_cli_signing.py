@@ -55,6 +55,9 @@ def test_keygen(tmp_path: Path) -> None:
     assert pem.startswith("-----BEGIN PUBLIC KEY-----")
     assert vkey.startswith(f"{ORIGIN}+")
     before = file.read_bytes()
+    for option in ("--origin", "--witness"):
+        assert "not empty" in run("keygen", tmp_path / "no", option, "", status=2)
+    assert not (tmp_path / "no").exists()
     assert "never written over" in run("keygen", file, status=2)
     assert file.read_bytes() == before
     locked = tmp_path / "locked"

@@ -455,6 +455,19 @@ def post(
         connection.close()
 
 
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_http_says_that_events_are_posted(web: Here, method: str) -> None:
+    connection = http.client.HTTPConnection(*web.collector.http_address, timeout=20)
+    try:
+        connection.request(method, "/v1/events", headers={"Authorization": f"Bearer {TOKEN}"})
+        response = connection.getresponse()
+        answer = json.loads(response.read())
+    finally:
+        connection.close()
+    assert (response.status, response.getheader("Allow")) == (405, "POST")
+    assert "posted to /v1/events" in answer["error"]
+
+
 def test_http_takes_one_event_or_lines(web: Here) -> None:
     status, answers, _ = post(web, json.dumps(EVENT, indent=1).encode())
     assert (status, answers[0]["seq"]) == (201, 1)

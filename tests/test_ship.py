@@ -536,3 +536,14 @@ def test_a_folder_holds_several_logs(tmp_path: Path) -> None:
     assert "missing" in done.stdout
     (tmp_path / "none").mkdir()
     assert "there is no log in" in run("verify", tmp_path / "none", status=2)
+
+
+def test_without_the_extra_it_is_said_which_one(path: Path, tmp_path: Path) -> None:
+    fill(path, 1)
+    (tmp_path / "tenacity.py").write_text("raise ImportError('No module named tenacity')")
+    environment = {"PYTHONPATH": str(tmp_path)}
+    ship = ["ship", path, "--to", "postgresql://127.0.0.1:1/x"]
+    land = ["land", "nats://127.0.0.1:1/AUDIT", "--to", "postgresql://127.0.0.1:1/x", "--once"]
+    for command_line in (ship, land):
+        error = run(*command_line, status=2, **environment)
+        assert "pip install chained_logging[postgres]" in error

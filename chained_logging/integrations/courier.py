@@ -38,7 +38,7 @@ class Courier:
     def __init__(self, store: Callable[[Sequence[Event]], Outcomes], quick: bool) -> None:
         self._store: Final = store
         self._quick: Final = quick
-        self._here = threading.local()
+        self._here = _Here()
         self._start_afresh()
 
     def _start_afresh(self) -> None:
@@ -58,7 +58,7 @@ class Courier:
         if not self._quick:
             self._enqueue(event, future)
             return future
-        gathered: tuple[Any, Waiting] | None = getattr(self._here, "gathered", None)
+        gathered = self._here.gathered
         if gathered is None or gathered[0] is not loop:
             gathered = self._here.gathered = (loop, [])
             loop.call_soon(self._turn, gathered, _TURNS, loop.time() + _PATIENCE)
@@ -83,14 +83,16 @@ class Courier:
 
     def hurry(self) -> None:
         """Store now what the running loop gathers: it may end before its next turn."""
-        gathered: tuple[Any, Waiting] | None = getattr(self._here, "gathered", None)
+        gathered = self._here.gathered
         if gathered is not None and gathered[0] is asyncio.get_running_loop():
             self._finish(gathered[1])
 
-    def _turn(self, gathered: tuple[Any, Waiting], left: int, deadline: float) -> None:
+    def _turn(
+        self, gathered: tuple[asyncio.AbstractEventLoop, Waiting], left: int, deadline: float
+    ) -> None:
         """At the end of a loop's turn: store what it gathered, unless it has another one."""
         loop, waiting = gathered
-        if getattr(self._here, "gathered", None) is not gathered:
+        if self._here.gathered is not gathered:
             return  # somebody was in a hurry
         if left > 1 and loop.time() < deadline:
             loop.call_soon(self._turn, gathered, left - 1, deadline)
@@ -133,6 +135,12 @@ class Courier:
                     loop.call_soon_threadsafe(_tell, theirs, [outcomes[n] for n in numbers])
                 except RuntimeError:  # the loop is closed: nobody waits any more
                     continue
+
+
+class _Here(threading.local):
+    """What the loop of this thread gathers, and which loop that is."""
+
+    gathered: tuple[asyncio.AbstractEventLoop, Waiting] | None = None
 
 
 def _warn(outcomes: Outcomes) -> None:

@@ -47,27 +47,20 @@ class CentralStores(Stores):
             remember = getattr(destination, "remember", None)
             if remember is not None:
                 remember(name, place.memory)
-            last = -1
-
-            def theirs() -> Iterator[Record]:
-                nonlocal last
-                for record in destination.records(name):
-                    last = record.seq
-                    yield record
-
-            found, behind = compare(sink.records(), theirs(), destination.name)
-            if last < place.seq:  # the shipper asked, or was told that it was written
-                reason = f"entries {last + 1} to {place.seq} stood there, and do not any more"
-                found.append(Fault("missing", destination.name, None, last + 1, None, reason))
+            theirs = destination.records(name)
+            found, behind = compare(sink.records(), theirs, destination.name, place.seq)
             return found + destination.inspect(name), behind, destination.name
         finally:
             destination.close()
 
 
-def compare(ours: Iterator[Record], theirs: Iterator[Record], name: str) -> tuple[list[Fault], int]:
+def compare(
+    ours: Iterator[Record], theirs: Iterator[Record], name: str, reached: int = -1
+) -> tuple[list[Fault], int]:
     """Compare two logs that should be one. Neither is verified.
 
     :param theirs: what a store holds, in order.
+    :param reached: up to which entry it held them before, as the shipper asked or was told.
     :returns: how they differ, and how many entries theirs is behind.
     """
     faults: list[Fault] = []
@@ -77,6 +70,7 @@ def compare(ours: Iterator[Record], theirs: Iterator[Record], name: str) -> tupl
             faults.append(Fault(kind, name, None, seq, None, reason))
 
     behind: list[int] = []  # the first and the last of those that are not there, up to here
+    last = -1
     a, b = next(ours, None), next(theirs, None)
     while a is not None or b is not None:
         if a is not None and (b is None or a.seq < b.seq):
@@ -98,7 +92,9 @@ def compare(ours: Iterator[Record], theirs: Iterator[Record], name: str) -> tupl
             if a != b:
                 fault("edited", a.seq, f"entry {a.seq} is another one there")
             a = next(ours, None)
-        b = next(theirs, None)
+        last, b = b.seq, next(theirs, None)
+    if last < reached:
+        fault("missing", last + 1, f"entries {last + 1} to {reached} stood there, and do not now")
     return faults, behind[1] - behind[0] + 1 if behind else 0
 
 

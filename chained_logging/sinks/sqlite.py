@@ -29,64 +29,17 @@ from chained_logging.sinks import (
     sync_directory,
     sync_if_open,
 )
+from chained_logging.verify import SQLITE_SCHEMA
 
 APPLICATION_ID: Final = 0x636C6F67
 """``clog``: what tells a log from any other database (``PRAGMA application_id``)."""
 
-_COLUMNS: Final = (
-    "id",
-    "timestamp",
-    "actor_id",
-    "actor_type",
-    "action",
-    "resource_type",
-    "resource_id",
-    "result",
-    "ip_address",
-    "user_agent",
-    "session_id",
-    "changed_fields",
-    "old_values",
-    "reason",
-    "context",
-    "prev_hash",
-    "v",
-)
-
-SCHEMA: Final = (
-    "CREATE TABLE entries (\n"
-    "  seq INTEGER PRIMARY KEY CHECK (seq = json_extract(body, '$.seq')),\n"
-    "  body TEXT NOT NULL CHECK (typeof(body) = 'text'),\n"
-    "  hash TEXT NOT NULL CHECK (length(hash) = 64),\n"
-    "  signature TEXT"
-    + "".join(
-        f",\n  {name} GENERATED ALWAYS AS (json_extract(body, '$.{name}')) VIRTUAL"
-        for name in _COLUMNS
-    )
-    + "\n)",
-    "CREATE TRIGGER entries_no_update BEFORE UPDATE ON entries BEGIN\n"
-    "  SELECT RAISE(ABORT, 'the audit log is append-only: no entry is changed');\nEND",
-    "CREATE TRIGGER entries_no_delete BEFORE DELETE ON entries BEGIN\n"
-    "  SELECT RAISE(ABORT, 'the audit log is append-only: no entry is deleted');\nEND",
-    # INSERT OR REPLACE deletes without asking the trigger above.
-    "CREATE TRIGGER entries_in_order BEFORE INSERT ON entries\n"
-    "WHEN NEW.seq <= (SELECT max(seq) FROM entries) BEGIN\n"
-    "  SELECT RAISE(ABORT, 'the audit log is append-only: this place is taken');\nEND",
-)
+SCHEMA: Final = tuple(sql for name, sql in SQLITE_SCHEMA.items() if name.startswith("entries"))
 
 # Made with the first checkpoint: a log without a key has none.
 CHECKPOINT_SCHEMA: Final = (
-    "CREATE TABLE checkpoints (\n"
-    "  id INTEGER PRIMARY KEY, size INTEGER NOT NULL, note TEXT NOT NULL, state TEXT NOT NULL,\n"
-    "  timestamp TEXT\n)",
+    *(sql for name, sql in SQLITE_SCHEMA.items() if name.startswith("checkpoints")),
     "CREATE INDEX checkpoints_size ON checkpoints (size)",
-    "CREATE TRIGGER checkpoints_no_update BEFORE UPDATE ON checkpoints BEGIN\n"
-    "  SELECT RAISE(ABORT, 'the audit log is append-only: no checkpoint is changed');\nEND",
-    "CREATE TRIGGER checkpoints_no_delete BEFORE DELETE ON checkpoints BEGIN\n"
-    "  SELECT RAISE(ABORT, 'the audit log is append-only: no checkpoint is deleted');\nEND",
-    "CREATE TRIGGER checkpoints_in_order BEFORE INSERT ON checkpoints\n"
-    "WHEN NEW.id <= (SELECT max(id) FROM checkpoints) BEGIN\n"
-    "  SELECT RAISE(ABORT, 'the audit log is append-only: this place is taken');\nEND",
 )
 
 INDEXES: Final = (["actor_id"], ["resource_type", "resource_id"], ["timestamp"], ["action"])
