@@ -38,18 +38,35 @@ class Order(models.Model):
     tags = models.ManyToManyField(Tag, related_name="orders")
     class Meta: app_label = "shop"
 
+class Document(models.Model):
+    file = models.FileField(blank=True)
+    price = models.DecimalField(max_digits=8, decimal_places=2, default=0)
+    data = models.JSONField(default=dict)
+    day = models.DateField(null=True)
+    class Meta: app_label = "shop"
+
+class Draft(Document):
+    class Meta:
+        app_label = "shop"
+        proxy = True
+
+class Invoice(Document):
+    to = models.CharField(max_length=50)
+    tags = models.ManyToManyField(Tag)
+    class Meta: app_label = "shop"
+
 class Line(models.Model):
     order = models.ForeignKey(Order, on_delete=models.CASCADE)
     class Meta: app_label = "shop"
 
 with connection.schema_editor() as editor:
-    for model in (Tag, Order, Line):
+    for model in (Tag, Order, Document, Invoice, Line):
         editor.create_model(model)
 
 from chained_logging import AuditLog, context
 from chained_logging.integrations.django_models import record_changes
 log = AuditLog(folder / "audit.jsonl")
-recorder = record_changes(Order, Line, log=log)
+recorder = record_changes(Order, Line, Document, log=log)
 with context(actor="user-7", ip="10.0.0.7"):
 """
 
@@ -192,3 +209,70 @@ def test_members_of_a_many_to_many_are_named(tmp_path: Path) -> None:
 )
 def test_what_is_said_not_to_be_seen_is_not(tmp_path: Path, code: str) -> None:
     assert run(tmp_path, code) == []
+
+
+def test_only_what_changed_counts_as_changed(tmp_path: Path) -> None:
+    entries = run(
+        tmp_path,
+        """
+        made = Document.objects.create(file="scan.txt", price="1.5")
+        for values in ({}, {"price": 1.5}, {"day": "2024-01-02"}, {"day": "2024-01-02"}):
+            again = Document.objects.get()
+            vars(again).update(values)
+            again.save()
+        again.data["k"] = 1
+        again.save()
+        """,
+    )
+    assert brief(entries)[1:] == [
+        ("update", "shop.document/1", ["day"], {"day": None}),
+        ("update", "shop.document/1", ["data"], {"data": {}}),
+    ]
+
+
+def test_proxies_and_child_models_are_recorded(tmp_path: Path) -> None:
+    entries = run(
+        tmp_path,
+        """
+        Document.objects.create()
+        draft = Draft.objects.get()
+        draft.price = 2
+        draft.save()
+        invoice = Invoice.objects.create(to="Ann")
+        invoice.price = 3
+        invoice.save()
+        invoice.tags.add(Tag.objects.create(name="paid"))
+        invoice.delete()
+        draft.delete()
+        """,
+    )
+    assert [row[:2] for row in brief(entries)] == [
+        ("create", "shop.document/1"),
+        ("update", "shop.document/1"),
+        ("create", "shop.invoice/2"),
+        ("update", "shop.invoice/2"),
+        ("update", "shop.invoice/2"),
+        ("delete", "shop.invoice/2"),
+        ("delete", "shop.document/1"),
+    ]
+    assert entries[3]["changed_fields"] == ["price"]
+    assert entries[4]["changed_fields"] == ["tags"]
+
+
+def test_an_earlier_callback_that_raises_does_not_lose_the_entry(tmp_path: Path) -> None:
+    entries = run(
+        tmp_path,
+        """
+        called = []
+        try:
+            with transaction.atomic():
+                transaction.on_commit(lambda: called.append("first"))
+                transaction.on_commit(lambda: 1 / 0)
+                Order.objects.create(number=1)
+                Order.objects.create(number=2)
+        except ZeroDivisionError:
+            pass
+        assert called == ["first"]
+        """,
+    )
+    assert [row[1] for row in brief(entries)] == ["shop.order/1", "shop.order/2"]

@@ -3,31 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import check_chain
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     Column,
     Engine,
     ForeignKey,
+    String,
     Table,
+    TypeDecorator,
     create_engine,
     delete,
     event,
     insert,
     update,
 )
+from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncSession,
+    async_scoped_session,
+    async_sessionmaker,
+    create_async_engine,
+)
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
     Session,
     mapped_column,
     relationship,
+    scoped_session,
     sessionmaker,
 )
 from sqlalchemy.pool import NullPool
@@ -301,3 +315,177 @@ def test_async_sessions(tmp_path: Path) -> None:
 def test_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="sessionmaker"):
         record_changes(object(), log=tmp_path / "a.jsonl").log.close()
+
+
+def test_scoped_sessions_and_flask_sqlalchemy(tmp_path: Path) -> None:
+    made = Setup(tmp_path)
+    made.recorder.stop()
+    scoped = scoped_session(made.Session)
+    recorder = record_changes(scoped, log=made.log)
+    with context(**WHO):
+        scoped.add(Team(id=1))
+        scoped.commit()
+    scoped.remove()
+    recorder.stop()
+
+    app = Flask("shop")
+    app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{tmp_path / 'flask.db'}"
+    database = SQLAlchemy(app, model_class=Base, disable_autonaming=True)
+    recorder = record_changes(database.session, log=made.log)
+    with app.app_context(), context(**WHO):
+        database.create_all()
+        database.session.add(Team(id=2))
+        database.session.commit()
+        database.session.remove()
+        database.engine.dispose()
+    recorder.stop()
+    assert [row[:2] for row in made.brief()] == [("create", "team/1"), ("create", "team/2")]
+    made.log.close()
+    made.engine.dispose()
+
+
+def test_an_async_scoped_session(tmp_path: Path) -> None:
+    async def main() -> None:
+        made = Setup(tmp_path)
+        engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path / 'app.db'}")
+        scoped = async_scoped_session(async_sessionmaker(engine), scopefunc=asyncio.current_task)
+        recorder = record_changes(scoped, log=made.log)
+        with context(**WHO):
+            scoped.add(Team(id=1))
+            await scoped.commit()
+        await scoped.remove()
+        recorder.stop()
+        await engine.dispose()
+        assert [row[:2] for row in made.brief()] == [("create", "team/1")]
+        made.log.close()
+        made.engine.dispose()
+
+    asyncio.run(main())
+
+
+def test_core_statements_through_a_session(made: Setup) -> None:
+    teams = Team.__table__
+    with made.Session() as session:
+        session.execute(insert(teams), [{"id": 1}, {"id": 2}])
+        session.execute(update(teams).where(teams.c.id == 2).values(id=3))
+        session.execute(upsert(teams).values(id=3).on_conflict_do_nothing())
+        session.execute(delete(teams).returning(teams.c.id)).all()
+        session.commit()
+    assert [
+        (e["action"], e["resource_type"], e["resource_id"], e.get("changed_fields"))
+        for e in made.entries()
+    ] == [
+        ("create", "team", "*", ["id"]),
+        ("update", "team", "*", ["id"]),
+        ("write", "team", "*", ["id"]),
+        ("delete", "team", "*", None),
+    ]
+    assert [e["context"].get("rows") for e in made.entries()] == [2, 1, 0, None]
+
+
+def test_core_statements_are_chosen_by_their_table(tmp_path: Path) -> None:
+    made = Setup(tmp_path)
+    made.recorder.stop()
+    record_changes(made.Session, log=made.log, models=[Team])
+    with made.Session() as session, context(**WHO):
+        session.execute(insert(Team.__table__).values(id=1))
+        session.execute(insert(membership).values(patient=1, team=1))
+        session.commit()
+    assert [row[:2] for row in made.brief()] == [("create", "team/*")]
+    made.log.close()
+    made.engine.dispose()
+
+
+def test_a_bulk_update_by_primary_key_names_what_it_sets(made: Setup) -> None:
+    with made.Session() as session:
+        session.add_all([Patient(name="Ann"), Patient(name="Bob")])
+        session.flush()
+        session.execute(update(Patient), [{"id": 1, "ward": 5}, {"id": 2, "ward": 6}])
+        session.commit()
+    last = made.entries()[-1]
+    assert (last["changed_fields"], last["context"]["rows"]) == (["ward"], 2)
+
+
+class Awkward:
+    """A value that can be stored, and neither be compared nor be described."""
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("not to be compared")
+
+    __hash__ = object.__hash__
+
+
+class AwkwardType(TypeDecorator[Any]):
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Any) -> str | None:
+        return None if value is None else "awkward"
+
+    def process_result_value(self, value: Any, dialect: Any) -> Any:
+        return None if value is None else Awkward()
+
+    def compare_values(self, x: Any, y: Any) -> bool:
+        return x is y
+
+
+class Thing(Base):
+    __tablename__ = "thing"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    value: Mapped[Any] = mapped_column(AwkwardType)
+
+
+def test_a_value_that_cannot_be_compared_breaks_no_flush(made: Setup) -> None:
+    with made.Session() as session:
+        session.add(Thing(id=1, value=Awkward()))
+        session.commit()
+        thing = session.get_one(Thing, 1)
+        session.commit()  # it is expired, so that the old value is read anew
+        thing.value = Awkward()
+        session.commit()
+        session.delete(thing)
+        session.commit()
+    assert [row[:2] for row in made.brief()] == [
+        ("create", "thing/1"),
+        ("update", "thing/1"),
+        ("delete", "thing/1"),
+    ]
+    assert made.brief()[1][2] == ["value"]
+
+
+def test_a_listener_that_raises_after_the_commit_does_not_lose_the_entry(tmp_path: Path) -> None:
+    made = Setup(tmp_path)
+    made.recorder.stop()
+
+    @event.listens_for(made.Session, "after_commit")
+    def fails(session: Session) -> None:
+        raise RuntimeError("the mail server is down")
+
+    record_changes(made.Session, log=made.log)
+    with made.Session() as session, context(**WHO):
+        session.add(Team(id=1))
+        with pytest.raises(RuntimeError, match="mail server"):
+            session.commit()
+    assert [row[:2] for row in made.brief()] == [("create", "team/1")]
+    made.log.close()
+    made.engine.dispose()
+
+
+def test_without_greenlet_the_recorder_works(tmp_path: Path) -> None:
+    """SQLAlchemy 2.1 installs greenlet only with its extra, and its asyncio part needs it."""
+    code = """
+    import sys
+    sys.modules["greenlet"] = None
+    sys.modules["sqlalchemy.ext.asyncio"] = None
+    from sqlalchemy.orm import sessionmaker
+    from chained_logging.integrations.sqlalchemy import record_changes
+    record_changes(sessionmaker(), log="audit.jsonl").log.close()
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr

@@ -8,6 +8,7 @@ as if it had happened. What sends no signal is not seen: ``QuerySet.update``, ``
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 try:
@@ -29,11 +30,13 @@ def record_changes(
 ) -> Recorder:
     """Append an entry for each object of these models that is created, updated or deleted.
 
-    Call it in ``AppConfig.ready``. Action ``create``, ``update`` or ``delete``; the resource is the
-    model's label (``shop.order``) and the primary key; ``changed_fields`` and ``old_values``. The
-    members of a many-to-many field that were added or removed are in ``context.members``. An
-    update costs one more query, which reads the row as it was.
+    Call it in ``AppConfig.ready``. The action is ``create``, ``update`` or ``delete``. The resource
+    is the model's label (``shop.order``; for a proxy that of the model with the table) and the
+    primary key. ``changed_fields`` and ``old_values`` say what changed. The members of a
+    many-to-many field that were added or removed are in ``context.members``. An update costs two
+    more queries, which read the row before and after it.
 
+    :param recorded: models; their proxies and child models are recorded too.
     :param log: an open log, or a path.
     :returns: the recorder, whose ``stop()`` ends it.
     """
@@ -49,18 +52,18 @@ class Recorder:
         if not recorded:
             raise TypeError("name the models to record")
         self.log = log if isinstance(log, AuditLog) else AuditLog(log)
+        self._recorded: Final = recorded
         self._connected: list[tuple[signals.ModelSignal, Any, Any]] = []
-        for model in recorded:
-            self._connect(signals.pre_save, self._before_save, model)
-            self._connect(signals.post_save, self._saved, model)
-            self._connect(signals.pre_delete, self._before_delete, model)
-            self._connect(signals.post_delete, self._deleted, model)
-            for field in model._meta.many_to_many:
-                self._connect(
-                    signals.m2m_changed, self._members(field), getattr(model, field.name).through
-                )
+        # Without a sender: Django names the very class, which may be a proxy or a child model.
+        self._connect(signals.pre_save, self._before_save)
+        self._connect(signals.post_save, self._saved)
+        self._connect(signals.pre_delete, self._before_delete)
+        self._connect(signals.post_delete, self._deleted)
+        fields = {f for model in _with_children(recorded) for f in model._meta.many_to_many}
+        for field in fields:
+            self._connect(signals.m2m_changed, self._members(field), field.remote_field.through)
 
-    def _connect(self, signal: signals.ModelSignal, receiver: Any, sender: Any) -> None:
+    def _connect(self, signal: signals.ModelSignal, receiver: Any, sender: Any = None) -> None:
         signal.connect(receiver, sender=sender, weak=False)
         self._connected.append((signal, receiver, sender))
 
@@ -71,33 +74,35 @@ class Recorder:
         self._connected.clear()
 
     def _before_save(self, instance: models.Model, using: str, **_: Any) -> None:
-        instance.__dict__[_BEFORE] = _row(instance, using) if instance.pk is not None else None
+        if isinstance(instance, self._recorded):
+            known = instance.pk is not None
+            instance.__dict__[_BEFORE] = _row(instance, using) if known else None
 
-    def _saved(
-        self,
-        instance: models.Model,
-        created: bool,
-        using: str,
-        update_fields: frozenset[str] | None,
-        **_: Any,
-    ) -> None:
+    def _saved(self, instance: models.Model, created: bool, using: str, **_: Any) -> None:
+        if not isinstance(instance, self._recorded):
+            return
         before = instance.__dict__.pop(_BEFORE, None)
         if created:
             names = [f.attname for f in instance._meta.concrete_fields]
             changed = [n for n in names if instance.__dict__.get(n) is not None]
             self._note(instance, using, {"action": "create", "changed_fields": sorted(changed)})
             return
-        after = _values(instance, before or {}, update_fields)
-        change = diff(before, after)
+        # Both as the database has them: what was assigned may be stored in another form ("7" for
+        # 7, 10.5 for 10.50, an expression), and is no change then.
+        change = diff(before or {}, _row(instance, using))
         if change["changed_fields"]:
             self._note(instance, using, {"action": "update", **change})
 
-    def _before_delete(self, instance: models.Model, using: str, **_: Any) -> None:
-        instance.__dict__[_BEFORE] = (instance.pk, _row(instance, using))
+    def _before_delete(
+        self, instance: models.Model, using: str, origin: Any = None, **_: Any
+    ) -> None:
+        if isinstance(instance, self._recorded) and not _is_parent(instance, origin):
+            instance.__dict__[_BEFORE] = (instance.pk, _row(instance, using))
 
     def _deleted(self, instance: models.Model, using: str, **_: Any) -> None:
-        key, before = instance.__dict__.pop(_BEFORE, (instance.pk, None))
-        self._note(instance, using, {"action": "delete", "old_values": before}, key=key)
+        if isinstance(instance, self._recorded) and _BEFORE in instance.__dict__:
+            key, before = instance.__dict__.pop(_BEFORE)
+            self._note(instance, using, {"action": "delete", "old_values": before}, key=key)
 
     def _members(self, field: Any) -> Any:
         def changed(
@@ -133,13 +138,53 @@ class Recorder:
     def _note(
         self, instance: models.Model, using: str, change: dict[str, Any], key: Any = None
     ) -> None:
-        resource = (instance._meta.label_lower, jsonable(instance.pk if key is None else key))
+        label = instance._meta.concrete_model._meta.label_lower
+        resource = (label, jsonable(instance.pk if key is None else key))
         # Made now: the object may change again before the commit.
-        noted = {**current(), "resource": resource, **jsonable(change)}
-        transaction.on_commit(lambda: self._append(noted), using=using)
+        _on_commit(_Entry(self.log, {**current(), "resource": resource, **jsonable(change)}), using)
 
-    def _append(self, change: dict[str, Any]) -> None:
-        self.log.append_many([change])
+
+class _Entry:
+    """An entry that waits for the commit, and is appended when it is called."""
+
+    def __init__(self, log: AuditLog, event: dict[str, Any]) -> None:
+        self.log, self.event = log, event
+
+    def __call__(self) -> None:
+        self.log.append_many([self.event])
+
+
+def _on_commit(entry: _Entry, using: str) -> None:
+    """Append an entry after the commit, before all that the application registered for then.
+
+    Django calls what was registered in turn, and nothing more once one of them raises.
+    """
+    transaction.on_commit(entry, using=using)
+    hooks = transaction.get_connection(using).run_on_commit
+    if hooks and hooks[-1][1] is entry:  # otherwise there is no transaction, and it is appended
+        first = next(n for n, hook in enumerate(hooks) if not _is_ours(hook) or hook is hooks[-1])
+        hooks.insert(first, hooks.pop())
+
+
+def _is_ours(hook: tuple[Any, ...]) -> bool:
+    return isinstance(hook[1], _Entry)
+
+
+def _with_children(recorded: Iterable[type[models.Model]]) -> Iterator[type[models.Model]]:
+    for model in recorded:
+        yield model
+        yield from _with_children(model.__subclasses__())
+
+
+def _is_parent(instance: models.Model, origin: Any) -> bool:
+    """Whether this is the parent's half of a child object, which is deleted with it.
+
+    :param origin: the object or the queryset that is deleted.
+    """
+    kind = getattr(origin, "model", None) or type(origin)
+    return issubclass(kind, type(instance)) and bool(
+        kind._meta.concrete_model is not instance._meta.concrete_model
+    )
 
 
 def _row(instance: models.Model, using: str) -> dict[str, Any] | None:
@@ -148,24 +193,6 @@ def _row(instance: models.Model, using: str) -> dict[str, Any] | None:
     names = [field.attname for field in instance._meta.concrete_fields]
     row: dict[str, Any] | None = manager.filter(pk=instance.pk).values(*names).first()
     return row
-
-
-def _values(
-    instance: models.Model, before: dict[str, Any], update_fields: frozenset[str] | None
-) -> dict[str, Any]:
-    """Return what was saved: of a deferred field, and one that was left out, what was there."""
-    values = {}
-    for field in instance._meta.concrete_fields:
-        saved = update_fields is None or {field.name, field.attname} & update_fields
-        if saved and field.attname in instance.__dict__:
-            value = instance.__dict__[field.attname]
-            # "7" for a number is stored as 7; an expression, F("visits") + 1, differs in any case.
-            if not hasattr(value, "resolve_expression"):
-                value = field.to_python(value)
-            values[field.attname] = value
-        elif field.attname in before:
-            values[field.attname] = before[field.attname]
-    return values
 
 
 def _keys(keys: set[Any]) -> list[str]:

@@ -9,18 +9,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import Any, Final
 
 try:
     from sqlalchemy import event, inspect, select
-    from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-    from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, sessionmaker
+    from sqlalchemy.orm import (
+        ORMExecuteState,
+        Session,
+        SessionTransaction,
+        scoped_session,
+        sessionmaker,
+    )
 except ImportError as error:
     raise ImportError("the recorder needs SQLAlchemy 2: pip install 'sqlalchemy>=2'") from error
 
 from chained_logging.context import current
 from chained_logging.log import AuditLog
-from chained_logging.values import jsonable
+from chained_logging.values import encode, jsonable
+
+asyncio: Any
+try:
+    from sqlalchemy.ext import asyncio
+except ImportError:  # SQLAlchemy 2.1 installs greenlet only where it is asked for
+    asyncio = None
 
 _PENDING: Final = "chained_logging.pending"
 
@@ -38,8 +50,9 @@ def record_changes(
     comes from :func:`chained_logging.context`. A bulk ``insert()``, ``update()`` or ``delete()``
     that goes through ``session.execute`` is one entry with ``*`` as its id.
 
-    :param target: a ``sessionmaker`` or ``async_sessionmaker``, a session, or the class
-        ``Session`` for all there are.
+    :param target: a ``sessionmaker``, ``scoped_session`` (such as Flask-SQLAlchemy's
+        ``db.session``) or session, each of them plain or async, or the class ``Session`` for all
+        sessions.
     :param log: an open log, or a path.
     :param models: the mapped classes to record, with their subclasses; None for all.
     :returns: the recorder, whose ``stop()`` ends it.
@@ -55,18 +68,7 @@ class Recorder:
     ) -> None:
         self.log = log if isinstance(log, AuditLog) else AuditLog(log)
         self._models = None if models is None else tuple(models)
-        if isinstance(target, AsyncSession):
-            target = target.sync_session
-        elif isinstance(target, async_sessionmaker):
-            maker = sessionmaker()
-            target.configure(sync_session_class=maker)
-            target = maker
-        elif isinstance(target, type) and issubclass(target, AsyncSession):
-            target = target.sync_session_class
-        elif not isinstance(target, Session | sessionmaker) and not (
-            isinstance(target, type) and issubclass(target, Session)
-        ):
-            raise TypeError("changes are recorded of a session, a sessionmaker or a Session class")
+        target = _listened_to(target)
         self._listeners: list[tuple[Any, str, Callable[..., Any]]] = [
             (target, "before_flush", self._before_flush),
             (target, "after_flush", self._after_flush),
@@ -76,7 +78,8 @@ class Recorder:
             (target, "do_orm_execute", self._executed),
         ]
         for where, name, listener in self._listeners:
-            event.listen(where, name, listener)
+            # First: a listener of the application's that raises keeps those after it from running.
+            event.listen(where, name, listener, insert=True)
 
     def stop(self) -> None:
         """Record no more."""
@@ -95,14 +98,9 @@ class Recorder:
             if not self._wanted(type(thing)):
                 continue
             state = inspect(thing)
-            gone = thing in session.deleted
-            missing = []
-            for column in state.mapper.column_attrs:
-                history = state.attrs[column.key].history
-                unseen = history.added and not history.deleted and column.key in state.dict
-                absent = gone and column.key not in state.dict and not column.deferred
-                if (unseen and state.attrs[column.key].loaded_value is not None) or absent:
-                    missing.append(column)
+            missing: list[Any] = []
+            with suppress(Exception):  # of a value of the application's that cannot be compared
+                missing = _unloaded(state, thing in session.deleted)
             if missing and state.identity is not None:
                 mapper = state.mapper
                 query = select(*(column.expression for column in missing)).where(
@@ -124,7 +122,7 @@ class Recorder:
         ]
         for action, thing in things:
             if self._wanted(type(thing)):
-                change = _change(action, thing, fetched.get(id(thing), {}))
+                change = _change_or_error(action, thing, fetched.get(id(thing), {}))
                 if change is not None:
                     self._note(session, change)
 
@@ -132,27 +130,31 @@ class Recorder:
         """Note a statement that changes rows without loading them."""
         if not (execution.is_insert or execution.is_update or execution.is_delete):
             return None
-        mapper = execution.bind_mapper
-        if mapper is None or not self._wanted(mapper.class_):
+        mapper, table = execution.bind_mapper, getattr(execution.statement, "table", None)
+        if not self._wants_rows_of(mapper, table):
             return None
         result = execution.invoke_statement()
         names = set() if execution.is_delete else _set_by(execution)
-        action = "delete" if execution.is_delete else "update"
-        context: dict[str, Any] = {"bulk": True, "rows": getattr(result, "rowcount", -1)}
-        if execution.is_insert:
-            action = "create"
-            if isinstance(execution.parameters, list):
-                context["rows"] = len(execution.parameters)
+        rows = _rows(execution, result)
         self._note(
             execution.session,
             {
-                "action": action,
-                "resource": (_table(mapper), "*"),
+                "action": _bulk_action(execution),
+                "resource": (_table(mapper) if mapper else str(table), "*"),
                 "changed_fields": sorted(names) or None,
-                **context,
+                "bulk": True,
+                **({"rows": rows} if rows is not None else {}),
             },
         )
         return result
+
+    def _wants_rows_of(self, mapper: Any, table: Any) -> bool:
+        """Whether a statement is to be recorded: by its class or, in Core, by its table."""
+        if mapper is not None:
+            return self._wanted(mapper.class_)
+        if self._models is None:
+            return table is not None
+        return any(table in inspect(model).tables for model in self._models)
 
     # --- What becomes of it.
 
@@ -189,16 +191,108 @@ def _place(session: Session) -> SessionTransaction | None:
     return session.get_nested_transaction() or session.get_transaction()
 
 
+def _listened_to(target: Any) -> Any:
+    """Return what SQLAlchemy's events can be listened to at: a session, its maker or its class."""
+    if isinstance(target, scoped_session):
+        target = target.session_factory
+    if asyncio is not None:
+        target = _plain(target)
+    is_class = isinstance(target, type) and issubclass(target, Session)
+    if is_class or isinstance(target, Session | sessionmaker):
+        return target
+    raise TypeError(
+        "changes are recorded of a session, a sessionmaker, a scoped_session or a Session class, "
+        f"not of a {type(target).__name__}"
+    )
+
+
+def _plain(target: Any) -> Any:
+    """Return what is below an async session, its maker or its class; else the same."""
+    if isinstance(target, asyncio.async_scoped_session):
+        target = target.session_factory
+    if isinstance(target, asyncio.AsyncSession):
+        return target.sync_session
+    if isinstance(target, asyncio.async_sessionmaker):
+        kind = target.kw.get("sync_session_class", target.class_.sync_session_class)
+        if not isinstance(kind, sessionmaker):
+            kind = sessionmaker(class_=kind)
+            target.configure(sync_session_class=kind)
+        return kind
+    made: Any = target
+    if isinstance(target, type) and issubclass(target, asyncio.AsyncSession):
+        made = made.sync_session_class
+    return made
+
+
+def _bulk_action(execution: ORMExecuteState) -> str:
+    if execution.is_delete:
+        return "delete"
+    if execution.is_update:
+        return "update"
+    # An upsert (ON CONFLICT, ON DUPLICATE KEY) may do either.
+    upsert = getattr(execution.statement, "_post_values_clause", None) is not None
+    return "write" if upsert else "create"
+
+
+def _rows(execution: ORMExecuteState, result: Any) -> int | None:
+    """Return how many rows a statement changed, or None where the driver does not tell."""
+    if isinstance(execution.parameters, list):
+        return len(execution.parameters)
+    if getattr(execution.statement, "_returning", ()):  # drivers count what was fetched so far
+        return None
+    rows = getattr(result, "rowcount", -1)
+    return rows if rows >= 0 else None
+
+
+def _unloaded(state: Any, gone: bool) -> list[Any]:
+    """Return the columns whose old values an entry needs and the session never loaded.
+
+    :param gone: whether the object is to be deleted, so that all values are needed.
+    """
+    missing = []
+    for column in state.mapper.column_attrs:
+        history = state.attrs[column.key].history
+        unseen = history.added and not history.deleted and column.key in state.dict
+        absent = gone and column.key not in state.dict and not column.deferred
+        if (unseen and state.attrs[column.key].loaded_value is not None) or absent:
+            missing.append(column)
+    return missing
+
+
 def _set_by(execution: ORMExecuteState) -> set[str]:
     """Return the names of what a bulk statement sets."""
-    given = execution.parameters
+    given, mapper = execution.parameters, execution.bind_mapper
     rows = given if isinstance(given, list) else [given or {}]
     statement: Any = execution.statement
     values = statement._values or {}  # SQLAlchemy tells it nowhere else
     several = [row for group in statement._multi_values for row in group]
-    return {
-        str(getattr(key, "key", key)) for row in [*rows[:1], values, *several[:1]] for key in row
-    }
+    names = {_attribute(mapper, key) for row in [*rows[:1], values, *several[:1]] for key in row}
+    if execution.is_update and isinstance(given, list) and mapper is not None:
+        names -= {_attribute(mapper, column) for column in mapper.primary_key}  # which rows
+    return names
+
+
+def _attribute(mapper: Any, key: Any) -> str:
+    """Return the name under which a column is known in the mapped class."""
+    if mapper is not None and key in mapper.columns.values():
+        return str(mapper.get_property_by_column(key).key)
+    return str(getattr(key, "key", key))
+
+
+def _change_or_error(action: str, thing: Any, fetched: dict[str, Any]) -> dict[str, Any] | None:
+    """As :func:`_change`; if a value of the application's raises, what is known all the same."""
+    try:
+        return _change(action, thing, fetched)
+    except Exception as error:
+        resource = (_table(inspect(thing).mapper), _key(thing))
+        return {"action": action, "resource": resource, "recording_failed": type(error).__name__}
+
+
+def _equal(old: Any, new: Any) -> bool:
+    try:
+        return bool(old == new)
+    except Exception:  # an array, whose elements are compared; a value that raises
+        return encode(old) == encode(new)
 
 
 def _change(action: str, thing: Any, fetched: dict[str, Any]) -> dict[str, Any] | None:
@@ -220,7 +314,7 @@ def _change(action: str, thing: Any, fetched: dict[str, Any]) -> dict[str, Any] 
                 changed.append(name)
         elif history.added or history.deleted:
             before = history.deleted[0] if history.deleted else fetched.get(name)
-            if history.added and before == history.added[0] and name in fetched:
+            if name in fetched and history.added and _equal(before, history.added[0]):
                 continue  # set to what it was
             changed.append(name)
             if history.deleted or name in fetched:
