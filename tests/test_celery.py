@@ -18,10 +18,10 @@ from conftest import check_chain
 from programs import until
 
 APP = """
-import json, os, sys, time, uuid
+import json, logging, os, sys, time, uuid
 from celery import Celery
 from kombu.transport import filesystem
-from chained_logging import AuditLog, context
+from chained_logging import AuditHandler, AuditLog, context
 from chained_logging.context import current
 from chained_logging.integrations.celery import record_tasks
 
@@ -41,11 +41,12 @@ app.conf.update(
     broker_transport_options={
         "data_folder_in": queue, "data_folder_out": queue, "control_folder": folder + "/control",
     },
-    task_acks_late=False, worker_hijack_root_logger=False,
+    task_acks_late=False,
     broker_connection_retry_on_startup=True,
 )
 log = AuditLog(os.path.join(folder, "audit.jsonl"))
 record_tasks(log=log)
+logging.getLogger().addHandler(AuditHandler(log=log))  # Celery removes it: it must come back
 
 @app.task(name="add")
 def add(a, b):
@@ -64,6 +65,10 @@ def retry(self):
 def logs():
     log.append_many([{**current(), "action": "inner", "resource": "a/1"}])
     add.delay(1, 1)
+
+@app.task(name="plain")
+def plain():
+    logging.getLogger("shop").info("inner", extra={"audit": True, "resource": "a/1"})
 
 @app.task(name="die")
 def die():
@@ -214,6 +219,30 @@ def test_what_a_task_logs_and_enqueues_has_its_actor(worker: Worker) -> None:
     assert {(e["actor_id"], e["ip_address"]) for e in entries} == {("user-7", "10.0.0.7")}
 
 
+def test_numbers_and_uuids_are_actors_too(worker: Worker) -> None:
+    worker.enqueue(
+        """
+        for number, actor in enumerate([42, uuid.UUID(int=7), True]):
+            with context(actor=actor):
+                add.apply_async((1, 2), task_id=f"t{number}")
+        """
+    )
+    assert {e["resource_id"]: e["actor_id"] for e in worker.wait(3)} == {
+        "t0": "42",
+        "t1": "00000000-0000-0000-0000-000000000007",
+        "t2": "celery",
+    }
+
+
+def test_a_handler_on_the_root_logger_outlives_the_start_of_the_worker(worker: Worker) -> None:
+    worker.enqueue("plain.delay()", **WHO)
+    entries = worker.wait(2)
+    assert [(e["action"], e["actor_id"]) for e in entries] == [
+        ("inner", "user-7"),
+        ("plain", "user-7"),
+    ]
+
+
 def test_a_worker_process_that_is_killed_leaves_an_entry(worker: Worker) -> None:
     worker.enqueue("die.apply_async(task_id='killed')", **WHO)
     (entry,) = worker.wait(1)
@@ -240,7 +269,7 @@ def test_a_forged_header_breaks_nothing(worker: Worker) -> None:
         """
     )
     entries = {e["resource_id"]: e for e in worker.wait(6)}
-    assert {entries[f"f{n}"]["actor_id"] for n in range(5)} == {"celery"}
+    assert [entries[f"f{n}"]["actor_id"] for n in range(5)] == [*["celery"] * 3, "7", "celery"]
     assert entries["f5"]["actor_id"] == "unknown"  # nobody may bear the log's own name
 
 

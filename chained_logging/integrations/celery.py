@@ -7,12 +7,14 @@ the log believes it as it believes the application.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Final
+from uuid import UUID
 
 try:
     from celery import signals, states  # type: ignore[import-untyped]
@@ -20,6 +22,7 @@ except ImportError as error:
     raise ImportError("recording tasks needs Celery: pip install 'celery>=5.3'") from error
 
 from chained_logging.context import context, current
+from chained_logging.handler import AuditHandler
 from chained_logging.log import AuditLog
 from chained_logging.values import jsonable
 
@@ -43,7 +46,8 @@ def record_tasks(*, log: AuditLog | str | os.PathLike[str]) -> Recorder:
     PermissionError, and ``failure`` for any other exception. A run that ends in a retry is a
     failure with the state ``RETRY``, and the next run has an entry of its own. A task that is
     revoked, or whose worker was killed, is a failure with an entry from the worker's main process.
-    What the task logs itself has the same actor, address and session.
+    What the task logs itself has the same actor, address and session. An ``AuditHandler`` on the
+    root logger stays there, though Celery removes all handlers when a worker starts.
 
     :param log: an open log, or a path. Worker processes share its one chain.
     :returns: the recorder, whose ``stop()`` ends it.
@@ -58,7 +62,10 @@ class Recorder:
         self.log = log if isinstance(log, AuditLog) else AuditLog(log)
         self._running: dict[tuple[int, str], tuple[int, AbstractContextManager[None]]] = {}
         self._errors: dict[str, Any] = {}
+        self._handlers: list[AuditHandler] = []
         self._receivers = (
+            (signals.celeryd_init, self._note_handlers),
+            (signals.after_setup_logger, self._return_handlers),
             (signals.before_task_publish, self._publish),
             (signals.task_prerun, self._begin),
             (signals.task_retry, self._retried),
@@ -76,9 +83,19 @@ class Recorder:
 
     def _publish(self, headers: dict[str, Any] | None = None, **_: Any) -> None:
         if headers is not None:
-            carried = {name: value for name, value in current().items() if name in CARRIED}
+            carried = _carriable(current())
             if carried:
-                headers.setdefault(HEADER, jsonable(carried))
+                headers.setdefault(HEADER, carried)
+
+    def _note_handlers(self, **_: Any) -> None:
+        """Note the handlers that Celery is about to remove from the root logger."""
+        handlers = logging.getLogger().handlers
+        self._handlers = [handler for handler in handlers if isinstance(handler, AuditHandler)]
+
+    def _return_handlers(self, logger: logging.Logger, **_: Any) -> None:
+        for handler in self._handlers:
+            if handler not in logger.handlers:
+                logger.addHandler(handler)
 
     def _begin(self, task_id: str, task: Any, **_: Any) -> None:
         block = context(**_sender(task.request))
@@ -142,13 +159,17 @@ def _sender(request: Any) -> dict[str, Any]:
         carried = request.get(HEADER)
     if carried is None:  # a task that is called within the process that enqueued it
         carried = current()
-    if not isinstance(carried, Mapping):
-        carried = {}
-    sender = {
-        name: value
-        for name, value in carried.items()
-        if name in CARRIED and isinstance(value, str) and len(value) <= _MAX_CARRIED
-    }
+    sender = _carriable(carried) if isinstance(carried, Mapping) else {}
     if not {"actor", "actor_id", "user_id"} & sender.keys():
         sender |= _NOBODY
     return sender
+
+
+def _carriable(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Return what goes along with a task, as texts: a number or a UUID is an actor as well."""
+    texts = {
+        name: str(jsonable(value))
+        for name, value in fields.items()
+        if name in CARRIED and isinstance(value, str | int | UUID) and not isinstance(value, bool)
+    }
+    return {name: text for name, text in texts.items() if len(text) <= _MAX_CARRIED}
