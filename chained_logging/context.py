@@ -2,37 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ContextDecorator
 from contextvars import ContextVar, Token, copy_context
 from typing import Any, ParamSpec, TypeVar
 
+from chained_logging.entry import FIELD_OF
+
 Parameters = ParamSpec("Parameters")
 Returned = TypeVar("Returned")
+Fields = Mapping[str, Any]
 
-_EMPTY: Mapping[str, Any] = {}
-_current: ContextVar[Mapping[str, Any]] = ContextVar("chained_logging_context", default=_EMPTY)
+_EMPTY: Fields = {}
+_current: ContextVar[Fields | _Layer] = ContextVar("chained_logging_context", default=_EMPTY)
 
 
-@contextmanager
-def context(**fields: Any) -> Iterator[None]:
+class context(ContextDecorator):  # used like the function that it was
     """Give fields to every audit event that is logged inside this block.
 
     Blocks nest, the inner one wins, and what the call itself passes wins over
     both. Tasks of :mod:`asyncio` inherit it; a thread does where it is started
     through :func:`asyncio.to_thread`, or with :func:`carried`.
 
+    The block may be left in another thread or task than it was entered in, as happens to a
+    dependency that yields, or to an asynchronous generator that nobody exhausts.
+
     >>> with context(actor="user-123", ip="10.0.0.1"):
     ...     logger.info("read", extra={"audit": True, "resource": "patient_record/456"})
     """
-    token = _current.set({**_current.get(), **fields})
-    try:
-        yield
-    finally:
-        _current.reset(token)
+
+    def __init__(self, **fields: Any) -> None:
+        # By the fields' own names: else what the call itself passes might lose to an alias of it.
+        self._fields = {FIELD_OF.get(name) or name: value for name, value in fields.items()}
+        self._entered: list[tuple[Token[Any], _Layer]] = []
+
+    def __enter__(self) -> None:
+        layer = _Layer(_current.get(), self._fields)
+        self._entered.append((_current.set(layer), layer))
+
+    def __exit__(self, *_: object) -> None:
+        token, layer = self._entered.pop()
+        try:
+            _current.reset(token)
+        except ValueError:  # left in another context than it was entered in: it ends in all
+            layer.ended = True
 
 
-def share(fields: Mapping[str, Any]) -> Token[Mapping[str, Any]]:
+class _Layer:
+    """The fields of a block, over what holds outside of it."""
+
+    __slots__ = ("ended", "fields", "outer")
+
+    def __init__(self, outer: Fields | _Layer, fields: Fields) -> None:
+        self.outer = outer
+        self.fields = fields
+        self.ended = False
+
+    def merged(self) -> Fields:
+        """Return all that holds now: a request may have learned more since the block began."""
+        held: Fields | _Layer = self
+        layers = []
+        while isinstance(held, _Layer):
+            if not held.ended:
+                layers.append(held.fields)
+            held = held.outer
+        fields = dict(held)
+        for layer in reversed(layers):
+            fields.update(layer)
+        return fields
+
+
+def share(fields: Fields) -> Token[Any]:
     """Let a mapping stand in place of all that held before, until :func:`restore`.
 
     It is kept as it is: what its owner puts into it later holds from then on, in whichever task
@@ -41,14 +81,15 @@ def share(fields: Mapping[str, Any]) -> Token[Mapping[str, Any]]:
     return _current.set(fields)
 
 
-def restore(token: Token[Mapping[str, Any]]) -> None:
+def restore(token: Token[Any]) -> None:
     """Let hold again what held before :func:`share`."""
     _current.reset(token)
 
 
-def current() -> Mapping[str, Any]:
+def current() -> Fields:
     """Return the fields that hold here."""
-    return _current.get()
+    held = _current.get()
+    return held.merged() if isinstance(held, _Layer) else held
 
 
 def carried(function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
