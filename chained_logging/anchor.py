@@ -51,7 +51,7 @@ def anchor(
     others are asked, so the log goes on meanwhile.
 
     :param witnesses: the submission prefix of each, ``https://witness.example/w1``.
-    :param witness_keys: their keys, of type 0x04; what others sign is not kept.
+    :param witness_keys: their keys, of type 0x04 or 0x06; what others sign is not kept.
     :param timestamp_url: an RFC 3161 authority.
     :param timeout: seconds, for each step of each of them.
     :raises OSError: if the log has no checkpoint, or cannot be read or written.

@@ -161,6 +161,10 @@ def collect(
         if token_file is None:
             raise click.UsageError("--http needs a --token-file")
         address = (host.strip("[]"), int(port))
+    elif token_file is not None:
+        raise click.UsageError("--token-file is for --http")
+    if passphrase_file is not None and key_file is None:
+        raise click.UsageError("--passphrase-file is that of a --key")
     token = read_token(token_file) if token_file else None
     with AuditLog(
         log,
@@ -207,11 +211,15 @@ def verify(arguments: tuple[str, ...]) -> None:
 @click.argument("file", type=click.Path(dir_okay=False))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def verify_proof(file: str, arguments: tuple[str, ...]) -> None:
-    """Check a proof in FILE, without the log: --public-key FILE, --checkpoint FILE, --json.
+    """Check a proof in FILE, without the log.
 
-    The same as running chained_logging/verify.py --proof FILE.
+    --public-key FILE is the log's key, --witness-key VKEY that of a witness that must have
+    cosigned, --origin NAME the log's name, --to-hash HEX the entry's hash, --checkpoint FILE the
+    older of two states. The same as running chained_logging/verify.py --proof FILE.
     """
-    sys.exit(verify_main(["--proof", file, *arguments]))
+    if any(argument.startswith("--proof") for argument in arguments):
+        raise click.UsageError("name one proof: FILE")
+    sys.exit(verify_main([*arguments, "--proof", file]))
 
 
 # --- Keys. A passphrase comes from CHAINED_LOGGING_PASSPHRASE or a file, never from an argument,
@@ -297,6 +305,8 @@ def checkpoint(
 
     if witnesses and not witness_keys:
         raise click.UsageError("a witness is known by its key: name it with --witness-key")
+    if witness_keys and not witnesses:
+        raise click.UsageError("--witness-key is the key of a witness: name it with --witness")
     keys = [_witness_key(text) for text in witness_keys]
     check_urls(witnesses, timestamp)  # before anything is written
     key = _load_key(key_file, passphrase_file)
@@ -310,7 +320,7 @@ def checkpoint(
 
 
 def _witness_key(text_or_file: str) -> VerifierKey:
-    from chained_logging.notes import COSIGNATURE, NoteError, VerifierKey
+    from chained_logging.notes import COSIGNATURES, NoteError, VerifierKey
 
     text = text_or_file
     if os.path.exists(text):
@@ -319,7 +329,7 @@ def _witness_key(text_or_file: str) -> VerifierKey:
         key = VerifierKey.parse(text)
     except NoteError as error:
         raise click.UsageError(f"{text_or_file} is no witness's key: {error}") from None
-    if key.type != COSIGNATURE:
+    if key.type not in COSIGNATURES:
         raise click.UsageError(f"{text_or_file} is a log's key, not a witness's")
     return key
 
@@ -425,13 +435,20 @@ def prove(log: str, seq: int | None, old: int | None, new: int | None) -> None:
 
     Sizes are those of checkpoints; --to is by default that of the newest.
     """
-    from chained_logging.proof import LogTree
+    from chained_logging.proof import GO_READERS, LogTree
 
     if (seq is None) == (old is None):
         raise click.UsageError("name an entry with --seq, or a size with --from")
     tree = LogTree(Path(_existing(log)))
     if old is None:
-        _write(tree.inclusion(seq or 0, new).format())
+        proof = tree.inclusion(seq or 0, new)
+        if len(proof.extra) > GO_READERS:
+            click.echo(
+                f"the entry has {len(proof.extra):,} bytes: verify-proof reads the proof, "
+                "readers in Go take lines of at most 64 KiB in base64",
+                err=True,
+            )
+        _write(proof.format())
     else:
         _write(tree.consistency(old, new))
 

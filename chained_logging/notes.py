@@ -10,17 +10,19 @@ what would not is refused. So base64 is that of RFC 4648 section 4 with its padd
 stray bits, hexadecimal is lower-case and a number has no leading zero. An object that breaks the
 rules of its format cannot be made either.
 
-Signing is left to a :class:`Signer`. Only :func:`verify_note` needs the package `cryptography`.
+Signing is left to a :class:`Signer`. Only :func:`verify_note` needs the package `cryptography`, for
+cosignatures of type :data:`MLDSA_COSIGNATURE` one that has ML-DSA-44.
 """
 
 from __future__ import annotations
 
 import base64
 import re
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from chained_logging.merkle import EMPTY_ROOT, HASH_SIZE, MAX_SIZE
 
@@ -29,6 +31,15 @@ ED25519: Final = 0x01
 
 COSIGNATURE: Final = 0x04
 """The signature type of a witness's Ed25519 signature over a time and a checkpoint."""
+
+MLDSA_COSIGNATURE: Final = 0x06
+"""The signature type of a witness's ML-DSA-44 signature (FIPS 204) over its name, a time and a
+checkpoint without its extension lines. It is verified here, not made."""
+
+COSIGNATURES: Final = (COSIGNATURE, MLDSA_COSIGNATURE)
+"""The signature types of witnesses."""
+
+_KEY_SIZES: Final = {ED25519: 32, COSIGNATURE: 32, MLDSA_COSIGNATURE: 1312}
 
 MAX_NOTE: Final = 1_000_000
 """The longest note in bytes, as in Go's ``sumdb/note``."""
@@ -78,15 +89,17 @@ class VerifierKey:
 
     name: str
     type: int
-    """:data:`ED25519` or :data:`COSIGNATURE`."""
+    """:data:`ED25519`, :data:`COSIGNATURE` or :data:`MLDSA_COSIGNATURE`."""
     public_key: bytes
 
     def __post_init__(self) -> None:
         _check_name(self.name)
-        if self.type not in (ED25519, COSIGNATURE):
+        size = _KEY_SIZES.get(self.type)
+        if size is None:
             raise NoteError(f"keys of type {self.type} are not supported")
-        if len(self.public_key) != 32:
-            raise NoteError(f"an Ed25519 public key has 32 bytes, not {len(self.public_key)}")
+        if len(self.public_key) != size:
+            kind = "ML-DSA-44" if self.type == MLDSA_COSIGNATURE else "Ed25519"
+            raise NoteError(f"an {kind} public key has {size} bytes, not {len(self.public_key)}")
 
     @property
     def id(self) -> bytes:
@@ -129,7 +142,8 @@ class Signature:
     name: str
     key_id: bytes
     value: bytes
-    """What the key's algorithm made: for :data:`ED25519` 64 bytes, for :data:`COSIGNATURE` 72."""
+    """What the key's algorithm made: for :data:`ED25519` 64 bytes, for :data:`COSIGNATURE` 72, for
+    :data:`MLDSA_COSIGNATURE` 2,428."""
 
     def __post_init__(self) -> None:
         _check_name(self.name)
@@ -274,22 +288,40 @@ def verify_note(note: Note, keys: Iterable[VerifierKey]) -> list[Verified]:
 
 def _verify(key: VerifierKey, text: str, value: bytes) -> int | None:
     """Check one signature and return its time, if it is a cosignature."""
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
     time = None
     message = text.encode()
-    if key.type == COSIGNATURE:
-        Checkpoint.parse(text)
+    if key.type in COSIGNATURES:
+        checkpoint = Checkpoint.parse(text)
         time, value = int.from_bytes(value[:8], "big"), value[8:]
         if time > MAX_SIZE:
             raise NoteError(f"the time of the cosignature of {_shown(key)} is beyond 2**63 - 1")
-        message = _cosigned(text, time)
-    try:
-        Ed25519PublicKey.from_public_bytes(key.public_key).verify(value, message)
-    except (InvalidSignature, ValueError):  # a ValueError would be: no point on the curve
-        raise NoteError(f"the signature of {_shown(key)} is not valid") from None
+        if key.type == COSIGNATURE:
+            message = _cosigned(text, time)
+        else:
+            message = _cosigned_subtree(checkpoint, key.name, time)
+    if not _holds(key, value, message):
+        raise NoteError(f"the signature of {_shown(key)} is not valid")
     return time
+
+
+def _holds(key: VerifierKey, value: bytes, message: bytes) -> bool:
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    algorithm: type[Any] = Ed25519PublicKey
+    try:
+        if key.type == MLDSA_COSIGNATURE:
+            from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
+
+            algorithm = MLDSA44PublicKey
+        algorithm.from_public_bytes(key.public_key).verify(value, message)
+    except (ImportError, UnsupportedAlgorithm):
+        raise NoteError(
+            f"the package cryptography is too old to check the signature of {_shown(key)}"
+        ) from None
+    except (InvalidSignature, ValueError):  # a ValueError would be: no point on the curve
+        return False
+    return True
 
 
 def _sign(signer: Signer, message: bytes) -> bytes:
@@ -302,6 +334,16 @@ def _sign(signer: Signer, message: bytes) -> bytes:
 def _cosigned(text: str, time: int) -> bytes:
     """Return what a witness signs (C2SP ``tlog-cosignature``, Ed25519 signed message)."""
     return f"cosignature/v1\ntime {time}\n{text}".encode()
+
+
+def _cosigned_subtree(checkpoint: Checkpoint, name: str, time: int) -> bytes:
+    """Return what a witness signs (C2SP ``tlog-cosignature``, ML-DSA-44 signed message)."""
+    names = [name.encode(), checkpoint.origin.encode()]
+    if any(len(each) > 255 for each in names):
+        raise NoteError("an ML-DSA-44 cosignature is of names of at most 255 bytes")
+    witness, origin = (bytes([len(each)]) + each for each in names)
+    ends = struct.pack(">QQ", 0, checkpoint.size)
+    return b"subtree/v1\n\0" + witness + struct.pack(">Q", time) + origin + ends + checkpoint.root
 
 
 def _shown(key: VerifierKey) -> str:

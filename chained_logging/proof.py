@@ -19,6 +19,10 @@ from chained_logging.merkle import HASH_SIZE, Frontier, consistency_proof, inclu
 from chained_logging.notes import Checkpoint, Note, TlogProof
 from chained_logging.sinks import Record, StoredCheckpoint, open_sink
 
+GO_READERS = 49_140
+"""Bytes of an entry whose proof readers in Go can take: their ``bufio.Scanner`` reads lines of at
+most 64 KiB, and the line `extra` has the entry in base64."""
+
 
 def growth_proof(tree: Frontier, records: Iterable[Record], size: int) -> list[bytes]:
     """Return the consistency proof from where a tree stands to a larger size.
@@ -96,7 +100,9 @@ class LogTree:
         if not 0 <= seq < stored.size:
             raise ValueError(f"the checkpoint covers entries 0 to {stored.size - 1}, not {seq}")
         record = next(iter(self._sink.records(seq)))
-        line = chain.stored_line(record.body, record.hash, record.signature)
+        # Without a signature of its own: the checkpoint vouches for the entry, and that signature
+        # may be of an earlier key than the checkpoint's.
+        line = chain.stored_line(record.body, record.hash)
         hashes = inclusion_proof(self._node, seq, stored.size)
         return TlogProof(seq, tuple(hashes), Note.parse(stored.note.encode()), line)
 

@@ -889,11 +889,13 @@ def _unbase64(text: str) -> bytes:
     return data
 
 
-_SIGNATURE_LINE = re.compile("\u2014 ([^ +\\s]+) ([A-Za-z0-9+/]+={0,2})")
+_SIGNATURE_LINE = re.compile("\u2014 ([^+\\s]+) ([A-Za-z0-9+/]+={0,2})")
+_CONTROLS = re.compile("[\0-\x09\x0b-\x1f]")
+MAX_SIGNATURES = 100  # as in Go's sumdb/note; C2SP signed-note asks for at least 16
 
 
 class _Note:
-    """A signed note that holds a checkpoint.
+    """A signed note that holds a checkpoint (C2SP ``signed-note`` and ``tlog-checkpoint``).
 
     :raises _Bad: if it is none.
     """
@@ -902,36 +904,51 @@ class _Note:
         self, data: bytes, source: str, outside: bool = False, timestamp: str | None = None
     ) -> None:
         self.data, self.source, self.outside, self.timestamp = data, source, outside, timestamp
+        self.signatures: list[tuple[str, bytes, bytes]] = []
         try:
             whole = data.decode()
-            text, _, below = whole.rpartition("\n\n")
+            if len(data) > MAX_NOTE or _CONTROLS.search(whole) or not whole.endswith("\n"):
+                raise ValueError
+            text, _, below = whole[:-1].rpartition("\n\n")
             self.text = text + "\n"
-            self.origin, size, root = self.text.split("\n")[:3]
-            if not self.origin or not re.fullmatch("0|[1-9][0-9]{0,15}", size):
+            self._read_text(*text.split("\n"))
+            lines = below.split("\n")
+            if len(lines) > MAX_SIGNATURES:
                 raise ValueError
-            self.size, self.root = int(size), _unbase64(root)
-            if len(self.root) != 32 or len(data) > MAX_NOTE or not below.endswith("\n"):
-                raise ValueError
-            self.signatures = []
-            for line in below.splitlines():
-                match = _SIGNATURE_LINE.fullmatch(line)
-                if match is None:
-                    raise ValueError
-                raw = _unbase64(match[2])
-                self.signatures.append((match[1], raw[:4], raw[4:]))
-        except ValueError:
+            self.signatures = [self._signature(line) for line in lines]
+        except (TypeError, ValueError):  # a TypeError: there are fewer than three lines
             raise _Bad(None, "it is not a signed note with a checkpoint") from None
+
+    def _read_text(self, origin: str, size: str, root: str, *extensions: str) -> None:
+        self.origin, self.root = origin, _unbase64(root)
+        if not origin or "" in extensions or not re.fullmatch("0|[1-9][0-9]{0,18}", size):
+            raise ValueError
+        self.size = int(size)
+        if self.size >= 1 << 63 or len(self.root) != 32:
+            raise ValueError
+        if not self.size and self.root != _sha256(b"").digest():
+            raise ValueError
+
+    @staticmethod
+    def _signature(line: str) -> tuple[str, bytes, bytes]:
+        """Return the name of a signature's key, the key's ID, and the signature."""
+        match = _SIGNATURE_LINE.fullmatch(line)
+        raw = _unbase64(match[2]) if match else b""
+        if match is None or len(raw) < 5:
+            raise ValueError
+        return match[1], raw[:4], raw[4:]
 
 
 class _Key:
     """A public key with its name, from a C2SP ``vkey``; from PEM it has no name.
 
-    :param kind: 1 for Ed25519, 4 for that of a witness.
+    :param kind: 1 for Ed25519; 4 for that of a witness, Ed25519 (4) or ML-DSA-44 (6).
     :raises _Bad: if it is none.
     """
 
     def __init__(self, text: str, kind: int = 1) -> None:
         self.vkey = text.strip()
+        self.kind = kind
         self.name, _, rest = self.vkey.partition("+")
         try:
             if kind == 1 and "-----BEGIN PUBLIC KEY-----" in text:
@@ -944,14 +961,21 @@ class _Key:
                 return
             id_, _, key = rest.partition("+")
             raw = _unbase64(key)
-            self.raw, self.id = raw[1:], bytes.fromhex(id_)
-            named = _sha256(self.name.encode() + b"\n" + raw).digest()[:4]
-            if len(raw) != 33 or raw[0] != kind or named != self.id:
+            lengths = {1: {1: 33}, 4: {4: 33, 6: 1313}}[kind]  # by the type that the key states
+            self.kind, self.raw = raw[0], raw[1:]
+            self.id = self.id_under(self.name)
+            if len(raw) != lengths.get(self.kind) or self.id.hex() != id_:
                 raise ValueError
-        except ValueError:
+            if not re.fullmatch("[^+\\s]+", self.name) or _CONTROLS.search(self.name):
+                raise ValueError
+        except (IndexError, ValueError):
             if kind != 1:
-                raise _Bad(None, "it is not a witness's key as a vkey (type 4)") from None
+                raise _Bad(None, "it is not a witness's key as a vkey (type 4 or 6)") from None
             raise _Bad(None, "it is not an Ed25519 public key in PEM or as a vkey") from None
+
+    def id_under(self, name: str) -> bytes:
+        """Return the ID by which signatures name this key (C2SP ``signed-note``)."""
+        return _sha256(name.encode() + b"\n" + bytes([self.kind]) + self.raw).digest()[:4]
 
     @staticmethod
     def usable() -> bool:
@@ -968,17 +992,47 @@ class _Key:
         return any(vkey.strip().endswith(ending) for vkey in vkeys)
 
     def verifies(self, signature: bytes, message: bytes) -> bool | None:
-        """Whether the signature holds; None where `cryptography` is not installed."""
+        """Whether the signature holds; None where `cryptography` cannot tell, or is missing."""
         try:
-            from cryptography.exceptions import InvalidSignature
-            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+            from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+            if self.kind == 6:  # cryptography 48 or later
+                from cryptography.hazmat.primitives.asymmetric import mldsa
+
+                algorithm: Any = mldsa.MLDSA44PublicKey
+            else:
+                from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+                algorithm = Ed25519PublicKey
         except ImportError:
             return None
         try:
-            Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
+            algorithm.from_public_bytes(self.raw).verify(signature, message)
+        except UnsupportedAlgorithm:
+            return None
         except (InvalidSignature, ValueError):
             return False
         return True
+
+    def cosigned(self, note: _Note, value: bytes) -> tuple[bool | None, int]:
+        """Whether a witness's signature under a note holds, and the time that it states.
+
+        C2SP ``tlog-cosignature``; a witness must state a time (``tlog-witness``).
+        """
+        time_ = int.from_bytes(value[:8], "big")
+        name, origin = self.name.encode(), note.origin.encode()
+        if not 0 < time_ < 1 << 33 or (self.kind == 6 and max(len(name), len(origin)) > 255):
+            return False, time_
+        if self.kind == 6:
+            message = b"subtree/v1\n\0" + bytes([len(name)]) + name + value[:8]
+            message += bytes([len(origin)]) + origin + bytes(8)
+            message += note.size.to_bytes(8, "big") + note.root
+        else:
+            message = f"cosignature/v1\ntime {time_}\n{note.text}".encode()
+        return self.verifies(value[8:], message), time_
+
+
+_COSIGNATURES = (8 + 64, 8 + 2420)  # lengths: a time, and an Ed25519 or ML-DSA-44 signature
 
 
 class _Tree:
@@ -1073,52 +1127,113 @@ def _hashes(lines: list[str]) -> list[bytes]:
 
 
 def verify_proof(
-    data: bytes, public_key: str | None = None, checkpoint: bytes | None = None
+    data: bytes,
+    public_key: str | None = None,
+    checkpoint: bytes | None = None,
+    *,
+    witness_keys: Sequence[str] = (),
+    origin: str | None = None,
+    entry_hash: str | None = None,
 ) -> dict[str, Any]:
     """Check a proof, without the log.
+
+    The log's own signature must hold, under the name that is the checkpoint's origin, and so must
+    each signature of a key that is given here (C2SP ``tlog-proof`` and ``signed-note``). Those of
+    other keys are ignored.
 
     :param data: a C2SP ``tlog-proof`` whose extra data is the entry, for one entry; or, for two
         states of a log, ``old N``, hashes, an empty line and the newer checkpoint.
     :param public_key: the log's key when the checkpoint was made: PEM, or a ``vkey``.
     :param checkpoint: the older checkpoint, for two states.
-    :returns: ``status`` (``proven``, ``refuted`` or ``unchecked``), ``reason``, and what was
-        proven.
+    :param witness_keys: keys of witnesses, each of which must have cosigned, as ``vkey``.
+    :param origin: the name that the log must have.
+    :param entry_hash: the hash that the entry must have, in hexadecimal.
+    :returns: ``status`` (``proven``, ``refuted`` or ``unchecked``), ``reason``, what was
+        proven, and in ``witnessed`` the time of each witness's cosignature, by its name.
     """
-    found: dict[str, Any] = {"status": "refuted", "reason": None}
+    found: dict[str, Any] = {"status": "unchecked", "reason": None}
+    try:
+        key = None if public_key is None else _Key(public_key)
+        witnesses = [_Key(text, 4) for text in witness_keys]
+    except _Bad as bad:
+        found["reason"] = f"of a public key that was given: {bad.reason}"
+        return found
     try:
         head, _, note_bytes = data.partition(b"\n\n")
         note = _Note(note_bytes, "the proof")
         found.update(origin=note.origin, size=note.size)
+        if origin is not None and origin != note.origin:
+            raise _Bad(None, f"the checkpoint is of the log {note.origin}, not of {origin}")
         lines = head.decode("ascii", "replace").split("\n")
+        line = None
         if data.startswith(_PROOF):
-            found["entry"] = _prove_entry(note, lines[1:])
+            if checkpoint is not None:
+                raise _Unchecked("a proof of one entry is not compared with another checkpoint")
+            line = _prove_entry(note, lines[1:], entry_hash)
+            found["entry"] = (line.body[:-1] + b',"hash":"' + line.own.encode() + b'"}').decode()
         else:
+            if entry_hash is not None:
+                raise _Unchecked("this is no proof of one entry, so no hash of one can be found")
             _prove_extension(note, lines, checkpoint)
             found["old_size"] = int(lines[0][4:])
-        if public_key is None:
-            found["status"], found["reason"] = "unchecked", "no public key was given"
-            return found
-        key = _Key(public_key)
-        for name, id_, value in note.signatures:
-            if key.name and (name, id_) != (key.name, key.id):
-                continue
-            holds = key.verifies(value, note.text.encode())
-            if holds is None:
-                found["status"] = "unchecked"
-                found["reason"] = "the package cryptography, which checks signatures, is missing"
-                return found
-            if holds:
-                found["status"] = "proven"
-                return found
-        found["reason"] = "the key given did not sign the checkpoint"
+        found["witnessed"] = _prove_cosignatures(note, witnesses)
+        if key is None:
+            raise _Unchecked("no public key was given")
+        _prove_signature(note, key, line)
+        found["status"] = "proven"
     except _Unchecked as problem:
-        found["status"], found["reason"] = "unchecked", str(problem)
+        found["reason"] = str(problem)
     except _Bad as bad:
-        found["reason"] = bad.reason
+        found["status"], found["reason"] = "refuted", bad.reason
     return found
 
 
-def _prove_entry(note: _Note, lines: list[str]) -> str:
+def _holds(verdict: bool | None) -> bool:
+    if verdict is None:
+        raise _Unchecked(
+            "the package cryptography, which checks signatures, is missing, or too old for this key"
+        )
+    return verdict
+
+
+def _prove_signature(note: _Note, key: _Key, line: _Line | None) -> None:
+    """Check that a key signed the checkpoint, and the entry where that bears a signature."""
+    if key.name and key.name != note.origin:
+        raise _Bad(None, f"the checkpoint is of the log {note.origin}, the key of {key.name}")
+    by = (note.origin, key.id_under(note.origin))
+    values = [value for name, id_, value in note.signatures if (name, id_) == by]
+    if not values:
+        raise _Bad(None, "the key given did not sign the checkpoint")
+    if not all(_holds(key.verifies(value, note.text.encode())) for value in values):
+        raise _Bad(None, "the signature of the key given does not hold")
+    if line is not None and line.signature is not None:
+        message = b"chained-logging entry v1\n" + line.own.encode() + b"\n"
+        if not _holds(key.verifies(base64.b64decode(line.signature), message)):
+            raise _Unchecked(
+                "the entry bears a signature that is not of the key given: it was changed, or is "
+                "of an earlier key. What the checkpoint says of the entry holds"
+            )
+
+
+def _prove_cosignatures(note: _Note, witnesses: list[_Key]) -> dict[str, str]:
+    """Check that each witness cosigned, and return when."""
+    times = {}
+    for key in witnesses:
+        values = [v for name, id_, v in note.signatures if (name, id_) == (key.name, key.id)]
+        if not values:
+            raise _Bad(None, f"the checkpoint is not cosigned by the witness {key.name}")
+        for value in values:
+            verdict, time_ = key.cosigned(note, value)
+            if not _holds(verdict):
+                raise _Bad(None, f"the cosignature of the witness {key.name} does not hold")
+            moment = datetime.datetime.fromtimestamp(time_, datetime.timezone.utc)
+            times[key.name] = f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+    return times
+
+
+def _prove_entry(note: _Note, lines: list[str], entry_hash: str | None) -> _Line:
+    if lines and lines[0].startswith("index "):
+        raise _Unchecked("the proof does not hold the entry it is about: it has no line extra")
     if len(lines) < 2 or not lines[0].startswith("extra ") or not lines[1].startswith("index "):
         raise _Bad(None, "the proof holds no entry, or no index")
     index = lines[1][6:]
@@ -1133,7 +1248,9 @@ def _prove_entry(note: _Note, lines: list[str]) -> str:
         raise _Bad(None, "the entry is not the one at the index of the proof")
     if _fold(int(index), note.size, bytes.fromhex(line.own), _hashes(lines[2:])) != note.root:
         raise _Bad(None, "the proof does not lead to the root of the checkpoint")
-    return text.decode()
+    if entry_hash is not None and entry_hash.lower() != line.own:
+        raise _Bad(None, "the entry has not the hash that was given")
+    return line
 
 
 def _prove_extension(note: _Note, lines: list[str], checkpoint: bytes | None) -> None:
@@ -1670,7 +1787,7 @@ def verify(
 
 
 def _unchecked_signatures(report: Report) -> str:
-    why = "the package cryptography, which checks them, is not installed"
+    why = "the package cryptography, which checks them, is not installed, or too old for them"
     if not report.starts_at_genesis and _Key.usable():
         why = "they are not of a key that is known here, from the middle of the log"
     return f"{report.unchecked_signatures:,} signatures NOT CHECKED: {why}"
@@ -1863,14 +1980,12 @@ class _Signed:
         for name, id_, value in note.signatures:
             known = [key for key in self.witnesses if (key.name, key.id) == (name, id_)]
             if not known:
-                self.report.unknown_witnesses += len(value) == 72
+                self.report.unknown_witnesses += len(value) in _COSIGNATURES
                 continue
-            time_ = int.from_bytes(value[:8], "big")
-            message = f"cosignature/v1\ntime {time_}\n{note.text}".encode()
-            holds = len(value) == 72 and known[0].verifies(value[8:], message)
+            holds, time_ = known[0].cosigned(note, value)
             if holds is None:
                 self.report.unchecked_signatures += 1
-            elif not holds or not 0 < time_ < 1 << 33:
+            elif not holds:
                 reason = f"the cosignature of {name} under the checkpoint of size {note.size:,} is "
                 self.fault("signature", note.source, note.size - 1, reason + "not valid")
             elif note.size - 1 >= witnessed.get(name, {"seq": -1})["seq"]:
@@ -2291,19 +2406,38 @@ def _bytes_of(path: str) -> bytes:
         return file.read(2 * MAX_NOTE)
 
 
+_NOT_OF_A_PROOF = ("from_hash", "timestamp_root", "max_gap", "against")
+
+
 def _run_proof(options: argparse.Namespace) -> int:
     try:
-        key = (
-            _bytes_of(options.public_key).decode("utf-8", "replace") if options.public_key else None
+        for name in _NOT_OF_A_PROOF:
+            if getattr(options, name) is not None:
+                flag = "--" + name.replace("_", "-")
+                raise _Unchecked(f"{flag} says nothing of a proof, which holds nothing of the kind")
+        if options.jobs != 1 or len(options.checkpoint) > 1:
+            raise _Unchecked("a proof takes one checkpoint at most, and no --jobs")
+        found = verify_proof(
+            _bytes_of(options.proof),
+            _text_of(options.public_key) if options.public_key is not None else None,
+            _bytes_of(options.checkpoint[0]) if options.checkpoint else None,
+            witness_keys=[_given_key(given) for given in options.witness_key],
+            origin=options.origin,
+            entry_hash=options.to_hash,
         )
-        older = _bytes_of(options.checkpoint[0]) if options.checkpoint else None
-        found = verify_proof(_bytes_of(options.proof), key, older)
     except (_Unchecked, OSError) as error:
-        print(f"NOT CHECKED: {_shown(error)}", file=sys.stderr)
-        return 2
+        found = {"status": "unchecked", "reason": str(error)}
+    _show_proof(found, options)
+    return {"proven": 0, "refuted": 1}.get(found["status"], 2)
+
+
+def _show_proof(found: dict[str, Any], options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(found))
-    elif found["status"] == "proven":
+    elif found["status"] != "proven":
+        word = "NOT CHECKED" if found["status"] == "unchecked" else "REFUTED"
+        print(_shown(f"{word}: {found['reason']}"), file=sys.stderr)
+    elif not options.quiet:
         print("PROVEN")
         if "entry" in found:
             print(f"  this entry is in the log {_shown(found['origin'])}:")
@@ -2311,10 +2445,17 @@ def _run_proof(options: argparse.Namespace) -> int:
         else:
             what = f"its first {found['size']:,} entries begin with its first {found['old_size']:,}"
             print(f"  of the log {_shown(found['origin'])}, {what}")
-    else:
-        word = "NOT CHECKED" if found["status"] == "unchecked" else "REFUTED"
-        print(_shown(f"{word}: {found['reason']}"), file=sys.stderr)
-    return {"proven": 0, "refuted": 1}.get(found["status"], 2)
+        for name, at in found["witnessed"].items():
+            print(f"  witnessed by {_shown(name)}, at {at}")
+
+
+def _text_of(path: str) -> str:
+    return _bytes_of(path).decode("utf-8", "replace")
+
+
+def _given_key(given: str) -> str:
+    """Return a witness's key that stands on the command line, or in a file."""
+    return given if re.fullmatch(_VKEY, given) else _text_of(given)
 
 
 _VKEY = r"[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+={0,2}"
@@ -2328,6 +2469,9 @@ def _run(options: argparse.Namespace, stores: Stores) -> int:
     found: list[Fault] = []
     compared = None
     try:
+        stores_named = options.against or any("://" in log for log in options.log)
+        if options.origin is not None and not stores_named:
+            raise _Unchecked("--origin chooses among the logs of a store, and no store is named")
         if options.against and (len(files) != 1 or files != options.log):
             raise _Unchecked("--against compares one log, named by its file, and nothing else")
         if files:
@@ -2377,13 +2521,10 @@ def _check(
     public_key = roots = None
     try:
         if options.public_key is not None:
-            public_key = _bytes_of(options.public_key).decode("utf-8", "replace")
+            public_key = _text_of(options.public_key)
         if options.timestamp_root is not None:
             roots = _bytes_of(options.timestamp_root)
-        witnesses = [
-            given if re.fullmatch(_VKEY, given) else _bytes_of(given).decode("utf-8", "replace")
-            for given in options.witness_key
-        ]
+        witnesses = [_given_key(given) for given in options.witness_key]
     except (_Unchecked, OSError) as error:
         print(f"NOT CHECKED: {_shown(error)}", file=sys.stderr)
         return 2

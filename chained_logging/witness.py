@@ -45,6 +45,7 @@ from chained_logging.merkle import (
 )
 from chained_logging.notes import (
     COSIGNATURE,
+    COSIGNATURES,
     ED25519,
     MAX_NOTE,
     MAX_SIGNATURES,
@@ -59,9 +60,9 @@ from chained_logging.notes import (
 )
 from chained_logging.sinks import replace_file, sync_directory
 
-MAX_REQUEST: Final = 64 * 1024
+MAX_REQUEST: Final = 128 * 1024
 """The longest request body in bytes that a :class:`Witness` takes: 63 hashes and a checkpoint with
-a dozen post-quantum signatures. (Others: litewitness 10 KiB, omniwitness 16 KiB.)"""
+16 signatures of near 5 kB, the least that C2SP ``signed-note`` asks for."""
 
 MAX_REPLY: Final = 256 * 1024
 """The longest answer in bytes that :func:`ask` reads."""
@@ -240,7 +241,7 @@ def with_cosignatures(
     Of keys that are not among `keys` nothing is taken. A cosignature replaces one that the same
     key made before.
 
-    :param keys: those of the witnesses that are trusted, of type 0x04.
+    :param keys: those of the witnesses that are trusted, of type 0x04 or 0x06.
     :raises NoteError: if a known key's cosignature does not hold, or there is none.
     """
     note = Note.parse(checkpoint_note)
@@ -248,7 +249,7 @@ def with_cosignatures(
     given = {
         (each.name, each.key_id): each
         for each in signatures
-        if (each.name, each.key_id) in known and known[each.name, each.key_id].type == COSIGNATURE
+        if (each.name, each.key_id) in known and known[each.name, each.key_id].type in COSIGNATURES
     }
     if not given:
         raise NoteError("the witness gave no cosignature of a known key")
