@@ -89,8 +89,8 @@ def without_triggers(server: PostgresServer) -> psycopg.Connection:
         "WHERE tgname = 'append' AND tgfoid = 'chained_logging.append'::regproc"
     ).fetchall()
     for (table,) in tables:
-        for trigger in ("append", "append_only"):
-            connection.execute(f"DROP TRIGGER {trigger} ON {table}".encode())
+        for trigger in ("append", "append_only", "bound"):
+            connection.execute(f"DROP TRIGGER IF EXISTS {trigger} ON {table}".encode())
     return connection
 
 

@@ -2,16 +2,20 @@
 --
 --   psql -v ON_ERROR_STOP=1 -f this-file DATABASE
 --
--- Run by a superuser, or by a role that may create roles and has CREATE on the database. It is one
--- transaction, and makes three roles that cannot log in, and everything else in one schema:
+-- Run by a superuser, or by a role that may create roles and owns the database. It is one
+-- transaction, and makes three roles that cannot log in, two settings of the database, and
+-- everything else in one schema:
 --
 --   chained_logging_owner    owns it; nobody works as this role from day to day
---   chained_logging_shipper  may insert, and ask where each log ends
+--   chained_logging_shipper  may insert what its login is bound to, and ask where each log ends
 --   chained_logging_reader   may select
 --
--- Grant the second and third to roles of your own that log in:
+-- Grant the second and third to roles of your own that log in, and bind each login that ships to
+-- the logs that are its own ('example.com/audit/*' are all that begin so):
 --
---   CREATE ROLE web_shipper LOGIN IN ROLE chained_logging_shipper;
+--   CREATE ROLE web_shipper LOGIN CONNECTION LIMIT 5 IN ROLE chained_logging_shipper;
+--   INSERT INTO chained_logging.shippers (login, origin)
+--     VALUES ('web_shipper', 'example.com/audit/web-7');
 --   CREATE ROLE auditor LOGIN IN ROLE chained_logging_reader;
 
 BEGIN;
@@ -39,6 +43,10 @@ BEGIN
   IF NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
     GRANT chained_logging_owner TO CURRENT_USER;
   END IF;
+  -- For every session that sets nothing else: one that hangs lets go of what it holds.
+  EXECUTE format('ALTER DATABASE %I SET idle_in_transaction_session_timeout = %L',
+    current_database(), '60s');
+  EXECUTE format('ALTER DATABASE %I SET lock_timeout = %L', current_database(), '10s');
 END
 $$;
 
@@ -233,8 +241,38 @@ CREATE TABLE chained_logging.checkpoints (
 );
 
 
+-- Which login ships which logs. Written by whoever runs the database.
+CREATE TABLE chained_logging.shippers (
+  login text COLLATE "C" NOT NULL,
+  origin text COLLATE "C" NOT NULL,
+  PRIMARY KEY (login, origin)
+);
+
+-- Called for each row, so it sets no search_path, and names everything in full instead.
+CREATE FUNCTION chained_logging.is_bound() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+  -- Before the row is in the table: one that waits in an unfinished transaction, under the name of
+  -- another log, would keep that one's shipper waiting.
+  IF EXISTS (
+    SELECT FROM chained_logging.shippers AS s
+    WHERE s.login OPERATOR(pg_catalog.=) session_user::pg_catalog.text
+      AND (s.origin OPERATOR(pg_catalog.=) NEW.origin
+        OR (pg_catalog.right(s.origin, 1) OPERATOR(pg_catalog.=) '*'
+          AND pg_catalog.starts_with(NEW.origin, pg_catalog.left(s.origin, -1))))
+  ) OR pg_catalog.pg_has_role(session_user, 'chained_logging_owner', 'MEMBER') THEN
+    RETURN NEW;
+  END IF;
+  RAISE EXCEPTION USING ERRCODE = 'CL004', MESSAGE = pg_catalog.format(
+    'the login %s is not bound to the log %s: INSERT INTO chained_logging.shippers (login, origin)'
+    ' VALUES (%L, %L)', session_user, NEW.origin, session_user, NEW.origin);
+END
+$$;
+
+
 -- The chain. Whoever inserts, by whatever way: each row must be the next of its log.
--- Errors: CL001 it does not continue what stands there; CL002 it stands there already.
+-- Errors: CL001 it does not continue what stands there; CL002 it stands there already; CL003 what
+-- stands there would change; CL004 the login is not bound to this log.
 
 CREATE FUNCTION chained_logging.append() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -324,7 +362,8 @@ END
 $$;
 
 -- Triggers for a whole statement are not inherited by partitions, so each table gets its own. All
--- are ENABLE ALWAYS, so that session_replication_role does not pass them by.
+-- are ENABLE ALWAYS, so that session_replication_role does not pass them by. Those for each row
+-- are of the partitions alone, where the rows are.
 CREATE FUNCTION chained_logging.guard(name text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -335,6 +374,12 @@ BEGIN
     ' FOR EACH STATEMENT EXECUTE FUNCTION chained_logging.append_only();'
     ' ALTER TABLE chained_logging.%1$I ENABLE ALWAYS TRIGGER append;'
     ' ALTER TABLE chained_logging.%1$I ENABLE ALWAYS TRIGGER append_only;', name);
+  IF name <> 'entries' THEN
+    EXECUTE format(
+      'CREATE TRIGGER bound BEFORE INSERT ON chained_logging.%1$I'
+      ' FOR EACH ROW EXECUTE FUNCTION chained_logging.is_bound();'
+      ' ALTER TABLE chained_logging.%1$I ENABLE ALWAYS TRIGGER bound;', name);
+  END IF;
 END
 $$;
 
@@ -345,16 +390,19 @@ CREATE TRIGGER follow BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON chained_l
   FOR EACH STATEMENT EXECUTE FUNCTION chained_logging.heads_only_follow();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON chained_logging.checkpoints
   FOR EACH STATEMENT EXECUTE FUNCTION chained_logging.append_only();
+CREATE TRIGGER bound BEFORE INSERT ON chained_logging.checkpoints
+  FOR EACH ROW EXECUTE FUNCTION chained_logging.is_bound();
 CREATE TRIGGER fits BEFORE INSERT ON chained_logging.checkpoints
   FOR EACH ROW EXECUTE FUNCTION chained_logging.checkpoint_fits();
 ALTER TABLE chained_logging.heads ENABLE ALWAYS TRIGGER follow;
 ALTER TABLE chained_logging.checkpoints ENABLE ALWAYS TRIGGER append_only;
+ALTER TABLE chained_logging.checkpoints ENABLE ALWAYS TRIGGER bound;
 ALTER TABLE chained_logging.checkpoints ENABLE ALWAYS TRIGGER fits;
 
 
--- Months. The shipper asks for the partition of a month before it writes. It gets none for a
--- time that is far off, nor where the default partition has entries of that month already, nor
--- while somebody reads the table for longer than the lock timeout; entries go to the default then.
+-- Months. The owner makes partitions ahead of time, and no shipper may: to make one takes a lock on
+-- everything, which a transaction that is left open would keep. A month gets none where the default
+-- partition has entries of it already; they stay there.
 CREATE FUNCTION chained_logging.add_month(moment timestamptz) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
@@ -364,9 +412,6 @@ DECLARE
   next timestamptz := first + interval '1 month';
   name text := 'entries_' || to_char(first, 'YYYY_MM');
 BEGIN
-  IF first < now() - interval '10 years' OR first > now() + interval '2 months' THEN
-    RETURN 'entries_default';
-  END IF;
   IF to_regclass('chained_logging.' || name) IS NOT NULL THEN
     RETURN name;
   END IF;
@@ -381,25 +426,41 @@ BEGIN
     ' FOR VALUES FROM (%L) TO (%L)', name, first, next);
   PERFORM chained_logging.guard(name);
   RETURN name;
-EXCEPTION WHEN duplicate_table THEN  -- another shipper was faster
-  RETURN name;
 END
 $$;
 
+-- Those of the coming two years; returns the last of them.
+CREATE FUNCTION chained_logging.add_months(ahead int DEFAULT 24) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
+BEGIN
+  FOR month IN 0 .. ahead LOOP
+    PERFORM chained_logging.add_month(now() + month * interval '1 month');
+  END LOOP;
+  RETURN to_char(now() + ahead * interval '1 month', 'YYYY-MM');
+END
+$$;
 
--- The ordinary questions.
+SELECT chained_logging.add_month(now() - month * interval '1 month')
+  FROM generate_series(1, 12) AS month;
+SELECT chained_logging.add_months();
+
+
+-- The ordinary questions. Everything is named in full, whatever search_path it is asked under.
 
 CREATE FUNCTION chained_logging.actions_of(actor text, period interval DEFAULT '30 days')
 RETURNS SETOF chained_logging.entries LANGUAGE sql STABLE AS $$
   SELECT e.* FROM chained_logging.entries AS e
-  WHERE e.actor_id = actor AND e."timestamp" >= now() - period
+  WHERE e.actor_id OPERATOR(pg_catalog.=) actor
+    AND e."timestamp" OPERATOR(pg_catalog.>=) (pg_catalog.now() OPERATOR(pg_catalog.-) period)
   ORDER BY e."timestamp"
 $$;
 
 CREATE FUNCTION chained_logging.access_to(type text, id text)
 RETURNS SETOF chained_logging.entries LANGUAGE sql STABLE AS $$
   SELECT e.* FROM chained_logging.entries AS e
-  WHERE e.resource_type = type AND e.resource_id = access_to.id
+  WHERE e.resource_type OPERATOR(pg_catalog.=) type
+    AND e.resource_id OPERATOR(pg_catalog.=) access_to.id
   ORDER BY e."timestamp"
 $$;
 
@@ -407,10 +468,12 @@ CREATE FUNCTION chained_logging.refused_attempts(
   more_than bigint DEFAULT 5, period interval DEFAULT '24 hours')
 RETURNS TABLE (actor text, attempts bigint, earliest timestamptz, latest timestamptz)
 LANGUAGE sql STABLE AS $$
-  SELECT e.actor_id, count(*), min(e."timestamp"), max(e."timestamp")
+  SELECT e.actor_id, pg_catalog.count(*), pg_catalog.min(e."timestamp"),
+    pg_catalog.max(e."timestamp")
   FROM chained_logging.entries AS e
-  WHERE e.result IN ('failure', 'denied') AND e."timestamp" >= now() - period
-  GROUP BY e.actor_id HAVING count(*) > more_than
+  WHERE e.result OPERATOR(pg_catalog.=) ANY (ARRAY['failure', 'denied'])
+    AND e."timestamp" OPERATOR(pg_catalog.>=) (pg_catalog.now() OPERATOR(pg_catalog.-) period)
+  GROUP BY e.actor_id HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) more_than
   ORDER BY 2 DESC, 1
 $$;
 
@@ -425,8 +488,7 @@ GRANT INSERT (origin, "timestamp", body, hash, signature)
 GRANT INSERT (origin, size, note, state, timestamp) ON chained_logging.checkpoints TO chained_logging_shipper;
 GRANT SELECT ON chained_logging.heads TO chained_logging_shipper;
 GRANT EXECUTE ON FUNCTION
-  chained_logging.parsed(text), chained_logging.names(json),
-  chained_logging.whole(text), chained_logging.add_month(timestamptz)
+  chained_logging.parsed(text), chained_logging.names(json), chained_logging.whole(text)
   TO chained_logging_shipper;
 
 GRANT SELECT ON chained_logging.entries, chained_logging.heads, chained_logging.checkpoints

@@ -1,0 +1,206 @@
+"""What a shipper writes to PostgreSQL, and what a reader and a verifier read there."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from chained_logging.ship import Refused
+from chained_logging.ship.postgres.catalog import catalog, weakened
+from chained_logging.ship.postgres.columns import column_faults
+from chained_logging.ship.postgres.connection import Session
+from chained_logging.ship.postgres.indexes import index_faults
+from chained_logging.sinks import EMPTY, Head, Record, StoredCheckpoint
+from chained_logging.verify import Fault
+
+_log = logging.getLogger("chained_logging.ship")
+
+_PAGE: Final = 1000  # entries in one query: as in the queries below
+
+_COPY: Final = (
+    'COPY chained_logging.entries (origin, "timestamp", body, hash, signature) FROM STDIN'
+)
+_CHECKPOINT: Final = (
+    "INSERT INTO chained_logging.checkpoints (origin, size, note, state, timestamp)"
+    " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
+)
+# With bounds and without NULL, whatever became of the constraints.
+_RECORDS: Final = """
+    SELECT seq, coalesce(left(body, 65536), ''), coalesce(left(hash, 100), ''), left(signature, 100)
+    FROM chained_logging.entries WHERE origin = %s AND seq >= %s ORDER BY seq LIMIT 1000
+"""
+_CHECKPOINTS: Final = """
+    SELECT left(note, 65536), size, left(state, 65536), left(timestamp, 400000), digest
+    FROM chained_logging.checkpoints
+    WHERE origin = %s AND (size, digest) > (%s, %s) ORDER BY size, digest LIMIT 1000
+"""
+# Steps from one origin to the next in the index, instead of reading every entry.
+_ORIGINS: Final = """
+    WITH RECURSIVE found AS (
+      SELECT min(origin) AS origin FROM chained_logging.entries
+      UNION ALL
+      SELECT (SELECT min(origin) FROM chained_logging.entries AS e WHERE e.origin > found.origin)
+      FROM found WHERE found.origin IS NOT NULL)
+    SELECT origin FROM found WHERE origin IS NOT NULL
+"""
+_LAST: Final = """
+    SELECT h.seq, h.hash, e.seq, e.hash FROM (SELECT) AS one
+    LEFT JOIN chained_logging.heads AS h ON h.origin = %(origin)s
+    LEFT JOIN LATERAL (
+      SELECT seq, hash FROM chained_logging.entries WHERE origin = %(origin)s
+      ORDER BY seq DESC LIMIT 1
+    ) AS e ON true
+"""
+_MONTH_IS_THERE: Final = "SELECT FROM pg_class WHERE oid = to_regclass(%s)"
+
+
+class PostgresDestination:
+    """See :class:`chained_logging.ship.Destination`.
+
+    :param url: see :class:`chained_logging.ship.postgres.connection.Session`.
+    :raises: as that.
+    """
+
+    batch_entries = 5_000
+    batch_bytes = 8 << 20
+    batch_seconds = 1.0
+
+    def __init__(self, url: str) -> None:
+        self.session = Session(url)
+        self.name = self.session.name
+        self._warned = ""  # of which month it was said that it has no partition
+
+    def head(self, origin: str) -> Head:
+        query = "SELECT seq, hash FROM chained_logging.heads WHERE origin = %s"
+        rows = self.session.rows(query, (origin,))
+        return Head._make(rows[0]) if rows else EMPTY
+
+    def write(
+        self, origin: str, records: Sequence[Record], checkpoints: Sequence[StoredCheckpoint]
+    ) -> None:
+        rows = [
+            (origin, _timestamp(record), record.body.decode(), record.hash, record.signature)
+            for record in records
+        ]
+        with (
+            self.session.asking() as connection,
+            connection.transaction(),
+            connection.cursor() as cursor,
+        ):
+            if rows:
+                with cursor.copy(_COPY) as copy:
+                    for row in rows:
+                        copy.write_row(row)
+            for note, size, state, timestamp in checkpoints:
+                cursor.execute(_CHECKPOINT, (origin, size, note, state, timestamp))
+
+    def tend(self, origin: str) -> None:
+        """Warn where the next month has no partition: its entries will go to the default one."""
+        after = dt.datetime.now(dt.UTC).date().replace(day=1) + dt.timedelta(days=31)
+        month = f"{after:%Y_%m}"
+        if month == self._warned:
+            return
+        if not self.session.rows(_MONTH_IS_THERE, (f"chained_logging.entries_{month}",)):
+            _log.warning("%s has no partition for %s: run init there again", self.name, month)
+        self._warned = month
+
+    def origins(self) -> list[str]:
+        # A shipper may not read entries. Whoever may finds a log there that heads has not.
+        query = "SELECT origin FROM chained_logging.heads"
+        found = {origin for (origin,) in self.session.rows(query)}
+        may = "SELECT has_table_privilege('chained_logging.entries', 'SELECT')"
+        if self.session.rows(may)[0][0]:
+            found.update(origin for (origin,) in self.session.rows(_ORIGINS))
+        return sorted(found)
+
+    def records(self, origin: str, start: int = 0) -> Iterator[Record]:
+        # Page by page, each a query of its own: one that lasts for hours would keep PostgreSQL
+        # from cleaning up, and a month from being made.
+        while rows := self.session.rows(_RECORDS, (origin, start)):
+            # Two with one seq can stand there only if somebody took the trigger away.
+            if len(rows) == _PAGE:
+                last = rows[-1][0]
+                rows = [row for row in rows if row[0] != last]
+                rows += self.session.rows(_RECORDS.replace("seq >= %s", "seq = %s"), (origin, last))
+            for seq, body, hash, signature in rows:
+                yield Record(seq, body.encode(), hash, signature)
+            start = rows[-1][0] + 1
+
+    def checkpoints(self, origin: str) -> Iterator[StoredCheckpoint]:
+        after = (-1, 0)
+        while rows := self.session.rows(_CHECKPOINTS, (origin, *after)):
+            for *fields, _ in rows:
+                yield StoredCheckpoint(*fields)
+            after = (rows[-1][1], rows[-1][4])
+
+    def inspect(self, origin: str) -> list[Fault]:
+        return self.inspect_store() + self.inspect_log(origin)
+
+    def close(self) -> None:
+        self.session.close()
+
+    # --- What the protocol does not ask for.
+
+    def catalog(self) -> dict[str, str]:
+        """Return what stands in the schema and around it, see :func:`.catalog.catalog`."""
+        return catalog(self.session)
+
+    def inspect_schema(self) -> list[Fault]:
+        """Return how the database differs from what :func:`.setup.statements` makes, and what else
+        makes it forget or lie."""
+        return [self._fault("weakened", reason) for reason in weakened(self.session)]
+
+    def inspect_store(self) -> list[Fault]:
+        """Return what is wrong for all logs: the schema, and indexes that lack rows."""
+        faults = self.inspect_schema()
+        try:
+            faults += [self._fault("weakened", reason) for reason in index_faults(self.session)]
+        except Refused:
+            if not faults:  # otherwise they tell why
+                raise
+        return faults
+
+    def inspect_log(self, origin: str) -> list[Fault]:
+        """Return where columns say what no body says, and whether the end is where it was."""
+        try:
+            return column_faults(self.session, origin) + self._inspect_head(origin)
+        except Refused:
+            if not self.inspect_schema():  # otherwise they tell why
+                raise
+            return []
+
+    def _inspect_head(self, origin: str) -> list[Fault]:
+        ((seq, hash, last_seq, last_hash),) = self.session.rows(_LAST, {"origin": origin})
+        faults = []
+        if seq is None and last_seq is not None:
+            faults.append(self._fault("weakened", f"heads has lost where {origin} ends"))
+        elif last_seq is None and seq is not None:
+            reason = f"no entry of {origin} is there, where {seq + 1} stood"
+            faults.append(self._fault("missing", reason))
+        elif seq is not None and seq > last_seq:
+            reason = f"entries up to {seq} of {origin} stood there, and are there up to {last_seq}"
+            faults.append(self._fault("missing", reason, last_seq + 1))
+        elif (seq, hash) != (last_seq, last_hash):
+            reason = f"the last entry of {origin} is not the one that the trigger let in"
+            faults.append(self._fault("weakened", reason, last_seq))
+        strays = set(self.origins()) - {
+            name for (name,) in self.session.rows("SELECT origin FROM chained_logging.heads")
+        }
+        for stray in sorted(strays - {origin}):
+            faults.append(self._fault("weakened", f"heads has lost where {stray} ends"))
+        return faults
+
+    def _fault(self, kind: str, reason: str, seq: int | None = None) -> Fault:
+        return Fault(kind, self.name, None, seq, None, reason)
+
+
+def _timestamp(record: Record) -> str:
+    """Return the timestamp in a body; the database compares it with what it reads there itself.
+
+    The last occurrence is the top-level field: only one more string and a number follow, and a
+    quotation mark inside a JSON string is escaped.
+    """
+    at = record.body.rfind(b',"timestamp":"') + 14
+    return record.body[at : at + 27].decode(errors="replace")

@@ -1,0 +1,151 @@
+"""Whether each index holds what its table holds.
+
+An index may lack the newest rows of its table, or hold what stood there before: a superuser can
+have PostgreSQL pass it over for a while. Each question is answered from an index, so each is read
+as a whole, as is the table, and both have to hold the same keys. Where the extension ``amcheck`` is
+there, and the role may use it, it looks at the structure of each index too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from chained_logging.ship.postgres.connection import Session
+
+if TYPE_CHECKING:
+    import psycopg
+
+
+class _Index(NamedTuple):
+    name: str
+    table: str
+    keys: str
+    only: str = "true"
+
+
+_INDEXES: Final = (
+    _Index("entries_pkey", "entries", 'origin, seq, "timestamp"'),
+    _Index("entries_actor_id_timestamp_idx", "entries", 'actor_id, "timestamp"'),
+    _Index(
+        "entries_resource_type_resource_id_timestamp_idx",
+        "entries",
+        'resource_type, resource_id, "timestamp"',
+    ),
+    _Index("entries_timestamp_idx", "entries", '"timestamp"'),
+    _Index("entries_action_timestamp_idx", "entries", 'action, "timestamp"'),
+    _Index(
+        "entries_timestamp_actor_id_idx",
+        "entries",
+        '"timestamp", actor_id',
+        "result = ANY (ARRAY['failure', 'denied'])",
+    ),
+    _Index("heads_pkey", "heads", "origin"),
+    _Index("checkpoints_pkey", "checkpoints", "origin, size, digest"),
+)
+_COMMON: Final = {
+    "statement_timeout": "0",  # as long as there are rows
+    "jit": "off",
+    "max_parallel_workers_per_gather": "0",
+    "enable_bitmapscan": "off",
+    "enable_sort": "off",
+    "enable_incremental_sort": "off",
+}
+_BY_INDEX: Final = {"enable_seqscan": "off", "enable_indexscan": "on", "enable_indexonlyscan": "on"}
+_BY_TABLE: Final = {
+    "enable_seqscan": "on", "enable_indexscan": "off", "enable_indexonlyscan": "off"
+}  # fmt: skip
+_SUM: Final = """
+    SELECT count(*), sum(hash_record_extended(ROW({keys}), 0)) FROM (
+      SELECT {keys} FROM chained_logging.{table} WHERE {only} {order}
+    ) AS held
+"""
+# An index on a partitioned table is one on each partition.
+_LEAVES: Final = """
+    WITH RECURSIVE found AS (
+      SELECT to_regclass(%s)::oid AS oid
+      UNION ALL SELECT inhrelid FROM pg_inherits JOIN found ON inhparent = found.oid)
+    SELECT relname::text FROM found JOIN pg_class USING (oid)
+"""
+_AMCHECK: Final = """
+    SELECT p.oid::regprocedure::text FROM pg_extension AS e
+    JOIN pg_depend AS d ON d.refobjid = e.oid AND d.classid = 'pg_proc'::regclass
+    JOIN pg_proc AS p ON p.oid = d.objid
+    WHERE extname = 'amcheck' AND proname = 'bt_index_check' AND pronargs = 2
+      AND p.probin = '$libdir/amcheck'
+      AND has_function_privilege(p.oid, 'EXECUTE')
+"""
+_BTREES: Final = """
+    SELECT c.oid::regclass::text, c.oid FROM pg_class AS c JOIN pg_am AS a ON a.oid = relam
+    JOIN pg_index ON indexrelid = c.oid
+    WHERE relnamespace = to_regnamespace('chained_logging') AND relkind = 'i'
+      AND amname = 'btree' AND indisvalid
+"""
+
+
+def index_faults(session: Session) -> list[str]:
+    """Return in sentences which indexes do not hold what their tables hold.
+
+    :raises: as :meth:`.connection.Session.rows`.
+    """
+    reasons = []
+    with session.snapshot(_COMMON) as connection:
+        for index in _INDEXES:
+            by_table, _ = _held(connection, index, _BY_TABLE)
+            by_index, plan = _held(connection, index, _BY_INDEX)
+            leaves = {name for (name,) in connection.execute(_LEAVES, (_name(index),))}
+            if not set(_scans(plan)) <= leaves:
+                reasons.append(f"index {_name(index)} is not one that can be read")
+            elif by_table != by_index:
+                reasons.append(
+                    f"index {_name(index)} does not hold what the table holds: {by_index[0]:,} "
+                    f"rows, and the table has {by_table[0]:,}"
+                )
+    return reasons + _amcheck(session)
+
+
+def _name(index: _Index) -> str:
+    return f"chained_logging.{index.name}"
+
+
+def _held(
+    connection: psycopg.Connection[tuple[Any, ...]], index: _Index, settings: dict[str, str]
+) -> tuple[tuple[Any, ...], Any]:
+    """Return how many keys are held, with a sum over all, and the plan by which they were read."""
+    order = f"ORDER BY {index.keys}" if settings is _BY_INDEX else ""
+    query = _SUM.format(**index._asdict(), order=order).encode()
+    for name, value in settings.items():
+        connection.execute(f"SET LOCAL {name} = {value}".encode())
+    plan = connection.execute(b"EXPLAIN (FORMAT JSON) " + query).fetchone()
+    held = connection.execute(query).fetchone()
+    assert held is not None  # noqa: S101 -- an aggregate returns a row
+    return held, plan
+
+
+def _scans(node: Any) -> Iterator[str]:
+    """Yield by which index each table of a plan is read; a question mark for none."""
+    if isinstance(node, list | tuple):
+        for part in node:
+            yield from _scans(part)
+    elif isinstance(node, dict):
+        if "Relation Name" in node:
+            yield node.get("Index Name", "?")
+        for part in node.values():
+            yield from _scans(part)
+
+
+def _amcheck(session: Session) -> list[str]:
+    import psycopg
+
+    found = session.rows(_AMCHECK)
+    if not found:
+        return []
+    function = found[0][0].partition("(")[0]  # quoted by regprocedure where it needs to be
+    reasons = []
+    for name, oid in session.rows(_BTREES):
+        with session.asking() as connection:
+            try:
+                connection.execute(f"SELECT {function}(%s::oid::regclass, true)".encode(), (oid,))
+            except (psycopg.errors.IndexCorrupted, psycopg.errors.DataCorrupted) as error:
+                reasons.append(f"index {name} is damaged: {error.diag.message_primary}")
+    return reasons

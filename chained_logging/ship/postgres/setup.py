@@ -1,0 +1,100 @@
+"""How a database is prepared."""
+
+from __future__ import annotations
+
+from chained_logging.review.retention import retention_days
+from chained_logging.ship import Refused
+from chained_logging.ship.postgres.catalog import text
+from chained_logging.ship.postgres.connection import Session
+from chained_logging.ship.postgres.destination import PostgresDestination
+
+_ADD_MONTHS = "SELECT chained_logging.add_months()"
+_SETTINGS = {"idle_in_transaction_session_timeout": "60s", "lock_timeout": "10s"}
+_HAS_SETTING = """
+    SELECT FROM pg_db_role_setting, unnest(setconfig) AS setting
+    WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND setrole = 0 AND split_part(setting, '=', 1) = %s
+"""
+
+
+def statements() -> str:
+    """Return the SQL that makes everything, for a DBA to read and run."""
+    return text("schema.sql")
+
+
+def init(url: str, *, retention: str | None = None) -> list[str]:
+    """Make what is needed in a database. Where it stands already, check it, change nothing of it,
+    and add the months to come.
+
+    :param url: of a role that may create roles, and that owns the database or is a superuser.
+    :param retention: as :func:`chained_logging.review.retention.retention_days` takes it. Nothing
+        here deletes anything, so it only appears in what is said.
+    :return: sentences of what was done.
+    :raises Refused: if the role may not do that, or what stands there is not as it was made.
+    :raises DestinationError: if the database cannot be asked now.
+    :raises ValueError: for what is no retention or no URL.
+    """
+    days = None if retention is None else retention_days(retention)
+    destination = PostgresDestination(url)
+    try:
+        done = create(destination.session)
+        faults = destination.inspect_schema()
+        if not faults:  # a function that somebody replaced is not called
+            months = _add_months(destination.session)
+    finally:
+        destination.close()
+    if faults:
+        raise Refused(
+            f"{destination.name}: what stands there is not as init makes it, and nothing was "
+            "changed: " + "; ".join(fault.reason for fault in faults)
+        )
+    if days is not None:
+        done.append(
+            f"Entries are to be kept for {days} days. Nothing deletes any: the owner may detach a "
+            "month when it is older than that (docs/postgres.md)."
+        )
+    return [*done, months]
+
+
+def create(session: Session) -> list[str]:
+    """Run :func:`statements`, unless the schema is there; return sentences of what was done.
+
+    :raises Refused: if the role may not.
+    """
+    if session.rows("SELECT to_regnamespace('chained_logging')")[0][0] is not None:
+        return [f"The schema chained_logging is there already in {session.name}."] + [
+            sentence for name in _SETTINGS for sentence in _set_again(session, name)
+        ]
+    with session.asking("have a DBA run what init --print prints") as connection:
+        connection.execute(statements().encode())
+    return [
+        f"Made the schema chained_logging in {session.name}.",
+        "It belongs to the role chained_logging_owner, which cannot log in.",
+        "Who ships: CREATE ROLE web_shipper LOGIN CONNECTION LIMIT 5 IN ROLE "
+        "chained_logging_shipper, and for each log of theirs INSERT INTO chained_logging.shippers "
+        "(login, origin) VALUES ('web_shipper', 'example.com/audit/web-7').",
+        "Who reads and verifies: CREATE ROLE auditor LOGIN IN ROLE chained_logging_reader.",
+    ]
+
+
+def _set_again(session: Session, name: str) -> list[str]:
+    """Set on the database what a dump of it leaves out, unless something is set there."""
+    if session.rows(_HAS_SETTING, (name,)):
+        return []
+    from psycopg import sql
+
+    ((database,),) = session.rows("SELECT current_database()")
+    statement = sql.SQL("ALTER DATABASE {} SET {} = {}").format(
+        sql.Identifier(database), sql.Identifier(name), sql.Literal(_SETTINGS[name])
+    )
+    with session.asking("have the owner of the database do it") as connection:
+        connection.execute(statement)
+    return [f"Set {name} = {_SETTINGS[name]} on the database."]
+
+
+def _add_months(session: Session) -> str:
+    query = "SELECT has_function_privilege('chained_logging.add_months(integer)', 'EXECUTE')"
+    if not session.rows(query)[0][0]:
+        return f"Only the owner may add the partitions of months to come: {_ADD_MONTHS}."
+    ((last,),) = session.rows(_ADD_MONTHS)
+    return f"There are partitions for months up to {last}; run init again before that month."
