@@ -477,7 +477,8 @@ def test_a_redaction_that_fails_stores_the_event_without_its_values(tmp_path: Pa
         entry = log.append("login", **EVENT, password=SECRET)
     assert SECRET.encode() not in entry.body
     assert entry.context["redaction_failed"] == "RuntimeError"
-    assert entry.action == REDACTED
+    assert entry.action == "unknown"
+    assert entry.context["invalid"]["action"] == REDACTED
     assert [fields["seq"] for fields in check_chain(tmp_path / "a.jsonl")] == [0, 1]
 
 

@@ -1,0 +1,110 @@
+"""Entries as they are read, and what says that one could not be made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from chained_logging import chain
+from chained_logging.event.fields import FIELDS
+
+
+class InvalidEntry(ValueError):
+    """An event that a strict log refused, before anything was written.
+
+    :ivar problems: what is wrong, by field: ``{"ip_address": "is not an IPv4 or IPv6 address"}``.
+        The values themselves are left out: an error message is no place for them.
+    """
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        self.problems = dict(problems)
+        super().__init__("; ".join(f"{field} {reason}" for field, reason in problems.items()))
+
+    def __reduce__(self) -> tuple[type[InvalidEntry], tuple[dict[str, str]]]:
+        return InvalidEntry, (self.problems,)
+
+
+class AuditId(str):
+    """The ``id`` of an entry, as it is put into the ordinary log line.
+
+    Being a type of its own it also tells that an event has been recorded
+    already, which no caller's string in the same place can.
+    """
+
+    __slots__ = ()
+
+
+def parse_event(line: bytes) -> dict[str, Any]:
+    """Return the event that a line of JSON is.
+
+    :raises ValueError: if it is none.
+    """
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError) as problem:
+        raise ValueError(f"is not JSON: {problem}") from None
+    if not isinstance(event, dict):
+        raise ValueError("is not a JSON object")
+    return event
+
+
+class AuditEntry:
+    """One entry, as stored or, with ``seq`` None, as it waits to be stored.
+
+    Fields are attributes (``entry.actor_id``, None where an optional one is
+    absent) and, as plain JSON values, ``entry.fields``.
+    """
+
+    __slots__ = ("_fields", "body", "hash", "signature")
+
+    def __init__(self, body: bytes, hash: str | None, signature: str | None = None) -> None:
+        self.body = body
+        self.hash = hash
+        self.signature = signature
+        self._fields: dict[str, Any] | None = None
+
+    @classmethod
+    def from_line(cls, line: bytes) -> AuditEntry:
+        """Read a stored line, without its line feed.
+
+        :raises ValueError: if it has not the form of one. Its hash is not
+            checked here; :mod:`chained_logging.verify` does that.
+        """
+        return cls(*chain.split_line(line))
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The body as parsed JSON."""
+        if self._fields is None:
+            self._fields = json.loads(self.body)
+            if self.hash is None:  # it has no place in the chain yet
+                del self._fields["seq"], self._fields["prev_hash"]
+        return self._fields
+
+    @property
+    def line(self) -> bytes:
+        """The stored line, without its line feed; the bare body while it waits."""
+        return chain.stored_line(self.body, self.hash, self.signature) if self.hash else self.body
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether a field was missing or not valid: ``context.invalid`` says which."""
+        return "invalid" in self.context
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _ENTRY_FIELDS:
+            return self.fields.get(name)
+        raise AttributeError(f"an audit entry has no field {name!r}")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AuditEntry) and self.line == other.line
+
+    def __hash__(self) -> int:
+        return hash(self.body)
+
+    def __repr__(self) -> str:
+        return f"<AuditEntry {self.seq} {self.action!r} {self.id}>"
+
+
+_ENTRY_FIELDS = frozenset({*FIELDS, "context", "id", "prev_hash", "seq", "v"})

@@ -1,0 +1,234 @@
+"""The fields of an entry, each with its rule: the one table that every way in goes by.
+
+A rule takes a value as given and returns what the body holds, or raises ValueError with what is
+wrong. Its `prepare` comes before redaction and makes of a program's own object, such as a user,
+what can be judged and stored.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from ipaddress import IPv6Address
+from typing import Any, Final, NamedTuple
+
+from orjson import Fragment
+
+from chained_logging import chain
+from chained_logging.event import addresses, identifiers, values
+from chained_logging.event.identifiers import MAX_IDENTIFIER
+from chained_logging.event.models import is_model, model_columns
+from chained_logging.event.proxies import unwrapped
+from chained_logging.event.resources import resource
+
+ACTOR_TYPES: Final = frozenset({"user", "service", "admin", "system"})
+RESULTS: Final = frozenset({"success", "failure", "denied"})
+UNKNOWN: Final = "unknown"
+OURSELVES: Final = "chained_logging"
+"""The ``actor_id`` of what the log says of itself."""
+ADDRESSLESS: Final = frozenset({"service", "system"})
+"""The actor types that need no address."""
+
+
+class Field(NamedTuple):
+    """What an entry may have under a name.
+
+    :ivar rule: takes a value other than None.
+    :ivar prepare: takes a value that is no ``str``; what it raises leaves the value as it is.
+    :ivar text: whether ASCII text of 1 to 1,024 characters without U+0000 is valid as it is.
+    :ivar required: whether an entry without it is incomplete.
+    :ivar aliases: other names that callers give it.
+    """
+
+    rule: Callable[[Any], str | Fragment | None]
+    prepare: Callable[[Any], Any] | None = None
+    text: bool = False
+    required: bool = False
+    aliases: tuple[str, ...] = ()
+
+
+def _text(value: Any) -> str:
+    """Return a value that says something as a string."""
+    if type(value) is not str:
+        if value is None:
+            raise ValueError("is missing")
+        value = identifiers.text(value)
+    text: str = values.clean(value)
+    if "\0" in text:
+        raise ValueError("holds U+0000")
+    return text
+
+
+def _identifier(value: Any) -> str:
+    text = _text(value)
+    if not text:
+        raise ValueError("is empty")
+    if text == values.REDACTED:
+        raise ValueError("was redacted")
+    if len(text.encode()) > MAX_IDENTIFIER:
+        raise ValueError("is longer than 1,024 bytes")
+    return text
+
+
+def _one_of(choices: frozenset[str]) -> Callable[[Any], str]:
+    names = ", ".join(sorted(choices))
+    allowed = {name: name for name in choices}
+
+    def rule(value: Any) -> str:
+        if type(value) is not str:
+            value = values.jsonable(value)  # an Enum's value
+        try:
+            return allowed[value]
+        except (KeyError, TypeError):
+            raise ValueError(f"is not one of {names}") from None
+
+    return rule
+
+
+def _address(value: Any) -> str | None:
+    if value is None:
+        return None
+    return _canonical_address(value if type(value) is str else addresses.address_text(value))
+
+
+@lru_cache(maxsize=4096)
+def _canonical_address(text: str) -> str:
+    if not text:
+        raise ValueError("is empty")
+    address = addresses.parse(text)
+    if address is None:
+        raise ValueError("is not an IPv4 or IPv6 address")
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        raise ValueError("has a zone, which no database keeps")
+    return str(address)
+
+
+_STORED_TIME: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
+)
+
+
+def _time(value: Any) -> str:
+    if isinstance(value, str):
+        try:
+            moment = dt.datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError("is not an RFC 3339 time") from None
+        if _STORED_TIME.fullmatch(value):
+            return str(value)
+        value = moment
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            value = dt.datetime.fromtimestamp(value, dt.UTC)
+        except (ValueError, OverflowError, OSError):
+            raise ValueError("is not a Unix time") from None
+    if not isinstance(value, dt.datetime):
+        raise ValueError("is not a time")
+    if value.utcoffset() is None:
+        raise ValueError("has no zone")
+    try:
+        return values.timestamp_text(value)
+    except (ValueError, OverflowError):
+        raise ValueError("is out of range") from None
+
+
+def _names(value: Any) -> Fragment:
+    if isinstance(value, str | bytes):
+        raise ValueError("is not a list of names")
+    names = values.jsonable(value)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("is not a list of names")
+    if any("\0" in name for name in names):
+        raise ValueError("holds U+0000")
+    return Fragment(chain.canonical_text(names))
+
+
+def _object(value: Any) -> Fragment:
+    text = values.encode(value)
+    if not text.startswith("{"):
+        raise ValueError("is not an object")
+    return Fragment(text)
+
+
+def _columns(value: Any) -> Any:
+    """Return what a row held, not which row it is."""
+    value = unwrapped(value)
+    return model_columns(value) if is_model(type(value)) else value
+
+
+def _no_rule(value: Any) -> str:
+    raise ValueError("is two fields")
+
+
+FIELDS: Final[dict[str, Field]] = {
+    "action": Field(_identifier, identifiers.identifier, text=True, required=True),
+    "actor_id": Field(
+        *(_identifier, identifiers.identifier),
+        text=True,
+        required=True,
+        aliases=("actor", "user_id"),
+    ),
+    "actor_type": Field(_one_of(ACTOR_TYPES), required=True),
+    "resource_type": Field(_identifier, identifiers.identifier, text=True, required=True),
+    "resource_id": Field(_identifier, identifiers.identifier, text=True, required=True),
+    "result": Field(_one_of(RESULTS), required=True),
+    "ip_address": Field(_address, addresses.address_text, required=True, aliases=("ip",)),
+    "timestamp": Field(_time),
+    "user_agent": Field(_text, identifiers.text, text=True),
+    "session_id": Field(_identifier, identifiers.identifier, text=True),
+    "changed_fields": Field(_names),
+    "old_values": Field(_object, _columns),
+    "reason": Field(_text, identifiers.text, text=True),
+}
+RESOURCE: Final = Field(_no_rule, lambda value: tuple(resource(value)), text=True)
+"""``resource=``, which is ``resource_type`` and ``resource_id`` in one."""
+
+REQUIRED: Final = frozenset(name for name, field in FIELDS.items() if field.required)
+TEXTS: Final = frozenset(name for name, field in FIELDS.items() if field.text) | {"resource"}
+IDENTIFIERS: Final = frozenset(n for n, field in FIELDS.items() if field.rule is _identifier)
+
+# Where an event's key goes. Under "" is what is not kept under its own name: `context`, which is
+# merged, and what a capture puts into an event for its own use.
+FIELD_OF: Final[Mapping[Any, str]] = {
+    **{name: name for name in FIELDS},
+    **{alias: name for name, field in FIELDS.items() for alias in field.aliases},
+    "resource": "resource",
+    **dict.fromkeys(("audit", "audit_id", "context", "event", "exc_info", "stack_info"), ""),
+    **dict.fromkeys(("_record", "_from_structlog"), ""),
+}
+
+
+def prepared(event: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return an event whose fields hold no objects of the program any more.
+
+    An actor object's user name goes beside its identifier, as ``actor_name`` in the context.
+    """
+    result = dict(event)
+    for key, value in event.items():
+        name = FIELD_OF.get(key)
+        if not name or value is None or type(value) is str:
+            continue
+        field = FIELDS.get(name, RESOURCE)
+        if field.prepare is None:
+            continue
+        try:
+            result[key] = field.prepare(value)
+            if name == "actor_id":
+                _name_person(result, value, result[key])
+        except Exception:  # the rule refuses it, and it is kept under context.invalid
+            result[key] = identifiers.as_given(value)
+    return result
+
+
+def _name_person(event: dict[Any, Any], actor: Any, id: str) -> None:
+    if type(actor) in (int, uuid.UUID) or "actor_name" in event:
+        return
+    given = event.get("context")
+    if isinstance(given, Mapping) and "actor_name" in given:
+        return
+    name = identifiers.person_name(actor, id)
+    if name is not None:
+        event["actor_name"] = name
