@@ -13,8 +13,12 @@ Parameters = ParamSpec("Parameters")
 Returned = TypeVar("Returned")
 Fields = Mapping[str, Any]
 
+Shared = Callable[[], Fields]
+
 _EMPTY: Fields = {}
-_current: ContextVar[Fields | _Layer] = ContextVar("chained_logging_context", default=_EMPTY)
+_current: ContextVar[Fields | Shared | _Layer] = ContextVar(
+    "chained_logging_context", default=_EMPTY
+)
 
 
 class context(ContextDecorator):  # used like the function that it was
@@ -53,30 +57,30 @@ class _Layer:
 
     __slots__ = ("ended", "fields", "outer")
 
-    def __init__(self, outer: Fields | _Layer, fields: Fields) -> None:
+    def __init__(self, outer: Fields | Shared | _Layer, fields: Fields) -> None:
         self.outer = outer
         self.fields = fields
         self.ended = False
 
     def merged(self) -> Fields:
         """Return all that holds now: a request may have learned more since the block began."""
-        held: Fields | _Layer = self
+        held: Fields | Shared | _Layer = self
         layers = []
         while isinstance(held, _Layer):
             if not held.ended:
                 layers.append(held.fields)
             held = held.outer
-        fields = dict(held)
+        fields = dict(held() if callable(held) else held)
         for layer in reversed(layers):
             fields.update(layer)
         return fields
 
 
-def share(fields: Fields) -> Token[Any]:
-    """Let a mapping stand in place of all that held before, until :func:`restore`.
+def share(fields: Shared) -> Token[Any]:
+    """Let what a callable returns stand in place of all that held before, until :func:`restore`.
 
-    It is kept as it is: what its owner puts into it later holds from then on, in whichever task
-    or thread the context was carried to.
+    It is asked whenever an event is logged, so that what its owner learns later holds from then
+    on, in whichever task or thread the context was carried to.
     """
     return _current.set(fields)
 
@@ -89,7 +93,9 @@ def restore(token: Token[Any]) -> None:
 def current() -> Fields:
     """Return the fields that hold here."""
     held = _current.get()
-    return held.merged() if isinstance(held, _Layer) else held
+    if type(held) is dict:
+        return held
+    return held.merged() if isinstance(held, _Layer) else held()  # type: ignore[operator]
 
 
 def carried(function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -40,17 +40,7 @@ def test_what_the_call_passes_wins_whatever_its_name(tmp_path: Path) -> None:
 def test_what_a_request_learns_later_holds_in_a_block_too() -> None:
     shared: dict[str, Any] = {"ip_address": "10.0.0.1"}
 
-    class Request(Mapping[str, Any]):
-        def __getitem__(self, name: str) -> Any:
-            return shared[name]
-
-        def __iter__(self) -> Iterator[str]:
-            return iter(shared)
-
-        def __len__(self) -> int:
-            return len(shared)
-
-    token = share(Request())
+    token = share(lambda: shared)
     with context(tenant="t-1"), context(colour="red"):
         shared["actor_id"] = "ann"
         inside = {"ip_address": "10.0.0.1", "actor_id": "ann", "tenant": "t-1", "colour": "red"}

@@ -19,7 +19,7 @@ from web_servers import REQUEST_ID, entries
 from chained_logging import AuditLog
 from chained_logging.context import current
 from chained_logging.integrations.asgi import AuditMiddleware, annotate, set_actor
-from chained_logging.integrations.http import Exchange
+from chained_logging.integrations.web import Exchange
 from chained_logging.log import AuditWarning, LogClosed
 
 Message = dict[str, Any]

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from chained_logging import AuditHandler, AuditLog
-from chained_logging.integrations.http import annotate, audited, set_actor
+from chained_logging.integrations.web import annotate, audited, set_actor
 
 CHUNKS = [b"x" * 1000] * 5
 WHOLE = b"".join(CHUNKS)

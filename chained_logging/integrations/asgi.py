@@ -6,27 +6,26 @@ app = AuditMiddleware(app, log="audit.jsonl")               # any
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from functools import partial
 from typing import Any
 
 from chained_logging.integrations.courier import Event
-from chained_logging.integrations.http import (
-    CLIENT_GONE,
-    UNFINISHED,
-    Auditor,
-    Exchange,
-    annotate,
-    audited,
+from chained_logging.integrations.routes import template
+from chained_logging.integrations.web import loops
+from chained_logging.integrations.web.answer import CLIENT_GONE, UNFINISHED
+from chained_logging.integrations.web.auditor import Auditor
+from chained_logging.integrations.web.exchange import Exchange, annotate, set_actor
+from chained_logging.integrations.web.headers import (
     content_length,
     has_no_body,
     header_text,
-    person,
-    set_actor,
+    location,
+    redirects,
 )
-from chained_logging.integrations.routes import template
+from chained_logging.integrations.web.marks import audited
+from chained_logging.integrations.web.people import Person, person_of
 from chained_logging.log import AuditLog
 
 __all__ = ["AuditMiddleware", "annotate", "audited", "set_actor"]
@@ -46,7 +45,7 @@ class AuditMiddleware:
 
     :param app: the application.
     :param log: an open :class:`AuditLog`, or a path.
-    :param options: those of :class:`chained_logging.integrations.http.Auditor`.
+    :param options: those of :class:`chained_logging.integrations.web.Auditor`.
     """
 
     def __init__(
@@ -81,7 +80,7 @@ class AuditMiddleware:
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_drained(message: Message) -> None:
             if message["type"].startswith("lifespan.shutdown."):
-                await asyncio.to_thread(self.auditor.drain)
+                await loops.in_thread(self.auditor.drain)
             await send(message)
 
         await self.app(scope, receive, send_drained)
@@ -107,7 +106,8 @@ class _Connection:
         self._receive = receive
         self._send = send
         self._root = exchange.native.get("root_path", "")
-        exchange.user = _user
+        at_first = _state_user(exchange.native)
+        exchange.look = _look if at_first is None else _look_but_at(at_first)
 
     def _event(self) -> Event | None:
         """Return the event, with what the application's router has put into the scope."""
@@ -136,8 +136,10 @@ class _Answer(_Connection):
 
     async def receive(self) -> Message:
         message = await self._receive()
-        if message["type"] == "http.disconnect" and not self._whole:
-            self._gone = True
+        if message["type"] == "http.disconnect":
+            self._gone = self._gone or not self._whole
+        elif self._exchange.attempt is not None:
+            self._exchange.attempt.feed(message.get("body", b""))
         return message
 
     async def send(self, message: Message) -> None:
@@ -148,7 +150,10 @@ class _Answer(_Connection):
         if kind == "http.response.start":
             exchange = self._exchange
             exchange.status = message["status"]
-            self._length = content_length(message.get("headers", ()))
+            headers = message.get("headers", ())
+            self._length = content_length(headers)
+            if redirects(exchange.status):
+                exchange.location = location(headers)
             whole = has_no_body(exchange.method, exchange.status, self._length)
             if not whole and self._before and self._length is not None:
                 self._start = message  # so that it can still become a 500
@@ -200,7 +205,7 @@ class _Answer(_Connection):
         exchange = self._exchange
         if exchange.done:
             return
-        gone = self._gone or isinstance(error, asyncio.CancelledError)
+        gone = self._gone or loops.is_cancellation(error)
         exchange.cause = CLIENT_GONE if gone else error
         if exchange.status is None and not gone:
             exchange.status = 500  # which is what the server answers
@@ -279,8 +284,30 @@ class _Socket(_Connection):
 _GOOD_CLOSES = (1000, 1001, 1005)
 
 
-def _user(scope: Scope) -> str | None:
-    return person(scope.get("user"))
+def _look(exchange: Exchange) -> Person | None:
+    """Return whom the application has put into the scope, as Starlette does, or its state."""
+    scope = exchange.native
+    user = scope.get("user")
+    if user is None:
+        user = _state_user(scope)
+    return None if user is None else person_of(user)
+
+
+def _look_but_at(at_first: Any) -> Callable[[Exchange], Person | None]:
+    """Do not take what the lifespan left in the state for a user: it is the same for all."""
+
+    def look(exchange: Exchange) -> Person | None:
+        scope = exchange.native
+        if scope.get("user") is None and _state_user(scope) is at_first:
+            return None
+        return _look(exchange)
+
+    return look
+
+
+def _state_user(scope: Scope) -> Any:
+    state = scope.get("state")
+    return state.get("user") if isinstance(state, dict) else None
 
 
 def _header(headers: Iterable[tuple[bytes, bytes]], name: str) -> str | None:

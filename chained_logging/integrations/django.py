@@ -4,39 +4,36 @@
     CHAINED_LOGGING = {"log": BASE_DIR / "audit.jsonl"}
 
 The keys of ``CHAINED_LOGGING`` are the parameters of
-:class:`chained_logging.integrations.http.Auditor`, ``log`` among them.
+:class:`chained_logging.integrations.web.Auditor`, ``log`` among them.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 try:
     from asgiref.sync import iscoroutinefunction, markcoroutinefunction
     from django.conf import settings  # type: ignore[import-untyped]
-    from django.contrib.auth import signals  # type: ignore[import-untyped]
     from django.core.exceptions import ImproperlyConfigured  # type: ignore[import-untyped]
+    from django.shortcuts import resolve_url  # type: ignore[import-untyped]
+    from django.urls import resolve  # type: ignore[import-untyped]
 except ImportError as error:
     raise ImportError("this needs Django: pip install django") from error
 
-from chained_logging.integrations.http import (
-    CLIENT_GONE,
-    Answer,
-    Auditor,
-    Exchange,
-    active_exchange,
-    annotate,
-    audited,
+from chained_logging.integrations.routes import template
+from chained_logging.integrations.web import django_users as users
+from chained_logging.integrations.web.answer import CLIENT_GONE, Answer
+from chained_logging.integrations.web.auditor import Auditor
+from chained_logging.integrations.web.exchange import Exchange, annotate, set_actor
+from chained_logging.integrations.web.headers import (
     content_length,
-    digest,
     environ_header,
     has_no_body,
-    set_actor,
+    redirects,
 )
-from chained_logging.integrations.routes import template
+from chained_logging.integrations.web.marks import audited
 
 __all__ = ["AuditMiddleware", "annotate", "audited", "set_actor"]
 
@@ -58,6 +55,8 @@ class AuditMiddleware:
             raise ImproperlyConfigured('CHAINED_LOGGING = {"log": ...} names no audit log')
         self.get_response = get_response
         self.auditor = Auditor(**options)
+        self.auditor.login.know(_is_login_page)
+        users.connect()
         self._async = iscoroutinefunction(get_response)
         self.process_view: Callable[..., Any] = self._see_view
         if self._async:
@@ -71,9 +70,13 @@ class AuditMiddleware:
         exchange = self._begin(request)
         if exchange is None:
             return self.get_response(request)
-        with exchange:  # no Exception leaves it: Django makes a response of it inside
-            response = self.get_response(request)
-        _see_user(exchange, request)
+        try:
+            with exchange:
+                response = self.get_response(request)
+        except BaseException as error:  # SystemExit; Django makes a response of an Exception
+            self._failed(exchange, request, error).record()
+            raise
+        users.see(exchange, request)
         answer = self._answer(exchange, request, response)
         if answer is not None:
             answer.complete()
@@ -91,7 +94,10 @@ class AuditMiddleware:
             _see_route(exchange, request)
             await Answer(self.auditor, exchange).record_async()
             raise
-        await _see_user_async(exchange, request)
+        except BaseException as error:
+            await self._failed(exchange, request, error).record_async()
+            raise
+        await users.see_async(exchange, request)
         answer = self._answer(exchange, request, response)
         if answer is not None:
             await answer.complete_async()
@@ -110,17 +116,28 @@ class AuditMiddleware:
             environ_header(request.META),
             request.META.get("QUERY_STRING", ""),
         )
-        setattr(request, _SEEN, exchange)
+        if exchange is not None:
+            exchange.look = users.look
+            setattr(request, _SEEN, exchange)
         return exchange
+
+    def _failed(self, exchange: Exchange, request: Any, error: BaseException) -> Answer:
+        _see_route(exchange, request)
+        answer = Answer(self.auditor, exchange)
+        answer.note_failure(error)
+        return answer
 
     def _answer(self, exchange: Exchange, request: Any, response: Any) -> Answer | None:
         """Return what is to be completed now; None if that is when it was streamed, or closed."""
         exchange.status = response.status_code
+        if redirects(exchange.status):
+            exchange.location = response.get("Location")
         delattr(request, _SEEN)  # it would make a cycle
         raised = getattr(request, "_chained_logging_raised", None)
         if response.status_code >= 500 and raised is not None:
             exchange.cause = raised
         _see_route(exchange, request)
+        users.refused(exchange, request, response)
         length = content_length(response.items())
         if response.streaming:
             kind = _AsyncStream if response.is_async else Answer
@@ -142,12 +159,12 @@ class AuditMiddleware:
         """Let what a view logs inherit the user."""
         exchange = getattr(request, _SEEN, None)
         if exchange is not None:
-            _see_user(exchange, request)
+            users.see(exchange, request)
 
     async def _see_view_async(self, request: Any, *_: object) -> None:
         exchange = getattr(request, _SEEN, None)
         if exchange is not None:
-            await _see_user_async(exchange, request)
+            await users.see_async(exchange, request)
 
 
 class _AsyncStream(Answer):
@@ -203,65 +220,12 @@ def _see_route(exchange: Exchange, request: Any) -> None:
         exchange.view = match.func
 
 
-@contextmanager
-def _unseen(exchange: Exchange, request: Any) -> Iterator[None]:
-    """Look at the session so that it does not count as used: no ``Vary: Cookie`` by us.
-
-    A user who cannot be loaded makes no request fail: the entry says so.
-    """
-    session = getattr(request, "session", None)
-    accessed = getattr(session, "accessed", None)
-    try:
-        yield
-    except Exception:
-        exchange.actor_failed()
-    finally:
-        if accessed is not None:
-            session.accessed = accessed  # type: ignore[union-attr]
-
-
-def _see_user(exchange: Exchange, request: Any) -> None:
-    with _unseen(exchange, request):
-        _see_person(exchange, request, getattr(request, "user", None))
-
-
-async def _see_user_async(exchange: Exchange, request: Any) -> None:
-    with _unseen(exchange, request):
-        user = await request.auser() if hasattr(request, "auser") else None
-        _see_person(exchange, request, user)
-
-
-def _see_person(exchange: Exchange, request: Any, user: Any) -> None:
-    key = getattr(getattr(request, "session", None), "session_key", None)
-    if key:
-        exchange.shared["session_id"] = exchange.fallback["session_id"] = digest(key)
-    if user is not None and user.is_authenticated:  # after a logout it is who it was before
-        admin = getattr(user, "is_staff", False) or getattr(user, "is_superuser", False)
-        who = {"actor_id": str(user.pk), "actor_type": "admin" if admin else "user"}
-        exchange.fallback.update(who)
-        if "actor_id" not in exchange.fields:
-            exchange.shared.update(who)
-
-
-# Django answers a login that failed with 200 and the form again: its own signals know better.
-
-
-def _login(sender: object, request: Any, user: Any, **_: object) -> None:
-    exchange = active_exchange()
-    if exchange is not None:
-        _see_person(exchange, request, user)
-        exchange.fields.pop("result", None)
-        exchange.fields["action"] = "login"
-
-
-def _logout(sender: object, **_: object) -> None:
-    annotate(action="logout")
-
-
-def _login_failed(sender: object, **_: object) -> None:
-    annotate(action="login", result="failure")
-
-
-signals.user_logged_in.connect(_login, dispatch_uid="chained_logging")
-signals.user_logged_out.connect(_logout, dispatch_uid="chained_logging")
-signals.user_login_failed.connect(_login_failed, dispatch_uid="chained_logging")
+def _is_login_page(path: str) -> bool:
+    """Whether people sign in at a path: ``LOGIN_URL``, or a view that is made for it."""
+    if path.rstrip("/") == str(resolve_url(settings.LOGIN_URL)).partition("?")[0].rstrip("/"):
+        return True
+    match = resolve(path)
+    if match.url_name == "login":
+        return True
+    view = getattr(match.func, "view_class", None)
+    return view is not None and any(base.__name__ == "LoginView" for base in view.__mro__)

@@ -7,22 +7,21 @@ app = AuditMiddleware(app, log="audit.jsonl")                       # any
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
-from chained_logging.integrations.http import (
-    Answer,
-    Auditor,
-    Exchange,
-    annotate,
-    audited,
+from chained_logging.integrations.web import flask
+from chained_logging.integrations.web.answer import Answer
+from chained_logging.integrations.web.auditor import Auditor
+from chained_logging.integrations.web.exchange import Exchange, annotate, set_actor
+from chained_logging.integrations.web.headers import (
     content_length,
     environ_header,
     header_text,
-    set_actor,
+    location,
+    redirects,
 )
-from chained_logging.integrations.routes import template
+from chained_logging.integrations.web.marks import audited
 from chained_logging.log import AuditLog
 
 __all__ = ["AuditMiddleware", "annotate", "audited", "set_actor"]
@@ -39,7 +38,7 @@ class AuditMiddleware:
 
     :param app: the application.
     :param log: an open :class:`AuditLog`, or a path.
-    :param options: those of :class:`chained_logging.integrations.http.Auditor`.
+    :param options: those of :class:`chained_logging.integrations.web.Auditor`.
     """
 
     def __init__(
@@ -63,6 +62,7 @@ class AuditMiddleware:
         if exchange is None:
             return self.app(environ, start_response)
         environ[_SEEN] = True
+        flask.attach(exchange)
         response = _Response(self.auditor, exchange, start_response)
         try:
             with exchange:
@@ -88,7 +88,9 @@ class _Response(Answer):
     ) -> Callable[[bytes], object]:
         self._exchange.status = int(status[:3])
         self.length = content_length(headers)
-        _see_flask(self._exchange)
+        if redirects(self._exchange.status):
+            self._exchange.location = location(headers)
+        flask.started(self._exchange)
         write = self._start_response(status, headers, *((exc_info,) if exc_info else ()))
 
         def counted(data: bytes) -> object:
@@ -104,19 +106,6 @@ class _Response(Answer):
             super().record()
         except OSError as error:
             raise RuntimeError(f"the audit log failed: {error}") from error
-
-
-def _see_flask(exchange: Exchange) -> None:
-    """Take route and view from Flask, whose context holds while it starts the response."""
-    request = exchange.native.get("werkzeug.request")
-    rule = getattr(request, "url_rule", None)
-    if rule is None:
-        return
-    exchange.route = template(exchange.native.get("SCRIPT_NAME", "") + rule.rule)
-    exchange.params = request.view_args or {}
-    flask = sys.modules.get("flask")
-    if flask is not None and flask.has_app_context():
-        exchange.view = flask.current_app.view_functions.get(rule.endpoint)
 
 
 def _text(value: str) -> str:

@@ -1,0 +1,13 @@
+"""What ASGI, WSGI and Django share: one entry for each request, and what it says.
+
+``docs/web.md`` has the rules. An :class:`Auditor` holds what a middleware was configured with. It
+makes an :class:`Exchange` of each request; the middleware tells that what it learns, and has the
+entry stored before the last byte of the answer goes out.
+"""
+
+from chained_logging.integrations.web.auditor import Auditor
+from chained_logging.integrations.web.exchange import Exchange, annotate, set_actor
+from chained_logging.integrations.web.marks import audited
+from chained_logging.integrations.web.people import Person
+
+__all__ = ["Auditor", "Exchange", "Person", "annotate", "audited", "set_actor"]

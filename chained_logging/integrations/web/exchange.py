@@ -1,0 +1,194 @@
+"""One request and its answer: what is known of it, and what code inside says of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar, Token
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from chained_logging.context import restore, share
+from chained_logging.entry import FIELD_OF
+from chained_logging.integrations.courier import Event
+from chained_logging.integrations.routes import COLLECTION
+from chained_logging.integrations.web.people import NOBODY, Person, named
+
+if TYPE_CHECKING:
+    from chained_logging.integrations.web.login import Attempt
+    from chained_logging.integrations.web.marks import Audited
+
+_UNKNOWN: Final = Person(None)
+
+
+class Exchange:
+    """One request and its answer, as callables of the configuration see it.
+
+    :ivar native: the ASGI scope, the WSGI environ, or Django's request.
+    :ivar method: ``GET``, or ``WEBSOCKET``.
+    :ivar path: decoded, as the server gives it.
+    :ivar route: the template that matched (``/patients/{id}``), once that is known, or None.
+    :ivar params: the parameters in it.
+    :ivar view: the function that matched, once that is known.
+    :ivar status: of the answer, once that is known.
+    :ivar location: where the answer sends the client, if its status does.
+    :ivar cause: why the answer is not whole: an exception, a text, or None.
+    :ivar address: the client's.
+    :ivar header: returns a header's value by its lower-case name, or None; repeated ones are
+        joined by commas.
+    """
+
+    def __init__(
+        self, native: Any, method: str, path: str, header: Callable[[str], str | None]
+    ) -> None:
+        self.native = native
+        self.method = method
+        self.path = path
+        self.header = header
+        # For the middlewares alone:
+        self.began = time.perf_counter()
+        self.fields: Event = {}  # what annotate() and set_actor() said
+        self.context: Event = {}
+
+    route: str | None = None
+    params: Mapping[str, Any] = MappingProxyType({})
+    view: Any = None
+    status: int | None = None
+    location: str | None = None
+    cause: str | BaseException | None = None
+    address: str | None = None
+    # For the middlewares alone; what most requests leave as it is costs them nothing here:
+    known: Event  # address, user agent, session
+    outer: Mapping[str, Any]  # what held before the request came
+    given: Mapping[str, Any] = MappingProxyType({})  # what set_actor() gives them as well
+    audited: Audited | None = None
+    action: str | None = None  # where it is not that of the method
+    result: str | None = None  # where the framework knows better than the status
+    attempt: Attempt | None = None  # to sign in
+    signed_in = False  # by this request
+    look: Callable[[Exchange], Person | None] | None = None  # whom the framework has
+    seen: Person | None = None  # whom it had
+    named: Person | None = None  # by set_actor() and actor=
+    unreadable = False  # whether the framework could not be asked
+    actor_failed = False  # whether actor= raised
+    done = False
+    _tokens: tuple[Token[Any], Token[Any]] | None = None
+
+    def __enter__(self) -> Exchange:
+        """Let audit events inside inherit actor, address, session and request id."""
+        self._tokens = _exchange.set(self), share(self.inherited)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._tokens is not None:
+            ours, inherited = self._tokens
+            restore(inherited)
+            _exchange.reset(ours)
+            self._tokens = None  # they would keep the context, and so this, in a cycle
+
+    def person(self) -> Person | None:
+        """Return who makes the request, as far as that is known by now."""
+        if self.named is not None:
+            return self.named
+        if self.look is not None:
+            try:
+                who = self.look(self)
+            except Exception:  # a user who cannot be loaded makes no request fail
+                self.unreadable = True
+            else:
+                self.unreadable = False
+                self.see(who)
+        return self.seen
+
+    def see(self, who: Person | None) -> None:
+        """Remember whom the framework has: what happens to them later takes nothing back."""
+        if who is not None and (who is not NOBODY or self.seen is None):
+            self.seen = who
+
+    def inherited(self) -> Event:
+        """Return what audit events inside inherit, as it is known when they are logged."""
+        who = self.person()
+        if who is None and self.status is not None and not self.unreadable:
+            who = NOBODY  # it is being answered: nobody signs in any more
+        fields = {**self.outer, **self.known, **self.given}
+        fields["request_id"] = self.context["request_id"]
+        if who is not None:
+            fields.update(who.fields())
+        return fields
+
+    def actor(self) -> Person:
+        """Return whom the entry names: the person, nobody, or that it could not be found out."""
+        who = self.person()
+        if who is not None and who is not NOBODY:
+            return who
+        if self.unreadable or self.actor_failed:  # which is not the same as nobody
+            self.context["actor_failed"] = True
+            return _UNKNOWN
+        return NOBODY
+
+
+_exchange: ContextVar[Exchange | None] = ContextVar("chained_logging_exchange", default=None)
+
+
+def running_exchange() -> Exchange | None:
+    """Return the request that this is called in."""
+    return _exchange.get()
+
+
+def active_exchange() -> Exchange | None:
+    """Return the request that this is called in, if its entry is not stored yet."""
+    exchange = _exchange.get()
+    return None if exchange is None or exchange.done else exchange
+
+
+def set_actor(id: Any, type: str | None = None, **fields: Any) -> bool:
+    """Say, from inside a request, who makes it: for its entry, and for what it logs from here on.
+
+    :param id: the ``actor_id``: text, a number, a UUID, or a user object.
+    :param type: ``user``, ``service``, ``admin`` or ``system``; by default what a user object
+        says, and ``user`` where it says nothing.
+    :param fields: more of them, such as ``session_id``.
+    :returns: whether there is such a request. Outside of one nothing happens, so that the same
+        code serves elsewhere.
+    """
+    exchange = active_exchange()
+    if exchange is None:
+        return False
+    who = named(id)
+    exchange.named = who if type is None else who._replace(type=type)
+    exchange.fields.update(fields)
+    exchange.given = {**exchange.given, **fields}
+    return True
+
+
+def annotate(**fields: Any) -> bool:
+    """Give fields to the entry of the request that this is called in; they win over all else.
+
+    ``annotate(resource="patient_record/456", reason="break glass")``. What an entry has no field
+    for goes to its ``context``.
+
+    :returns: whether there is such a request, whose entry is not stored yet.
+    """
+    exchange = active_exchange()
+    if exchange is None:
+        return False
+    for name, value in fields.items():
+        exchange.fields.update(_canonical(name, value))
+    return True
+
+
+def _canonical(name: str, value: Any) -> Event:
+    if name == "resource":
+        kind, id = pair(value)
+        return {"resource_type": kind, "resource_id": id}
+    name = FIELD_OF.get(name) or name
+    return {name: named(value).id if name == "actor_id" else value}
+
+
+def pair(value: Any) -> tuple[Any, Any]:
+    """Return type and id of ``"patient_record/456"``, of a pair, or of a type alone."""
+    if isinstance(value, str):
+        kind, slash, id = value.partition("/")
+        return kind, (id if slash else COLLECTION)
+    kind, id = value
+    return kind, id

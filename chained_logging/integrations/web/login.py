@@ -1,0 +1,206 @@
+"""Where people sign in: requests that are sent there, and attempts that fail.
+
+A request that is sent to the page where people sign in was denied, although its status says
+that it was redirected. Which page that is, the framework says, or ``login_url``, or its name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from email.parser import BytesParser
+from email.policy import HTTP
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, urljoin, urlsplit
+
+if TYPE_CHECKING:
+    from chained_logging.integrations.web.exchange import Exchange
+
+_PAGES: Final = frozenset(
+    {"login", "log-in", "log_in", "logon", "signin", "sign-in", "sign_in", "signon", "sign-on"}
+)
+_LEAVING: Final = frozenset(
+    {"logout", "log-out", "log_out", "logoff", "signout", "sign-out", "sign_out"}
+)
+_TOKENS: Final = frozenset({"token", "authenticate"})
+"""Where programs sign in: nobody is sent there."""
+
+ACCOUNT_FIELDS: Final = (
+    *("username", "email", "login", "user", "user_name", "userid", "user_id"),
+    *("account", "identifier", "phone"),
+)
+_MAX_ACCOUNT: Final = 256  # characters
+_MAX_BODY: Final = 16_384  # bytes that are looked at
+
+
+class LoginPages:
+    """The pages where people sign in.
+
+    :param urls: their paths, such as ``/login``, or whole URLs where another host has them. By
+        default a page whose last part is a name such as ``login`` or ``sign-in`` is one.
+    :param fields: the names of the form field that holds the account.
+    :raises ValueError: for what is neither a path nor a URL.
+    """
+
+    def __init__(self, urls: str | Iterable[str] | None, fields: str | Iterable[str]) -> None:
+        self._paths: set[str] | None = None
+        self._elsewhere: list[str] = []
+        self._known: Callable[[str], bool] | None = None
+        self.fields: Final = (fields,) if isinstance(fields, str) else tuple(fields)
+        if urls is None:
+            return
+        self._paths = set()
+        for url in (urls,) if isinstance(urls, str) else urls:
+            if url.startswith("/"):
+                self._paths.add(_plain(url))
+            elif urlsplit(url).netloc:
+                self._elsewhere.append(url)
+            else:
+                raise ValueError(f"login_url must be a path or a URL, not {url!r}")
+
+    def know(self, page: Callable[[str], bool]) -> None:
+        """Ask the framework, too, whether people sign in at a path."""
+        self._known = page
+
+    def has(self, url: str) -> bool:
+        """Whether people sign in at a URL, or path."""
+        if any(_is_below(url, page) for page in self._elsewhere):
+            return True
+        try:
+            path = urlsplit(url).path
+        except ValueError:
+            return False
+        if self._paths is None:
+            named = _name(_plain(path)) in _PAGES
+        else:
+            named = _plain(path) in self._paths
+        return named or (self._known is not None and self._frameworks(path))
+
+    def _frameworks(self, path: str) -> bool:
+        try:
+            return self._known is not None and self._known(path)
+        except Exception:  # it knows no such path
+            return False
+
+    def attempt(self, exchange: Exchange) -> Attempt | None:
+        """Return the attempt to sign in that a request is, or None if it is none."""
+        if exchange.method != "POST":
+            return None
+        if self.has(exchange.path):
+            return Attempt(self.fields, certain=True)
+        if self._paths is None and _name(_plain(exchange.path)) in _TOKENS:
+            return Attempt(self.fields, certain=False)
+        return None
+
+    def result(self, exchange: Exchange) -> str | None:
+        """Return what it means that a request is sent elsewhere; None if nothing but that.
+
+        ``denied`` for one that is sent to where people sign in. Not so one that leaves, and not
+        the answer to a form that is sent there without a way back, such as one that registered.
+        """
+        if exchange.location is None or exchange.signed_in:
+            return None
+        try:
+            target = urljoin(exchange.path, exchange.location)
+            query = urlsplit(target).query
+        except ValueError:
+            return None
+        if not self.has(target):
+            return None
+        if self.has(exchange.path):  # the form again, or under another name
+            return "failure" if exchange.attempt is not None else None
+        if exchange.action == "logout" or _name(_plain(exchange.path)) in _LEAVING:
+            return None
+        if exchange.method in ("GET", "HEAD") or comes_back(query, exchange.path):
+            return "denied"
+        return None
+
+
+def comes_back(query: str, path: str) -> bool:
+    """Whether a query names the page that somebody was sent away from, such as ``?next=/x``."""
+    try:
+        values = [value for _, value in parse_qsl(query, max_num_fields=20)]
+    except ValueError:
+        return False
+    return any(is_at(value, path) for value in values)
+
+
+def is_at(url: str, path: str) -> bool:
+    """Whether a URL is that of a path."""
+    try:
+        return _plain(urlsplit(url).path) == _plain(path)
+    except ValueError:
+        return False
+
+
+def _plain(path: str) -> str:
+    return path.rstrip("/") or "/"
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2].partition(".")[0].lower()
+
+
+def _is_below(url: str, page: str) -> bool:
+    return url.startswith(page) and url[len(page) : len(page) + 1] in ("", "/", "?", "#")
+
+
+class Attempt:
+    """An attempt to sign in: keeps the beginning of the request's body, for the account in it.
+
+    :param certain: whether the path alone says that it is one.
+    """
+
+    def __init__(self, fields: tuple[str, ...], certain: bool) -> None:
+        self.certain = certain
+        self._fields = fields
+        self._body = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        """Look at a part of the body."""
+        self._body += data[: _MAX_BODY - len(self._body)]
+
+    def account(self, content_type: str | None) -> str | None:
+        """Return the account that the body names."""
+        try:
+            return account_in(_parsed(bytes(self._body), content_type or ""), self._fields)
+        except (ValueError, LookupError, RecursionError):
+            return None
+
+
+def account_in(form: Any, fields: Iterable[str] = ACCOUNT_FIELDS) -> str | None:
+    """Return the account that a form names: the first of these fields with a text in it."""
+    if not isinstance(form, Mapping):
+        return None
+    for name in fields:
+        value = form.get(name)
+        if isinstance(value, Mapping):  # {"user": {"email": …}}
+            value = account_in(value, fields)
+        if isinstance(value, str) and value.strip():
+            return value.strip()[:_MAX_ACCOUNT]
+    return None
+
+
+def _parsed(body: bytes, content_type: str) -> Any:
+    """Return the fields of a form's body.
+
+    :raises ValueError: if it is not well formed.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "application/x-www-form-urlencoded":
+        return dict(parse_qsl(body.decode("utf-8", "replace"), max_num_fields=100))
+    if kind == "application/json":
+        return json.loads(body)
+    if kind == "multipart/form-data":
+        return _parts(body, content_type)
+    return None
+
+
+def _parts(body: bytes, content_type: str) -> dict[str, str]:
+    head = b"Content-Type: " + content_type.encode("latin-1", "replace") + b"\r\n\r\n"
+    found = {}
+    for part in BytesParser(policy=HTTP).parsebytes(head + body).iter_parts():
+        name = part.get_param("name", header="content-disposition")
+        if isinstance(name, str) and part.get_filename() is None:
+            found[name] = part.get_content() if part.get_content_maintype() == "text" else ""
+    return found
