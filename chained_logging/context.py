@@ -7,7 +7,7 @@ from contextlib import ContextDecorator
 from contextvars import ContextVar, Token, copy_context
 from typing import Any, ParamSpec, TypeVar
 
-from chained_logging.entry import FIELD_OF
+from chained_logging.event.fields import FIELD_OF
 
 Parameters = ParamSpec("Parameters")
 Returned = TypeVar("Returned")

@@ -10,18 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-    ip_network,
-)
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final, Literal, NamedTuple
 
-Address = IPv4Address | IPv6Address
+from chained_logging.event import addresses
+from chained_logging.event.addresses import Address
+
 ProxyHeader = Literal["x-forwarded-for", "forwarded"]
 HEADERS: Final = ("x-forwarded-for", "forwarded")
 UNIX: Final = "unix"
@@ -84,7 +78,7 @@ class TrustedProxies:
         if hops is None:
             return Client(text, _note(header))
         for hop in reversed(hops):
-            address = _address(_without_port(hop.strip()))
+            address = _address(hop)
             if address is None:  # what is left of it was handed on by whoever is unknown
                 return Client(text, _note(hop.strip()))
             text = str(address)
@@ -98,26 +92,9 @@ class TrustedProxies:
         return any(address in network for network in self._networks)
 
 
-@lru_cache(maxsize=4096)  # parsing takes 2 µs, and the same addresses come again and again
 def _address(text: str) -> Address | None:
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return None
-    if isinstance(address, IPv6Address):
-        if address.scope_id is not None:
-            return None
-        return address.ipv4_mapped or address
-    return address
-
-
-_PORT = re.compile(r"\[([^\[\]]*)\](?::\w{1,5})?|([\d.]+):\w{1,5}", re.ASCII)
-
-
-def _without_port(text: str) -> str:
-    """Return the address of ``[2001:db8::1]:4711`` and ``192.0.2.1:4711``; else the text."""
-    match = _PORT.fullmatch(text)
-    return (match[1] or match[2]) if match else text
+    """Return the address in a text. One with a zone is one of the proxy's own network."""
+    return None if "%" in text else addresses.parse(text)
 
 
 def _note(text: str) -> str:

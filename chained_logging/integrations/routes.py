@@ -5,21 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
-from chained_logging.entry import MAX_IDENTIFIER
-
-COLLECTION = "*"
-
-
-class Resource(NamedTuple):
-    """What a request is about."""
-
-    type: str
-    id: str
-
+from chained_logging.event.identifiers import cut
+from chained_logging.event.resources import COLLECTION, Resource
 
 # {id}, {id:int}, {id:path} of Starlette and Litestar; <id>, <int:id> of Flask and Django.
 _PARAMETER = re.compile(
@@ -104,14 +94,3 @@ def identifier(value: Any) -> str:
     if "%" in text or not text.isprintable():
         text = quote(text, safe="/:@!$&'()*+,;= ~", errors="surrogatepass")
     return cut(text) or COLLECTION
-
-
-def cut(text: str, limit: int = MAX_IDENTIFIER) -> str:
-    """Return text of at most `limit` bytes: of a longer one the beginning and its SHA-256."""
-    if len(text) * 4 <= limit:
-        return text
-    data = text.encode("utf-8", "surrogatepass")
-    if len(data) <= limit:
-        return text
-    mark = f"… sha256:{sha256(data).hexdigest()} ({len(data)} bytes)"
-    return data[: limit - len(mark.encode())].decode("utf-8", "ignore") + mark

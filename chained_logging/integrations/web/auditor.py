@@ -11,17 +11,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from chained_logging.context import current
-from chained_logging.entry import RESULTS, InvalidEntry, uuid7
+from chained_logging.event.clock import uuid7
+from chained_logging.event.entry import InvalidEntry
+from chained_logging.event.fields import RESULTS
+from chained_logging.event.identifiers import cut
+from chained_logging.event.resources import COLLECTION, Resource, resource
 from chained_logging.handler import exception_of
 from chained_logging.integrations.courier import Courier, Event
 from chained_logging.integrations.forwarded import ProxyHeader, TrustedProxies
-from chained_logging.integrations.routes import COLLECTION, Resource, cut, identifier, resource_of
+from chained_logging.integrations.routes import identifier, resource_of
 from chained_logging.integrations.web import loops
-from chained_logging.integrations.web.exchange import Exchange, pair
+from chained_logging.integrations.web.exchange import Exchange
 from chained_logging.integrations.web.headers import cookie, digest, redirects
 from chained_logging.integrations.web.login import ACCOUNT_FIELDS, LoginPages
 from chained_logging.integrations.web.marks import Audited
-from chained_logging.integrations.web.people import named
+from chained_logging.integrations.web.people import named as person_named
 from chained_logging.integrations.web.rule import Rule
 from chained_logging.log import AuditLog, AuditWarning, LogClosed
 
@@ -74,7 +78,6 @@ class Auditor:
     :param actor: a callable that takes the :class:`Exchange` and returns an id (text, a number,
         a UUID), ``(id, type)``, a user object, or None. It is asked when the request comes, and
         if it says None or raises, again when it is answered.
-    :param actor_name: whether ``context.actor_name`` has the name of a user whose id is another.
     :param result: a callable that takes the :class:`Exchange` and returns ``success``,
         ``failure``, ``denied``, or None for what the status says.
     :param login_url: the pages where people sign in, see :class:`LoginPages`: who is sent there
@@ -102,7 +105,6 @@ class Auditor:
         rule: Callable[[Mapping[str, Any]], bool] | Iterable[str] | None = None,
         resource: Callable[[Exchange], Any] | None = None,
         actor: Callable[[Exchange], Actor] | None = None,
-        actor_name: bool = True,
         result: Callable[[Exchange], str | None] | None = None,
         login_url: str | Iterable[str] | None = None,
         login_field: str | Iterable[str] = ACCOUNT_FIELDS,
@@ -126,7 +128,6 @@ class Auditor:
         self._rule = rule if rule is None or callable(rule) else Rule(rule)
         self._resource = resource
         self._actor = actor
-        self._actor_name = actor_name
         self._result = result
         self.login: Final = LoginPages(login_url, login_field)
         self._redact = redact
@@ -200,7 +201,7 @@ class Auditor:
             except Exception as error:
                 return error
             if who is not None:
-                exchange.named = named(who)
+                exchange.named = person_named(who)
         return None
 
     # --- It is answered.
@@ -229,7 +230,7 @@ class Auditor:
             "method": cut(exchange.method, _MAX_METHOD),
             **exchange.context,
         }
-        if who.name is not None and self._actor_name:
+        if who.name is not None:
             event["actor_name"] = who.name
         if who.on_behalf_of is not None:
             event["on_behalf_of"] = who.on_behalf_of
@@ -302,9 +303,9 @@ class Auditor:
     def _resource_of(self, exchange: Exchange, marked: Audited | None) -> tuple[Any, Any]:
         if self._resource is not None:
             try:
-                resource = self._resource(exchange)
-                if resource is not None:
-                    return pair(resource)
+                named = self._resource(exchange)
+                if named is not None:
+                    return resource(named)
             except Exception as error:
                 self._complain("resource", error, exchange)
         if marked is not None:

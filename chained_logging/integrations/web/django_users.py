@@ -16,8 +16,8 @@ from django.apps import apps  # type: ignore[import-untyped]
 from django.contrib.auth import get_user_model, signals  # type: ignore[import-untyped]
 from django.core.exceptions import ImproperlyConfigured  # type: ignore[import-untyped]
 from django.db.models.signals import pre_delete  # type: ignore[import-untyped]
-from django.utils.functional import LazyObject, empty  # type: ignore[import-untyped]
 
+from chained_logging.event.proxies import is_unread, unwrapped
 from chained_logging.integrations.web.exchange import Exchange, active_exchange
 from chained_logging.integrations.web.headers import digest
 from chained_logging.integrations.web.login import ACCOUNT_FIELDS, account_in
@@ -29,47 +29,33 @@ _UID: Final = "chained_logging"
 def see(exchange: Exchange, request: Any) -> None:
     """Look at a request's user, with the query that this may need."""
     with _unseen(exchange, request):
-        _note(exchange, request, _evaluated(getattr(request, "user", None)))
+        _note(exchange, request, unwrapped(getattr(request, "user", None)))
 
 
 async def see_async(exchange: Exchange, request: Any) -> None:
     """Like :func:`see`, from an event loop."""
     with _unseen(exchange, request):
         user = getattr(request, "user", None)
-        if _is_open(user):
+        if is_unread(user):
             if _is_own_lazy(user) and hasattr(request, "auser"):
                 user = await request.auser()
             else:
-                user = await sync_to_async(_evaluated)(user)
-        _note(exchange, request, _evaluated(user))
+                user = await sync_to_async(unwrapped)(user)
+        _note(exchange, request, unwrapped(user))
 
 
 def look(exchange: Exchange) -> Person | None:
     """Return whom a request has at this moment, without a query: for what it logs."""
     user = getattr(exchange.native, "user", None)
-    if not _is_open(user):
-        _note(exchange, exchange.native, _evaluated(user))
+    if not is_unread(user):
+        _note(exchange, exchange.native, unwrapped(user))
     return exchange.seen
-
-
-def _is_open(user: Any) -> bool:
-    """Whether nobody has asked for this user yet, so that asking is a query."""
-    return isinstance(user, LazyObject) and user._wrapped is empty
 
 
 def _is_own_lazy(user: Any) -> bool:
     """Whether a lazy user is that of Django's own middleware, and not that of another."""
     made_by = getattr(user.__dict__.get("_setupfunc"), "__module__", None)
     return bool(made_by == "django.contrib.auth.middleware")
-
-
-def _evaluated(user: Any) -> Any:
-    """Return the user that a lazy one stands for."""
-    if not isinstance(user, LazyObject):
-        return user
-    if user._wrapped is empty:
-        user._setup()
-    return user._wrapped
 
 
 @contextmanager
@@ -91,11 +77,12 @@ def _unseen(exchange: Exchange, request: Any) -> Iterator[None]:
 
 
 def _person(user: Any) -> Person | None:
+    """Return who a user is; Django says what their name is, whatever their model calls it."""
     who = person_of(user)
-    if who is None or who is NOBODY or not hasattr(user, "get_username"):
+    if who is None or who.name is not None or not hasattr(user, "get_username"):
         return who
-    name = user.get_username()
-    return who._replace(name=name if name and str(name) != who.id else None)
+    name = str(user.get_username())
+    return who if not name or "@" in name or name == who.id else who._replace(name=name)
 
 
 def _note(exchange: Exchange, request: Any, user: Any) -> None:
@@ -170,7 +157,7 @@ def _logged_out(sender: object, request: Any, user: Any = None, **_: object) -> 
         return
     if user is not None and exchange.seen is None:
         with _unseen(exchange, request):
-            exchange.see(_person(_evaluated(user)))
+            exchange.see(_person(unwrapped(user)))
     exchange.action = "logout"
 
 
@@ -208,5 +195,5 @@ def _username_field() -> str:
 def _deleting(sender: object, **_: object) -> None:
     """See who makes the request before it is their own account that is gone."""
     exchange = active_exchange()
-    if exchange is not None and not _is_open(getattr(exchange.native, "user", None)):
+    if exchange is not None and not is_unread(getattr(exchange.native, "user", None)):
         see(exchange, exchange.native)

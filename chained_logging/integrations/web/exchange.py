@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from chained_logging.context import restore, share
-from chained_logging.entry import FIELD_OF
+from chained_logging.event.fields import FIELD_OF
+from chained_logging.event.resources import resource
 from chained_logging.integrations.courier import Event
-from chained_logging.integrations.routes import COLLECTION
 from chained_logging.integrations.web.people import NOBODY, Person, named
 
 if TYPE_CHECKING:
@@ -179,16 +179,7 @@ def annotate(**fields: Any) -> bool:
 
 def _canonical(name: str, value: Any) -> Event:
     if name == "resource":
-        kind, id = pair(value)
+        kind, id = resource(value)
         return {"resource_type": kind, "resource_id": id}
     name = FIELD_OF.get(name) or name
     return {name: named(value).id if name == "actor_id" else value}
-
-
-def pair(value: Any) -> tuple[Any, Any]:
-    """Return type and id of ``"patient_record/456"``, of a pair, or of a type alone."""
-    if isinstance(value, str):
-        kind, slash, id = value.partition("/")
-        return kind, (id if slash else COLLECTION)
-    kind, id = value
-    return kind, id
