@@ -19,6 +19,7 @@ from chained_logging.notes import (
     Signer,
     VerifierKey,
     sign_note,
+    verify_note,
 )
 from chained_logging.sinks import Record, StoredCheckpoint
 
@@ -50,13 +51,6 @@ def frontier(stored: StoredCheckpoint | None) -> Frontier:
     return tree
 
 
-def signed_by(stored: StoredCheckpoint, origin: str, signer: Signer) -> bool:
-    """Whether a stored checkpoint bears the name of this key (the signature is not checked)."""
-    key = VerifierKey(origin, ED25519, signer.public_key)
-    note = Note.parse(stored.note.encode())
-    return any((sign.name, sign.key_id) == (origin, key.id) for sign in note.signatures)
-
-
 def make(
     tree: Frontier, records: Iterable[Record], origin: str, signer: Signer
 ) -> StoredCheckpoint:
@@ -86,3 +80,39 @@ def entry_message(hash: str) -> bytes:
     """Return what ``sign="each"`` signs for an entry: a line of its own, so that the signature
     is of use for nothing else, and the entry's hash."""
     return f"chained-logging entry v1\n{hash}\n".encode()
+
+
+def statement_message(
+    action: str, origin: str, seq: int, prev_hash: str, signer: str, key: str
+) -> bytes:
+    """Return what a log's key signs to name the next key, or to revoke one.
+
+    Bound to its place, as ``prev_hash`` stands for all entries before, so that a statement is of
+    use nowhere else. The format is in ``docs/format.md``.
+
+    :param action: ``key.rotate`` or ``key.revoke``.
+    :param seq: of the entry that holds the statement, as is `prev_hash`.
+    :param signer: the log's key until then, as a vkey.
+    :param key: the key that it names or revokes.
+    """
+    return f"chained-logging {action} v1\n{origin}\n{seq}\n{prev_hash}\n{signer}\n{key}\n".encode()
+
+
+def made_statement(key: VerifierKey, message: bytes, signature: bytes) -> bool:
+    """Whether `key` signed this message."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    try:
+        Ed25519PublicKey.from_public_bytes(key.public_key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def signed_by_any(stored: StoredCheckpoint, keys: Iterable[VerifierKey]) -> bool:
+    """Whether one of these keys signed a stored checkpoint. Others may write to its file."""
+    try:
+        return bool(verify_note(Note.parse(stored.note.encode()), keys))
+    except (NoteError, ValueError):
+        return False

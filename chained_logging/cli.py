@@ -310,7 +310,7 @@ def checkpoint(
     keys = [_witness_key(text) for text in witness_keys]
     check_urls(witnesses, timestamp)  # before anything is written
     key = _load_key(key_file, passphrase_file)
-    with AuditLog(_existing(log), key=key, on_failure="raise") as audit:
+    with AuditLog(_existing(log), key=key, sign="follow", on_failure="raise") as audit:
         audit.checkpoint()
         anchored = anchor(audit, witnesses=witnesses, witness_keys=keys, timestamp_url=timestamp)
     _write(anchored.note)
@@ -396,11 +396,11 @@ def rotate_key(log: str, key_file: str, passphrase_file: str | None) -> None:
     new = note = None
     if Path(new_file).exists():  # it was interrupted: the log may have gone over already, or not
         new = PrivateKey.load(new_file, passphrase)
-        with contextlib.suppress(ValueError), AuditLog(log, key=new) as audit:
+        with contextlib.suppress(ValueError), AuditLog(log, key=new, sign="follow") as audit:
             note = audit.checkpoint()
     if note is None:
         old = PrivateKey.load(key_file, passphrase)
-        with AuditLog(log, key=old, on_failure="raise") as audit:
+        with AuditLog(log, key=old, sign="follow", on_failure="raise") as audit:
             if new is None:  # not before it is known that the old one is the log's
                 new = PrivateKey.generate()
                 new.save(new_file, passphrase)
@@ -420,7 +420,7 @@ def revoke_key(log: str, public_key: str, reason: str) -> None:
     from chained_logging.checkpoint import named_key
     from chained_logging.keys import load_public
 
-    with AuditLog(_existing(log), on_failure="raise") as audit:
+    with AuditLog(_existing(log), sign="follow", on_failure="raise") as audit:
         entry = audit.revoke_key(named_key(audit.origin, load_public(public_key).raw), reason)
     _write(entry.line + b"\n")
 
@@ -533,7 +533,7 @@ def ship(
     from chained_logging.ship.shipper import Shipper, status
     from chained_logging.signals import ended_by_signal, wait_for
 
-    with AuditLog(_existing(log), on_failure="raise") as audit:
+    with AuditLog(_existing(log), sign="follow", on_failure="raise") as audit:
         if only_status:
             places = read_places(audit.path)
             wanted = {destination_name(url) for url in destinations}

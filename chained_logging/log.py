@@ -20,12 +20,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from chained_logging import chain
-from chained_logging.checkpoint import entry_message, frontier, make, signed_by, verifier_key
+from chained_logging.checkpoint import (
+    entry_message,
+    frontier,
+    make,
+    signed_by_any,
+    statement_message,
+    verifier_key,
+)
 from chained_logging.checkpoint import sign as sign_checkpoint
 from chained_logging.entry import OURSELVES, AuditEntry, AuditId, Draft, draft
 from chained_logging.group_commit import GroupCommit, SyncGate
+from chained_logging.keyring import KeyForged, Keyring, KeyRotated
 from chained_logging.lock import FileLock
-from chained_logging.notes import Signer
+from chained_logging.notes import ED25519, Signer, VerifierKey
 from chained_logging.redact import Redactor
 from chained_logging.sinks import (
     EMPTY,
@@ -43,13 +51,12 @@ if TYPE_CHECKING:
 
 DURABILITIES: Final = ("os", "fsync")
 POLICIES: Final = ("continue", "raise")
-SIGNING: Final = ("checkpoint", "each")
+SIGNING: Final = ("checkpoint", "each", "follow")
 _OURSELVES: Final = {"actor_id": OURSELVES, "actor_type": "system"}
 _MEMORY_LIMIT: Final = 10_000
 _FRESH_LIMIT: Final = 200_000  # 23 MB
 _REDACTOR: Final = Redactor()
-KEY_ACTIONS: Final = ("log.open", "key.add", "key.rotate")
-"""Entries that name the log's public key from there on."""
+_logger = logging.getLogger("chained_logging")
 
 
 class LogClosed(OSError, ValueError):
@@ -85,7 +92,10 @@ class AuditLog:
         has its ``public_key`` and ``sign``, such as an HSM. Or a key's file, which is read again
         when another process has rotated the key; its passphrase, if it has one, is in the
         environment variable ``CHAINED_LOGGING_PASSPHRASE``.
-    :param sign: ``"each"`` signs every entry too.
+    :param sign: ``"each"`` signs every entry too. All that write to a log sign alike: another
+        way is refused. ``"follow"`` is for tools that open somebody else's log: it signs as the
+        log does, and without a key it opens a signed log all the same, for what the log says of
+        itself.
     :param checkpoint_every: entries after which a checkpoint is due, at the latest a
         `sync_interval` later. One is made of every sealed segment too.
     :param checkpoint_interval: seconds after which it is, if there are new entries.
@@ -97,8 +107,8 @@ class AuditLog:
         :class:`chained_logging.redact.Redactor`. Or one of your own, or any callable that takes
         the event and returns what shall be stored of it; None for none.
     :raises OSError: if the log cannot be opened, or is not a log.
-    :raises ValueError: for a key that is not the log's, and for a parameter that is none of the
-        above.
+    :raises ValueError: for a key that is not the log's, for none where it has one, for another way
+        to sign than the log's, and for a parameter that is none of the above.
 
     >>> with AuditLog("audit.db") as log:
     ...     log.append("read", actor="user-1", resource="patient_record/456", ip="10.0.0.1")
@@ -117,7 +127,7 @@ class AuditLog:
         max_age: float | None = None,
         spill: str | os.PathLike[str] | None = None,
         key: Signer | str | os.PathLike[str] | None = None,
-        sign: Literal["checkpoint", "each"] = "checkpoint",
+        sign: Literal["checkpoint", "each", "follow"] = "checkpoint",
         checkpoint_every: int = 10_000,
         checkpoint_interval: float = 10.0,
         heartbeat: float | None = None,
@@ -135,7 +145,7 @@ class AuditLog:
         if max_age is not None and max_age <= 0:
             raise ValueError("max_age is a number of seconds above 0")
         if sign not in SIGNING:
-            raise ValueError(f"sign is 'checkpoint' or 'each', not {sign!r}")
+            raise ValueError(f"sign is 'checkpoint', 'each' or 'follow', not {sign!r}")
         if sign == "each" and key is None:
             raise ValueError("sign='each' needs a key")
         if checkpoint_every <= 0 or checkpoint_interval <= 0:
@@ -155,7 +165,11 @@ class AuditLog:
         self._spill = Spill(Path(os.path.abspath(spill or f"{self.path}.spill")))
         self._key_file = Path(os.path.abspath(key)) if isinstance(key, str | os.PathLike) else None
         self._key: Signer | None = _load_key(key) if isinstance(key, str | os.PathLike) else key
+        self._sign: Final = sign
         self._sign_each = sign == "each"
+        self._keyring = Keyring("")
+        self._newest: StoredCheckpoint | None = None  # made here, or found to be of our key
+        self._told = ""
         self._checkpoint_every = checkpoint_every
         self._checkpoint_interval = checkpoint_interval
         self._heartbeat = heartbeat
@@ -195,6 +209,7 @@ class AuditLog:
         # them a checkpoint takes 1 µs an entry, and 6 if it reads them.
         self._fresh: tuple[int, list[str]] = (-1, [])
         self._signing = threading.RLock()
+        self._keyring.lock = threading.Lock()
         self._keeper: threading.Thread | None = None
         self._stop = threading.Event()
 
@@ -355,7 +370,7 @@ class AuditLog:
     def _write(self, drafts: Sequence[Draft], head: Head) -> list[Record]:
         """Give each draft its place, and hand all to the sink."""
         if self._sign_each and head.seq > self._seq:
-            self._follow_rotations(head)
+            self._follow_others(head)
         seq, prev = head
         records = []
         incomplete = 0
@@ -378,6 +393,7 @@ class AuditLog:
         """Keep the hashes for the next checkpoint."""
         start, hashes = self._fresh
         first, _, hash, _ = records[0]
+        self._keyring.wrote(first, len(records))
         if start + len(hashes) != first or len(hashes) > _FRESH_LIMIT:
             self._fresh = start, hashes = first, []
         if len(records) == 1:
@@ -449,7 +465,7 @@ class AuditLog:
             self._behind = True
 
     def _own_entry(self, notice: Notice) -> Draft:
-        origin = getattr(self, "origin", None) or notice.context["origin"]
+        origin = self._keyring.origin
         event = {**_OURSELVES, "resource": ("audit_log", origin), "context": notice.context}
         return draft(event, action=notice.action, own=True)
 
@@ -467,22 +483,25 @@ class AuditLog:
             elif memory is not None and memory.boot != self._file_lock.boot:
                 self._sink.recheck(memory.synced)
             head = self._sink.head()
-            found = memory.origin if memory and memory.origin else None
-            if found is None and head != EMPTY:
-                found = self._origin_in_log()
+            found = self._origin_in_log() if head != EMPTY else None
+            if found is None and memory is not None:
+                found = memory.origin or None
             if found is not None and origin is not None and origin != found:
                 raise ValueError(f"the log {self.path} has the origin {found!r}, not {origin!r}")
             name = found or origin or f"chained-logging/{uuid.uuid4()}"
             rewritten = memory is not None and self._rewritten(memory.head, head)
             if memory is not None and head.seq < memory.head.seq:
                 head = self._shorter_than_remembered(memory.head, memory.boot, head)
+            self._keyring = Keyring(name)
             if head == EMPTY:
                 about = {"origin": name, "format": 1, "software": _software()}
                 if self._key is not None:
                     about["public_key"] = verifier_key(name, self._key)
-                head = self._write_own(Notice("log.open", about), name, head)
-            elif self._key is not None:
-                self._use_key(self._key, name)
+                head = self._write_own(Notice("log.open", about), head)
+            else:
+                self._join(head)
+                if self._key is not None:
+                    head = self._use_key(self._key, name, head)
             synced = -1 if memory is None else min(memory.synced, head.seq)
             # Until the notice of it is written, the lock file keeps the place that shows it.
             noted = memory.head if memory is not None and rewritten else head
@@ -492,6 +511,7 @@ class AuditLog:
                 # power failure must not bring the old note back.
                 self._file_lock.sync()
             self._seq = head.seq
+            self._tell(self._keyring.trouble)
             return name
         except BaseException:
             self._sink.close()
@@ -530,44 +550,121 @@ class AuditLog:
         )
         return head
 
-    def _write_own(self, notice: Notice, origin: str, head: Head) -> Head:
-        entry = self._own_entry(Notice(notice.action, {**notice.context, "origin": origin}))
+    def _write_own(self, what: Notice | Draft, head: Head) -> Head:
+        """Write what the log says of itself, at once and on the disk."""
+        entry = what if isinstance(what, Draft) else self._own_entry(what)
         body = entry.body(head.seq + 1, head.hash)
         hash = chain.leaf_hash(body)
-        record = Record(
-            head.seq + 1, body, hash, self._signature(hash) if self._sign_each else None
-        )
+        signature = self._signature(hash) if self._sign_each else None
+        record = Record(head.seq + 1, body, hash, signature)
         self._sink.write([record])
+        self._keyring.look(record)
         self._remember([record])
         self._sink.sync()
         return Head(record.seq, record.hash)
 
-    def _use_key(self, key: Signer, origin: str) -> None:
+    def _join(self, head: Head) -> None:
+        """See that this log is signed as its other writers sign it.
+
+        :raises ValueError: if not: what they wrote would be spoiled.
+        """
+        if self._key is None:
+            if self._sign != "follow" and self._is_signed():
+                raise ValueError(
+                    f"the log {self.path} is signed: open it with its key, or with sign='follow' "
+                    "to write nothing but what the log says of itself"
+                )
+        elif self._sign != "each" and self._signs_each(head):
+            if self._sign == "checkpoint":
+                raise ValueError(f"each entry of {self.path} is signed: open it with sign='each'")
+            self._sign_each = True
+
+    def _is_signed(self) -> bool:
+        """Whether an entry names a key. All are asked only where a checkpoint is beside the log."""
+        first = next(iter(self._sink.records()), None)
+        if first is None:
+            return False
+        if first.seq == 0 and "public_key" in AuditEntry(first.body, first.hash).context:
+            return True
+        if self._sink.last_checkpoint() is None:
+            return False
+        ring = Keyring(self._keyring.origin)
+        for record in self._sink.records():
+            ring.look(record)
+            if ring.current is not None or ring.trouble is not None:
+                return True
+        return first.seq > 0
+
+    def _signs_each(self, head: Head) -> bool:
+        """Whether the last entries bear signatures; a command without the key may bear none."""
+        each = False
+        for record in self._sink.records(max(0, head.seq - 100)):
+            if record.signature is not None or AuditEntry(record.body, "").actor_id != OURSELVES:
+                each = record.signature is not None
+        return each
+
+    def _use_key(self, key: Signer, origin: str, head: Head) -> Head:
         """Make sure that a key is the log's, or make it so where the log had none.
 
+        What a checkpoint of this key covers was looked at by whoever signed that.
+
+        :returns: the log's end.
         :raises ValueError: if the log has another.
         """
-        ours = verifier_key(origin, key)
-        last = self._sink.last_checkpoint()
-        known = None
-        if last is not None and signed_by(last, origin, key):
-            known = ours
-        # From the entry that the last checkpoint may have sealed: a rotation. All, if there is
-        # none yet: the log is new, or had no key.
-        for named in self._keys_named(last.size - 1 if last is not None else 0):
-            known = named
-        if known is None and last is not None:
-            known = "that signed its last checkpoint"
-        if known is None:
-            self._sink.notices.append(Notice("key.add", {"public_key": ours}))
-        elif known != ours:
-            raise ValueError(f"the log {self.path} has the key {known}, not {ours}")
+        ours, ring = verifier_key(origin, key), self._keyring
+        stored = [newest] if (newest := self._sink.last_checkpoint()) else []
+        known = [VerifierKey(origin, ED25519, key.public_key)]
+        if stored and not signed_by_any(stored[0], known):
+            # Of the key before; or whoever wrote it has no key.
+            stored = sorted((one for _, one in self._sink.checkpoints()), key=lambda one: one.size)
+        last = next((one for one in reversed(stored) if signed_by_any(one, known)), None)
+        if last is not None and last.size <= head.seq + 1:
+            ring.trust(ours, self._entry(last.size - 1))
+            self._newest = last
+        self._look_at_others(head)
+        if ring.current is None and ring.trouble is None:
+            about = {"origin": origin, "public_key": ours}
+            return self._write_own(Notice("key.add", about), head)
+        if ring.current != ours:
+            raise ValueError(f"the log {self.path} has the key {ring.current}, not {ours}")
+        return head
 
-    def _origin_in_log(self) -> str:
-        first = next(iter(self._sink.records()), None)
-        if first is not None and first.seq == 0:
-            return str(AuditEntry(first.body, first.hash).resource_id)
-        return f"chained-logging/{uuid.uuid4()}"
+    def _entry(self, seq: int) -> Record | None:
+        with contextlib.suppress(ValueError):
+            record = next(iter(self._sink.records(seq)), None)
+            return record if record is not None and record.seq == seq else None
+        return None
+
+    def _look_at_others(self, head: Head) -> None:
+        """Look at entries that were not looked at yet: they may be anybody's."""
+        ring = self._keyring
+        try:
+            for record in self._sink.records(ring.next):
+                if record.seq > head.seq:
+                    break
+                ring.look(record)
+        except ValueError as error:
+            ring.trouble = ring.trouble or (
+                f"{self.path} cannot be read as a log: {error}; chained-logging verify names every "
+                "break"
+            )
+
+    def _tell(self, problem: str | None) -> None:
+        """Note a problem, and say it once to whoever reads the log records of a program."""
+        if problem is None:
+            return
+        self._last_error = problem
+        if problem != self._told:
+            self._told = problem
+            _logger.error("audit log %s: %s", self.path, problem)
+
+    def _origin_in_log(self) -> str | None:
+        """Return what the first entry says, which the lock file's memory cannot change."""
+        with contextlib.suppress(ValueError):
+            first = next(iter(self._sink.records()), None)
+            if first is not None and first.seq == 0:
+                return str(AuditEntry(first.body, first.hash).resource_id)
+        return None
 
     def entries(self, start: int = 0) -> Iterator[AuditEntry]:
         """Read the stored entries from `start` on, in order. Nothing is verified here."""
@@ -633,23 +730,67 @@ class AuditLog:
         of more entries already."""
         with self._held():
             last = self._sink.last_checkpoint()
-        if last is not None and last.size > head.seq:
+        if last is not None and last.size > head.seq and self._is_ours(last):
             return last
         # Outside the lock, which others wait for: what is read does not change any more.
-        try:
-            made = self._make_checkpoint(head, last)
-        except _KeyRotated as rotated:
-            self._take_new_key(rotated)
-            made = self._make_checkpoint(head, last)
+        self._check_names(head, last)
+        if head.seq < self._keyring.since:  # a segment that was sealed before the log had this key
+            with self._held():
+                head = self._sink.head()
+        made = self._make_checkpoint(head, self._last_of_ours(last))
         with self._held():
             last = self._sink.last_checkpoint()
-            if last is None or last.size < made.size:  # else another process was faster
-                self._sink.head()
+            if last is None or last.size < made.size or not self._is_ours(last):
+                self._sink.head()  # else another process was faster
                 self._sink.add_checkpoint(made)
+            self._newest = made
             start, hashes = self._fresh
             if start < made.size - 1 <= start + len(hashes):  # the last one stays, see above
                 self._fresh = made.size - 1, hashes[made.size - 1 - start :]
         return made
+
+    def _is_ours(self, stored: StoredCheckpoint) -> bool:
+        """Whether a key of the log signed it: whoever can write the file has none."""
+        if self._newest is not None and stored.note == self._newest.note:
+            return True
+        return signed_by_any(stored, self._keyring.known)
+
+    def _last_of_ours(self, last: StoredCheckpoint | None) -> StoredCheckpoint | None:
+        """Return the newest checkpoint to go on from: `last`, if it is ours, or what is known of
+        it here, so that nobody takes it away."""
+        newest = self._newest
+        if last is not None and (newest is None or newest.size <= last.size):
+            return last if self._is_ours(last) else newest
+        return newest
+
+    def _check_names(self, head: Head, last: StoredCheckpoint | None = None) -> None:
+        """Check that no entry up to `head` names a key that the log's own key did not name.
+
+        :raises KeyForged: if one does.
+        :raises KeyRotated: if the log went over to a key that is not known here.
+        """
+        ring, key = self._keyring, self._key
+        if key is None:
+            raise OSError("there is no key to sign with")
+        ours = verifier_key(self.origin, key)
+        if last is not None and ring.next < last.size - 1 <= head.seq and ring.current == ours:
+            mine = [VerifierKey(self.origin, ED25519, key.public_key)]
+            if signed_by_any(last, mine):  # who signed it looked at what is below
+                ring.trust(ours, self._entry(last.size - 1))
+        self._look_at_others(head)
+        if ring.trouble is not None:
+            raise KeyForged(ring.trouble)
+        if ring.current != ours:
+            self._take_new_key(KeyRotated(ring.current))
+
+    def _tell_of_revocation(self) -> None:
+        """Say that the key was stolen: somebody must do something about it."""
+        at = self._keyring.revoked.get(self._keyring.current or "")
+        if at is not None:
+            self._tell(
+                f"entry {at} says that the log's key was stolen: give it another one, with "
+                "chained-logging rotate-key"
+            )
 
     def keep_anchored(self, note: bytes, timestamp: str | None = None) -> None:
         """Keep a checkpoint of this log once more, with what others said of it since.
@@ -691,37 +832,59 @@ class AuditLog:
         with self._signing:
             self.checkpoint()  # so that the seal, under the lock, has little to read
             with self._held():
+                head, named = self._sink.head(), verifier_key(self.origin, new)
+                self._check_names(head)
                 about = {
+                    "origin": self.origin,
                     "old_public_key": verifier_key(self.origin, self._key),
-                    "public_key": verifier_key(self.origin, new),
+                    "public_key": named,
+                    "statement": self._statement("key.rotate", head, named),
                 }
-                head = self._write_own(Notice("key.rotate", about), self.origin, self._sink.head())
-                sealed = self._make_checkpoint(head, self._sink.last_checkpoint())
+                head = self._write_own(Notice("key.rotate", about), head)
+                sealed = self._make_checkpoint(
+                    head, self._last_of_ours(self._sink.last_checkpoint())
+                )
                 self._sink.add_checkpoint(sealed)
-                self._key, self._seq = new, head.seq
+                self._key, self._seq, self._newest = new, head.seq, sealed
             return sealed.note.encode()
+
+    def _statement(self, action: str, head: Head, key: str) -> str:
+        """Return what the log's key says of another one, in the entry after `head`."""
+        if self._key is None:
+            raise OSError("there is no key to sign with")
+        ours = verifier_key(self.origin, self._key)
+        message = statement_message(action, self.origin, head.seq + 1, head.hash, ours, key)
+        return base64.b64encode(self._key.sign(message)).decode()
 
     def revoke_key(self, public_key: str, reason: str) -> AuditEntry:
         """Record that a key was stolen: from here on its signatures prove nothing by themselves.
 
         The verifier then trusts, of what that key signed, only what a checkpoint kept elsewhere
-        fixed.
+        fixed. With the log's key at hand the entry holds its statement; without, anybody who can
+        write to the log could have made it, and the verifier says so.
 
         :param public_key: the key as a ``vkey``.
         :raises ValueError: if the log never had it.
+        :raises OSError: if it cannot be written.
         """
-        if public_key not in self._keys_named():
-            raise ValueError(f"the log {self.path} never had the key {public_key}")
-        about = {"action": "key.revoke", "resource": ("public_key", public_key), "reason": reason}
-        return self._append([draft({**_OURSELVES, **about}, own=True)])[0]
-
-    def _keys_named(self, start: int = 0) -> Iterator[str]:
-        """Read which public keys the log had, from an entry on."""
-        for entry in self.entries(start):
-            if entry.actor_id == OURSELVES and entry.action in KEY_ACTIONS:
-                named = entry.context.get("public_key")
-                if named:
-                    yield named
+        self._notice_fork()
+        with self._signing, self._held():
+            head, ring = self._sink.head(), Keyring(self.origin)
+            for record in self._sink.records():
+                ring.look(record)
+            if public_key not in {key.format() for key in ring.known}:
+                raise ValueError(f"the log {self.path} never had the key {public_key}")
+            context = {"origin": self.origin}
+            if self._key is not None:
+                self._check_names(head)
+                context["statement"] = self._statement("key.revoke", head, public_key)
+            about = {"resource": ("public_key", public_key), "reason": reason, "context": context}
+            entry = draft({**_OURSELVES, **about}, action="key.revoke", own=True)
+            seq = self._write_own(entry, head).seq
+            written = self._entry(seq)
+        if written is None:
+            raise OSError(f"{self.path} does not hold entry {seq}, which was just written")
+        return AuditEntry(written.body, written.hash, written.signature)
 
     def note(self, action: str, **context: Any) -> AuditEntry:
         """Append an entry that the log writes about itself, such as that it was restored.
@@ -732,66 +895,47 @@ class AuditLog:
         return self._append([self._own_entry(Notice(action, context))])[0]
 
     def _make_checkpoint(self, head: Head, last: StoredCheckpoint | None) -> StoredCheckpoint:
-        """Sign the entries up to `head`, all of which must be there.
+        """Sign the entries up to `head`, all of which must be there, and what they say of keys
+        checked.
 
-        :raises OSError: if they are not, or another process went over to another key.
+        :raises OSError: if they are not there.
         """
         key = self._key
         if key is None:
             raise OSError("there is no key to sign with")
         tree = frontier(last)
         start, hashes = self._fresh
-        fresh = hashes[tree.size - start : head.seq + 1 - start]
-        # The last entry that is sealed must be ours too, as it may be a rotation.
-        ours = start < tree.size or start == tree.size == 0
-        if ours and len(fresh) == head.seq + 1 - tree.size and fresh[-1] == head.hash:
-            self._sink.sync()
-            tree.extend(bytes.fromhex("".join(fresh)))
-            return sign_checkpoint(tree, self.origin, key)
-        vkey = verifier_key(self.origin, key)
-        begin = max(0, tree.size - 1)  # the last one that is sealed may be a rotation
-
-        def records() -> Iterator[Record]:
-            for record in self._sink.records(begin):
-                if record.seq > head.seq:
-                    return
-                context = _rotation(record)
-                if context is not None and (
-                    vkey not in (context.get("public_key"), context.get("old_public_key"))
-                    or (record.seq != head.seq and context.get("public_key") != vkey)
-                ):
-                    raise _KeyRotated(str(context.get("public_key")))
-                if record.seq >= tree.size:
-                    yield record
-
+        fresh = hashes[tree.size - start : head.seq + 1 - start] if start <= tree.size else []
         # On the disk first: a power failure must not leave a checkpoint without its entries.
         self._sink.sync()
-        made = make(tree, records(), self.origin, key)
+        if fresh and len(fresh) == head.seq + 1 - tree.size and fresh[-1] == head.hash:
+            tree.extend(bytes.fromhex("".join(fresh)))
+            return sign_checkpoint(tree, self.origin, key)
+        records = (r for r in self._sink.records(tree.size) if r.seq <= head.seq)
+        made = make(tree, records, self.origin, key)
         if made.size != head.seq + 1:
             raise OSError(f"{self.path} holds {made.size} entries, not {head.seq + 1}")
         return made
 
-    def _follow_rotations(self, head: Head) -> None:
-        """Sign no entry with a key that another process rotated since our own last entry."""
-        for record in self._sink.records(self._seq + 1):
-            context = _rotation(record)
-            if context is not None and self._key is not None:
-                named = str(context.get("public_key"))
-                if named != verifier_key(self.origin, self._key):
-                    self._take_new_key(_KeyRotated(named))
+    def _follow_others(self, head: Head) -> None:
+        """Sign no entry above one that names a key and was not checked, nor with a key that
+        another process rotated since our own last entry."""
+        self._check_names(head)
         self._seq = head.seq
 
-    def _take_new_key(self, rotated: _KeyRotated) -> None:
+    def _take_new_key(self, rotated: KeyRotated) -> None:
         """Read the key's file again, if we were given one.
 
-        :raises _KeyRotated: if not, or it does not hold the new key yet.
+        :raises KeyRotated: if not, or it does not hold the new key yet.
         """
-        if self._key_file is None:
-            raise rotated
-        key = _load_key(self._key_file)
-        if verifier_key(self.origin, key) != rotated.vkey:
-            raise rotated
-        self._key = key
+        file = self._key_file
+        for name in () if file is None else (file, f"{file}.new"):  # the second during a rotation
+            with contextlib.suppress(OSError, ValueError):
+                key = _load_key(name)
+                if verifier_key(self.origin, key) == rotated.vkey:
+                    self._key = key
+                    return
+        raise rotated
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
@@ -947,6 +1091,7 @@ class AuditLog:
         if self._key is not None and sealed is not None and sealed.seq >= self._signed[0]:
             with self._signing:  # so that a segment has a checkpoint of its own
                 self._signed = (self._checkpoint_at(sealed).size, time.monotonic())
+        self._tell_of_revocation()
         if self._key is not None and head.seq + 1 > self._signed[0]:
             fresh = head.seq + 1 - self._signed[0]
             waited = time.monotonic() - self._signed[1]
@@ -989,22 +1134,6 @@ class AuditLog:
         self._file_lock.close()
 
 
-class _KeyRotated(OSError):
-    """Another process went over to another key."""
-
-    def __init__(self, vkey: str) -> None:
-        super().__init__("the log's key was rotated: reopen it with the new one")
-        self.vkey = vkey
-
-
-def _rotation(record: Record) -> dict[str, Any] | None:
-    """Return what a rotation says of the keys; None for any other entry."""
-    if record.body.startswith(b'{"action":"key.rotate","actor_id":"chained_logging"'):
-        context: dict[str, Any] = AuditEntry(record.body, record.hash).context
-        return context
-    return None
-
-
 def _load_key(file: str | os.PathLike[str]) -> PrivateKey:
     from chained_logging.keys import PrivateKey, passphrase_from
 
@@ -1018,6 +1147,8 @@ def _keep_house(reference: weakref.ref[AuditLog], stop: threading.Event, interva
             return
         try:
             log._tend()
+        except KeyForged as error:
+            log._tell(str(error))
         except Exception as error:  # of the disk, or of a signer; the next round tries again
             log._last_error = str(error) or repr(error)
         del log

@@ -39,6 +39,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import bisect
 import contextlib
 import datetime
 import ipaddress
@@ -120,7 +121,7 @@ class Report:
     public_key: str | None = None
     """The log's first public key, as a C2SP ``vkey``."""
     pinned: bool = False
-    """Whether that key was given from outside, and is the same."""
+    """Whether the key that was given from outside is one of the log's."""
     checkpoints: int = 0
     """Checkpoints whose root is that of the entries they cover."""
     signed_seq: int | None = None
@@ -133,6 +134,16 @@ class Report:
     unsigned_from: int | None = None
     """Where entries bore signatures: the first after them that a caller wrote and that bears none.
     Whoever has no key can write such entries, and the writer may sign what he appends to them."""
+    unsigned_own: int = 0
+    """Where entries bear signatures: those in the log's own name that bear none."""
+    unsigned_own_from: int | None = None
+    """The first of these."""
+    pinned_seq: int | None = None
+    """The entry that names the key that was given: 0, or later if it is not the first."""
+    revoked: list[dict[str, Any]] = field(default_factory=list)
+    """Keys that were revoked: ``key``, the ``seq`` of the revocation, and whether it is ``signed``
+    by the log's key. What such a key signed proves nothing by itself, and ``signed_seq`` and
+    ``signed_entry`` leave it out."""
     witnessed: dict[str, Any] = field(default_factory=dict)
     """By the name of each witness whose key was given: up to which ``seq``, and at what ``time``,
     it cosigned."""
@@ -838,7 +849,7 @@ class _Shapes:
         return "".join(
             (
                 # What the log says of itself is looked at by the careful way.
-                rf'(\{{"action":(?!"(?:log|key)\.){_ID_TEXT},"actor_id":{_ID_TEXT},',
+                rf'(\{{"action":{_ID_TEXT},"actor_id":(?!"chained_logging"){_ID_TEXT},',
                 r'"actor_type":"(?:user|(service|system)|admin|unknown)",',
                 optional("changed_fields", rf'"changed_fields":\[(?:{_TEXT}(?:,{_TEXT})*)?\],'),
                 rf'"context":{objects["context"]},"id":"{_HEX}{{8}}-{_HEX}{{4}}-7{_HEX}{{3}}-',
@@ -985,11 +996,6 @@ class _Key:
         except ImportError:
             return False
         return True
-
-    def revoked(self, vkeys: list[str]) -> bool:
-        """Whether it is one of these, whatever its name."""
-        ending = "+" + base64.b64encode(b"\1" + self.raw).decode()
-        return any(vkey.strip().endswith(ending) for vkey in vkeys)
 
     def verifies(self, signature: bytes, message: bytes) -> bool | None:
         """Whether the signature holds; None where `cryptography` cannot tell, or is missing."""
@@ -1358,6 +1364,57 @@ def _notes_in(path: str) -> Iterator[tuple[int, bytes, str | None]]:
 
 
 # --------------------------------------------------------------------------------------------
+# What the log says of its keys. Only the key before can name the next one, and only a log without
+# a key can be given its first: whoever can write to the log, and has no key, speaks for nobody.
+
+
+class _Naming(NamedTuple):
+    """An entry in the log's own name about a key."""
+
+    seq: int
+    prev: str
+    origin: str
+    action: str
+    key: Any
+    """The key that it names or revokes; None if it names none."""
+    old: Any
+    """The key before."""
+    statement: Any
+    """A signature in base64 over :meth:`message`."""
+
+    @classmethod
+    def of(cls, line: _Line) -> _Naming | None:
+        """Return what an entry says of keys, if that is what it is about."""
+        entry, context = line.entry, line.entry["context"]
+        action, origin = entry["action"], entry["resource_id"]
+        key = context.get("public_key")
+        if action == "key.revoke":
+            key, origin = origin, context.get("origin")
+        elif action not in _KEY_ACTIONS or (action == "log.open" and not key and not line.seq):
+            return None
+        old, statement = context.get("old_public_key"), context.get("statement")
+        return cls(line.seq or 0, line.prev or "", origin, action, key, old, statement)
+
+    def message(self, signer: _Key) -> bytes:
+        """Return what `signer` signs in a statement."""
+        head = f"chained-logging {self.action} v1\n{self.origin}\n{self.seq}\n{self.prev}\n"
+        return f"{head}{signer.vkey}\n{self.key}\n".encode()
+
+    def stated_by(self, signer: _Key) -> bool | None:
+        """Whether `signer` made the statement; None where that cannot be checked.
+
+        :raises _Bad: if there is no statement.
+        """
+        try:
+            signature = _unbase64(self.statement)
+            if len(signature) != 64:
+                raise ValueError
+        except (TypeError, ValueError, AttributeError):
+            raise _Bad(None, "it holds no statement of the key before") from None
+        return signer.verifies(signature, self.message(signer))
+
+
+# --------------------------------------------------------------------------------------------
 # The chain.
 
 
@@ -1388,10 +1445,12 @@ class _Chain:
         self.wanted: list[int] = []  # the sizes at which a checkpoint gives a root, largest first
         self.roots: dict[int, bytes] = {0: _Tree().root()}
         self.subtrees: dict[int, list[tuple[int, bytes]]] = {}  # of a part, instead of roots
-        self.named: list[tuple[int, str, str]] = []  # of a part: what it says of keys
+        self.named: list[_Naming] = []  # of a part: what it says of keys
         self.keys: list[tuple[int, _Key]] = []  # each with the seq of the entry that names it
-        self.revoked: list[str] = []
+        self.vkeys: set[str] = set()  # of these keys
+        self.revoked: set[str] = set()  # and of these, those that were
         self.signer: _Key | None = None  # which signed the last entry with a signature
+        self.signed_until = -1  # and that entry
         self.bare: int | None = None  # the first caller's entry since then
         self.gaps: list[tuple[int, int]] = []  # such, each with the next signed one
         self.max_gap: float | None = None
@@ -1525,53 +1584,116 @@ class _Chain:
     def note_key(self, line: _Line) -> None:
         """Follow what the log says of its keys, and check the signature of an entry."""
         entry, seq = line.entry, line.seq or 0
-        named = entry["context"].get("public_key")
-        own = (entry["actor_id"], entry["actor_type"]) == ("chained_logging", "system")
-        own = own and entry["action"].startswith(("log.", "key."))
-        if own and entry["action"] in _KEY_ACTIONS and named:
-            if not self.name_key(line, seq, entry["action"], str(named)):
-                return
-        elif own and entry["action"] == "key.revoke":
-            self.name_key(line, seq, entry["action"], str(entry["resource_id"]))
-        if line.signature and self.goes_on:  # which key it was then, a part cannot know
-            self.fault("signature", line, "signature", "it is not checked here")
-        elif line.signature:
-            # An entry that names a new key is signed with the old one.
-            key_then = next((k for at, k in reversed(self.keys) if at < seq or not seq), None)
-            message = b"chained-logging entry v1\n" + (line.hash or "").encode() + b"\n"
-            holds = key_then and key_then.verifies(base64.b64decode(line.signature), message)
-            if holds:
-                if self.bare is not None and len(self.gaps) < MAX_HOLES:
-                    self.gaps.append((self.bare, seq))
-                self.signer, self.report.signed_entry, self.bare = key_then, seq, None
-            elif holds is None or self.from_hash is not None:  # there it may be of a later key
-                self.report.unchecked_signatures += 1
-            else:
-                self.fault("signature", line, "signature", "its signature is not of the log's key")
-        elif self.signer is not None and self.bare is None and not own:
+        own = entry["actor_id"] == "chained_logging"
+        if own and entry["actor_type"] != "system":
+            reason = "it bears the name of the log itself, which has the type system"
+            self.fault("inserted", line, "actor_type", reason)
+            return
+        naming = _Naming.of(line) if own else None
+        if naming is not None and not self.follow_key(line, naming):
+            return
+        if line.signature:
+            self.check_entry(line, seq)
+        elif self.signer is not None and own:
             # A command without the key may add what the log says of itself: a revocation.
+            self.report.unsigned_own += 1
+            if self.report.unsigned_own_from is None:
+                self.report.unsigned_own_from = seq
+        elif self.signer is not None and self.bare is None:
             self.bare = seq
 
-    def name_key(self, line: _Line, seq: int, action: str, named: str) -> bool:
-        """Take up a key, or its revocation, and say whether it can be one."""
-        if self.goes_on:
-            self.named.append((seq, action, named))
-            return True
-        if action == "key.revoke":
-            self.revoked.append(named)
-            return True
-        if self.from_hash is not None:
-            return True  # only a checkpoint could show that the key before named it
-        try:
-            key = _Key(named)
-        except _Bad as bad:
-            self.fault("key", line, "context", f"of the key that it names: {bad.reason}")
-            return False
-        if (action == "key.rotate") == bool(self.keys):
-            self.keys.append((seq, key))
+    def check_entry(self, line: _Line, seq: int) -> None:
+        """Check the signature that an entry bears."""
+        if self.goes_on:  # which key it was then, a part cannot know
+            self.fault("signature", line, "signature", "it is not checked here")
+            return
+        # An entry that names a new key is signed with the old one; the first key signs its own.
+        then = [key for at, key in self.keys[-2:] if at < seq] or [key for _, key in self.keys[:1]]
+        message = b"chained-logging entry v1\n" + (line.hash or "").encode() + b"\n"
+        signature = base64.b64decode(line.signature or "")
+        holds = then[-1].verifies(signature, message) if then else False
+        if holds:
+            if self.bare is not None and len(self.gaps) < MAX_HOLES:
+                self.gaps.append((self.bare, seq))
+            self.signer, self.report.signed_entry, self.bare = then[-1], seq, None
+        elif holds is None or not self.whole:  # there it may be of a later key, or of one before
+            self.report.unchecked_signatures += 1
         else:
-            self.fault("key", line, "action", "a key cannot be named like this here")
+            self.fault("signature", line, "signature", "its signature is not of the log's key")
+
+    @property
+    def whole(self) -> bool:
+        """Whether the entry is here that names the first key, if there is one."""
+        return self.from_hash is None and self.report.starts_at_genesis
+
+    def follow_key(self, line: _Line, naming: _Naming) -> bool:
+        """Take up a key, or its revocation, and say whether the entry is one of the log's."""
+        if self.goes_on:
+            self.named.append(naming)
+            return True
+        try:
+            if naming.action == "key.revoke":
+                self.revoke(naming)
+            elif naming.action == "key.rotate":
+                self.rotate(naming)
+            else:
+                self.begin_key(naming)
+        except _Bad as bad:
+            self.fault("key", line, "context", f"a key is not named like this: {bad.reason}")
+            return False
         return True
+
+    def key_named(self, naming: _Naming) -> _Key:
+        if not isinstance(naming.key, str):
+            raise _Bad(None, "it names no key")
+        key = _Key(naming.key)
+        if key.name != (self.report.origin or naming.origin) or key.vkey != naming.key:
+            raise _Bad(None, "the key has the name of another log")
+        return key
+
+    def take_key(self, seq: int, key: _Key) -> None:
+        self.keys.append((seq, key))
+        self.vkeys.add(key.vkey)
+
+    def begin_key(self, naming: _Naming) -> None:
+        """Take up the first key. Nobody vouches for it but who knows it from elsewhere."""
+        if naming.action == "log.open" and naming.seq:
+            raise _Bad(None, "a log is opened by its first entry, and by no other")
+        key = self.key_named(naming)
+        if self.whole and self.keys:
+            raise _Bad(None, "the log had a key already, which must name the next one")
+        if self.whole:
+            self.take_key(naming.seq, key)
+
+    def rotate(self, naming: _Naming) -> None:
+        """Take up the next key, if the one before says so."""
+        key, old = self.key_named(naming), _Key(str(naming.old))
+        before = self.keys[-1][1] if self.keys else None
+        if self.whole and (before is None or before.vkey != old.vkey):
+            raise _Bad(None, "the key before is not the log's key")
+        holds = naming.stated_by(old)
+        if holds is False:
+            raise _Bad(None, "its statement is not of the key before")
+        if holds is None:
+            self.report.unchecked_signatures += 1
+        # In the middle of a log the key before must be the one that was given, or is unknown.
+        if before is not None and before.raw == old.raw:
+            self.take_key(naming.seq, key)
+
+    def revoke(self, naming: _Naming) -> None:
+        """Note a revocation. Without a statement, whoever can write the file can have made it."""
+        signed = False
+        if naming.statement is not None and self.keys:
+            holds = naming.stated_by(self.keys[-1][1])
+            if holds is False and self.whole:
+                raise _Bad(None, "its statement is not of the log's key")
+            if holds is None:
+                self.report.unchecked_signatures += 1
+            signed = bool(holds)
+        if naming.key in self.vkeys - self.revoked:
+            self.revoked.add(naming.key)
+            note = {"key": naming.key, "seq": naming.seq, "signed": signed}
+            self.report.revoked.append(note)
 
     def note_time(self, line: _Line) -> None:
         """Name a silence: by the time in the id, which the log gave, not the caller."""
@@ -1840,7 +1962,9 @@ class _Signed:
         self.chain, self.notes, self.pin = chain, notes, pin
         self.witnesses, self.roots = witnesses, roots
         self.report = chain.report
-        self.sealed: set[int] = set()
+        self.named_at = [at for at, _ in chain.keys]
+        self.sealed = -1  # the last entry that a checkpoint of the log's keys covers
+        self.reach = -1  # and one of the key that was given, or of one after it
 
     def fault(self, kind: str, file: str, seq: int | None, reason: str) -> None:
         self.chain.fault(kind, _Line(file, 0, seq=seq), None, reason)
@@ -1852,12 +1976,7 @@ class _Signed:
             report.public_key = keys[0][1].vkey
         self.check_signed_entries()
         if self.pin is not None and whole:
-            report.pinned = bool(keys) and keys[0][1].raw == self.pin.raw
-            if not report.pinned:
-                reason = "the log's first key is not the one that was given: it was written anew"
-                if not keys:
-                    reason = "the log has no key, and one was given: it was written anew"
-                self.fault("key", report.files[0], None, reason)
+            self.check_pin(self.pin)
         covered = [note for note in self.notes if self.covers(note)]
         report.checkpoints = len({note.size for note in covered})
         for note in covered:
@@ -1871,24 +1990,41 @@ class _Signed:
         if self.roots is not None and not (report.timestamped_at or report.unchecked_timestamps):
             reason = "no checkpoint here has a timestamp that the root given vouches for"
             self.fault("timestamp", report.files[0], None, reason)
-        for at, _ in keys[1:] if whole else ():
-            if at + 1 not in self.sealed and not report.unchecked_signatures:
-                reason = "no checkpoint of the key before it seals this rotation"
-                self.fault("key", report.files[0], at, reason)
-        if (
-            whole
-            and report.pinned
-            and report.signed_seq is None
-            and not report.unchecked_signatures
-        ):
-            reason = "the log has a key, and no checkpoint that the key signed vouches for it"
-            self.fault("signature", report.files[0], None, reason)
+        if whole and not report.unchecked_signatures:
+            self.check_coverage()
         self.check_tail()
+
+    def check_pin(self, pin: _Key) -> None:
+        """Look for the key that was given among the log's: one of them, first or later."""
+        report, keys = self.report, self.chain.keys
+        found = [at for at, key in keys if key.raw == pin.raw]
+        if found:
+            report.pinned, report.pinned_seq = True, found[0]
+            return
+        reason = "the log's first key is not the one that was given: it was written anew"
+        if not keys:
+            reason = "the log has no key, and one was given: it was written anew"
+        self.fault("key", report.files[0], None, reason)
+
+    def check_coverage(self) -> None:
+        """Check that something is left of what the last key, and the one given, signed."""
+        report, keys = self.report, self.chain.keys
+        last, reach = keys[-1][0] if keys else 0, max(self.sealed, self.chain.signed_until)
+        # Between a rotation and its seal the writer may have been killed.
+        if len(keys) > 1 and reach < last < (report.last_seq or 0):
+            reason = "no checkpoint vouches for this rotation, nor for what came after it"
+            self.fault("key", report.files[0], last, reason)
+        if report.pinned and self.reach < 0:
+            reason = "the log has a key, and no checkpoint that the key signed vouches for it"
+            if report.pinned_seq:
+                reason = "no checkpoint here is of the key that was given, nor of one after it"
+            self.fault("signature", report.files[0], None, reason)
 
     def check_signed_entries(self) -> None:
         report, signer = self.report, self.chain.signer
-        if signer is None or signer.revoked(self.chain.revoked):
-            report.signed_entry, self.chain.bare, self.chain.gaps = None, None, []
+        self.chain.signed_until = -1 if report.signed_entry is None else report.signed_entry
+        if signer is None or signer.vkey in self.chain.revoked:
+            report.signed_entry = None
         elif self.chain.from_hash is not None and self.pin is not None:
             report.pinned = True
             report.public_key = signer.vkey if signer.name else signer.raw.hex()
@@ -1906,6 +2042,7 @@ class _Signed:
         before = (report.first_seq or 0) - 1
         signed_seq = -1 if report.signed_seq is None else report.signed_seq
         signed_entry = -1 if report.signed_entry is None else report.signed_entry
+        until = self.chain.signed_until
         report.unsigned = max(0, report.last_seq - max(before, signed_seq, signed_entry))
         stops = [*(first for first, _ in gaps), *([] if bare is None else [bare])]
         report.unsigned_from = stops[0] if stops else None
@@ -1914,9 +2051,9 @@ class _Signed:
         for first, then in gaps:
             reason = f"from here to seq {then} entries bear no signature, and those around them do"
             self.fault("signature", report.files[0], first, reason)
-        if bare is not None and bare > signed_seq:
+        if bare is not None and bare > self.reach:
             reason = (
-                f"entries bear signatures up to seq {signed_entry}, and from here on none, nor "
+                f"entries bear signatures up to seq {until}, and from here on none, nor "
                 "does a checkpoint cover them: they were written without the key"
             )
             self.fault("signature", report.files[-1], bare, reason)
@@ -1949,30 +2086,45 @@ class _Signed:
 
     def check_signature(self, note: _Note) -> None:
         """Check that the key of its time signed a checkpoint."""
-        # A rotation at seq n is sealed by the old key at size n + 1; later ones are the new key's.
-        then = [key for at, key in self.chain.keys if note.size > at + (1 if at else 0)]
-        if not then:
+        keys = self.keys_of(note.size)
+        if not keys:
             if not note.outside:
                 reason = "a checkpoint stands here, and the log had no key then"
                 self.fault("signature", note.source, note.size - 1, reason)
             return
-        key = then[-1]
-        if key.vkey in self.chain.revoked and not note.outside:
-            return  # whoever stole it may have made this one: it vouches for nothing
-        for name, id_, value in note.signatures:
-            if (name, id_) != (key.name, key.id):
-                continue
-            holds = key.verifies(value, note.text.encode())
+        signatures = {(name, id_): value for name, id_, value in reversed(note.signatures)}
+        for at, key in keys:
+            value = signatures.get((key.name, key.id))
+            holds = value is not None and key.verifies(value, note.text.encode())
             if holds is None:
                 self.report.unchecked_signatures += 1
                 return
             if holds:
-                self.sealed.add(note.size)
-                self.report.signed_seq = max(self.report.signed_seq or 0, note.size - 1)
+                self.vouch(note, at, key)
                 return
-            break
         reason = f"the checkpoint of size {note.size:,} is not signed by the key of its time"
         self.fault("signature", note.source, note.size - 1, reason)
+
+    def keys_of(self, size: int) -> list[tuple[int, _Key]]:
+        """Return which key can have signed a checkpoint, with the seq of the entry that names it.
+
+        A rotation at seq n is sealed by the old key at size n + 1. Where its writer was killed
+        before that, the new key vouches for it there: the statement is of the old one.
+        """
+        keys = self.chain.keys
+        now = bisect.bisect_left(self.named_at, size)
+        first = now - 2 if now > 1 and keys[now - 1][0] == size - 1 else now - 1
+        return keys[max(first, 0) : now]
+
+    def vouch(self, note: _Note, at: int, key: _Key) -> None:
+        """Note what a valid signature of the log's key vouches for."""
+        report = self.report
+        self.sealed = max(self.sealed, note.size - 1)
+        if at >= (report.pinned_seq or 0):
+            self.reach = max(self.reach, note.size - 1)
+        # Whoever stole a key that was revoked may have made this one.
+        if key.vkey not in self.chain.revoked or note.outside:
+            report.signed_seq = max(report.signed_seq or 0, note.size - 1)
 
     def check_cosignatures(self, note: _Note) -> None:
         """Check what known witnesses say of a checkpoint (C2SP ``tlog-cosignature``)."""
@@ -2145,7 +2297,8 @@ def _verify_in_parts(chain: _Chain, files: list[str], jobs: int) -> bool:
     tasks = [{**part, **options} for part in parts]
     with ThreadPoolExecutor(jobs) as pool:
         found = list(pool.map(_start_part, tasks))
-    joined, tree = _Chain(Report()), _Tree()
+    joined, tree = _Chain(Report(), from_hash=chain.from_hash), _Tree()
+    joined.keys = list(chain.keys)
     whole = joined.report
     for number, part in enumerate(found):
         if part is None:
@@ -2162,6 +2315,7 @@ def _verify_in_parts(chain: _Chain, files: list[str], jobs: int) -> bool:
             if not begins or (chain.from_hash is None and report.first_seq):
                 return False
             whole = joined.report = report
+            whole.revoked = []
         else:
             whole.entries += report.entries
             whole.incomplete += report.incomplete
@@ -2170,8 +2324,8 @@ def _verify_in_parts(chain: _Chain, files: list[str], jobs: int) -> bool:
             whole.last_timestamp = report.last_timestamp
             if report.anchored:
                 whole.anchored, whole.anchored_seq = True, report.anchored_seq
-        for seq, action, named in part["named"]:
-            joined.name_key(_Line("", 0, seq=seq), seq, action, named)
+        for naming in part["named"]:
+            joined.follow_key(_Line("", 0, seq=naming[0]), _Naming(*naming))
         if whole.starts_at_genesis:
             for size, nodes in part["subtrees"].items():
                 joined.roots[int(size)] = _joined(tree, nodes).root()
@@ -2278,7 +2432,11 @@ def _summary(report: Report) -> list[str]:
         f"to   seq {report.last_seq}, {report.last_timestamp}, hash {report.last_hash}",
     ]
     if report.public_key is not None:
-        how = "which is the one given" if report.pinned else "which nothing from elsewhere confirms"
+        how = "which nothing from elsewhere confirms"
+        if report.pinned:
+            how = "which is the one given"
+            if report.pinned_seq:
+                how = f"its first; the one given is its key since seq {report.pinned_seq}"
         covered.append(f"key {report.public_key}, {how}")
         signed = [seq for seq in (report.signed_seq, report.signed_entry) if seq is not None]
         if signed:
@@ -2294,6 +2452,13 @@ def _summary(report: Report) -> list[str]:
                 )
         elif not report.unchecked_signatures:
             covered.append("not signed: no checkpoint of that key is here")
+        if report.unsigned_own:
+            covered.append(
+                f"WARNING: entries bear signatures, and {report.unsigned_own:,} in the log's own "
+                f"name none, the first at seq {report.unsigned_own_from}: anybody who can write "
+                "the log can have written them"
+            )
+    covered += [_revocation(report, note) for note in report.revoked]
     for name, found in report.witnessed.items():
         covered.append(f"witnessed up to seq {found['seq']} by {name}, at {found['time']}")
     if report.unknown_witnesses:
@@ -2319,6 +2484,16 @@ def _summary(report: Report) -> list[str]:
         "INTACT" if report.intact else f"TAMPERED: {report.fault_count:,} breaks, listed above"
     )
     return [verdict, *(f"  {line}" for line in covered)]
+
+
+def _revocation(report: Report, note: dict[str, Any]) -> str:
+    text = f"WARNING: the key {note['key']} was revoked at seq {note['seq']}"
+    if not note["signed"]:
+        text += ", by an entry that no key signed"
+    text += ": what it signed proves nothing by itself, since whoever stole it can have made it"
+    if not report.anchored:
+        text += "; compare with a checkpoint kept elsewhere from before the theft"
+    return text
 
 
 def _seconds(text: str) -> float:

@@ -7,6 +7,7 @@ signature that his keys allow, made anew.
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import json
 import re
@@ -25,6 +26,7 @@ from conftest import EVENT, check_chain, stored
 
 from chained_logging import AuditLog, chain, verify
 from chained_logging.checkpoint import entry_message, make, verifier_key
+from chained_logging.entry import draft
 from chained_logging.merkle import Frontier
 from chained_logging.merkle import root as merkle_root
 from chained_logging.notes import Checkpoint, Note, VerifierKey, verify_note
@@ -67,6 +69,23 @@ def kinds(*paths: Path, **options: Any) -> set[str]:
     report = verify(*paths, **options)
     assert report.status == ("tampered" if report.faults else report.status)
     return {fault.kind for fault in report.faults}
+
+
+def append_lines(path: Path, events: list[dict[str, Any]], own: bool = False) -> None:
+    """Append entries as anybody can who can write the file, with the hashes made right."""
+    (seq, _, prev), entries = stored(path)[-1], []
+    for event in events:
+        seq += 1
+        body = draft(event, own=own).body(seq, prev)
+        prev = chain.leaf_hash(body)
+        entries.append((seq, body, prev))
+    if path.suffix == ".db":
+        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+            rows = [(seq, body.decode(), hash) for seq, body, hash in entries]
+            connection.executemany("INSERT INTO entries (seq, body, hash) VALUES (?, ?, ?)", rows)
+        return
+    with open(path, "ab") as file:
+        file.writelines(chain.stored_line(body, hash) + b"\n" for _, body, hash in entries)
 
 
 def pin(key: Any) -> str:
@@ -223,7 +242,7 @@ def test_every_entry_is_signed(path: Path) -> None:
     write(path, key, sign="each")
     report = verify(path, public_key=pin(key))
     assert (report.status, report.unchecked_signatures) == ("intact", 0)
-    with AuditLog(path, key=key) as log:
+    with AuditLog(path, key=key, sign="each") as log:
         for entry in log.entries():
             signature = base64.b64decode(entry.signature)
             key._key.public_key().verify(signature, entry_message(entry.hash))
@@ -441,21 +460,20 @@ def test_a_tail_without_signatures_after_signed_entries_is_named(tmp_path: Path)
 def test_entries_may_stop_to_be_signed_under_a_checkpoint(path: Path) -> None:
     key = Key()
     write(path, key, 5, sign="each")
-    with AuditLog(path) as log:  # as by the command, which has no key
+    with AuditLog(path, sign="follow") as log:  # as by the command, which has no key
         log.note("log.restore", source="a test")
     report = verify(path, public_key=pin(key))
     assert (report.status, report.unsigned, report.unsigned_from) == ("intact", 1, None)
-    write(path, key, 5)  # goes on without: its checkpoints say that the key's holder did
-    report = verify(path, public_key=pin(key))
-    assert (report.status, report.signed_entry, report.unsigned_from) == ("intact", 5, 7)
+    assert (report.unsigned_own, report.unsigned_own_from) == (1, 6)
+    assert "1 in the log's own name none, the first at seq 6" in run(path).stdout
+    with pytest.raises(ValueError, match="open it with sign='each'"):
+        AuditLog(path, key=key)
 
 
 def test_a_tail_without_signatures_is_named_once_the_log_goes_on(tmp_path: Path) -> None:
     path, key = tmp_path / "audit.jsonl", Key()
     write(path, key, 5, sign="each")
-    with AuditLog(path) as log:  # anybody who can write the file, with the hashes made right
-        for n in range(4):
-            log.append(f"forged-{n}", **EVENT)
+    append_lines(path, [{"action": f"forged-{n}", **EVENT} for n in range(4)])
     write(path, key, 5, sign="each")  # signs what stands there
     report = verify(path)
     assert (report.status, report.unsigned, report.unsigned_from) == ("intact", 0, 6)
@@ -481,7 +499,7 @@ def test_a_key_that_cannot_be_checked_from_the_middle_is_said(tmp_path: Path) ->
         Path(f"{path}.lock").unlink()
     report = verify(tail, from_hash=since, public_key=pin(key))
     assert (report.pinned, report.signed_entry, report.unsigned) == (True, 20, 0)
-    # A rotation could be anybody's from here, as its seal cannot be seen.
+    # The key that was given says in a statement which one comes next.
     with AuditLog(path, key=key, sign="each", origin=ORIGIN) as log:
         log.append("a", **EVENT)
         log.rotate_key(new)
@@ -489,7 +507,8 @@ def test_a_key_that_cannot_be_checked_from_the_middle_is_said(tmp_path: Path) ->
     lines = path.read_bytes().splitlines(keepends=True)
     tail.write_bytes(b"".join(lines[1:]))
     since = json.loads(lines[0])["hash"]
-    assert verify(tail, from_hash=since, public_key=pin(key)).status == "unchecked"
+    assert verify(tail, from_hash=since, public_key=pin(key)).intact
+    assert verify(tail, from_hash=since, public_key=pin(new)).status == "unchecked"
     assert verify(tail, from_hash=since).intact
 
 
@@ -640,12 +659,14 @@ def test_keys_are_followed_from_the_pinned_one(path: Path) -> None:
             log.rotate_key(key)
         log.append("last", **EVENT)
     report = verify(path, public_key=pin(keys[0]))
-    assert (report.status, report.signed_seq) == ("intact", 7)
-    assert "key" in kinds(path, public_key=pin(keys[3]))
+    assert (report.status, report.signed_seq, report.pinned_seq) == ("intact", 7, 0)
+    report = verify(path, public_key=pin(keys[3]))  # one that was given after the last rotation
+    assert (report.status, report.pinned, report.pinned_seq) == ("intact", True, 6)
+    assert kinds(path, public_key=pin(Key())) == {"key"}
     for old in keys[:3]:
         with pytest.raises(ValueError, match="key"):
             AuditLog(path, key=old)
-    with AuditLog(path, key=keys[3]) as log:
+    with AuditLog(path, key=keys[3], sign="each") as log:
         log.append("more", **EVENT)
     assert verify(path, public_key=pin(keys[0])).intact
 
@@ -674,7 +695,7 @@ def test_a_key_file_is_read_again_after_a_rotation_elsewhere(path: Path) -> None
     first.save(file)
     with AuditLog(path, key=file, sign="each", origin=ORIGIN, on_failure="raise") as log:
         log.append("before", **EVENT)
-        with AuditLog(path, key=first) as other:
+        with AuditLog(path, key=first, sign="each") as other:
             other.rotate_key(second)
         # The log went over, and the file is not there yet: nothing is signed with the old key.
         with pytest.raises(OSError, match="rotated"):
@@ -690,7 +711,7 @@ def test_a_key_file_is_read_again_after_a_rotation_elsewhere(path: Path) -> None
 def test_a_signed_entry_waits_while_the_key_is_unknown(path: Path) -> None:
     first, second = Key(), Key()
     with AuditLog(path, key=first, sign="each", origin=ORIGIN) as log:
-        with AuditLog(path, key=first) as other:
+        with AuditLog(path, key=first, sign="each") as other:
             other.rotate_key(second)
         with pytest.warns(UserWarning, match="rotated"):
             log.append("waits", **EVENT)

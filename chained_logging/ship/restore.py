@@ -27,6 +27,6 @@ def restore(destination: Destination, origin: str, target: Path) -> tuple[int, s
     if not count:
         target.unlink()
         raise OSError(f"{destination.name} does not hold the log {origin!r}")
-    with AuditLog(target, on_failure="raise", origin=origin) as log:
+    with AuditLog(target, on_failure="raise", origin=origin, sign="follow") as log:
         log.note("log.restore", restored_from=destination.name, entries=count, last_hash=last)
     return count, last

@@ -32,7 +32,7 @@ from typing import Any, Final, NamedTuple
 from chained_logging import chain
 from chained_logging.checkpoint import frontier
 from chained_logging.entry import OURSELVES, AuditEntry
-from chained_logging.log import KEY_ACTIONS
+from chained_logging.keyring import KEY_ACTIONS
 from chained_logging.merkle import MAX_SIZE
 from chained_logging.notes import (
     ED25519,
