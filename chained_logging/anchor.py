@@ -10,12 +10,14 @@ What they answer is kept beside the log, with the checkpoint, and ``verify --wit
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
 
 from chained_logging import timestamps
 from chained_logging.checkpoint import frontier
 from chained_logging.log import AuditLog
 from chained_logging.merkle import Frontier
+from chained_logging.net.client import Client
 from chained_logging.notes import Note, NoteError, Signature, VerifierKey
 from chained_logging.proof import growth_proof
 from chained_logging.sinks import StoredCheckpoint
@@ -44,6 +46,7 @@ def anchor(
     witness_keys: Sequence[VerifierKey] = (),
     timestamp_url: str | None = None,
     timeout: float = 10.0,
+    client: Client | None = None,
 ) -> Anchored:
     """Have the newest checkpoint of a log cosigned and timestamped, and keep that beside it.
 
@@ -53,7 +56,9 @@ def anchor(
     :param witnesses: the submission prefix of each, ``https://witness.example/w1``.
     :param witness_keys: their keys, of type 0x04 or 0x06; what others sign is not kept.
     :param timestamp_url: an RFC 3161 authority.
-    :param timeout: seconds, for each step of each of them.
+    :param timeout: seconds, for each request to each of them.
+    :param client: what keeps connections to the witnesses until the next call; by default they are
+        kept for this one.
     :raises OSError: if the log has no checkpoint, or cannot be read or written.
     :raises ValueError: if a URL is none.
     :raises ImportError: if `timestamp_url` is given and `rfc3161-client` is not installed.
@@ -63,12 +68,14 @@ def anchor(
     if newest is None:
         raise OSError(f"{log.path} has no checkpoint to be anchored: give it a key")
     note, failures = newest.note.encode(), []
-    for url in witnesses:
-        try:
-            signatures = _cosignatures(log, newest, url, witness_keys, timeout)
-            note = with_cosignatures(note, signatures, witness_keys)
-        except (WitnessError, NoteError) as error:
-            failures.append(f"{url}: {error}")
+    with ExitStack() as closing:
+        kept = client or closing.enter_context(Client())
+        for url in witnesses:
+            try:
+                signatures = _cosignatures(log, newest, url, witness_keys, timeout, kept)
+                note = with_cosignatures(note, signatures, witness_keys)
+            except (WitnessError, NoteError) as error:
+                failures.append(f"{url}: {error}")
     stamp = None
     if timestamp_url is not None:
         try:
@@ -98,13 +105,14 @@ def _cosignatures(
     url: str,
     keys: Sequence[VerifierKey],
     timeout: float,
+    client: Client,
 ) -> list[Signature]:
     """Ask one witness; what size it holds is known from its last cosignature, or from itself."""
     held = max((one.size for one in log.checkpoints() if _cosigned(one, keys)), default=0)
     for _ in range(3):  # another process may have been there in between
         proof = growth_proof(_tree(log, held), log.records(held), newest.size) if held else []
         try:
-            return ask(url, held, proof, newest.note.encode(), timeout=timeout)
+            return ask(url, held, proof, newest.note.encode(), timeout=timeout, client=client)
         except WitnessConflict as conflict:
             held = conflict.size
             if held > newest.size:

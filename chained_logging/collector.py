@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hmac
-import io
 import os
 import pwd
 import re
@@ -27,7 +26,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
@@ -37,6 +35,8 @@ import orjson
 from chained_logging.chain import MAX_BODY
 from chained_logging.entry import AuditEntry, InvalidEntry, parse_event
 from chained_logging.log import AuditLog
+from chained_logging.net.head import Head
+from chained_logging.net.server import Admission, HttpServer, Request, Response
 from chained_logging.signals import wait_for
 
 MAX_LINE: Final = 10 * MAX_BODY
@@ -65,7 +65,8 @@ class Collector:
     :param mode: of the socket file. Whoever may write to it may add entries.
     :param http: ``(address, port)`` to listen on as well, loopback only; port 0 for any free one.
     :param token: what HTTP clients send as ``Authorization: Bearer``; at least 16 characters.
-    :param connections: how many clients there may be at once, on each of the two.
+    :param connections: how many clients there may be at once, on each of the two. On HTTP these
+        are those with the token; those without it have a budget of their own.
     :param timeout: seconds that a client has for a line it has begun, a request, or for taking
         an answer, before its connection is closed.
     :raises OSError: if it cannot listen there.
@@ -91,24 +92,29 @@ class Collector:
         self._keys = _Keys(log)
         self._path = Path(socket_path)
         self._guard = _guard(self._path)
-        self._servers: list[_UnixServer | _HttpServer] = []
+        self._unix: _UnixServer | None = None
+        self._http: HttpServer | None = None
+        self._threads: list[threading.Thread] = []
         try:
-            self._servers.append(_UnixServer(self, str(self._path), mode, connections))
+            self._unix = _UnixServer(self, str(self._path), mode, connections)
             if http is not None:
-                self._servers.append(_HttpServer(self, _loopback(*http), connections))
+                self._http = HttpServer(
+                    _Events(self), *_loopback(*http), connections=connections, timeout=timeout
+                )
         except BaseException:
             self.stop()
             raise
-        self._threads = [
-            threading.Thread(target=s.serve_forever, args=(0.1,)) for s in self._servers
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._threads.append(threading.Thread(target=self._unix.serve_forever, args=(0.1,)))
+        self._threads[0].start()
+        if self._http is not None:
+            self._threads.append(self._http.start())
 
     @property
     def http_address(self) -> tuple[str, int]:
         """Where it listens for HTTP."""
-        return self._servers[1].socket.getsockname()[:2]  # type: ignore[no-any-return]
+        if self._http is None:
+            raise ValueError("this collector does not listen for HTTP")
+        return self._http.address
 
     def __enter__(self) -> Collector:
         return self
@@ -118,19 +124,19 @@ class Collector:
 
     def stop(self) -> None:
         """Take no new connections, store and answer what has come, and end. The log stays open."""
-        for server in self._servers:
-            if hasattr(self, "_threads"):
-                server.shutdown()
-                server.accept_waiting()
-            server.server_close()
         end = time.monotonic() + _DRAIN
-        for server in self._servers:
-            server.drain(end)
-        for thread in getattr(self, "_threads", ()):
+        if self._http is not None:
+            self._http.stop()
+        if self._unix is not None:
+            if self._threads:
+                self._unix.shutdown()
+                self._unix.accept_waiting()
+            self._unix.server_close()
+            self._unix.drain(end)
+        for thread in self._threads:
             thread.join()
-        if self._servers:
+        if self._unix is not None:
             self._path.unlink(missing_ok=True)
-        self._servers = []
         os.close(self._guard)
 
     def run(self, ended: threading.Event) -> None:
@@ -332,32 +338,38 @@ def _credentials(connection: socket.socket) -> dict[str, Any]:
     return peer
 
 
-class _Server(socketserver.ThreadingMixIn):
+class _UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     """Threads for connections, up to so many, which can be told to come to their end."""
 
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
+    too_many = b'{"error":"there are too many connections","retry":true}\n'
 
-    def prepare(self, collector: Collector, connections: int) -> None:
+    def __init__(self, collector: Collector, path: str, mode: int, connections: int) -> None:
         self.collector = collector
         self._free = threading.BoundedSemaphore(connections)
         self._lock = threading.Condition()
         self._open: set[socket.socket] = set()
-        self._draining = False
+        super().__init__(path, _UnixHandler, bind_and_activate=False)
+        mask = os.umask(0o177)  # so that it is never there with another mode
+        try:
+            self.server_bind()
+        finally:
+            os.umask(mask)
+        os.chmod(path, mode)
+        self.server_activate()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if not self._free.acquire(blocking=False):
             with contextlib.suppress(OSError):
                 request.settimeout(1)
                 request.sendall(self.too_many)
-            self.shutdown_request(request)  # type: ignore[attr-defined]
+            self.shutdown_request(request)
             return
         with self._lock:
             self._open.add(request)
         super().process_request(request, client_address)
-
-    too_many: bytes
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
@@ -370,11 +382,10 @@ class _Server(socketserver.ThreadingMixIn):
 
     def accept_waiting(self) -> None:
         """Take the connections that wait in the kernel: what they sent has come, too."""
-        listener: socket.socket = self.socket  # type: ignore[attr-defined]
-        listener.settimeout(0)
+        self.socket.settimeout(0)
         with contextlib.suppress(OSError):  # BlockingIOError: there are no more
             while True:
-                connection, address = listener.accept()
+                connection, address = self.socket.accept()
                 connection.setblocking(True)
                 self.process_request(connection, address)
 
@@ -391,21 +402,6 @@ class _Server(socketserver.ThreadingMixIn):
         error = sys.exception()
         if not isinstance(error, ConnectionError | TimeoutError):
             print(f"collector: a connection failed: {error!r}", file=sys.stderr)
-
-
-class _UnixServer(_Server, socketserver.UnixStreamServer):
-    too_many = b'{"error":"there are too many connections","retry":true}\n'
-
-    def __init__(self, collector: Collector, path: str, mode: int, connections: int) -> None:
-        self.prepare(collector, connections)
-        socketserver.UnixStreamServer.__init__(self, path, _UnixHandler, bind_and_activate=False)
-        mask = os.umask(0o177)  # so that it is never there with another mode
-        try:
-            self.server_bind()
-        finally:
-            os.umask(mask)
-        os.chmod(path, mode)
-        self.server_activate()
 
 
 class _UnixHandler(socketserver.BaseRequestHandler):
@@ -514,77 +510,43 @@ def _loopback(host: str, port: int) -> tuple[str, int]:
     return host, port
 
 
-class _HttpServer(_Server, socketserver.TCPServer):
-    allow_reuse_address = True
-    too_many = (
-        b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
-        b"Content-Length: 0\r\n\r\n"
-    )
-
-    def __init__(self, collector: Collector, address: tuple[str, int], connections: int) -> None:
-        self.prepare(collector, connections)
-        if ":" in address[0]:
-            self.address_family = socket.AF_INET6
-        socketserver.TCPServer.__init__(self, address, _HttpHandler)
+_NDJSON: Final = "application/x-ndjson"
 
 
-class _HttpHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server_version = "chained-logging"
-    sys_version = ""
-    server: _HttpServer
+class _Events:
+    """``POST /v1/events``, for :class:`~chained_logging.net.server.HttpServer`."""
 
-    def setup(self) -> None:
-        super().setup()
-        self.rfile.close()
-        self._input = _Deadline(self.connection, self.server.collector.timeout)
-        self.rfile = io.BufferedReader(self._input)
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
 
-    def handle_one_request(self) -> None:
-        self._input.restart()
-        try:
-            super().handle_one_request()
-        except TimeoutError:
-            self.close_connection = True
+    def admit(self, head: Head) -> Admission | Response:
+        scheme, _, token = head.headers.get("authorization", "").partition(" ")
+        given = token.strip().encode("latin-1")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._collector.token):
+            reason = "the bearer token is missing or wrong"
+            return self.refuse(401, reason, ("WWW-Authenticate", "Bearer"))
+        if head.target != "/v1/events":
+            return self.refuse(404, "events are posted to /v1/events")
+        if head.method != "POST":
+            return self.refuse(405, "events are posted to /v1/events", ("Allow", "POST"))
+        if head.media_type() not in ("application/json", _NDJSON, "application/jsonl"):
+            return self.refuse(415, "the body is application/json or application/x-ndjson")
+        charset = re.search("charset *= *[\"']?([^\"'; ]*)", head.headers["content-type"], re.I)
+        if charset and charset[1].lower() not in ("utf-8", "utf8"):
+            return self.refuse(415, "the body is in UTF-8")
+        return Admission(MAX_REQUEST, known=True)
 
-    def do_POST(self) -> None:
-        collector = self.server.collector
-        scheme, _, token = self.headers.get("Authorization", "").partition(" ")
-        given = token.strip().encode("latin-1", "replace")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given, collector.token):
-            self._refuse(
-                401, "the bearer token is missing or wrong", ("WWW-Authenticate", "Bearer")
-            )
-            return
-        if self.path != "/v1/events":
-            self._refuse(404, "events are posted to /v1/events")
-            return
-        length = self.headers.get("Content-Length", "")
-        if not re.fullmatch("[0-9]{1,12}", length) or "Transfer-Encoding" in self.headers:
-            self._refuse(411, "a Content-Length is needed")
-            return
-        if int(length) > MAX_REQUEST:
-            self._refuse(413, f"a request has at most {MAX_REQUEST:,} bytes")
-            return
-        body = self.rfile.read(int(length))
-        if len(body) < int(length):
-            self.close_connection = True
-            return
-        kind = self.headers.get_content_type()
-        if kind == "application/json":
-            lines: list[bytes | str] = [body]
-        elif kind in ("application/x-ndjson", "application/jsonl"):
-            lines = [line for line in body.split(b"\n") if line.strip()]
-        else:
-            self._refuse(415, "the body is application/json or application/x-ndjson")
-            return
+    def answer(self, request: Request) -> Response:
+        lines: list[bytes | str] = [request.body]
+        if request.head.media_type() != "application/json":
+            lines = [line for line in request.body.split(b"\n") if line.strip()]
         checked = [
             ln if len(ln) <= MAX_LINE else f"is longer than {MAX_LINE:,} bytes" for ln in lines
         ]
-        peer = {"transport": "http", "address": self.client_address[0]}
+        peer = {"transport": "http", "address": request.address}
         answers: list[dict[str, Any]] = []
         for start in range(0, len(checked), _BATCH):
-            answers += collector.store(checked[start : start + _BATCH], peer)
+            answers += self._collector.store(checked[start : start + _BATCH], peer)
         for number, answer in enumerate(answers, 1):
             if "error" in answer:
                 answer["line"] = number
@@ -593,59 +555,17 @@ class _HttpHandler(BaseHTTPRequestHandler):
             status = 503
         elif any("error" in answer for answer in answers):
             status = 400
-        self._reply(status, answers)
+        return self._response(status, answers)
 
-    def _not_post(self) -> None:
-        self._refuse(405, "events are posted to /v1/events", ("Allow", "POST"))
+    def refuse(self, status: int, reason: str, *headers: tuple[str, str]) -> Response:
+        return self._response(status, [{"error": reason}], *headers)
 
-    do_GET = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _not_post
-
-    def _refuse(self, status: int, reason: str, *headers: tuple[str, str]) -> None:
-        self.close_connection = True  # its body was not read
-        self._reply(status, [{"error": reason}], *headers)
-
-    def _reply(
+    def _response(
         self, status: int, answers: Sequence[Mapping[str, Any]], *headers: tuple[str, str]
-    ) -> None:
-        data = _lines(answers)
-        self.send_response(status)
-        self.send_header("Content-Type", "application/x-ndjson")
-        self.send_header("Content-Length", str(len(data)))
+    ) -> Response:
         if status == 503:
-            self.send_header("Retry-After", "1")
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        for name, value in headers:
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: the log is what is kept."""
-
-
-class _Deadline(io.RawIOBase):
-    """Reads from a socket, all that belongs to one request within one span of time."""
-
-    def __init__(self, connection: socket.socket, timeout: float) -> None:
-        self._connection = connection
-        self._timeout = timeout
-        self.restart()
-
-    def restart(self) -> None:
-        self._end = time.monotonic() + self._timeout
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._connection.settimeout(left)
-        count = self._connection.recv_into(buffer)
-        self._connection.settimeout(self._timeout)  # for what is written
-        return count
+            headers += (("Retry-After", "1"),)
+        return Response(status, _lines(answers), _NDJSON, headers)
 
 
 def read_token(path: str | os.PathLike[str]) -> str:

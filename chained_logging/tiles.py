@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
@@ -70,6 +70,7 @@ def write_tiles(
     size: int,
     *,
     start: int = 0,
+    earlier: Mapping[int, bytes] | None = None,
 ) -> int:
     """Lay out the first `size` entries of a log, and publish the checkpoint over them.
 
@@ -91,6 +92,9 @@ def write_tiles(
         read again: a multiple of 256 that the published checkpoint covers, and best what
         :func:`resume_at` returns. What stands before is then not compared, see
         :func:`check_tiles`.
+    :param earlier: checkpoints that were made since `start`, size and root. For each that these
+        entries lead to the partial tiles are written too, but for those of tiles that are full by
+        now: whoever was given such a checkpoint can get a proof to it. See :func:`with_partials`.
     :returns: how many files were written.
     :raises ProofError: if the entries do not have this root, are too few, or one is longer than
         65,535 bytes; if the published checkpoint is of another log, larger, or not of a beginning
@@ -120,13 +124,36 @@ def write_tiles(
         border = _Border() if reader is None else _Border.of(reader, start)
         staging = _Staging(folder, old.size)
         try:
-            _write(staging, border, iter(entries), old, checkpoint_note)
+            _write(staging, border, iter(entries), old, checkpoint_note, earlier or {})
         finally:
             staging.close()
         return staging.written
     finally:
         lock.release()
         lock.close()
+
+
+def with_partials(sizes: Iterable[int], start: int, size: int) -> list[int]:
+    """Return those of the sizes, between `start` and `size`, at which a tree has partial tiles that
+    are not full at `size`: a few hundred, however many checkpoints there are."""
+    found: list[int] = []
+    known: set[tuple[int, int, int]] = set()
+    for each in sizes:
+        if start < each < size:
+            partials = {
+                (level, index, width)
+                for level in range(8)
+                for index, width in [divmod(each >> (_TILE_HEIGHT * level), TILE_WIDTH)]
+                if width and not _is_full(level, index, size)
+            }
+            if not partials <= known:
+                known |= partials
+                found.append(each)
+    return found
+
+
+def _is_full(level: int, index: int, size: int) -> bool:
+    return index < size >> (_TILE_HEIGHT * (level + 1))
 
 
 def resume_at(folder: Path) -> int:
@@ -148,9 +175,11 @@ def _write(
     entries: Iterator[bytes],
     old: Checkpoint,
     note: bytes,
+    earlier: Mapping[int, bytes],
 ) -> None:
     new = Checkpoint.parse(Note.parse(note).text)
     bundle: list[bytes] = []
+    stops = sorted(size for size in {old.size, *earlier} if border.size < size < new.size)
     while True:
         if border.size == old.size and border.root() != old.root:
             raise ProofError(
@@ -159,10 +188,11 @@ def _write(
             )
         if border.size == new.size:
             break
-        # Up to the end of the bundle, but for a look at the tree as the old checkpoint has it.
+        # Up to the end of the bundle, but for a look at the tree as each checkpoint has it.
         stop = min(new.size, (border.size // TILE_WIDTH + 1) * TILE_WIDTH)
-        if border.size < old.size:
-            stop = min(stop, old.size)
+        while stops and stops[0] <= border.size:
+            stops.pop(0)
+        stop = min([stop, *stops[:1]])
         block = list(islice(entries, stop - border.size))
         if len(block) < stop - border.size:
             raise ProofError(f"there are {border.size + len(block)} entries, not {new.size}")
@@ -174,17 +204,25 @@ def _write(
             path = entries_path(border.size // TILE_WIDTH - 1)
             staging.add(path, encode_entries(bundle), border.size)
             bundle = []
+        if border.size in earlier and border.root() == earlier[border.size]:
+            _add_partials(staging, border, bundle, new.size)
     if border.root() != new.root:
         raise ProofError(f"the {new.size} entries have another root than the checkpoint says")
-    for level, index, hashes in border.partial():
-        staging.add(tile_path(level, index, len(hashes)), b"".join(hashes), border.size)
-    if bundle:
-        path = entries_path(border.size // TILE_WIDTH, len(bundle))
-        staging.add(path, encode_entries(bundle), border.size)
+    _add_partials(staging, border, bundle, new.size)
     staging.move()
     staging.add("checkpoint", note)
     staging.move()
     staging.remove_overtaken()
+
+
+def _add_partials(staging: _Staging, border: _Border, bundle: list[bytes], size: int) -> None:
+    """Take the partial tiles of a tree as it is, but for those that are full at a later size."""
+    for level, index, hashes in border.partial():
+        if not _is_full(level, index, size):
+            staging.add(tile_path(level, index, len(hashes)), b"".join(hashes), border.size)
+    index = border.size // TILE_WIDTH
+    if bundle and not _is_full(0, index, size):
+        staging.add(entries_path(index, len(bundle)), encode_entries(bundle), border.size)
 
 
 class _Staging:

@@ -20,21 +20,27 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import time
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from http.client import HTTPException, HTTPResponse
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.error import HTTPError, URLError
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
+from chained_logging.net.client import Client, TooLong, Unreachable
+
 if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
     from rfc3161_client import TimeStampRequest, TimeStampResponse
 
 MAX_RESPONSE: Final = 262_144
 """The longest response in bytes. Those met have 1,000 to 10,000."""
+
+
+CLOCK_STEP: Final = 300
+"""By how many seconds a timestamp may be ahead of this machine's clock."""
+
+_MIN_RSA: Final = 2048
 
 
 class TimestampError(ValueError):
@@ -67,7 +73,7 @@ def fetch(url: str, note: bytes, timeout: float = 30) -> bytes:
     request would be lost on the way. Proxies are those of the environment (``https_proxy``).
 
     :param url: the authority's address, `http` or `https`, without a user name.
-    :param timeout: in seconds, for each wait for the network and for the answer as a whole.
+    :param timeout: in seconds, from the name's lookup to the last byte of the answer.
     :raises OSError: if there is no answer, or one that says no more than an HTTP status.
     :raises TimestampError: if the authority refuses, or answers with something else.
     :raises ValueError: if the URL is not such an address, or the note is empty.
@@ -75,32 +81,7 @@ def fetch(url: str, note: bytes, timeout: float = 30) -> bytes:
     """
     where = shown_url(url)
     asked = _request(note)
-    sent = urllib.request.Request(  # noqa: S310 -- shown_url() has refused other schemes
-        url,
-        data=asked.as_bytes(),
-        headers={
-            "Content-Type": "application/timestamp-query",
-            "Accept": "application/timestamp-reply",
-            "User-Agent": "chained_logging",
-        },
-    )
-    opener = urllib.request.build_opener(_NoRedirects)
-    try:
-        with opener.open(sent, timeout=timeout) as reply:
-            data = _read(reply, where, time.monotonic() + timeout)
-            kind = reply.headers.get_content_type()
-    except HTTPError as error:
-        error.close()
-        hint = ": it is somewhere else now" if 300 <= error.code < 400 else ""
-        raise OSError(f"{where} answers with HTTP status {error.code}{hint}") from None
-    except TimeoutError:
-        raise TimeoutError(f"{where} does not answer within {timeout:g} s") from None
-    except URLError as error:
-        if isinstance(error.reason, TimeoutError):
-            raise TimeoutError(f"{where} does not answer within {timeout:g} s") from None
-        raise OSError(f"{where} cannot be reached: {error.reason}") from None
-    except (HTTPException, OSError) as error:
-        raise OSError(f"{where} broke off: {error or type(error).__name__}") from None
+    data, kind = _ask(url, where, asked.as_bytes(), timeout)
     try:
         answer = _decode(data)
     except TimestampError as error:
@@ -112,6 +93,31 @@ def fetch(url: str, note: bytes, timeout: float = 30) -> bytes:
     if found != (_SHA256, hashlib.sha256(note).digest(), asked.nonce):
         raise TimestampError(f"{where} answers with a timestamp of something else")
     return data
+
+
+def _ask(url: str, where: str, asked: bytes, timeout: float) -> tuple[bytes, str]:
+    """Return the body of an authority's answer, and its content type."""
+    headers = {
+        "Content-Type": "application/timestamp-query",
+        "Accept": "application/timestamp-reply",
+        "User-Agent": "chained_logging",
+    }
+    try:
+        with Client() as client:
+            reply = client.post(url, asked, headers, timeout=timeout, limit=MAX_RESPONSE)
+    except TooLong:
+        raise TimestampError(f"{where} answers with more than {MAX_RESPONSE} bytes") from None
+    except TimeoutError:
+        raise TimeoutError(f"{where} does not answer within {timeout:g} s") from None
+    except Unreachable as error:
+        raise OSError(f"{where} cannot be reached: {error}") from None
+    except (HTTPException, OSError) as error:
+        raise OSError(f"{where} broke off: {error or type(error).__name__}") from None
+    if reply.status != 200:
+        # Elsewhere it would be asked with GET, and nothing sent: redirects are not followed.
+        hint = ": it is somewhere else now" if 300 <= reply.status < 400 else ""
+        raise OSError(f"{where} answers with HTTP status {reply.status}{hint}")
+    return reply.body, reply.headers.get("content-type", "nothing").partition(";")[0].strip()
 
 
 def _request(note: bytes) -> TimeStampRequest:
@@ -142,22 +148,6 @@ def shown_url(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *args: Any) -> None:
-        """Let the status be an error. Elsewhere it would be asked with GET, and nothing sent."""
-
-
-def _read(reply: HTTPResponse, where: str, deadline: float) -> bytes:
-    data = b""
-    while chunk := reply.read1(MAX_RESPONSE + 1 - len(data)):
-        data += chunk
-        if len(data) > MAX_RESPONSE:
-            raise TimestampError(f"{where} answers with more than {MAX_RESPONSE} bytes")
-        if time.monotonic() > deadline:  # a byte now and then keeps every single wait short
-            raise TimeoutError
-    return data
-
-
 # --- Verifying one.
 
 
@@ -168,9 +158,12 @@ def verify(note: bytes, response: bytes, roots: Sequence[bytes]) -> datetime:
     SHA-384 or SHA-512); it is signed by the certificate that it names and, as RFC 5816 asks, signs
     over; that certificate is for timestamping and nothing else, and its chain leads to one of the
     `roots`, each certificate being valid **at the time stated**, so that a timestamp outlives them.
+    No RSA key among them has fewer than 2,048 bits, and neither the timestamp nor a certificate is
+    signed over SHA-1 (ETSI EN 319 422 by way of TS 119 312; NIST SP 800-131A). The time is not in
+    the future of this machine's clock, by more than :data:`CLOCK_STEP`.
 
-    What is not asked: whether a certificate was revoked, and whether the authority's clock or the
-    caller's is right. A key that is stolen from an authority can state any time in its
+    What is not asked: whether a certificate was revoked, and whether the authority's clock is
+    right. A key that is stolen from an authority can state any time in its
     certificate's life.
 
     :param note: the bytes that were timestamped.
@@ -202,6 +195,9 @@ def verify(note: bytes, response: bytes, roots: Sequence[bytes]) -> datetime:
         stated = _time(answer)
         if stated.replace(microsecond=0) != answer.tst_info.gen_time:
             raise TimestampError("the timestamp states two times")
+        _check_strength(answer, trusted)
+    if stated > datetime.now(UTC) + timedelta(seconds=CLOCK_STEP):
+        raise TimestampError("the timestamp states a time in the future of this machine's clock")
     return stated
 
 
@@ -312,6 +308,53 @@ def _check_signer(answer: TimeStampResponse) -> None:
         raise TimestampError("the timestamp's signature does not say by which certificate it is")
     if hashlib.new(name, certificates[0], usedforsecurity=False).digest() != first[0].content:
         raise TimestampError("the timestamp was signed with another certificate than it has in it")
+
+
+def _check_strength(answer: TimeStampResponse, roots: list[Certificate]) -> None:
+    """Refuse weak keys and SHA-1, from the signature of the timestamp up to a root.
+
+    A root's own signature does not count: it is trusted for what it is.
+
+    :raises TimestampError: naming what is too weak.
+    """
+    from cryptography.x509 import load_der_x509_certificate
+
+    (info,) = _items(_signed_data(answer.as_bytes()).signer_infos)
+    digest = _items(_items(info)[2])[0].content
+    if digest not in _HASHES:
+        raise TimestampError("the timestamp is signed over a hash that is too weak or unknown")
+    (signer,) = answer.signed_data.signer_infos
+    others = [load_der_x509_certificate(der) for der in answer.signed_data.certificates]
+    named = (signer.issuer, signer.serial_number)
+    at = next(one for one in others if (one.issuer, one.serial_number) == named)
+    _check_key(at)
+    for _ in range(len(others) + 1):
+        if at in roots and at.issuer == at.subject:
+            return
+        hash = at.signature_hash_algorithm  # none for EdDSA
+        if hash is not None and hash.name in ("md5", "sha1"):
+            raise TimestampError(f"a certificate of the timestamp is signed over {hash.name}")
+        at = next(one for one in (*roots, *others) if one != at and _issued(one, at))
+        _check_key(at)
+
+
+def _issued(issuer: Certificate, certificate: Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except Exception:  # another name, key or signature
+        return False
+    return True
+
+
+def _check_key(certificate: Certificate) -> None:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+    key = certificate.public_key()
+    if isinstance(key, RSAPublicKey) and key.key_size < _MIN_RSA:
+        raise TimestampError(
+            f"a certificate of the timestamp has an RSA key of {key.key_size} bits: {_MIN_RSA} or "
+            "more are asked for"
+        )
 
 
 def _time(answer: TimeStampResponse) -> datetime:

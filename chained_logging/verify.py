@@ -1271,13 +1271,17 @@ def _prove_extension(note: _Note, lines: list[str], checkpoint: bytes | None) ->
         raise _Bad(None, "the newer state does not extend the older one")
 
 
+_CLOCK_STEP = 300  # seconds that a timestamp may be ahead of this computer's clock
+_DIGEST = re.compile(r"digestAlgorithm:\s*algorithm: (\S+)")
+_STRONG = ("sha256", "sha384", "sha512")
 _STAMP = re.compile(r"^Time stamp: (\w+ +\d+ [\d:]+)(?:\.\d+)? (\d+) GMT$", re.M)
 
 
 def _timestamp_time(note: bytes, timestamp: str, roots: bytes) -> str | None:
     """Return when an authority says that a note existed (RFC 3161), checked by ``openssl ts``.
 
-    The certificates must have been valid at that time, and may have expired since.
+    The certificates must have been valid at that time, and may have expired since. RSA below 2,048
+    bits and SHA-1 are refused (ETSI EN 319 422 by way of TS 119 312; NIST SP 800-131A).
 
     :param timestamp: the authority's response, in base64.
     :returns: None where there is no program ``openssl``.
@@ -1299,7 +1303,7 @@ def _timestamp_time(note: bytes, timestamp: str, roots: bytes) -> str | None:
         def run(*arguments: str) -> str:
             # Only the names of our own files are arguments: nothing of the log is.
             done = subprocess.run(  # noqa: S603
-                [openssl, "ts", *arguments],
+                [openssl, *arguments],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 check=False,
@@ -1312,14 +1316,22 @@ def _timestamp_time(note: bytes, timestamp: str, roots: bytes) -> str | None:
             return done.stdout.decode("utf-8", "replace")
 
         # The last one: what an attacker may write, the status, stands before what was signed.
-        said = _STAMP.findall(run("-reply", "-in", files[1], "-text"))
+        said = _STAMP.findall(run("ts", "-reply", "-in", files[1], "-text"))
         try:
             stated = datetime.datetime.strptime(" ".join(said[-1]), "%b %d %H:%M:%S %Y")
         except (IndexError, ValueError):
             raise _Bad(None, "it states no time") from None
         stated = stated.replace(tzinfo=datetime.timezone.utc)
-        at = ["-attime", str(int(stated.timestamp()))]
-        run("-verify", "-data", files[0], "-in", files[1], "-CAfile", files[2], *at)
+        # Level 2 is 112 bits: no RSA below 2,048 bits and no certificate signed over SHA-1.
+        at = ["-attime", str(int(stated.timestamp())), "-auth_level", "2"]
+        run("ts", "-verify", "-data", files[0], "-in", files[1], "-CAfile", files[2], *at)
+        run("ts", "-reply", "-in", files[1], "-token_out", "-out", files[0])
+        shown = run("cms", "-cmsout", "-noout", "-print", "-inform", "DER", "-in", files[0])
+        digests = _DIGEST.findall(shown)
+        if not digests or any(name.lower() not in _STRONG for name in digests):
+            raise _Bad(None, f"it is signed over {', '.join(digests) or 'an unknown hash'}")
+    if stated.timestamp() > time.time() + _CLOCK_STEP:
+        raise _Bad(None, "it states a time in the future of this computer's clock")
     return stated.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -18,21 +18,14 @@ from __future__ import annotations
 
 import base64
 import http.client
-import io
 import logging
 import re
-import socket
-import socketserver
-import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from chained_logging.lock import FileLock
@@ -43,6 +36,9 @@ from chained_logging.merkle import (
     ProofError,
     verify_consistency,
 )
+from chained_logging.net.client import Client
+from chained_logging.net.head import Head
+from chained_logging.net.server import STRANGERS, Admission, HttpServer, Request, Response
 from chained_logging.notes import (
     COSIGNATURE,
     COSIGNATURES,
@@ -82,7 +78,7 @@ _log = logging.getLogger(__name__)
 # --- The request.
 
 
-class Request(NamedTuple):
+class Submission(NamedTuple):
     """What is posted to ``add-checkpoint``."""
 
     old_size: int
@@ -109,7 +105,7 @@ def format_request(old_size: int, proof: Sequence[bytes], checkpoint_note: bytes
 _OLD = re.compile(rb"old (0|[1-9][0-9]{0,18})")
 
 
-def parse_request(body: bytes) -> Request:
+def parse_request(body: bytes) -> Submission:
     """Return the request that a body is. Nothing in it is verified.
 
     :raises NoteError: if it is none.
@@ -131,7 +127,7 @@ def parse_request(body: bytes) -> Request:
         if len(hash) != HASH_SIZE or base64.b64encode(hash) != line:
             raise NoteError("a hash in the request is not the base64 of 32 bytes")
         proof.append(hash)
-    return Request(int(old[1]), proof, Note.parse(note))
+    return Submission(int(old[1]), proof, Note.parse(note))
 
 
 # --- The client.
@@ -184,6 +180,7 @@ def ask(
     checkpoint_note: bytes,
     *,
     timeout: float = 10.0,
+    client: Client | None = None,
 ) -> list[Signature]:
     """Ask a witness to cosign a checkpoint (C2SP ``tlog-witness``, ``add-checkpoint``).
 
@@ -196,27 +193,22 @@ def ask(
     :param proof: the consistency proof from there, as
         :func:`chained_logging.merkle.consistency_proof` makes it.
     :param checkpoint_note: the new checkpoint, signed by the log.
-    :param timeout: seconds for each of these: to connect, to send, to get the head of the answer,
-        and to get the rest of it, however slowly it comes.
+    :param timeout: seconds, from the name's lookup to the last byte of the answer.
+    :param client: what keeps the connection for the next request; by default it is closed.
     :returns: at least one signature. None was verified: see :func:`with_cosignatures`.
     :raises WitnessConflict: if the witness holds another size.
     :raises WitnessError: if it refuses, does not answer, or answers something else.
     :raises ValueError: if the URL or the proof cannot be sent.
     """
     body = format_request(old_size, proof, checkpoint_note)
-    request = urllib.request.Request(  # noqa: S310 -- endpoint() takes http and https only
-        endpoint(url), body, {"Content-Type": _TEXT, "User-Agent": "chained_logging"}
-    )
-    # Not build_opener(): that brings FTP, files, redirects, and errors as exceptions.
-    opener = urllib.request.OpenerDirector()
-    for handler in (urllib.request.ProxyHandler(), _Http(), _Https()):
-        opener.add_handler(handler)
-    try:
-        with opener.open(request, timeout=timeout) as response:
-            status, answer = response.status, _read(response, timeout)
-    except (OSError, http.client.HTTPException, UnicodeError) as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise WitnessError(f"{url} gave no answer: {reason!r}", temporary=True) from error
+    headers = {"Content-Type": _TEXT, "User-Agent": "chained_logging"}
+    with ExitStack() as closing:
+        client = client or closing.enter_context(Client())
+        try:
+            answered = client.post(endpoint(url), body, headers, timeout=timeout, limit=MAX_REPLY)
+        except (OSError, http.client.HTTPException) as error:
+            raise WitnessError(f"{url} gave no answer: {error!r}", temporary=True) from error
+    status, answer = answered.status, answered.body
     if status == 200:
         return _signatures(url, answer)
     if status == 409:
@@ -280,69 +272,6 @@ def endpoint(url: str) -> str:
         )
     parts.port  # noqa: B018 -- raises ValueError if it is none
     return f"{url.rstrip('/')}/add-checkpoint"
-
-
-class _Patience:
-    """Cut a connection whose other side sends its head byte by byte.
-
-    The timeout of a socket is one for each read. Reading the body, :func:`_read` looks at the
-    clock itself.
-    """
-
-    sock: Any
-    timeout: Any
-    _late = False
-
-    def getresponse(self) -> http.client.HTTPResponse:
-        timer = threading.Timer(self.timeout, self._cut)
-        timer.daemon = True
-        timer.start()
-        try:
-            response: http.client.HTTPResponse = super().getresponse()  # type: ignore[misc]
-        finally:
-            timer.cancel()
-        if self._late:  # a head that is cut off passes for a whole one
-            response.close()
-            raise TimeoutError("the answer comes too slowly")
-        return response
-
-    def _cut(self) -> None:
-        self._late = True
-        with suppress(OSError, AttributeError):
-            # Not SSLSocket's own: the reading thread is in the middle of a record.
-            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
-
-
-class _HttpConnection(_Patience, http.client.HTTPConnection):
-    pass
-
-
-class _HttpsConnection(_Patience, http.client.HTTPSConnection):
-    pass
-
-
-class _Http(urllib.request.HTTPHandler):
-    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_HttpConnection, req)
-
-
-class _Https(urllib.request.HTTPSHandler):
-    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_HttpsConnection, req)
-
-
-def _read(response: http.client.HTTPResponse, timeout: float) -> bytes:
-    deadline = time.monotonic() + timeout
-    answer = b""
-    while part := response.read1(MAX_REPLY):
-        answer += part
-        if len(answer) > MAX_REPLY:
-            raise OSError(f"the answer has more than {MAX_REPLY} bytes")
-        if time.monotonic() > deadline:
-            raise TimeoutError("the answer comes too slowly")
-    if response.length:
-        raise OSError("the answer was cut off")
-    return answer
 
 
 def _signatures(url: str, answer: bytes) -> list[Signature]:
@@ -450,7 +379,7 @@ class Witness:
         :raises Exception: what the signer raises. Nothing was cosigned.
         """
         if len(body) > MAX_REQUEST:
-            return _refusal(413, f"a request has at most {MAX_REQUEST} bytes")
+            return _refusal(413, f"a request has at most {MAX_REQUEST:,} bytes")
         try:
             old_size, proof, note = parse_request(body)
         except NoteError as error:
@@ -564,76 +493,105 @@ def _false_empty_tree(text: str) -> bool:
 
 # --- The server.
 
-_BACKLOG: Final = 64
-_CONNECTIONS: Final = 64  # a thread each
-_SECONDS: Final = 15.0  # for a connection to be idle and to send a whole request, together
-_BYTES: Final = 2 * MAX_REQUEST  # of one request, with its head
-_DRAIN: Final = 4 * 1024 * 1024
-
 _CHECKPOINT_PATH = re.compile("/([0-9a-f]{64})/checkpoint")
-_BUSY: Final = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Type: text/plain\r\n"
-    b"Content-Length: 5\r\nConnection: close\r\n\r\nbusy\n"
-)
 
 
-class WitnessServer(ThreadingHTTPServer):
+class _Submissions:
+    """A witness for :class:`~chained_logging.net.server.HttpServer`."""
+
+    def __init__(self, witness: Witness) -> None:
+        self._witness = witness
+
+    def admit(self, head: Head) -> Admission | Response:
+        if head.target == "/add-checkpoint":
+            if head.method != "POST":
+                return self.refuse(405, "this is for POST", ("Allow", "POST"))
+            return Admission(MAX_REQUEST)
+        if not _CHECKPOINT_PATH.fullmatch(head.target):
+            return self.refuse(404, "there is nothing here")
+        if head.method not in ("GET", "HEAD"):
+            return self.refuse(405, "this is for GET", ("Allow", "GET, HEAD"))
+        if head.length:
+            return self.refuse(400, "a body has no meaning here")
+        return Admission(0)
+
+    def answer(self, request: Request) -> Response:
+        try:
+            answer = self._answer(request)
+        except Exception:
+            _log.exception("nothing was cosigned")
+            return self.refuse(500, "the witness failed; nothing was cosigned")
+        headers = (("Retry-After", "60"),) if answer.status == 503 else ()
+        # The log's signature was verified before the witness gave one of these.
+        known = request.head.method == "POST" and answer.status in (200, 409, 422)
+        return Response(answer.status, answer.body, answer.content_type, headers, known)
+
+    def _answer(self, request: Request) -> Answer:
+        found = _CHECKPOINT_PATH.fullmatch(request.head.target)
+        if found is None:
+            return self._witness.add_checkpoint(request.body)
+        return self._witness.checkpoint(found[1])
+
+    def refuse(self, status: int, reason: str, *headers: tuple[str, str]) -> Response:
+        if status == 503:
+            headers += (("Retry-After", "1"),)
+        return Response(status, f"{reason}\n".encode(), headers=headers)
+
+
+class WitnessServer:
     """A :class:`Witness` on HTTP: ``POST /add-checkpoint`` and ``GET /<origin hash>/checkpoint``.
 
-    It listens once it is made. ``serve_forever()`` runs it, ``shutdown()`` from another thread
-    stops it; both are the standard library's. To be stopped or killed at any moment harms nothing.
-
-    A connection has a thread, and there are at most 64. Each has 15 seconds for a whole request,
-    of at most 128 KiB with its head. What goes wrong inside is logged, to the logger
-    ``chained_logging.witness``, and not shown to the client.
+    A context manager. It listens once it is made. To be stopped or killed at any moment harms
+    nothing. What goes wrong inside is logged, to the logger ``chained_logging.witness``, and not
+    shown to the client. Limits: :mod:`chained_logging.net.server`.
 
     :param port: 0 for any that is free; then see :attr:`url`.
+    :param strangers: how many connections there may be that brought no checkpoint of a known log.
+    :param connections: how many of those that did.
+    :param timeout: seconds for a connection to be idle and to send a whole request, together.
     :raises OSError: if the address cannot be had.
     """
 
-    daemon_threads = True
-    request_queue_size = _BACKLOG
-
-    def __init__(self, witness: Witness, host: str = "127.0.0.1", port: int = 0) -> None:
-        self.witness = witness
-        self._free = threading.BoundedSemaphore(_CONNECTIONS)
-        if ":" in host:
-            self.address_family = socket.AF_INET6
-        super().__init__((host, port), _Handler)
+    def __init__(
+        self,
+        witness: Witness,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        strangers: int = STRANGERS,
+        connections: int = 128,
+        timeout: float = 15.0,
+    ) -> None:
+        self.witness: Final = witness
+        self._server = HttpServer(
+            _Submissions(witness),
+            host,
+            port,
+            strangers=strangers,
+            connections=connections,
+            timeout=timeout,
+        )
 
     @property
     def url(self) -> str:
         """The submission and monitoring prefix."""
-        host, port = self.server_address[:2]
-        return f"http://[{host!s}]:{port}" if ":" in str(host) else f"http://{host!s}:{port}"
+        host, port = self._server.address
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
-    def server_bind(self) -> None:
-        # Not HTTPServer's, which asks the name server for a name that nobody needs.
-        socketserver.TCPServer.server_bind(self)
-        host, port = self.server_address[:2]
-        self.server_name, self.server_port = str(host), int(port)
+    def serve_forever(self) -> None:
+        """Serve until :meth:`shutdown` is called from another thread."""
+        self._server.run()
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._free.acquire(blocking=False):
-            request.settimeout(0.1)
-            with suppress(OSError):
-                request.sendall(_BUSY)
-            self.shutdown_request(request)
-            return
-        try:
-            super().process_request(request, client_address)
-        except BaseException:  # no thread could be started
-            self._free.release()
-            raise
+    def shutdown(self) -> None:
+        """Take no more requests, and let :meth:`serve_forever` end."""
+        self._server.stop()
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._free.release()
+    def __enter__(self) -> WitnessServer:
+        return self
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        _log.debug("connection of %s ended", client_address, exc_info=True)
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self._server.close()
 
 
 def serve(witness: Witness, host: str = "127.0.0.1", port: int = 8330) -> None:
@@ -644,153 +602,3 @@ def serve(witness: Witness, host: str = "127.0.0.1", port: int = 8330) -> None:
     with WitnessServer(witness, host, port) as server:
         _log.info("%s at %s", witness.key.format(), server.url)
         server.serve_forever()
-
-
-class _Input(io.RawIOBase):
-    """What comes from a client, within a time and a number of bytes for each request."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self.renew()
-
-    def renew(self) -> None:
-        self._deadline = time.monotonic() + _SECONDS
-        self._left = _BYTES
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        seconds = self._deadline - time.monotonic()
-        if seconds <= 0:
-            raise TimeoutError("the request came too slowly")
-        if self._left <= 0:
-            # BaseHTTPRequestHandler answers 431 to it; a body is never that long.
-            raise http.client.LineTooLong("head")
-        self._connection.settimeout(seconds)
-        count = self._connection.recv_into(buffer)
-        self._left -= count
-        return count
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: WitnessServer
-
-    protocol_version = "HTTP/1.1"  # the specification asks for connections that are kept
-    error_content_type = _TEXT
-    error_message_format = "%(message)s\n"
-    wbufsize = -1
-    disable_nagle_algorithm = True
-
-    def setup(self) -> None:
-        super().setup()
-        self.rfile.close()
-        self._input = _Input(self.connection)
-        self.rfile = io.BufferedReader(self._input)
-        self._unread = False
-
-    def handle_one_request(self) -> None:
-        self._input.renew()
-        super().handle_one_request()
-
-    def do_POST(self) -> None:
-        if self.path != "/add-checkpoint":
-            self._refuse(404, "there is nothing here")
-            return
-        length = self._length()
-        if length is None:
-            return
-        body = self.rfile.read(length)
-        if len(body) < length:  # the client is gone
-            self.close_connection = True
-            return
-        self._answer(lambda: self.server.witness.add_checkpoint(body))
-
-    def do_GET(self) -> None:
-        if self.path == "/add-checkpoint":
-            self._refuse(405, "this is for POST", Allow="POST")
-            return
-        if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
-            self._refuse(400, "a body has no meaning here")
-            return
-        found = _CHECKPOINT_PATH.fullmatch(self.path)
-        if found is None:
-            self._refuse(404, "there is nothing here")
-            return
-        name = found[1]
-        self._answer(lambda: self.server.witness.checkpoint(name))
-
-    do_HEAD = do_GET
-
-    def handle_expect_100(self) -> bool:
-        """Refuse a body before it is sent."""
-        if self.command == "POST" and self._length() is None:
-            return False
-        done = super().handle_expect_100()
-        self.wfile.flush()
-        return done
-
-    def _length(self) -> int | None:
-        """Return the length of the body; or answer what is wrong with it."""
-        lengths = self.headers.get_all("Content-Length", [])
-        if "Transfer-Encoding" in self.headers or not lengths:
-            self._refuse(411, "a request states its Content-Length")
-        elif len(lengths) > 1 or not re.fullmatch("[0-9]{1,19}", lengths[0]):
-            self._refuse(400, "the Content-Length is not a number")
-        elif int(lengths[0]) > MAX_REQUEST:
-            self._refuse(413, f"a request has at most {MAX_REQUEST} bytes")
-        else:
-            return int(lengths[0])
-        return None
-
-    def _answer(self, call: Callable[[], Answer]) -> None:
-        try:
-            answer = call()
-        except Exception:
-            _log.exception("nothing was cosigned")
-            answer = _refusal(500, "the witness failed; nothing was cosigned")
-        self._send(answer)
-
-    def _refuse(self, status: int, sentence: str, **headers: str) -> None:
-        """Answer without having read the body, and so end the connection."""
-        self._unread = True
-        self._send(_refusal(status, sentence), Connection="close", **headers)
-
-    def _send(self, answer: Answer, **headers: str) -> None:
-        self.connection.settimeout(_SECONDS)
-        self.send_response(answer.status)
-        self.send_header("Content-Type", answer.content_type)
-        self.send_header("Content-Length", str(len(answer.body)))
-        if answer.status == 503:
-            self.send_header("Retry-After", "60")
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(answer.body)
-
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        self._unread = True
-        super().send_error(code, message, explain)
-
-    def finish(self) -> None:
-        if self._unread:
-            # To close on bytes that were not read would reset the connection, and the client
-            # might never see why: so end our side, and wait a little for the client's end.
-            with suppress(OSError):
-                self.wfile.flush()
-                self.connection.shutdown(socket.SHUT_WR)
-                deadline, left = time.monotonic() + 2, _DRAIN
-                while left > 0 and (seconds := deadline - time.monotonic()) > 0:
-                    self.connection.settimeout(seconds)
-                    count = len(self.connection.recv(65_536))
-                    if not count:
-                        break
-                    left -= count
-        super().finish()
-
-    def version_string(self) -> str:
-        return "chained_logging"
-
-    def log_message(self, format: str, *args: Any) -> None:
-        _log.debug("%s %r", self.client_address[0], format % args)

@@ -88,6 +88,24 @@ class Issued:
         self.pem: bytes = self.certificate.public_bytes(serialization.Encoding.PEM)
         self.der: bytes = self.certificate.public_bytes(serialization.Encoding.DER)
 
+    def sign_over_sha1(self, by: Issued, folder: Path) -> None:
+        """Have the certificate made again by a program: libraries no longer do it."""
+        by.write(folder)
+        request = x509.CertificateSigningRequestBuilder().subject_name(self.certificate.subject)
+        signed = request.sign(self.key, hashes.SHA256())
+        (folder / "csr.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+        (folder / "extensions").write_text(
+            "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n"
+            "extendedKeyUsage=critical,timeStamping\nauthorityKeyIdentifier=keyid\n"
+        )
+        self.pem = ssl(
+            *("x509", "-req", "-sha1", "-in", folder / "csr.pem", "-days", "1"),
+            *("-CA", folder / "tsa.pem", "-CAkey", folder / "tsa.key", "-set_serial", "77"),
+            *("-extfile", folder / "extensions"),
+        )
+        self.certificate = x509.load_pem_x509_certificate(self.pem)
+        self.der = self.certificate.public_bytes(serialization.Encoding.DER)
+
     def write(self, folder: Path) -> None:
         (folder / "tsa.pem").write_bytes(self.pem)
         pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8

@@ -329,6 +329,19 @@ def test_tiles_are_exported_and_go_on(log: Log, tmp_path: Path) -> None:
     assert "no checkpoint" in error
 
 
+def test_tiles_of_checkpoints_between_exports_are_there(tmp_path: Path) -> None:
+    path, folder = tmp_path / "a.db", tmp_path / "tiles"
+    with AuditLog(path, key=PrivateKey.generate(), checkpoint_every=10**6) as audit:
+        for size in (300, 320, 340):
+            while audit.last_seq < size - 1:
+                audit.append("read", actor="u", resource="a/b", ip="10.0.0.1")
+            audit.checkpoint()
+    run("export", path, folder, "--format", "tlog-tiles")
+    for width in (44, 64, 84):
+        assert (folder / f"tile/0/001.p/{width}").stat().st_size == width * 32
+        assert (folder / f"tile/entries/001.p/{width}").exists()
+
+
 def test_a_key_is_a_logs_or_a_witnesss(log: Log, tmp_path: Path) -> None:
     path, key, public = log
     file = tmp_path / "both"

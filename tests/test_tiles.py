@@ -676,3 +676,61 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 5 * 256 * length  # as entries and as bytes, the one that was before, and the new
+
+
+# --- Checkpoints between two exports.
+
+
+def _expected(size: int, final: int) -> dict[str, bytes]:
+    """Return the partial tiles of a tree, without those that are full at a later size."""
+    found: dict[str, bytes] = {}
+    row, level = hashes(size), 0
+    while row:
+        index, width = divmod(len(row), 256)
+        if width and final // 256 ** (level + 1) <= index:
+            path = merkle.tile_path(level, index, width)
+            found[path] = b"".join(row[index * 256 :])
+            if level == 0:
+                entries = list(bodies(size, index * 256))
+                found[merkle.entries_path(index, width)] = merkle.encode_entries(entries)
+        row = [mth(row[at : at + 256]) for at in range(0, index * 256, 256)]
+        level += 1
+    return found
+
+
+@pytest.mark.parametrize(
+    ("exports", "between"),
+    [
+        ([340], [300, 320, 340]),
+        ([340, 500], [300, 320, 340, 350, 499]),
+        ([340, 600], [300, 512, 513, 599, 600]),
+        ([1000], [1, 255, 256, 257, 767, 768, 769, 999]),
+        ([300, 300], [299]),
+    ],
+)
+def test_partial_tiles_of_each_checkpoint_are_there(
+    tmp_path: Path, exports: list[int], between: list[int]
+) -> None:
+    for size in exports:
+        start = resume_at(tmp_path)
+        sizes = tiles.with_partials(between, start, size)
+        roots = {each: merkle.root(hashes(each)) for each in sizes}
+        write_tiles(
+            tmp_path, bodies(size, start), checkpoint(size), size, start=start, earlier=roots
+        )
+    final, there = exports[-1], files(tmp_path)
+    for size in [*between, *exports]:
+        for path, content in _expected(size, final).items():
+            assert there[path] == content, (size, path)
+    check_tiles(tmp_path, [LOG_KEY])
+
+
+def test_a_checkpoint_of_other_entries_brings_no_tiles(tmp_path: Path) -> None:
+    write_tiles(tmp_path, bodies(340), checkpoint(340), 340, earlier={300: bytes(32)})
+    assert not (tmp_path / "tile/0/001.p/44").exists()
+
+
+def test_few_of_many_checkpoints_have_partial_tiles() -> None:
+    found = tiles.with_partials(range(1, 200_000), 0, 200_000)
+    assert len(found) < 3 * 256
+    assert 199_999 in found

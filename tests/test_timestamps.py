@@ -39,7 +39,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chained_logging import notes, timestamps
-from chained_logging.timestamps import TimestampError, fetch, verify
+from chained_logging.timestamps import TimestampError, encode, fetch, verify
+from chained_logging.verify import _Bad, _timestamp_time
 
 rfc3161_client = oracles.module("rfc3161_client")
 ed25519 = oracles.module("cryptography.hazmat.primitives.asymmetric.ed25519")
@@ -383,6 +384,71 @@ def test_an_expired_certificate_or_one_for_another_purpose(
     assert not openssl_verifies(tmp_path, NOTE, made, ROOT)
 
 
+def _both_refuse(response: bytes, folder: Path, *roots: Issued) -> tuple[str, str]:
+    """Return why the package and the verifier's own file refuse a timestamp."""
+    pem = b"".join(root.pem for root in roots)
+    with pytest.raises(TimestampError) as caught:
+        verify(NOTE, response, [pem])
+    with pytest.raises(_Bad) as theirs:
+        _timestamp_time(NOTE, encode(response), pem)
+    return str(caught.value), theirs.value.reason
+
+
+def test_what_is_strong_is_taken_by_both(response: bytes, tmp_path: Path) -> None:
+    assert verify(NOTE, response, [ROOT.pem])
+    assert _timestamp_time(NOTE, encode(response), ROOT.pem)
+    for name in ("sha384", "sha512"):
+        made = Authority(tmp_path / name, SIGNER, signer_digest=name).stamp(NOTE)
+        assert verify(NOTE, made, [ROOT.pem])
+        assert _timestamp_time(NOTE, encode(made), ROOT.pem)
+
+
+def test_rsa_below_2048_bits_is_refused(response: bytes, tmp_path: Path) -> None:
+    """NIST SP 800-131A, and ETSI EN 319 422 by way of TS 119 312."""
+    weak = rsa.generate_private_key(65537, 1024)
+    root = Issued("Weak root", ca=True, key=weak, valid=ALWAYS)
+    between = Issued("Between", ROOT, ca=True, key=weak)
+    chain = tmp_path / "chain.pem"
+    chain.write_bytes(between.pem)
+    for signer, trusted in (
+        (Issued("TSA", ROOT, key=weak), ROOT),
+        (Issued("TSA", root), root),
+        (Issued("TSA", between), ROOT),
+    ):
+        made = Authority(tmp_path / "tsa", signer, certs=str(chain)).stamp(NOTE)
+        mine, theirs = _both_refuse(made, tmp_path, trusted)
+        assert "RSA key of 1024 bits" in mine
+        assert "too weak" in theirs or "too small" in theirs
+
+
+def test_sha_1_is_refused(response: bytes, tmp_path: Path) -> None:
+    """In the timestamp's signature and in those of certificates: NIST SP 800-131A."""
+    made = Authority(tmp_path / "tsa", SIGNER, signer_digest="sha1").stamp(NOTE)
+    mine, theirs = _both_refuse(made, tmp_path, ROOT)
+    assert "over a hash that is too weak" in mine
+    assert "signed over sha1" in theirs
+    signer = Issued("TSA", ROOT)
+    signer.sign_over_sha1(ROOT, tmp_path)
+    made = Authority(tmp_path / "tsa", signer).stamp(NOTE)
+    mine, theirs = _both_refuse(made, tmp_path, ROOT)
+    assert "certificate of the timestamp is signed over sha1" in mine
+    assert "too weak" in theirs
+
+
+def test_a_time_in_the_future_is_refused(response: bytes, tmp_path: Path) -> None:
+    def in_a(step: timedelta) -> Callable[[bytes], bytes]:
+        then = (datetime.now(UTC) + step).strftime("%Y%m%d%H%M%SZ").encode()
+        return lambda info: re.sub(rb"(?<=\x18\x0f)\d{14}Z", then, info)
+
+    signer = Issued("TSA", ROOT, valid=ALWAYS)
+    made = forged(response, signer, tmp_path, change=in_a(timedelta(seconds=120)))
+    assert verify(NOTE, made, [ROOT.pem])  # no two clocks agree
+    for step in (timedelta(seconds=400), timedelta(days=400)):
+        made = forged(response, signer, tmp_path, change=in_a(step))
+        for why in _both_refuse(made, tmp_path, ROOT):
+            assert "in the future of this" in why
+
+
 def test_a_root_that_had_expired(response: bytes, tmp_path: Path) -> None:
     old = Issued("Old", ca=True, valid=(NOW - 9 * DAY, NOW - DAY))
     made = forged(response, Issued("TSA", old), tmp_path)
@@ -516,7 +582,7 @@ def test_answers_that_are_no_timestamp(authority: Authority, response: bytes) ->
         "answers with HTTP status 302: it is somewhere else now$",
     )
     check(lambda to, _: to.connection.close(), OSError, "broke off: ")
-    check(lambda to, _: cut_short(to, response), TimestampError, "it is not a timestamp response")
+    check(lambda to, _: cut_short(to, response), OSError, "broke off: IncompleteRead")
     check(lambda to, _: to.wfile.flush(), OSError, "broke off: ")  # nothing at all
 
 

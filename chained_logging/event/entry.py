@@ -41,7 +41,7 @@ def parse_event(line: bytes) -> dict[str, Any]:
     :raises ValueError: if it is none.
     """
     try:
-        event = json.loads(line)
+        event = json.loads(line.decode())  # of bytes it would take UTF-16, and a byte order mark
     except (ValueError, RecursionError) as problem:
         raise ValueError(f"is not JSON: {problem}") from None
     if not isinstance(event, dict):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chained_logging import chain
+from chained_logging.notes import Checkpoint, Note, NoteError
 from chained_logging.sinks import Record, StoredCheckpoint, open_sink, sync_directory
 
 
@@ -64,12 +65,15 @@ def write_log(
 def export_tiles(log: Path, folder: Path) -> tuple[int, int]:
     """Lay a log out as C2SP ``tlog-tiles``, up to its newest checkpoint; or go on with that.
 
+    The partial tiles of all checkpoints that were made in between are there too: the
+    specification asks for those "for which a checkpoint was produced".
+
     :returns: the number of entries, and how many files were written.
     :raises OSError: if the log has no checkpoint, or a file cannot be read or written.
     :raises ProofError: if the entries are not those of the checkpoint, or the folder is of another
         log.
     """
-    from chained_logging.tiles import resume_at, write_tiles
+    from chained_logging.tiles import resume_at, with_partials, write_tiles
 
     sink = open_sink(log)
     checkpoint = sink.last_checkpoint()
@@ -77,5 +81,16 @@ def export_tiles(log: Path, folder: Path) -> tuple[int, int]:
         raise OSError(f"{log} has no checkpoint: tiles need one, and a log with a key")
     start = resume_at(folder)
     bodies = (record.body for record in sink.records(start))
+    size = checkpoint.size
+    sizes = set(with_partials((one.size for _, one in sink.checkpoints()), start, size))
+    notes = (stored.note for _, stored in sink.checkpoints() if stored.size in sizes)
+    earlier = {said.size: said.root for said in map(_said, notes) if said is not None}
     note = checkpoint.note.encode()
-    return checkpoint.size, write_tiles(folder, bodies, note, checkpoint.size, start=start)
+    return size, write_tiles(folder, bodies, note, size, start=start, earlier=earlier)
+
+
+def _said(note: str) -> Checkpoint | None:
+    try:
+        return Checkpoint.parse(Note.parse(note.encode()).text)
+    except NoteError:  # it is for `verify` to name it
+        return None

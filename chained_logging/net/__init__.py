@@ -1,0 +1,1 @@
+"""One HTTP client and one HTTP server, each with deadlines and limits."""
