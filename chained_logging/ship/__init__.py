@@ -9,7 +9,7 @@ entries come from; :class:`chained_logging.ship.shipper.Shipper` reads them from
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from chained_logging.notes import Signer
 from chained_logging.sinks import Head, Record, StoredCheckpoint
@@ -83,6 +83,17 @@ class Destination(Protocol):
 
     def close(self) -> None:
         """Let go of connections."""
+
+
+@runtime_checkable
+class SharedDestination(Destination, Protocol):
+    """A destination where what may be wrong concerns all logs, in part."""
+
+    def inspect_store(self) -> list[Fault]:
+        """Return what of :meth:`inspect` is the same for each log."""
+
+    def inspect_log(self, origin: str) -> list[Fault]:
+        """Return the rest of it."""
 
 
 def destination_name(url: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from chained_logging import chain
 from chained_logging.entry import AuditEntry
-from chained_logging.ship import Destination, open_destination
+from chained_logging.ship import Destination, SharedDestination, open_destination
 from chained_logging.ship.place import read_place
 from chained_logging.sinks import Record, open_sink
 from chained_logging.verify import MAX_FAULTS, Fault, Stores, Stream
@@ -20,13 +20,14 @@ class CentralStores(Stores):
         """Yield each log that a store holds, and what is wrong with the store."""
         destination = open_destination(url)
         try:
+            inspect = _inspector(destination)
             for name in _origins(destination, origin):
                 records = destination.records(name)
                 notes = (
                     (one.note.encode(), one.timestamp) for one in destination.checkpoints(name)
                 )
                 lines = (chain.stored_line(r.body, r.hash, r.signature) for r in records)
-                yield Stream(f"{destination.name} {name}", lines, notes), destination.inspect(name)
+                yield Stream(f"{destination.name} {name}", lines, notes), inspect(name)
         finally:
             destination.close()
 
@@ -96,6 +97,14 @@ def compare(
     if last < reached:
         fault("missing", last + 1, f"entries {last + 1} to {reached} stood there, and do not now")
     return faults, behind[1] - behind[0] + 1 if behind else 0
+
+
+def _inspector(destination: Destination) -> Callable[[str], list[Fault]]:
+    """Return what inspects one log after the other, and what they share only once."""
+    if not isinstance(destination, SharedDestination):
+        return destination.inspect
+    shared = destination.inspect_store()
+    return lambda origin: shared + destination.inspect_log(origin)
 
 
 def _origins(destination: Destination, origin: str | None) -> list[str]:

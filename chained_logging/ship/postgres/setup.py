@@ -9,6 +9,11 @@ from chained_logging.ship.postgres.connection import Session
 from chained_logging.ship.postgres.destination import PostgresDestination
 
 _ADD_MONTHS = "SELECT chained_logging.add_months()"
+_MAY_ADD_MONTHS = """
+    SELECT bool_or(has_schema_privilege(pronamespace, 'USAGE')
+      AND has_function_privilege(oid, 'EXECUTE'))
+    FROM pg_proc WHERE proname = 'add_months' AND pronamespace = to_regnamespace('chained_logging')
+"""
 _SETTINGS = {"idle_in_transaction_session_timeout": "60s", "lock_timeout": "10s"}
 _HAS_SETTING = """
     SELECT FROM pg_db_role_setting, unnest(setconfig) AS setting
@@ -93,8 +98,7 @@ def _set_again(session: Session, name: str) -> list[str]:
 
 
 def _add_months(session: Session) -> str:
-    query = "SELECT has_function_privilege('chained_logging.add_months(integer)', 'EXECUTE')"
-    if not session.rows(query)[0][0]:
+    if not session.rows(_MAY_ADD_MONTHS)[0][0]:
         return f"Only the owner may add the partitions of months to come: {_ADD_MONTHS}."
     ((last,),) = session.rows(_ADD_MONTHS)
     return f"There are partitions for months up to {last}; run init again before that month."

@@ -1,0 +1,586 @@
+"""PostgreSQL against those who may write to it: each row of the table in ``docs/postgres.md``.
+
+By credential: a shipper of another host, who must make nobody believe, wait or lose; the owner of
+the database; a superuser. Each attack ends refused, or named by the verifier as a reader runs it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from programs import missing
+from servers_postgres import PASSWORD, PostgresServer, running_server
+from test_cli_signing import run
+from test_ship import command
+from test_ship_postgres import ORIGIN, Database, filled, forged, insert, plain, records, records_of
+
+from chained_logging import AuditLog
+from chained_logging.keys import PrivateKey
+from chained_logging.ship import DestinationError, Refused
+from chained_logging.ship.postgres import PostgresDestination
+from chained_logging.ship.postgres.columns import _COLUMNS, _differences
+from chained_logging.sinks import Record, StoredCheckpoint, open_sink
+
+__all__ = ["filled", "records"]  # fixtures
+
+BOUND = 15.0
+"""Seconds for which nobody keeps another one waiting: the lock timeout, and something for CI."""
+MALLORY = "example.com/audit/mallory"
+ACTIONS = """CREATE OR REPLACE FUNCTION chained_logging.actions_of(
+  actor text, period interval DEFAULT '{}')
+RETURNS SETOF chained_logging.entries LANGUAGE sql STABLE AS $${}$$"""
+
+
+@pytest.fixture
+def database(postgres_server: PostgresServer) -> Iterator[Database]:
+    made = Database(postgres_server)
+    yield made
+    made.close()
+
+
+def month(record: Record) -> str:
+    at = record.body.rfind(b',"timestamp":"') + 14
+    return "entries_" + record.body[at : at + 7].decode().replace("-", "_")
+
+
+def source(database: Database, function: str) -> str:
+    return database.sql(f"SELECT pg_get_functiondef('chained_logging.{function}'::regproc)")[0][0]
+
+
+class Unguarded:
+    """While the block lasts no trigger of the schema works, and afterwards each as before."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._triggers = database.sql(
+            "SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE NOT tgisinternal "
+            "AND tgenabled = 'A'"
+        )
+
+    def __enter__(self) -> None:
+        self._alter("DISABLE")
+
+    def __exit__(self, *unused: object) -> None:
+        self._alter("ENABLE ALWAYS")
+
+    def _alter(self, how: str) -> None:
+        self._database.sql(
+            *(f"ALTER TABLE {table} {how} TRIGGER {name}" for table, name in self._triggers)
+        )
+
+
+# --- The owner and superusers: what answers other than the verified bodies is named.
+
+
+def test_the_default_of_an_argument_is_changed(filled: Database) -> None:
+    (body,) = filled.sql(
+        "SELECT prosrc FROM pg_proc WHERE oid = 'chained_logging.actions_of'::regproc"
+    )[0]
+    filled.sql(ACTIONS.format("1 microsecond", body))
+    assert filled.sql("SELECT * FROM chained_logging.actions_of('user-1')") == []
+    assert "function chained_logging.actions_of(text,interval) was changed" in filled.faults()
+
+
+def test_the_names_of_arguments_are_exchanged(filled: Database) -> None:
+    text = source(filled, "access_to").replace("(type text, id text)", "(id text, type text)")
+    assert "(id text, type text)" in text
+    filled.sql(
+        "DROP FUNCTION chained_logging.access_to",
+        text,
+        "ALTER FUNCTION chained_logging.access_to OWNER TO chained_logging_owner",
+        "REVOKE ALL ON FUNCTION chained_logging.access_to FROM PUBLIC",
+        "GRANT EXECUTE ON FUNCTION chained_logging.access_to TO chained_logging_reader",
+    )
+    faults = filled.faults()
+    assert "function chained_logging.access_to(text,text) was changed" in faults
+    assert faults.count("\n") == 0  # and that alone tells
+
+
+LIES: dict[str, tuple[str, str]] = {
+    "actor_id": ("\"actor_id\":\"user-1\"", "\"actor_id\":\"user-2\""),
+    "context": ('"number":3', '"number":7'),
+    "result": ("success", "failure"),
+    "ip_address": ("10.0.0.1", "10.0.0.9"),
+    "ip_address_unknown": ("10.0.0.1", "unknown"),
+}  # fmt: skip
+
+
+def lying(database: Database, old: str, new: str, function: str = "parsed") -> str:
+    """Return a function that reads bodies otherwise."""
+    text = source(database, function)
+    assert "body::pg_catalog.json" in text
+    return text.replace("body::pg_catalog.json", f"replace(body, '{old}', '{new}')::json")
+
+
+@pytest.mark.parametrize("column", LIES)
+def test_a_generated_column_is_stored_anew_while_its_function_lies(
+    filled: Database, column: str
+) -> None:
+    function = "whole" if column == "context" else "parsed"
+    truth = source(filled, function)
+    with Unguarded(filled):
+        filled.sql(
+            lying(filled, *LIES[column], function),
+            "UPDATE chained_logging.entries SET body = body WHERE seq > 0",
+            truth,
+        )
+    assert filled.broken() is None  # bodies and hashes are as they were
+    assert f"the column {column} does not say what the body says" in filled.faults()
+
+
+def test_what_was_shipped_while_a_function_lied_is_named(
+    filled: Database, records: list[Record]
+) -> None:
+    truth = source(filled, "parsed")
+    filled.sql(lying(filled, '"action":"forged"', '"action":"read"'))
+    filled.shipper.write(ORIGIN, [forged(records[-1])], [])
+    filled.sql(truth)
+    (fault,) = filled.reader.inspect(ORIGIN)
+    assert (fault.seq, fault.field) == (10, "action")
+    done = command("verify", filled.server.url(filled.name, "test_reader"))
+    assert done.returncode == 1
+    assert "the column action does not say what the body says" in done.stdout
+
+
+def test_the_timestamp_of_a_partition_is_moved(filled: Database) -> None:
+    constraint = "body_is_its_columns"
+    (definition,) = filled.sql(
+        f"SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = '{constraint}' "
+        "AND conrelid = 'chained_logging.entries'::regclass"
+    )[0]
+    with Unguarded(filled):
+        filled.sql(
+            f"ALTER TABLE chained_logging.entries DROP CONSTRAINT {constraint}",
+            'UPDATE chained_logging.entries SET "timestamp" = "timestamp" - interval \'40 days\' '
+            "WHERE seq = 4",
+            f"ALTER TABLE chained_logging.entries ADD CONSTRAINT {constraint} {definition}"
+            " NOT VALID",
+            f"UPDATE pg_constraint SET convalidated = true WHERE conname = '{constraint}'",
+        )
+    named = [fault for fault in filled.reader.inspect(ORIGIN) if fault.field == "timestamp"]
+    assert {fault.seq for fault in named} == {4}
+    assert named[0].reason == "the column timestamp does not say what the body says"
+
+
+def test_an_entry_in_a_partition_where_no_question_looks_is_named(records: list[Record]) -> None:
+    body = records[1].body.decode()
+    row: dict[str, Any] = dict.fromkeys(_COLUMNS) | {"body": body, "ip_address_unknown": "f"}
+    there = frozenset({month(records[1]), "entries_default", "entries_1999_01"})
+
+    def said(table: str, others: frozenset[str] = there) -> bool:
+        return any("no question" in reason for _, reason in _differences(row, (table, others)))
+
+    assert said("entries_1999_01")
+    assert said("entries_default")
+    assert not said(month(records[1]))
+    assert not said("entries_default", frozenset({"entries_default"}))
+
+
+SHADOWS = (
+    "CREATE SCHEMA evil",
+    "GRANT USAGE ON SCHEMA evil TO PUBLIC",
+    "CREATE FUNCTION evil.set_config(text, text, boolean) RETURNS text LANGUAGE sql AS "
+    "$$ SELECT $2 $$",
+    "CREATE FUNCTION evil.concat_ws(text, text, text) RETURNS text LANGUAGE sql AS "
+    "$$ SELECT pg_catalog.concat_ws($1, $2, 'enabled A') $$",
+    "CREATE VIEW evil.pg_db_role_setting AS SELECT * FROM pg_catalog.pg_db_role_setting "
+    "WHERE setconfig::text NOT LIKE '%evil%'",
+    "CREATE FUNCTION evil.never(text, text) RETURNS boolean LANGUAGE sql AS $$ SELECT false $$",
+    "CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.never)",
+    "GRANT SELECT ON ALL TABLES IN SCHEMA evil TO PUBLIC",
+)
+
+
+def test_an_owner_shadows_what_the_verifier_calls(filled: Database) -> None:
+    filled.sql(
+        *SHADOWS,
+        f"ALTER DATABASE {filled.name} SET search_path = evil, pg_catalog",
+        "ALTER TABLE chained_logging.entries DISABLE TRIGGER append",
+    )
+    assert filled.sql("SELECT set_config('work_mem', '1MB', false) || '', 'a' = 'a'::text") == [
+        ("1MB", False)
+    ]
+    with contextlib.closing(
+        PostgresDestination(filled.server.url(filled.name, "test_reader"))
+    ) as reader:
+        said = "\n".join(fault.reason for fault in reader.inspect(ORIGIN))
+        assert reader.session.rows("SHOW search_path") == [("pg_catalog, pg_temp",)]
+    assert "trigger chained_logging.entries.append was changed" in said
+    assert "setting of the database search_path was added: evil, pg_catalog" in said
+
+
+def test_the_usual_questions_do_not_depend_on_a_search_path(filled: Database) -> None:
+    questions = [
+        "SELECT id FROM chained_logging.actions_of('user-1')",
+        "SELECT id FROM chained_logging.access_to('patient_record', '456')",
+        "SELECT * FROM chained_logging.refused_attempts(-1)",
+    ]
+    before = [filled.sql(question) for question in questions]
+    assert [len(answer) for answer in before] == [9, 9, 0]
+    filled.sql(*SHADOWS, f"ALTER DATABASE {filled.name} SET search_path = evil, pg_catalog")
+    assert [filled.sql(question) for question in questions] == before
+
+
+BESIDE = {
+    "the setting of a role": (
+        ["ALTER ROLE test_reader SET search_path = public, pg_catalog"],
+        "setting of test_reader search_path was added",
+        ["ALTER ROLE test_reader RESET ALL"],
+    ),
+    "a library in each session": (
+        ["ALTER ROLE test_reader IN DATABASE {database} SET session_preload_libraries = 'plpgsql'"],
+        "setting of test_reader of the database session_preload_libraries was added",
+        ["ALTER ROLE test_reader IN DATABASE {database} RESET ALL"],
+    ),
+    "a timeout taken away": (
+        ["ALTER DATABASE {database} RESET idle_in_transaction_session_timeout"],
+        "setting of the database idle_in_transaction_session_timeout is gone",
+        [],
+    ),
+    "a timeout made long": (
+        ["ALTER DATABASE {database} SET lock_timeout = 0"],
+        "setting of the database lock_timeout was changed: it is 0",
+        [],
+    ),
+    "an event trigger": (
+        ["CREATE FUNCTION public.quiet() RETURNS event_trigger LANGUAGE plpgsql AS "
+         "$$ BEGIN END $$",
+         "CREATE EVENT TRIGGER quiet ON ddl_command_end EXECUTE FUNCTION public.quiet()"],
+        "event trigger quiet was added",
+        [],
+    ),
+    "a cast": (
+        ["CREATE CAST (text AS inet) WITH INOUT AS IMPLICIT"],
+        "cast from text to inet was added",
+        [],
+    ),
+    "a function among PostgreSQL's own": (
+        ["CREATE FUNCTION pg_catalog.strpos(text, varchar) RETURNS int LANGUAGE sql AS "
+         "$$ SELECT 0 $$"],
+        "function pg_catalog.strpos(text,character varying) was added",
+        [],
+    ),
+    "one of PostgreSQL's own functions": (
+        ["CREATE OR REPLACE FUNCTION pg_catalog.starts_with(text, text) RETURNS boolean "
+         "LANGUAGE internal IMMUTABLE STRICT AS 'texteq'"],
+        "built-in function starts_with(text,text) was changed: it is internal texteq",
+        [],
+    ),
+    "an operator in the schema": (
+        ["CREATE OPERATOR chained_logging.=== "
+         "(LEFTARG = text, RIGHTARG = text, FUNCTION = texteq)"],
+        "operator chained_logging.chained_logging.===(text,text) was added",
+        [],
+    ),
+    "a view in the schema": (
+        ["CREATE VIEW chained_logging.actions AS SELECT 1 AS one"],
+        "table chained_logging.actions was added",
+        [],
+    ),
+    "a publication": (
+        ["CREATE PUBLICATION leak FOR TABLE chained_logging.entries"],
+        "publication leak was added",
+        [],
+    ),
+    "a superuser who reads, and a member of more by way of another role": (
+        ["ALTER ROLE test_reader SUPERUSER",
+         "CREATE ROLE between IN ROLE pg_execute_server_program",
+         "GRANT between TO test_reader"],
+        "rights of test_reader was added: superuser, member of pg_execute_server_program",
+        ["ALTER ROLE test_reader NOSUPERUSER", "DROP ROLE between"],
+    ),
+    "a shipper past row security who writes all data": (
+        ["ALTER ROLE test_shipper BYPASSRLS CREATEROLE",
+         "GRANT pg_write_all_data TO test_shipper"],
+        "rights of test_shipper was added: may create roles, bypasses rls, member of "
+        "pg_write_all_data",
+        ["ALTER ROLE test_shipper NOBYPASSRLS NOCREATEROLE",
+         "REVOKE pg_write_all_data FROM test_shipper"],
+    ),
+    "the owner who may log in": (
+        ["ALTER ROLE chained_logging_owner LOGIN"],
+        "role chained_logging_owner was changed: it is may log in",
+        ["ALTER ROLE chained_logging_owner NOLOGIN"],
+    ),
+}  # fmt: skip
+
+
+def test_what_stands_beside_the_schema_is_named(database: Database) -> None:
+    def run_all(at: int) -> None:
+        for what in BESIDE.values():
+            for statement in what[at]:
+                database.sql(statement.format(database=database.name))
+
+    try:
+        run_all(0)
+        faults = database.faults().split("\n")
+    finally:
+        run_all(2)
+    for named in (what[1] for what in BESIDE.values()):
+        assert any(fault.startswith(named) for fault in faults), named
+    assert len(faults) == len(BESIDE) + 2
+    # Of what is the whole server's nothing is left.
+    with contextlib.closing(Database(database.server)) as other:
+        assert other.faults() == ""
+
+
+def test_settings_that_only_cost_time_are_nobodys_concern(database: Database) -> None:
+    database.sql(
+        f"ALTER DATABASE {database.name} SET work_mem = '8MB'",
+        f"ALTER DATABASE {database.name} SET log_min_duration_statement = 500",
+        "ALTER ROLE test_reader SET statement_timeout = '5min'",
+    )
+    try:
+        assert database.faults() == ""
+    finally:
+        database.sql("ALTER ROLE test_reader RESET ALL")
+
+
+def without_the_newest(database: Database, record: Record, index: str) -> None:
+    """Ship an entry that an index does not learn of."""
+    ready = (
+        "UPDATE pg_index SET indisready = {} WHERE indexrelid IN (SELECT inhrelid FROM pg_inherits "
+        f"WHERE inhparent = 'chained_logging.{index}'::regclass)"
+    )
+    database.sql(ready.format("false"))
+    database.shipper.close()
+    database.shipper.write(ORIGIN, [record], [])
+    database.sql(ready.format("true"))
+
+
+@pytest.mark.parametrize(
+    "index", ["entries_actor_id_timestamp_idx", "entries_timestamp_idx", "entries_pkey"]
+)
+def test_an_index_without_its_newest_row_is_named(
+    filled: Database, records: list[Record], index: str
+) -> None:
+    without_the_newest(filled, forged(records[-1]), index)
+    said = f"index chained_logging.{index} does not hold what the table holds: 10 rows, and the"
+    assert said in filled.faults()
+
+
+def test_a_partial_index_without_its_newest_row_is_named(
+    filled: Database, records: list[Record]
+) -> None:
+    index = "entries_timestamp_actor_id_idx"
+    without_the_newest(filled, forged(records[-1], result="denied"), index)
+    assert f"index chained_logging.{index} does not hold" in filled.faults()
+
+
+def test_amcheck_is_used_where_it_is_there(
+    monkeypatch: pytest.MonkeyPatch, records: list[Record]
+) -> None:
+    with_amcheck = sorted(Path("/usr/share/postgresql").glob("*/extension/amcheck.control"))
+    if not with_amcheck:
+        missing("a PostgreSQL with amcheck (Debian's package postgresql) is not installed")
+    version = with_amcheck[-1].parts[-3]
+    monkeypatch.setenv("POSTGRES_BIN", f"/usr/lib/postgresql/{version}/bin")
+    with running_server() as server:
+        database = Database(server)
+        database.shipper.write(ORIGIN, records, [])
+        database.sql(
+            "CREATE EXTENSION amcheck",
+            "GRANT EXECUTE ON FUNCTION bt_index_check(regclass, boolean) TO PUBLIC",
+        )
+        assert database.faults() == ""
+        without_the_newest(database, forged(records[-1]), "entries_actor_id_timestamp_idx")
+        said = database.faults()
+        assert (
+            f"index chained_logging.{month(records[-1])}_actor_id_timestamp_idx is damaged" in said
+        )
+        database.close()
+
+
+# --- A shipper of another host.
+
+
+@pytest.fixture
+def mallory(filled: Database) -> Iterator[PostgresDestination]:
+    with contextlib.suppress(psycopg.errors.DuplicateObject):
+        filled.sql(
+            f"CREATE ROLE mallory LOGIN PASSWORD '{PASSWORD}' IN ROLE chained_logging_shipper"
+        )
+    filled.sql(f"INSERT INTO chained_logging.shippers VALUES ('mallory', '{MALLORY}')")
+    with contextlib.closing(
+        PostgresDestination(filled.server.url(filled.name, "mallory"))
+    ) as shipper:
+        yield shipper
+
+
+def test_a_login_ships_its_own_logs_alone(
+    filled: Database, mallory: PostgresDestination, records: list[Record], tmp_path: Path
+) -> None:
+    own = records_of(tmp_path, plain(3), MALLORY)
+    mallory.write(MALLORY, own, [])
+    with pytest.raises(Refused, match=f"login mallory is not bound to the log {ORIGIN}: INSERT"):
+        mallory.write(ORIGIN, [forged(records[-1])], [])
+    other = "example.com/audit/mallory2"
+    with pytest.raises(Refused, match="not bound"):
+        mallory.write(other, records_of(tmp_path, plain(1), other), [])
+    filled.sql("INSERT INTO chained_logging.shippers VALUES ('mallory', 'example.com/audit/m*')")
+    mallory.write(other, records_of(tmp_path, plain(1), other), [])
+    assert filled.faults() == ""
+
+
+def test_a_junk_checkpoint_of_another_log_is_refused(
+    filled: Database, mallory: PostgresDestination
+) -> None:
+    for size in (1, 10):
+        junk = StoredCheckpoint(f"{ORIGIN}\n{size}\njunk\n\n— x y\n", size, "{}", None)
+        with pytest.raises(Refused, match="not bound"):
+            mallory.write(ORIGIN, [], [junk])
+    assert list(filled.reader.checkpoints(ORIGIN)) == []
+
+
+def test_a_shipper_can_neither_make_partitions_nor_bind_itself_nor_lock(
+    filled: Database, mallory: PostgresDestination
+) -> None:
+    for statement in (
+        "SELECT chained_logging.add_month(now() + interval '3 years')",
+        "SELECT chained_logging.add_months(60)",
+        f"INSERT INTO chained_logging.shippers VALUES ('mallory', '{ORIGIN}')",
+        "SELECT * FROM chained_logging.shippers",
+        "SELECT * FROM chained_logging.heads FOR SHARE",
+        *(
+            f"BEGIN; LOCK TABLE chained_logging.{table} IN {mode} MODE"
+            for table in ("entries", "checkpoints", "shippers")
+            for mode in ("ACCESS SHARE", "ROW EXCLUSIVE", "ACCESS EXCLUSIVE")
+        ),
+        "BEGIN; LOCK TABLE chained_logging.heads IN ROW SHARE MODE",
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            filled.sql(statement, user="mallory")
+
+
+class Hostile:
+    """A session of mallory's that holds on to whatever it can get."""
+
+    def __init__(self, database: Database, records: list[Record]) -> None:
+        self.connection = psycopg.connect(database.server.url(database.name, "mallory"))
+        self.connection.execute("SET idle_in_transaction_session_timeout = 0")
+        self.connection.execute("SET lock_timeout = 0")
+        self.connection.execute("COMMIT")
+        self._own = records
+
+    def unfinished_transaction(self) -> None:
+        self.connection.execute("LOCK TABLE chained_logging.heads IN ACCESS SHARE MODE")
+        for record in self._own:
+            self.connection.execute(insert(record, origin=MALLORY).encode())
+
+    def unfinished_copy_under(self, origin: str, record: Record) -> None:
+        cursor = self.connection.cursor()
+        self._copy = cursor.copy(
+            'COPY chained_logging.entries (origin, "timestamp", body, hash, signature) FROM STDIN'
+        )
+        copying = self._copy.__enter__()
+        at = record.body.rfind(b',"timestamp":"') + 14
+        timestamp = record.body[at : at + 27].decode()
+        row = (origin, timestamp, record.body.decode(), record.hash, None)
+        with contextlib.suppress(psycopg.Error):
+            for _ in range(1200):  # more than the server keeps before it looks at them
+                copying.write_row(row)
+            time.sleep(0.3)
+
+    def close(self) -> None:
+        self.connection.pgconn.finish()
+
+
+@pytest.mark.parametrize("how", ["transaction", "copy"])
+def test_what_a_shipper_leaves_open_keeps_nobody_waiting(
+    filled: Database, mallory: PostgresDestination, records: list[Record], tmp_path: Path, how: str
+) -> None:
+    hostile = Hostile(filled, records_of(tmp_path, plain(3), MALLORY))
+    after = forged(records[-1])
+    try:
+        if how == "copy":
+            hostile.unfinished_copy_under(ORIGIN, after)
+        else:
+            hostile.unfinished_transaction()
+        began = time.monotonic()
+        filled.shipper.write(ORIGIN, [after], [])
+        assert list(filled.reader.records(ORIGIN)) == [*records, after]
+        assert filled.faults() == ""
+        assert time.monotonic() - began < BOUND
+    finally:
+        hostile.close()
+
+
+def test_of_its_own_log_alone_a_shipper_can_keep_another_waiting_and_not_for_long(
+    filled: Database, mallory: PostgresDestination, tmp_path: Path
+) -> None:
+    own = records_of(tmp_path, plain(3), MALLORY)
+    hostile = Hostile(filled, own)
+    try:
+        hostile.unfinished_transaction()
+        began = time.monotonic()
+        with pytest.raises(DestinationError, match="lock timeout"):
+            mallory.write(MALLORY, own, [])
+        assert 5 < time.monotonic() - began < 30
+    finally:
+        hostile.close()
+    mallory.write(MALLORY, own, [])
+
+
+def test_four_hosts_ship_while_a_fifth_does_all_of_it(tmp_path: Path) -> None:
+    with running_server(max_prepared_transactions="4") as server:
+        database = Database(server)
+        database.sql(
+            f"CREATE ROLE mallory LOGIN PASSWORD '{PASSWORD}' IN ROLE chained_logging_shipper",
+            f"INSERT INTO chained_logging.shippers VALUES ('mallory', '{MALLORY}')",
+        )
+        logs = {}
+        for host in ("one", "two", "three", "four"):
+            origin = f"example.com/audit/{host}"
+            path = tmp_path / f"{host}.db"
+            with AuditLog(path, origin=origin, key=PrivateKey.generate()) as log:
+                log.append_many(plain(300))
+            database.sql(
+                f"CREATE ROLE ship_{host} LOGIN PASSWORD '{PASSWORD}' "
+                "IN ROLE chained_logging_shipper",
+                f"INSERT INTO chained_logging.shippers VALUES ('ship_{host}', '{origin}')",
+            )
+            logs[host] = origin, path
+        first = list(open_sink(logs["one"][1]).records())
+        hostile = Hostile(database, records_of(tmp_path, plain(3), MALLORY))
+        copying = Hostile(database, [])
+        copying.unfinished_copy_under(logs["one"][0], first[0])
+        hostile.unfinished_transaction()
+        hostile.connection.execute("PREPARE TRANSACTION 'stays'")
+        hostile.connection.execute("BEGIN")
+        hostile.connection.execute("LOCK TABLE chained_logging.heads IN ACCESS SHARE MODE")
+        waits: list[float] = []
+
+        def ship(host: str) -> None:
+            origin, path = logs[host]
+            sink = open_sink(path)
+            entries = list(sink.records())
+            notes = [stored for _, stored in sink.checkpoints()]
+            with contextlib.closing(
+                PostgresDestination(server.url(database.name, f"ship_{host}"))
+            ) as shipper:
+                for at in range(0, len(entries), 50):
+                    began = time.monotonic()
+                    shipper.write(origin, entries[at : at + 50], [])
+                    waits.append(time.monotonic() - began)
+                shipper.write(origin, [], notes)
+
+        threads = [threading.Thread(target=ship, args=(host,)) for host in logs]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert len(waits) == 28
+        assert max(waits) < BOUND
+        reader = server.url(database.name, "test_reader")
+        for origin, _ in logs.values():
+            assert "INTACT" in run("verify", reader, "--origin", origin)
+        hostile.close()
+        copying.close()
+        database.close()
