@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
-from chained_logging.values import encode
+from chained_logging.event.values import encode, fields_of
 
 
 def diff(before: Any, after: Any) -> dict[str, Any]:
@@ -43,12 +41,9 @@ def _same(old: Any, new: Any) -> bool:
 def _fields(thing: Any) -> dict[str, Any]:
     if thing is None:
         return {}
-    if isinstance(thing, Mapping):
-        fields = {str(name): value for name, value in thing.items()}
-    elif dataclasses.is_dataclass(thing) and not isinstance(thing, type):
-        fields = {field.name: getattr(thing, field.name) for field in dataclasses.fields(thing)}
-    elif isinstance(thing, tuple) and hasattr(thing, "_fields"):
-        fields = dict(zip(thing._fields, thing, strict=True))
+    known = fields_of(thing)
+    if known is not None:
+        fields = {str(name): value for name, value in known.items()}
     else:
         slots = [
             name

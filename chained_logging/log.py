@@ -30,6 +30,7 @@ from chained_logging.checkpoint import (
 )
 from chained_logging.checkpoint import sign as sign_checkpoint
 from chained_logging.entry import OURSELVES, AuditEntry, AuditId, Draft, draft
+from chained_logging.event.resources import resource_names
 from chained_logging.group_commit import GroupCommit, SyncGate
 from chained_logging.keyring import KeyForged, Keyring, KeyRotated
 from chained_logging.lock import FileLock
@@ -106,6 +107,9 @@ class AuditLog:
     :param redact: takes secrets out of each event before anything else: by default a
         :class:`chained_logging.redact.Redactor`. Or one of your own, or any callable that takes
         the event and returns what shall be stored of it; None for none.
+    :param resources: the name in the log of each ``resource_type`` that goes by another one
+        somewhere, so that one record has one name whether a request, a recorder or a line of code
+        names it: ``{"patients": "patient_record", "clinic.patient": "patient_record"}``.
     :raises OSError: if the log cannot be opened, or is not a log.
     :raises ValueError: for a key that is not the log's, for none where it has one, for another way
         to sign than the log's, and for a parameter that is none of the above.
@@ -133,6 +137,7 @@ class AuditLog:
         heartbeat: float | None = None,
         ship: str | Sequence[str] = (),
         redact: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = _REDACTOR,
+        resources: Mapping[str, str] | None = None,
     ) -> None:
         if durability not in DURABILITIES:
             raise ValueError(f"durability is 'os' or 'fsync', not {durability!r}")
@@ -176,6 +181,7 @@ class AuditLog:
         self._ship_to = [ship] if isinstance(ship, str) else list(ship)
         self._shipper: Shipper | None = None
         self.redact: Final = redact
+        self.resources: Final = resource_names(resources or {})
         self._last_error: str | None = None
         self._closed = self._released = False
         self._start_afresh()
@@ -223,7 +229,13 @@ class AuditLog:
         :raises OSError: if it cannot be written, with ``on_failure="raise"``.
             Otherwise the entry returned has no ``seq`` and no ``hash`` yet.
         """
-        entry = draft(fields, action=action, strict=self.strict, redact=self.redact)
+        entry = draft(
+            fields,
+            action=action,
+            strict=self.strict,
+            redact=self.redact,
+            resources=self.resources,
+        )
         return self._append([entry])[0]
 
     def append_many(self, events: Iterable[Mapping[str, Any]]) -> list[AuditEntry]:
@@ -235,8 +247,10 @@ class AuditLog:
         :param events: fields by name or alias, as :meth:`append` takes them.
         :raises: as :meth:`append`.
         """
-        strict, redact = self.strict, self.redact
-        return self._append([draft(event, strict=strict, redact=redact) for event in events])
+        strict, redact, names = self.strict, self.redact, self.resources
+        return self._append(
+            [draft(event, strict=strict, redact=redact, resources=names) for event in events]
+        )
 
     def _append(self, drafts: list[Draft]) -> list[AuditEntry]:
         if not drafts:
@@ -263,7 +277,15 @@ class AuditLog:
             the event is kept all the same, and it is for the capture to say so
             without breaking the caller.
         """
-        entry = draft(event, action=action, result=result, strict=self.strict, redact=self.redact)
+        entry = draft(
+            event,
+            action=action,
+            result=result,
+            strict=self.strict,
+            redact=self.redact,
+            resources=self.resources,
+            captured=True,
+        )
         self._store((entry,))
         return AuditId(entry.id)
 

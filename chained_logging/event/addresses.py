@@ -17,13 +17,21 @@ Address = IPv4Address | IPv6Address
 _PORT: Final = re.compile(r"\[([^\[\]]*)\](?::\w{1,5})?|([\d.]+):\w{1,5}", re.ASCII)
 
 
-@lru_cache(maxsize=4096)  # parsing takes 2 µs, and the same addresses come again and again
+# The longest address has 45 characters; a zone, a port and brackets come to that.
+MAX_TEXT: Final = 128
+
+
 def parse(given: str) -> Address | None:
     """Return the address in a text, or None if there is none, or more than one.
 
     Blanks around it, brackets, a port and an IPv6 zone (RFC 4007) are left out; so is the scheme
     that gRPC's ``peer()`` puts before it. An IPv4-mapped address (RFC 4291, 2.5.5.2) is IPv4.
     """
+    return _parse(given) if len(given) <= MAX_TEXT else None
+
+
+@lru_cache(maxsize=4096)  # parsing takes 2 µs, and the same addresses come again and again
+def _parse(given: str) -> Address | None:
     bare = given.strip()
     if bare.startswith(("ipv4:", "ipv6:")):
         bare = unquote(bare[5:])

@@ -12,7 +12,6 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from ipaddress import IPv6Address
 from typing import Any, Final, NamedTuple
 
 from orjson import Fragment
@@ -91,18 +90,19 @@ def _one_of(choices: frozenset[str]) -> Callable[[Any], str]:
 def _address(value: Any) -> str | None:
     if value is None:
         return None
-    return _canonical_address(value if type(value) is str else addresses.address_text(value))
+    text = value if type(value) is str else addresses.address_text(value)
+    if len(text) > addresses.MAX_TEXT:
+        raise ValueError("is not an IPv4 or IPv6 address")
+    return _canonical_address(text)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=4096)  # the same addresses come again and again
 def _canonical_address(text: str) -> str:
     if not text:
         raise ValueError("is empty")
     address = addresses.parse(text)
     if address is None:
         raise ValueError("is not an IPv4 or IPv6 address")
-    if isinstance(address, IPv6Address) and address.scope_id is not None:
-        raise ValueError("has a zone, which no database keeps")
     return str(address)
 
 

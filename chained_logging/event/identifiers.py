@@ -24,7 +24,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Final
 
 from chained_logging.event.models import is_model, model_key
-from chained_logging.event.proxies import is_proxy, unwrapped
+from chained_logging.event.proxies import unwrapped
 from chained_logging.event.values import (
     class_name,
     clean,
@@ -147,7 +147,7 @@ def _known_by(value: Any) -> str | None:
         if name == "username" and "@" in str(member):
             continue
         found = _scalar(member)
-        if found is None and not is_proxy(type(member)):
+        if found is None:
             found = _written(member)  # bson's ObjectId
         if found:
             return found
@@ -156,6 +156,8 @@ def _known_by(value: Any) -> str | None:
 
 def _scalar(value: Any) -> str | None:
     """Return the text of a value that is one thing, or None for an object."""
+    if type(value) is str:
+        return clean(value)
     if isinstance(value, enum.Enum):
         return _scalar(value.value)
     kind = type(value)

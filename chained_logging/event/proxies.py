@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 _MAX_LAYERS: Final = 8
 _WRAPPERS: Final = frozenset({"wrapt", "lazy_object_proxy"})
 
 
-def is_proxy(kind: type) -> bool:
+@lru_cache(maxsize=1024)
+def is_proxy(kind: Any) -> bool:
     """Whether objects of this class stand for others."""
     return (
         hasattr(kind, "_get_current_object")  # werkzeug's LocalProxy
@@ -31,7 +33,7 @@ def unwrapped(value: Any) -> Any:
     :raises Exception: whatever the proxy raises.
     """
     for _ in range(_MAX_LAYERS):
-        kind = type(value)
+        kind: Any = type(value)
         if not is_proxy(kind):
             break
         if hasattr(kind, "_get_current_object"):

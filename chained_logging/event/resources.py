@@ -51,45 +51,45 @@ _KEYED: Final = re.compile(r"([A-Za-z_][\w.-]*):(\S.*)", re.DOTALL)
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
-def split(given: str) -> Resource:
+def split(given: str) -> tuple[str | None, str | None]:
     """Return type and id of a record's name or address."""
     kind, _, id = given.partition("/")
     if id and kind.isidentifier() and id.strip() == id:  # nearly all
-        return Resource(kind, id)
+        return (kind, id)
     given = given.strip()
     match = _ARN.fullmatch(given)
     if match:
         service, kind = match.groups()
         if kind is None or service in _UNTYPED:
-            return Resource(f"aws.{service}", cut(given))
-        return Resource(f"aws.{service}.{kind}", cut(given))
+            return (f"aws.{service}", cut(given))
+        return (f"aws.{service}.{kind}", cut(given))
     match = _SCHEME.fullmatch(given)
     if match:
         return _by_scheme(match[1].lower(), match[2], given)
     if _PATH.match(given):
         match = _KUBERNETES.fullmatch(given)
         kinds = filter(None, match.groups()) if match else iter(())
-        return Resource(next(kinds, "path"), cut(given))
+        return (next(kinds, "path"), cut(given))
     if given.lower().startswith("urn:"):
-        return Resource("urn", cut(given))
+        return ("urn", cut(given))
     kind, slash, id = given.partition("/")
     if slash:
-        return Resource(kind.strip(), id.strip())
+        return (kind.strip(), id.strip())
     match = _KEYED.fullmatch(given)
     if match:
-        return Resource(match[1], match[2])
+        return (match[1], match[2])
     if _NAME.fullmatch(given):
-        return Resource(given, COLLECTION)
-    return Resource(None, given or None)
+        return (given, COLLECTION)
+    return (None, given or None)
 
 
-def _by_scheme(scheme: str, rest: str, given: str) -> Resource:
+def _by_scheme(scheme: str, rest: str, given: str) -> tuple[str | None, str | None]:
     if scheme in _WEB:
-        return Resource("url", cut(given))
+        return ("url", cut(given))
     match = _GID.fullmatch(rest) if scheme == "gid" else None
     if match:  # https://github.com/rails/globalid
-        return Resource(match[1], match[2])
-    return Resource(scheme, cut(given))
+        return (match[1], match[2])
+    return (scheme, cut(given))
 
 
 def resource(value: Any) -> Resource:
@@ -98,6 +98,8 @@ def resource(value: Any) -> Resource:
     :param value: text as :func:`split` takes it, a pair, a mapping with ``type`` and ``id``, a
         path, or an object with an identifier, whose class is the type then.
     """
+    if type(value) is str:
+        return Resource(*split(value))
     value = unwrapped(value)
     if isinstance(value, enum.Enum):
         return resource(value.value)
@@ -110,15 +112,11 @@ def resource(value: Any) -> Resource:
             return Resource(_type(value["type"]), _id(value["id"]))
         return Resource(as_given(value), None)
     try:
-        return (
-            split(text(value)) if _is_text(value) else Resource(type_of(type(value)), _named(value))
-        )
+        if isinstance(value, str | bytes | UserString):
+            return Resource(*split(text(value)))
+        return Resource(type_of(type(value)), _named(value))
     except ValueError:
         return Resource(as_given(value), None)
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str | bytes | UserString)
 
 
 def _type(value: Any) -> Any:
@@ -158,3 +156,20 @@ def type_of(kind: type) -> str | None:
 
 
 _NO_RECORDS: Final = frozenset({"builtins", "datetime", "decimal", "numpy", "uuid"})
+
+
+def resource_names(given: Mapping[str, str]) -> dict[str, str]:
+    """Return a mapping of resource types to their names in the log, checked.
+
+    :raises ValueError: if it does not map names to names.
+    """
+    names = dict(given)
+    for pair in names.items():
+        if not all(type(name) is str and name and cut(name) == name for name in pair):
+            raise ValueError(
+                "resources must map names to names, of 1 to 1,024 bytes each, such as "
+                f"{{'patients': 'patient_record'}}, not {pair[0]!r}: {pair[1]!r}"
+            )
+        if "\0" in pair[1]:
+            raise ValueError("a name in resources must not hold U+0000")
+    return names

@@ -30,15 +30,15 @@ from typing import Any, Final
 import orjson
 
 from chained_logging import chain
-from chained_logging.event.models import is_model, model_key, model_type
+from chained_logging.event.models import is_model, model_columns, model_key, model_type
 from chained_logging.event.proxies import is_proxy, is_unread, unwrapped
 
 MAX_DEPTH: Final = 64
 """What is nested deeper than this is ``"<too deep>"``: databases parse JSON to some depth only."""
 
-MAX_NODES: Final = 1_000_000
-"""Values counted in one event; what comes after is ``"<too large>"``. A list that holds one list
-many times over, many times over, would otherwise never end."""
+MAX_NODES: Final = 100_000
+"""Values counted in one field, three times what a body can hold; what comes after is
+``"<too large>"``. A list that holds one list many times over, many times over, would never end."""
 
 MAX_BYTES: Final = 16 * 2**20
 """Bytes that are written out as base64; of more only their number is kept."""
@@ -338,7 +338,18 @@ def _has_fields(kind: type) -> bool:
     )
 
 
-def members(value: Any) -> Iterable[tuple[Any, Any]]:
+def fields_of(value: Any) -> dict[Any, Any] | None:
+    """Return names and values of what is made of fields, a row's columns among them, or None."""
+    value = unwrapped(value)
+    kind: Any = type(value)
+    if is_model(kind):
+        return model_columns(value)
+    if issubclass(kind, Mapping):
+        return dict(value.items())
+    return dict(_members(value)) if _has_fields(kind) else None
+
+
+def _members(value: Any) -> Iterable[tuple[Any, Any]]:
     """Return names and values of an object that has fields: a dataclass, a pydantic model …"""
     kind: Any = type(value)
     if hasattr(kind, "__pydantic_fields__"):
@@ -421,7 +432,7 @@ _WAYS: Final[tuple[tuple[Callable[[type], bool], _Way], ...]] = (
     (is_proxy, _proxy),
     (is_model, _model),
     (_derived(Mapping), lambda value: (_Form.OBJECT, value.items())),
-    (_has_fields, lambda value: (_Form.OBJECT, members(value))),
+    (_has_fields, lambda value: (_Form.OBJECT, _members(value))),
     (_derived(Set), lambda value: (_Form.SET, value)),
     (_is_sequence, lambda value: (_Form.ARRAY, value)),
     (_is_frame, _frame),
