@@ -29,7 +29,6 @@ from chained_logging.redact import REDACTED, Redactor
 
 CARDS = (
     "4111111111111111",  # the networks' own test numbers
-    "4222222222222",
     "5555555555554444",
     "2223003122003222",
     "378282246310005",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from chained_logging.redact.names import compile_bytes
 
@@ -87,7 +87,9 @@ def is_card_digits(digits: bytes) -> bool:
     """
     if _ISSUERS.fullmatch(digits) is None:
         return False
-    return (sum(digits[-1::-2]) + sum(digits[-2::-2].translate(_DOUBLED)) - 48 * len(digits)) % 10 == 0
+    return (
+        sum(digits[-1::-2]) + sum(digits[-2::-2].translate(_DOUBLED)) - 48 * len(digits)
+    ) % 10 == 0
 
 
 def _mere_digits(found: re.Match[bytes]) -> bool:

@@ -43,9 +43,7 @@ SECRET_WORDS: Final = (
 DOUBTFUL: Final = ("auth", "refresh", "tin", "bearer")
 """Names that are secret unless their value is a plain word or a small number: ``auth=ok``."""
 
-URL_NAMES: Final = (
-    *("code", "key", "nonce", "session-id", "sid", "sig", "signature", "hmac"),
-)
+URL_NAMES: Final = (*("code", "key", "nonce", "session-id", "sid", "sig", "signature", "hmac"),)
 """Parameters that are as good as a password in a URL, and nothing special elsewhere."""
 
 LOCATORS: Final = (
@@ -153,6 +151,9 @@ class Names:
         self.expression: Final = secret_names((*more, *hashed))
         self.loose: Final = secret_names((*more, *hashed), whole=False)
         self._secret = compile_bytes(self.expression + rb"\z")
+        self._telling = compile_bytes(
+            b"(?:" + self.expression + b"|" + _LOCATOR_END + b"|" + _IDENTIFIER_END + rb")\z"
+        )
         self._known: dict[str, int] = {}
 
     def is_allowed(self, name: str) -> bool:
@@ -186,6 +187,8 @@ class Names:
         if self.is_allowed(name):
             return OPEN
         data = shadow(name).strip(b" \t'\":=")
+        if self._telling.search(data) is None:
+            return OPEN
         if self._secret.search(data):
             return MAYBE if _DOUBTFUL.search(data) else SECRET
         if _LOCATOR.search(data):
@@ -194,16 +197,16 @@ class Names:
 
 
 _DOUBTFUL: Final = compile_bytes(_whole_words(DOUBTFUL) + rb"(?i:e?s)?" + _TAIL + _CLOSERS + rb"\z")
-_LOCATOR: Final = compile_bytes(
-    _whole_words(name.replace("-", "") for name in (*LOCATORS, "query-string")) + rb"s?\z"
-)
-_IDENTIFIER: Final = compile_bytes(
+_LOCATOR_END: Final = _whole_words(name.replace("-", "") for name in LOCATORS) + rb"s?"
+_LOCATOR: Final = compile_bytes(_LOCATOR_END + rb"\z")
+_IDENTIFIER_END: Final = (
     rb"(?:"
     + _whole_words(name for name in IDENTIFIERS if "-" not in name)
     + rb"|"
     + _alternatives(name for name in IDENTIFIERS if "-" in name)
-    + rb")(?i:e?s)?\z"
+    + rb")(?i:e?s)?"
 )
+_IDENTIFIER: Final = compile_bytes(_IDENTIFIER_END + rb"\z")
 _URL_NAME: Final = compile_bytes(
     rb"(?:" + _whole_words(n for n in URL_NAMES if "-" not in n) + rb"|(?i:session[ _.\-]?id))\z"
 )
@@ -218,10 +221,28 @@ def is_url_name(name: str) -> bool:
 
 _LETTERS: Final = {
     # Cyrillic, Greek.
-    **dict(zip("\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u0501", "aeopcyxijsd", strict=True)),
-    **dict(zip("\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425\u0406\u0405", "ABEKMHOPCTXIS", strict=True)),
+    **dict(
+        zip(
+            "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u0501",
+            "aeopcyxijsd",
+            strict=True,
+        )
+    ),
+    **dict(
+        zip(
+            "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425\u0406\u0405",
+            "ABEKMHOPCTXIS",
+            strict=True,
+        )
+    ),
     **dict(zip("\u03bf\u03b1\u03c1\u03bd\u03b9\u03ba", "oapvik", strict=True)),
-    **dict(zip("\u039f\u0391\u03a1\u039d\u0399\u039a\u0392\u0395\u0397\u039c\u03a4\u03a7\u03a5\u0396", "OAPNIKBEHMTXYZ", strict=True)),
+    **dict(
+        zip(
+            "\u039f\u0391\u03a1\u039d\u0399\u039a\u0392\u0395\u0397\u039c\u03a4\u03a7\u03a5\u0396",
+            "OAPNIKBEHMTXYZ",
+            strict=True,
+        )
+    ),
     "\u0131": "i",
     "\u0261": "g",
 }

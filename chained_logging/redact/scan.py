@@ -11,8 +11,8 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
-from typing import Any, Final
+from itertools import islice, repeat
+from typing import Final
 
 from chained_logging.redact import digits, tokens
 from chained_logging.redact.names import (
@@ -24,11 +24,10 @@ from chained_logging.redact.names import (
     URL_NAMES,
     Names,
     compile_bytes,
-    shadow,
 )
 
 Span = tuple[int, int]
-MANY: Final = 2_000
+MANY: Final = 1_000
 
 # --- Values behind a name.
 
@@ -43,9 +42,7 @@ _JOINT: Final = re.compile(
     rb"[ \t]{1,8})?)"
     rb")"
 )
-_JOINED: Final = (
-    rb"(?:[ \t\r\n=:>\xa0\xc2]|\\+[nrt]|\\*[\"'`](?:[ \t]*[:=>]|[;\r\n]|\\+[nr])|\z)"
-)
+_JOINED: Final = rb"(?:[ \t\r\n=:>\xa0\xc2]|\\+[nrt]|\\*[\"'`](?:[ \t]*[:=>]|[;\r\n]|\\+[nr])|\z)"
 _ASSIGNED: Final = re.compile(rb"(?:(?i:bearer|basic|token|digest|apikey)[ \t]{1,8})?[^\s&;<>]*")
 _PARAMETER: Final = re.compile(rb"[^\s&;<>#\"']*")
 _MEMBER: Final = re.compile(rb"[^\s,}\]]*(?:\[redacted\])?")
@@ -187,7 +184,7 @@ class Scanner:
             at = max(span[1], end)
             if span[1] > span[0] and data[span[0] : span[1]] != _REDACTED:
                 yield span
-        yield from ((0, len(data)),) * (MANY + 1)
+        yield from _all_of(data)
 
     def _value(self, data: bytes, at: int, end: int) -> Span | None:
         joint = _JOINT.match(data, end)
@@ -256,7 +253,7 @@ def _given(data: bytes, at: int, bare: re.Pattern[bytes]) -> Span:
     if string is not None:
         return string.end(), _unquoted(data, string.end(), string[1])
     if data.startswith(_REDACTED, at):
-        return at, _end(bare, data, at + len(_REDACTED))
+        return at, at + len(_REDACTED)
     if data[at : at + 1] in _OPENING:
         return at, _end(bare, data, _closed(data, at))
     if data[at : at + 1] == b"<":
@@ -311,12 +308,15 @@ def _closed(data: bytes, at: int) -> int:
     return len(data)
 
 
+def _all_of(data: bytes) -> Iterator[Span]:
+    """Say that there is too much to look at each: the text goes as a whole."""
+    return repeat((0, len(data)), MANY + 1)
+
+
 # --- URLs.
 
 _PARAMETERS: Final = b"|".join(name.replace("-", "[_-]?").encode() for name in URL_NAMES)
-_ANY_PARAMETER: Final = compile_bytes(
-    rb"(?i)(?:^|[^A-Za-z0-9])((?:" + _PARAMETERS + rb")\]{0,2}=)"
-)
+_ANY_PARAMETER: Final = compile_bytes(rb"(?i)(?:^|[^A-Za-z0-9])((?:" + _PARAMETERS + rb")\]{0,2}=)")
 _SIGNATURE: Final = compile_bytes(rb"(?i)[?&;]((?:[a-z\-]*signature|sig|hmac|key|code)=)")
 _LIKELY: Final = 16
 _LOGIN: Final = re.compile(rb"[^\s\"<>]{0,512}")
@@ -328,13 +328,17 @@ def _parameters(data: bytes, url: bool) -> Iterator[Span]:
     """Find the parameters of a URL that are as good as a password."""
     at = 0
     pattern = _ANY_PARAMETER if url else _SIGNATURE
-    while found := pattern.search(data, at):
+    for _ in range(MANY):
+        found = pattern.search(data, at)
+        if found is None:
+            return
         start = found.end(1)
         at = max(_end(_PARAMETER, data, start), start)
         value = data[start:at]
-        if url or (len(value) >= _LIKELY and not is_plain(value)):
-            if value and value != _REDACTED:
-                yield start, at
+        likely = url or (len(value) >= _LIKELY and not is_plain(value))
+        if likely and value and value != _REDACTED:
+            yield start, at
+    yield from _all_of(data)
 
 
 def _logins(data: bytes) -> Iterator[Span]:
@@ -373,7 +377,10 @@ _FLAGS: Final = {
 }
 _COMMAND: Final = compile_bytes(rb"\b(?:" + b"|".join(_FLAGS) + rb")(?:\.exe)?[ \t]")
 _COMMANDS: Final = tuple(
-    (re.compile(rb"(?:" + names + rb")\Z"), re.compile(rb"[ \t]" + flag + rb"[ \t=]?([^\s\"'|;&]+)"))
+    (
+        re.compile(rb"(?:" + names + rb")\Z"),
+        re.compile(rb"[ \t]" + flag + rb"[ \t=]?([^\s\"'|;&]+)"),
+    )
     for names, flag in _FLAGS.items()
 )
 _COMMAND_LINE: Final = re.compile(rb"[^\r\n|;&]{0,512}")
@@ -382,7 +389,10 @@ _COMMAND_LINE: Final = re.compile(rb"[^\r\n|;&]{0,512}")
 def _commands(data: bytes) -> Iterator[Span]:
     """Find the passwords of command lines whose short options take one."""
     at = 0
-    while found := _COMMAND.search(data, at):
+    for _ in range(MANY):
+        found = _COMMAND.search(data, at)
+        if found is None:
+            return
         at = found.end()
         name = found[0].strip().removesuffix(b".exe")
         end = _end(_COMMAND_LINE, data, at)
@@ -392,6 +402,7 @@ def _commands(data: bytes) -> Iterator[Span]:
                 if given and _takes_secret(name, given[1]):
                     yield given.span(1)
         at = end
+    yield from _all_of(data)
 
 
 def _takes_secret(name: bytes, value: bytes) -> bool:
@@ -423,7 +434,15 @@ def unquoted(data: bytes) -> bytes:
 
 def _stems() -> Iterator[bytes]:
     """Yield what base64 makes of telling words, wherever in three bytes they begin."""
-    for word in (b"password", b"passwd", b"secret", b"token", b"api_key", b"apikey", b"PRIVATE KEY"):
+    for word in (
+        b"password",
+        b"passwd",
+        b"secret",
+        b"token",
+        b"api_key",
+        b"apikey",
+        b"PRIVATE KEY",
+    ):
         for form in {word, word.upper(), word.capitalize()}:
             for before in range(3):
                 text = base64.b64encode(b"\0" * before + form)

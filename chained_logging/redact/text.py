@@ -17,6 +17,7 @@ REDACTED: Final = "[redacted]"
 
 _FEW: Final = 100  # encoded parts of one text that are looked at each by itself
 _PARTS: Final = 1_000
+_WHOLE: Final = 4_096  # from here on a part is looked at once, not twice
 _WORK: Final = 16_000_000  # characters that an application's own pattern may go over in one text
 _PART: Final = re.compile(rb"[^\s&;<>\"'?#,()\[\]{}]+")
 
@@ -78,26 +79,40 @@ class Texts:
 
     def _escaped(self, text: str, data: bytes, url: bool, cards: bool, depth: int) -> str:
         """Take out each part of a text that is secret once it is read as in a form."""
-        if not self._hides(data, url, cards, depth):
+        if not self._scanner.may_hold(data):
             return text
-        spans: list[Span] = []
         parts = [
-            span for span in _parts(data) if b"%" in data[slice(*span)] or b"+" in data[slice(*span)]
+            span
+            for span in _parts(data)
+            if b"%" in data[slice(*span)] or b"+" in data[slice(*span)]
         ]
         if len(parts) > _PARTS:
             return REDACTED
+        spans: list[Span] = []
         for start, end in parts:
-            part = data[start:end]
             if len(spans) > _FEW:
                 return REDACTED
-            name, equals, value = part.partition(b"=")
-            if self._hides(value or name, url, cards, depth) or self._hides(part, url, cards, depth):
-                begin = start + len(name) + 1 if equals else start
-                if text[begin:end] != REDACTED:
-                    spans.append((begin, end))
+            secret = self._secret_part(data[start:end], url, cards, depth)
+            if secret is not None and text[start + secret : end] != REDACTED:
+                spans.append((start + secret, end))
         text = _without(text, spans)
         # A secret of several parts, such as a key in lines.
-        return REDACTED if self._hides(shadow(text), url, cards, depth) else text
+        if len(parts) > 1 and self._hides(shadow(text), url, cards, depth):
+            return REDACTED
+        return text
+
+    def _secret_part(self, part: bytes, url: bool, cards: bool, depth: int) -> int | None:
+        """Return where in ``name=value``, or in a text alone, what is secret begins."""
+        if len(part) < _WHOLE and not self._scanner.may_hold(part):
+            return None
+        name, equals, value = part.partition(b"=")
+        if not equals:
+            return 0 if self._hides(part, url, cards, depth) else None
+        if self._hides(value, url, cards, depth):
+            return len(name) + 1
+        if b"%" in name or b"+" in name:
+            return len(name) + 1 if self._hides(part, url, cards, depth) else None
+        return None
 
     def _hides(self, data: bytes, url: bool, cards: bool, depth: int) -> bool:
         """Whether something is secret that is percent-encoded."""
@@ -106,8 +121,6 @@ class Texts:
             return False
         if depth + 1 >= MAX_DEPTH:
             return unquoted(plain.replace(b" ", b"")) != plain.replace(b" ", b"")
-        if not self._scanner.may_hold(plain):
-            return False
         text = plain.decode("utf-8", "replace")
         return self._known(text, url, cards, depth + 1) != text
 

@@ -37,14 +37,18 @@ if TYPE_CHECKING:
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _NUMBERS: Final = frozenset({int, float})
 _MAX_JSON: Final = 16_384  # a longer text is looked at as one
-_MANY: Final = 8  # texts that are looked at together first
+_MEMBERS: Final = 8  # of an object that is a name and a value
+_MANY: Final = 3  # texts that are looked at together first
 
 # Work: an expression over a short text is one.
-_WORK: Final = 4_000
-_BYTES_OF_WORK: Final = 10
-_CAREFUL: Final = 15
+_WORK: Final = 1_000
+_BYTES_OF_WORK: Final = 32
+_CAREFUL: Final = 10
+_DECODING: Final = 40
 
-_IDENTIFIERS: Final = frozenset({"actor_id", "resource_id", "session_id", "on_behalf_of", "tenant_id"})
+_IDENTIFIERS: Final = frozenset(
+    {"actor_id", "resource_id", "session_id", "on_behalf_of", "tenant_id"}
+)
 _REQUIRED: Final = frozenset({*_IDENTIFIERS, "action", "resource_type"})
 _CARD_TYPES: Final = ("card", "pan", "payment")
 _NAMES: Final = frozenset({"name", "key", "header", "field", "parameter", "param", "variable"})
@@ -104,10 +108,8 @@ class Walk:
                 found = self._walk(value)
                 return Withheld(REDACTED) if found == REDACTED else found
         bare = field not in _IDENTIFIERS or _is_card_type(kind)
-        if value.startswith("base64:"):
-            found = self._walk(value)
-        else:
-            found = self.text(value, cards=bare)
+        encoded = value.startswith("base64:")
+        found = self._walk(value) if encoded else self.text(value, cards=bare)
         return Withheld(REDACTED) if found == REDACTED else found
 
     def _resource(self, value: Any) -> Any:
@@ -119,7 +121,10 @@ class Walk:
             return self.value(value)
         shown = self._identifier("resource_type", kind)
         if hashes:
-            return [shown, self._redactor.hashed(jsonable(name)) if name not in ("", None) else None]
+            return [
+                shown,
+                self._redactor.hashed(jsonable(name)) if name not in ("", None) else None,
+            ]
         found = self._identifier("resource_id", name, kind) if name else name
         if shown is kind and found is name:
             return value
@@ -167,7 +172,11 @@ class Walk:
             return self._redactor.hashed(jsonable(value))
         if type(value) in _NUMBERS and is_count(shadow(str(key))):
             return self.value(value)  # a count: max_tokens
-        if kind == MAYBE and isinstance(value, str | int | float) and is_harmless(shadow(str(value))):
+        if (
+            kind == MAYBE
+            and isinstance(value, str | int | float)
+            and is_harmless(shadow(str(value)))
+        ):
             return self.value(value)
         return REDACTED
 
@@ -199,7 +208,7 @@ class Walk:
 
         HTTP archives have them so: ``{"name": "Cookie", "value": "…"}``.
         """
-        if len(members) > _MANY:
+        if len(members) > _MEMBERS:
             return _NOWHERE, None
         keys = {key.lower(): key for key in members if isinstance(key, str)}
         value = next((keys[key] for key in keys if key in _VALUES), None)
@@ -244,9 +253,9 @@ class Walk:
         self._together(items)
         result = [self._item(item) for item in items]
         for at, (name, value) in enumerate(pairwise(items)):
-            if type(name) is type(value) is str and (at % 2 == 0 or name[:1] == "-"):
-                if self._announces(name, value):
-                    result[at + 1] = REDACTED
+            both = type(name) is type(value) is str and (at % 2 == 0 or name[:1] == "-")
+            if both and self._announces(name, value):
+                result[at + 1] = REDACTED
         if 3 < len(items) < 6 and all(isinstance(item, int | str) for item in items):
             digits = "".join(map(str, items))
             if digits.isdecimal() and digits.isascii() and is_card_digits(digits.encode()):
@@ -266,7 +275,7 @@ class Walk:
         """Whether an item of a list says that the next one is secret: a header, an option."""
         if name in ("-p", "-P", "-pw"):
             return not value.startswith("-") and not is_plain(shadow(value))
-        if self._redactor.is_clean(name) or not self._says_secret(name):
+        if name in self._seen or self._redactor.is_clean(name) or not self._says_secret(name):
             return False
         if name.startswith("-"):
             return not value.startswith("-")
@@ -307,7 +316,7 @@ class Walk:
         if not self._redactor.texts.may_hold(text):
             self._redactor.remember(text)
             return text
-        self._left -= _CAREFUL
+        self._left -= _CAREFUL + (_DECODING if "%" in text or "+" in text else 0)
         return self._redactor.texts.redacted(self._parsed(text), url=url, cards=cards)
 
     def _parsed(self, text: str) -> str:
