@@ -11,8 +11,9 @@ Time grows with the length of the text alone, whatever the text. The event is se
 searched once; it is taken apart (`walk`) only where that search finds something.
 """
 
+from chained_logging.event.draft import Redact
+from chained_logging.event.values import REDACTED
 from chained_logging.redact.names import SECRET_NAMES, SECRET_WORDS
-from chained_logging.redact.redactor import Redact, Redactor
-from chained_logging.redact.text import REDACTED
+from chained_logging.redact.redactor import Redactor
 
 __all__ = ["REDACTED", "SECRET_NAMES", "SECRET_WORDS", "Redact", "Redactor"]

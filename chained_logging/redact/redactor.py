@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import orjson
 
 from chained_logging import chain
-from chained_logging.entry import FIELD_OF
+from chained_logging.event.fields import FIELD_OF
 from chained_logging.redact.digits import is_card
 from chained_logging.redact.names import Names
 from chained_logging.redact.scan import Scanner
@@ -180,5 +180,3 @@ def _remember(known: set[Any], value: Any) -> None:
 
 
 _HASHABLE: Final = frozenset({"actor_id", "resource_id", "session_id", "user_agent", "reason"})
-
-Redact = Callable[[Mapping[str, Any]], Mapping[str, Any]]

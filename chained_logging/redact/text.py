@@ -9,11 +9,9 @@ from typing import Any, Final
 
 import re2
 
+from chained_logging.event.values import REDACTED
 from chained_logging.redact.names import shadow
 from chained_logging.redact.scan import MAX_DEPTH, Scanner, Span, decoded, encoded, unquoted
-
-REDACTED: Final = "[redacted]"
-"""What stands in the place of a secret."""
 
 _FEW: Final = 100  # encoded parts of one text that are looked at each by itself
 _PARTS: Final = 1_000

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from chained_logging.entry import FIELD_OF, Withheld
+from chained_logging.event.fields import FIELD_OF
+from chained_logging.event.resources import split
+from chained_logging.event.values import REDACTED, jsonable
 from chained_logging.redact.digits import is_card, is_card_digits
 from chained_logging.redact.names import (
     HIDDEN,
@@ -28,8 +30,6 @@ from chained_logging.redact.names import (
     shadow,
 )
 from chained_logging.redact.scan import is_count, is_harmless, is_plain
-from chained_logging.redact.text import REDACTED
-from chained_logging.values import jsonable
 
 if TYPE_CHECKING:
     from chained_logging.redact.redactor import Redactor
@@ -105,19 +105,18 @@ class Walk:
                 return value
             value = jsonable(value)
             if not isinstance(value, str):
-                found = self._walk(value)
-                return Withheld(REDACTED) if found == REDACTED else found
+                return self._walk(value)
         bare = field not in _IDENTIFIERS or _is_card_type(kind)
         encoded = value.startswith("base64:")
-        found = self._walk(value) if encoded else self.text(value, cards=bare)
-        return Withheld(REDACTED) if found == REDACTED else found
+        return self._walk(value) if encoded else self.text(value, cards=bare)
 
     def _resource(self, value: Any) -> Any:
         hashes = self._hashes("resource_id")
-        kind, slash, name = value.partition("/") if isinstance(value, str) else (value, "", "")
-        if not slash and isinstance(value, tuple | list) and len(value) == 2:
+        if isinstance(value, str):
+            kind, name = split(value)
+        elif isinstance(value, tuple | list) and len(value) == 2:
             kind, name = value
-        elif not isinstance(value, str):
+        else:
             return self.value(value)
         shown = self._identifier("resource_type", kind)
         if hashes:
@@ -128,8 +127,6 @@ class Walk:
         found = self._identifier("resource_id", name, kind) if name else name
         if shown is kind and found is name:
             return value
-        if isinstance(value, str) and not slash:
-            return shown
         return [shown, found]
 
     def _hashes(self, field: str) -> bool:
