@@ -110,7 +110,8 @@ def _really(exchange: Exchange, request: Any, who: Person) -> Person:
     loaded = getattr(getattr(request, "session", None), "_session_cache", None) or {}
     history = loaded.get("hijack_history")  # django-hijack
     if history:
-        return Person(str(history[0]), on_behalf_of=who.id)
+        real = exchange.before or Person(str(history[0]))
+        return real._replace(on_behalf_of=who.id)
     if exchange.signed_in:
         return exchange.seen or who
     before = exchange.seen
@@ -143,6 +144,8 @@ def _logged_in(sender: object, request: Any, user: Any, **_: object) -> None:
     exchange = active_exchange()
     if exchange is None:
         return
+    if exchange.seen is not NOBODY:
+        exchange.before = exchange.seen
     try:
         exchange.seen = _person(user) or exchange.seen
     except Exception:

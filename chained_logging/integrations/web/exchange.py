@@ -68,6 +68,7 @@ class Exchange:
     signed_in = False  # by this request
     look: Callable[[Exchange], Person | None] | None = None  # whom the framework has
     seen: Person | None = None  # whom it had
+    before: Person | None = None  # whom it had when somebody else signed in
     named: Person | None = None  # by set_actor() and actor=
     unreadable = False  # whether the framework could not be asked
     actor_failed = False  # whether actor= raised
