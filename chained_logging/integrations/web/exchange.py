@@ -97,7 +97,8 @@ class Exchange:
             except Exception:  # a user who cannot be loaded makes no request fail
                 self.unreadable = True
             else:
-                self.unreadable = False
+                if who is not None:
+                    self.unreadable = False
                 self.see(who)
         return self.seen
 
@@ -116,6 +117,10 @@ class Exchange:
         if who is not None:
             fields.update(who.fields())
         return fields
+
+    def is_nobodys(self) -> bool:
+        """Whether nobody is known to make the request."""
+        return self.named is None and self.seen in (None, NOBODY)
 
     def actor(self) -> Person:
         """Return whom the entry names: the person, nobody, or that it could not be found out."""

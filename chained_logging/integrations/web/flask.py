@@ -72,14 +72,7 @@ def _current_user(flask: Any, exchange: Exchange) -> Person | None:
     """Return Flask-Login's user, whom it loads where the view did not ask."""
     if "_login_user" not in flask.g and _is_loading(exchange):
         return None  # the user's own loader logs something
-    session = flask.session
-    accessed = getattr(session, "accessed", None)
-    try:
-        user = sys.modules["flask_login"].current_user._get_current_object()
-    finally:
-        if accessed is False:  # no "Vary: Cookie" by us
-            session.accessed = False
-    return _person(user)
+    return _person(sys.modules["flask_login"].current_user._get_current_object())
 
 
 def _person(user: Any) -> Person | None:

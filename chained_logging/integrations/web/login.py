@@ -37,7 +37,8 @@ class LoginPages:
     """The pages where people sign in.
 
     :param urls: their paths, such as ``/login``, or whole URLs where another host has them. By
-        default a page whose last part is a name such as ``login`` or ``sign-in`` is one.
+        default a page whose last part is a name such as ``login`` or ``sign-in`` is one, and so
+        is one to which somebody who is not signed in is sent with the way back in its query.
     :param fields: the names of the form field that holds the account.
     :raises ValueError: for what is neither a path nor a URL.
     """
@@ -106,7 +107,12 @@ class LoginPages:
         except ValueError:
             return None
         if not self.has(target):
-            return None
+            # Another name, perhaps: whom nobody knows is sent away, and to come back.
+            sent_away = self._paths is None and exchange.is_nobodys()
+            return "denied" if sent_away and comes_back(query, exchange.path) else None
+        return self._at_a_page(exchange, query)
+
+    def _at_a_page(self, exchange: Exchange, query: str) -> str | None:
         if self.has(exchange.path):  # the form again, or under another name
             return "failure" if exchange.attempt is not None else None
         if exchange.action == "logout" or _name(_plain(exchange.path)) in _LEAVING:
