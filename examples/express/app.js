@@ -8,7 +8,9 @@
 const express = require("express");
 const { Collector, audit, named, noteError } = require("./audit");
 
-const collector = new Collector(process.env.AUDIT_SOCKET ?? "collector.sock");
+const collector = new Collector(process.env.AUDIT_SOCKET ?? "collector.sock", {
+  spill: process.env.AUDIT_SPILL ?? null, // keeps events while the collector is away
+});
 const app = express();
 
 // Any authentication would do: here a header stands for it.

@@ -6,6 +6,7 @@
 "use strict";
 
 const { createHash, randomUUID } = require("node:crypto");
+const fs = require("node:fs");
 const net = require("node:net");
 
 const ACTIONS = {
@@ -23,55 +24,151 @@ const REQUEST_ID = /^[!-~]{1,128}$/;
  */
 class Collector {
   /** @param {string} path of the collector's socket
-   *  @param {object} options `timeout`: milliseconds that an event may wait for its
-   *    acknowledgement; `outstanding`: how many events may wait at once */
-  constructor(path, { timeout = 10_000, outstanding = 10_000 } = {}) {
+   *  @param {object} options
+   *    `timeout`: milliseconds that an event may wait for its acknowledgement;
+   *    `outstanding`: how many events may wait at once;
+   *    `spill`: a file, of this process alone, that keeps what is not acknowledged in time. It is
+   *      sent once the collector is back, also by a later process;
+   *    `spillLimit`: the bytes that it may have */
+  constructor(
+    path,
+    { timeout = 800, outstanding = 10_000, spill = null, spillLimit = 64 * 1024 * 1024 } = {},
+  ) {
     this.path = path;
     this.timeout = timeout;
     this.outstanding = outstanding;
+    this.spill = spill;
+    this.spillLimit = spillLimit;
     this.waiting = new Set(); // in the order of their coming
     this.sent = []; // what the connection has taken, in the order of the answers
     this.socket = null;
     this.connected = false;
+    this.away = false; // whether the last attempt to connect failed
+    this.closing = false;
+    this.pause = 50;
     this.buffer = "";
+    this.sending = 0; // lines of the spill that wait
+    this.connect();
   }
 
-  /** Store an event. Resolves to the collector's answer: `id`, `seq` and `hash`.
-   *  Rejects if the collector refuses the event, or does not answer in time. */
+  /** Store an event. Resolves to the collector's answer: `id`, `seq` and `hash`; or, where the
+   *  collector did not answer in time, to `{spilled: true}` once the spill file has the event.
+   *  Rejects if the collector refuses the event, or it is nowhere. */
   append(event) {
+    const kept = { timestamp: new Date().toISOString(), ...event, idempotency_key: randomUUID() };
+    const line = JSON.stringify(kept) + "\n";
+    if (this.spill && this.away) return this.keep(line);
     if (this.waiting.size >= this.outstanding) {
+      if (this.spill) return this.keep(line);
       return Promise.reject(new Error("too many audit events wait for the collector"));
     }
     return new Promise((resolve, reject) => {
-      const line = JSON.stringify({ ...event, idempotency_key: randomUUID() }) + "\n";
       const item = { line, resolve, reject };
-      item.timer = setTimeout(
-        () => this.settle(item, new Error("the audit collector did not answer in time")),
-        this.timeout,
-      );
+      item.timer = setTimeout(() => this.late(item), this.timeout);
       this.waiting.add(item);
       if (this.connected) this.send(item);
       else this.connect();
     });
   }
 
+  /** Resolve once an event could be stored; reject if that is not so in time. */
+  async ready() {
+    if (this.connected || this.spill) return;
+    const end = Date.now() + this.timeout;
+    while (!this.connected) {
+      if (Date.now() >= end) throw new Error("the audit collector is away");
+      await new Promise((done) => setTimeout(done, 10));
+    }
+  }
+
+  late(item) {
+    const error = new Error("the audit collector did not answer in time");
+    if (!this.spill) return this.settle(item, error);
+    this.keep(item.line).then(
+      (answer) => this.settle(item, null, answer),
+      (problem) => this.settle(item, problem),
+    );
+    setTimeout(() => this.connected && this.unspill(), 1000).unref();
+  }
+
+  /** Write a line to the spill file, onto the disk. */
+  async keep(line) {
+    const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = fs.constants;
+    const file = fs.openSync(this.spill, O_APPEND | O_CREAT | O_NOFOLLOW | O_WRONLY, 0o600);
+    try {
+      const state = fs.fstatSync(file);
+      if (!state.isFile() || state.uid !== process.getuid() || state.mode & 0o077) {
+        throw new Error(`the spill file ${this.spill} must be this user's own, with mode 0600`);
+      }
+      if (state.size + line.length > this.spillLimit) {
+        throw new Error(`the spill file ${this.spill} is full`);
+      }
+      fs.writeSync(file, line);
+      fs.fsyncSync(file);
+    } finally {
+      fs.closeSync(file);
+    }
+    return { spilled: true };
+  }
+
+  /** Send what a spill file holds. It goes once all of it is acknowledged: what is sent twice,
+   *  because this process was killed in between, has the same idempotency keys. */
+  unspill() {
+    const name = `${this.spill}.sending`;
+    if (!this.spill || this.sending > 0) return;
+    try {
+      if (!fs.existsSync(name)) fs.renameSync(this.spill, name);
+    } catch {
+      return; // there is none
+    }
+    const lines = fs.readFileSync(name, "utf8").split("\n");
+    lines.pop(); // empty; or a line that was cut off, of a request that was not answered
+    this.sending = lines.length;
+    const done = (line, error) => {
+      if (error) {
+        fs.appendFileSync(`${this.spill}.refused`, line, { mode: 0o600 });
+        process.emitWarning(`audit log: an event of the spill file was refused: ${error.message}`);
+      }
+      if (--this.sending <= 0) {
+        fs.unlinkSync(name);
+        this.unspill();
+      }
+    };
+    if (lines.length === 0) {
+      fs.unlinkSync(name);
+      return;
+    }
+    for (const text of lines) {
+      const line = text + "\n";
+      const item = { line, resolve: () => done(line), reject: (error) => done(line, error) };
+      this.waiting.add(item);
+      this.send(item);
+    }
+  }
+
   connect() {
-    if (this.socket) return;
+    if (this.socket || this.closing) return;
     const socket = net.createConnection(this.path);
     this.socket = socket;
     socket.setEncoding("utf8");
     socket.on("connect", () => {
       this.connected = true;
+      this.away = false;
+      this.pause = 50;
       for (const item of this.waiting) this.send(item);
+      this.unspill();
     });
     socket.on("data", (data) => this.receive(data));
     socket.on("error", () => {}); // "close" follows
     socket.on("close", () => {
+      this.away = true;
       this.socket = null;
       this.connected = false;
       this.sent = [];
       this.buffer = "";
-      if (this.waiting.size > 0) setTimeout(() => this.connect(), 50);
+      if (this.closing) return;
+      this.pause = Math.min(this.pause * 1.5, 500);
+      setTimeout(() => this.connect(), this.pause);
     });
   }
 
@@ -103,9 +200,14 @@ class Collector {
     else item.resolve(answer);
   }
 
-  /** Resolve once nothing waits any more, and close the connection. */
+  /** Resolve once nothing waits any more, or the time is over, and close the connection. What the
+   *  spill file holds stays there. */
   async close() {
-    while (this.waiting.size > 0) await new Promise((done) => setTimeout(done, 10));
+    const end = Date.now() + this.timeout;
+    while (this.waiting.size > 0 && Date.now() < end) {
+      await new Promise((done) => setTimeout(done, 10));
+    }
+    this.closing = true;
     if (this.socket) this.socket.destroy();
   }
 }
@@ -117,14 +219,16 @@ class Collector {
  *   `actor(req)`: who makes the request, an id or `{id, type}`; asked when it is answered;
  *   `sessionCookie`: the name of a cookie whose SHA-256 becomes the `session_id`;
  *   `exclude`: paths that are left out;
- *   `onFailure`: what a response becomes whose entry cannot be stored. "destroy": the connection
- *     is closed, so that no client has an answer that the log does not have; "continue": it is
- *     sent all the same, and a warning goes to standard error.
+ *   `onFailure`: what a request gets whose entry cannot be stored within the collector's timeout.
+ *     "refuse": status 503. While the collector is away the handler is not even called; where it
+ *     went away in the middle of a streamed answer, that is cut off. "continue": the answer goes
+ *     out all the same, and a warning to standard error.
+ * A collector with a spill file stores entries there instead, and nothing fails.
  * The client's address is `req.ip`: set Express's "trust proxy" to the proxies that you trust.
  */
 function audit(
   collector,
-  { actor = () => null, sessionCookie = null, exclude = ["/health"], onFailure = "destroy" } = {},
+  { actor = () => null, sessionCookie = null, exclude = ["/health"], onFailure = "refuse" } = {},
 ) {
   return function auditMiddleware(req, res, next) {
     const path = req.path;
@@ -132,12 +236,19 @@ function audit(
     const began = process.hrtime.bigint();
     const given = req.get("x-request-id") ?? "";
     const requestId = REQUEST_ID.test(given) ? given : randomUUID();
-    const { write, end } = res;
+    const { write, end, writeHead } = res;
     let recorded = null; // the promise of the entry
     let whole = false; // whether the client has all of it with what is held
     let ended = false;
     let sent = 0;
     let held = [];
+    let failing = false; // a 503 of our own goes out
+
+    // Handlers and error handlers ask it: from the end on nothing can be changed.
+    Object.defineProperty(res, "headersSent", {
+      configurable: true,
+      get: () => ended || whole || Boolean(res._header),
+    });
 
     const who = () => {
       const id = actor(req);
@@ -156,7 +267,7 @@ function audit(
     };
 
     const event = (cause) => {
-      const status = res.headersSent || ended ? res.statusCode : undefined;
+      const status = res.headersSent ? (frozen ?? res.statusCode) : undefined;
       const duration = Number(process.hrtime.bigint() - began) / 1e6;
       const fields = {
         ...common(),
@@ -186,14 +297,28 @@ function audit(
       process.emitWarning(`audit log: ${error.message}`);
       if (onFailure === "continue") return true;
       held = [];
-      res.destroy();
+      unavailable();
       return false;
     };
 
+    const unavailable = () => {
+      if (res._header) return res.destroy(); // too late for another status
+      failing = ended = true;
+      for (const name of res.getHeaderNames()) res.removeHeader(name);
+      const body = '{"error":"the audit log is not available"}\n';
+      const headers = { "content-type": "application/json", "retry-after": "1" };
+      writeHead.call(res, 503, { ...headers, "content-length": Buffer.byteLength(body) });
+      end.call(res, body);
+    };
+
     const release = () => {
+      if (!res._header && frozen) res.writeHead(frozen); // perhaps somebody's own
       for (const args of held) write.apply(res, args);
       held = [];
     };
+
+    let frozen = null; // the status that the entry says
+    const freeze = () => (frozen ??= res.statusCode);
 
     const known = () => {
       const length = res.getHeader("content-length");
@@ -204,6 +329,7 @@ function audit(
     // one, at the end. That is held back until the entry is stored.
     res.write = function (chunk, encoding, callback) {
       if (typeof encoding === "function") [encoding, callback] = [undefined, encoding];
+      if (ended) return false;
       sent += sizeOf(chunk, encoding);
       const length = known();
       if (!whole && (length === null || sent < length)) {
@@ -212,7 +338,7 @@ function audit(
       held.push([chunk, encoding, callback]);
       if (!whole) {
         whole = true;
-        if (!res.headersSent) res.writeHead(res.statusCode);
+        freeze();
         record().then(release, (error) => failed(error) && release());
       }
       return true;
@@ -222,16 +348,13 @@ function audit(
       if (typeof chunk === "function") [chunk, callback] = [undefined, chunk];
       else if (typeof encoding === "function") [encoding, callback] = [undefined, encoding];
       if (ended) return res;
-      ended = true;
       const size = sizeOf(chunk, encoding);
       const bodiless = req.method === "HEAD" || res.statusCode === 204 || res.statusCode === 304;
-      if (!res.headersSent) {
-        // From here on nobody can change what the entry says.
-        if (known() === null && !res.hasHeader("transfer-encoding") && !bodiless) {
-          res.setHeader("content-length", size);
-        }
-        res.writeHead(res.statusCode);
+      if (!res._header && known() === null && !res.hasHeader("transfer-encoding") && !bodiless) {
+        res.setHeader("content-length", size);
       }
+      ended = true;
+      freeze();
       sent += size;
       const short = !bodiless && known() !== null && sent < known();
       const finish = () => {
@@ -243,12 +366,18 @@ function audit(
     };
 
     res.on("close", () => {
-      if (recorded === null) record(CLIENT_GONE).catch(failed);
+      if (recorded === null && !failing) {
+        record(CLIENT_GONE).catch((error) => process.emitWarning(`audit log: ${error.message}`));
+      }
     });
 
     /** Store an entry of its own from inside a handler, with the request's actor and address. */
     req.audit = (fields) => collector.append({ ...common(), ...fields });
-    next();
+    if (collector.connected || onFailure === "continue") return next();
+    collector.ready().then(
+      () => next(),
+      (error) => failed(error),
+    );
   };
 }
 
