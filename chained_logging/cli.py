@@ -385,10 +385,13 @@ def witness(
 def rotate_key(log: str, key_file: str, passphrase_file: str | None) -> None:
     """Go over to a new key: seal LOG with the old one, destroy that, and print the seal.
 
+    The new key's vkey goes to standard error: proofs and witnesses need it from then on.
+
     The new key is written to the same file, with the same passphrase. Interrupted at any moment,
     the same command finishes it.
     """
     from chained_logging.keys import PrivateKey, destroy, passphrase_from
+    from chained_logging.notes import ED25519, VerifierKey
 
     _existing(log)
     new_file = f"{key_file}.new"
@@ -409,6 +412,10 @@ def rotate_key(log: str, key_file: str, passphrase_file: str | None) -> None:
         destroy(key_file)
     os.rename(new_file, key_file)
     _write(note)
+    origin = note.decode().partition("\n")[0]
+    public = PrivateKey.load(key_file, passphrase).public_key
+    vkey = VerifierKey(origin, ED25519, public).format()
+    click.echo(f"the log's key is now {vkey}", err=True)
 
 
 @cli.command("revoke-key")

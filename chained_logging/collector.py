@@ -350,7 +350,7 @@ class _UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self.collector = collector
         self._free = threading.BoundedSemaphore(connections)
         self._lock = threading.Condition()
-        self._open: set[socket.socket] = set()
+        self._open: dict[socket.socket, bool] = {}  # whether it sent a line; oldest first
         super().__init__(path, _UnixHandler, bind_and_activate=False)
         mask = os.umask(0o177)  # so that it is never there with another mode
         try:
@@ -361,14 +361,14 @@ class _UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self.server_activate()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._free.acquire(blocking=False):
+        if not self._free.acquire(blocking=False) and not self._made_way():
             with contextlib.suppress(OSError):
                 request.settimeout(1)
                 request.sendall(self.too_many)
             self.shutdown_request(request)
             return
         with self._lock:
-            self._open.add(request)
+            self._open[request] = False
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -376,9 +376,25 @@ class _UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
             super().process_request_thread(request, client_address)
         finally:
             with self._lock:
-                self._open.discard(request)
+                self._open.pop(request, None)
                 self._lock.notify_all()
             self._free.release()
+
+    def _made_way(self) -> bool:
+        """End the oldest connection that never sent a line, if there is one, and take its place."""
+        with self._lock:
+            silent = next((one for one, spoke in self._open.items() if not spoke), None)
+            if silent is None:
+                return False
+            with contextlib.suppress(OSError):
+                silent.shutdown(socket.SHUT_RDWR)
+        return self._free.acquire(timeout=1)
+
+    def spoke(self, connection: socket.socket) -> None:
+        """Note that a client sent a line: it keeps its connection."""
+        with self._lock:
+            if connection in self._open:
+                self._open[connection] = True
 
     def accept_waiting(self) -> None:
         """Take the connections that wait in the kernel: what they sent has come, too."""
@@ -414,6 +430,7 @@ class _UnixHandler(socketserver.BaseRequestHandler):
         listening = True
         number = 0
         while batch := reader.lines():
+            self.server.spoke(self.request)
             answers = collector.store(batch, peer)
             for answer in answers:
                 number += 1

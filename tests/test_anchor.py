@@ -24,9 +24,12 @@ from conftest import EVENT
 from test_cli_signing import ORIGIN, events, run
 
 from chained_logging import AuditLog, verify
+from chained_logging.anchor import anchor
 from chained_logging.keys import PrivateKey
 from chained_logging.merkle import Frontier, root, verify_consistency
-from chained_logging.notes import Note
+from chained_logging.net import client as client_module
+from chained_logging.net.client import Client
+from chained_logging.notes import Note, VerifierKey
 from chained_logging.proof import growth_proof
 from chained_logging.sinks import Record
 
@@ -295,6 +298,29 @@ def test_what_an_authority_refuses_is_named_and_nothing_is_kept(log: Log) -> Non
     assert "1234" not in error  # the query of its URL may be a password
     with AuditLog(path) as audit:
         assert [stored.timestamp for stored in audit.checkpoints()] == [None]
+
+
+def test_the_connection_to_a_witness_is_kept(log: Log, witnesses: list[Running]) -> None:
+    path, key, _ = log
+    one = witnesses[0]
+    keys = [VerifierKey.parse(one.vkey)]
+    with AuditLog(path, key=PrivateKey.load(key)) as audit, Client() as client:
+        audit.checkpoint()
+        made = []
+        connect = client_module._connected
+
+        def counted(*arguments: Any) -> Any:
+            made.append(1)
+            return connect(*arguments)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(client_module, "_connected", counted)
+            for _ in range(3):
+                audit.append("read", actor="u", resource="a/b", ip="10.0.0.1")
+                audit.checkpoint()
+                done = anchor(audit, witnesses=[one.url], witness_keys=keys, client=client)
+                assert done.failures == []
+        assert len(made) == 1
 
 
 def test_a_growth_proof_reads_only_what_came_since() -> None:

@@ -15,6 +15,7 @@ from conftest import EVENT
 
 from chained_logging import AuditLog
 from chained_logging.keys import PrivateKey
+from chained_logging.notes import VerifierKey
 
 ORIGIN = "example.com/audit"
 
@@ -104,6 +105,20 @@ def test_proofs(signed: tuple[Path, Path, Path]) -> None:
     assert "covers entries" in run("prove", path, "--seq", 13, status=2)
     assert "no checkpoint of size" in run("prove", path, "--seq", 1, "--to", 5, status=2)
     assert "--seq" in run("prove", path, status=2)
+
+
+def test_the_key_after_a_rotation_is_printed(signed: tuple[Path, Path, Path]) -> None:
+    path, key, _ = signed
+    command = [sys.executable, "-m", "chained_logging", "rotate-key", path, "--key", key]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    vkey = VerifierKey.parse(done.stderr.split()[-1])
+    assert vkey.public_key == PrivateKey.load(key).public_key
+    run("append", path, "--key", key, stdin=events(1))
+    proof = path.with_name("proof")
+    proof.write_text(run("prove", path, "--seq", 3))
+    new = path.with_name("new.vkey")
+    new.write_text(vkey.format())
+    assert "PROVEN" in run("verify-proof", proof, "--public-key", new)
 
 
 def test_rotation(signed: tuple[Path, Path, Path]) -> None:

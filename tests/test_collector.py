@@ -255,6 +255,17 @@ def test_too_many_connections_are_told_so(tmp_path: Path) -> None:
         until(again, "there is a place again")
 
 
+def test_who_never_sent_a_line_makes_way(tmp_path: Path) -> None:
+    with Here(tmp_path, connections=3) as here, contextlib.ExitStack() as stack:
+        first = stack.enter_context(Client(here.socket))
+        assert first.ask(EVENT)["seq"] == 1
+        silent = [stack.enter_context(Client(here.socket)) for _ in range(9)]
+        silent[-1].socket.sendall(b'{"action"')  # half a line is none
+        with Client(here.socket) as late:
+            assert late.ask(EVENT)["seq"] == 2
+            assert first.ask(EVENT)["seq"] == 3
+
+
 def test_a_retry_with_its_key_adds_nothing_also_after_a_restart(tmp_path: Path) -> None:
     event = {**EVENT, "idempotency_key": "k-1"}
     with Here(tmp_path) as here, Client(here.socket) as one, Client(here.socket) as two:

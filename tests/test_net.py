@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from programs import until
 
 from chained_logging import AuditLog, timestamps
 from chained_logging.collector import Collector
@@ -144,6 +145,18 @@ def test_what_had_come_is_answered_when_it_stops() -> None:
             app.hold.set()
             assert asked.recv(1000).startswith(b"HTTP/1.1 200")
             assert asked.recv(10) == b""
+
+
+def test_who_does_not_take_the_answer_is_left() -> None:
+    with (
+        echo(timeout=0.5) as (_, server),
+        socket.create_connection(server.address, timeout=20) as connection,
+    ):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+        for _ in range(200):
+            with contextlib.suppress(OSError):
+                connection.sendall(request(body=b"x" * 99_000, last=False))
+        until(lambda: not server._connections, "it is left")
 
 
 def test_a_line_of_spaces_takes_linear_time() -> None:

@@ -191,6 +191,12 @@ def test_what_cannot_be_a_request_is_not_sent(old: int, proof: list[bytes]) -> N
 # --- A log that grows, over HTTP.
 
 
+def test_a_checkpoint_with_signatures_of_post_quantum_size_is_taken(url: str) -> None:
+    note = Note.parse(A.note(3))
+    more = [Signature(f"w.example/{n}", bytes(4), bytes(4900)) for n in range(15)]
+    assert ask(url, 0, [], note.with_signatures(*more).format())
+
+
 def test_a_log_grows(url: str, plain: Witness) -> None:
     before = int(time.time())
     held = 0

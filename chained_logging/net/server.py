@@ -191,18 +191,17 @@ class HttpServer:
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             pass  # the client is gone, or too slow
         finally:
+            await connection.close(self._timeout)
             del self._connections[connection]
-            await connection.close()
 
     def _make_way(self) -> None:
         """Send strangers away, where there are too many."""
-        strangers = [each for each in self._connections if not each.known and not each.working]
+        strangers = [each for each in self._connections if not (each.known or each.working)]
         if len(strangers) <= self._limits[0]:
             return
         [(address, _)] = Counter(each.address for each in strangers).most_common(1)
         oldest = next(each for each in strangers if each.address == address)
-        busy = self._application.refuse(503, "there are too many connections")
-        oldest.send_away(busy)
+        oldest.send_away(self._application.refuse(503, "there are too many connections"))
 
     async def _exchange(self, connection: _Connection) -> bool:
         """Take a request and answer it; return whether another one may follow."""
@@ -348,17 +347,21 @@ class _Connection:
             self._writer.get_extra_info("socket").shutdown(socket.SHUT_RD)
 
     def send_away(self, response: Response) -> None:
-        with contextlib.suppress(OSError):
-            self._writer.write(format_response(response, "", True))
-        self._writer.close()  # what it waits for ends
+        """End it: what its task waits for ends."""
+        if self._writer.is_closing():
+            self.abort()
+            return
+        self._writer.write(format_response(response, "", True))
+        self._writer.close()
 
     def abort(self) -> None:
         self._writer.transport.abort()
 
-    async def close(self) -> None:
+    async def close(self, seconds: float) -> None:
+        """Close it, with so much time for the client to take what was written."""
         self._writer.close()
-        with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(1):
+        try:
+            async with asyncio.timeout(seconds):
                 await self._writer.wait_closed()
-        if not self._writer.transport.is_closing():
+        except (OSError, TimeoutError):
             self.abort()
