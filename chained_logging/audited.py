@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from chained_logging.context import current
+from chained_logging.listening import deliver
 from chained_logging.log import AuditLog
+from chained_logging.records import Logged, install, note
 from chained_logging.values import jsonable
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -50,6 +52,7 @@ def audited(
     def decorate(function: Function) -> Function:
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise TypeError(f"{function.__qualname__} is a generator: audit what consumes it")
+        install()
         call = _Audited(function, (resource_type, id), action or function.__name__, log, fields)
         wrapper = call.asynchronous if inspect.iscoroutinefunction(function) else call.plain
         return functools.wraps(function)(wrapper())  # type: ignore[return-value]
@@ -160,9 +163,10 @@ class _Audited:
             (),
             None,
             self.function.__name__,
-            {"audit": True, "audit_fields": event},
+            {"audit": True},
         )
-        logger.handle(record)
+        note(record, Logged(fields=event))
+        deliver(logger, record)
 
     async def write_async(self, event: dict[str, Any]) -> None:
         log = self.log and self.opened()

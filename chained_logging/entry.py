@@ -10,6 +10,7 @@ from chained_logging.event.fields import (
     OURSELVES,
     RESULTS,
     UNKNOWN,
+    set_apart,
 )
 from chained_logging.event.identifiers import MAX_IDENTIFIER
 
@@ -27,6 +28,7 @@ __all__ = [
     "InvalidEntry",
     "draft",
     "parse_event",
+    "set_apart",
     "timestamp",
     "uuid7",
 ]

@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import os
-from collections.abc import Mapping, MutableMapping
-from typing import Any
+import sys
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
+from chained_logging.capture import OWN, capture_record, event_of, is_recorded
 from chained_logging.context import current
-from chained_logging.entry import AuditId
+from chained_logging.listening import Listener, check, deliver, register
 from chained_logging.log import AuditLog
-from chained_logging.values import jsonable
+from chained_logging.records import Logged, exception_of, install, is_tagged, note, snapshot
 
-# What every LogRecord has by itself; the rest came by ``extra``.
-_OWN = frozenset(logging.makeLogRecord({}).__dict__) | {
-    "message",
-    "asctime",
-    "taskName",
-    "audit",
-    "audit_id",
-    "audit_context",
-    "audit_exception",
-    "audit_fields",
-}
+__all__ = [
+    "AuditContextFilter",
+    "AuditHandler",
+    "AuditLogger",
+    "event_of",
+    "exception_of",
+    "get_logger",
+]
 
 
-class AuditHandler(logging.Handler):
+class AuditHandler(Listener):
     """A handler that turns records with ``extra={"audit": True, …}`` into entries.
 
     Other records pass it by. Put before the other handlers of a logger, it lets
     them show the entry's id as ``%(audit_id)s``.
 
+    It has no level: what is tagged is recorded, if the logger lets it pass. Use a filter to keep
+    something out. What is logged after the handler was closed is written all the same, as a
+    ``FileHandler`` does.
+
     :param path: the log; all other keywords are those of :class:`AuditLog`.
     :param log: or an open log, which the handler then does not close.
+    :param level: taken, so that any configuration fits, and ignored.
     """
 
     def __init__(
@@ -44,115 +48,155 @@ class AuditHandler(logging.Handler):
         level: int | str = logging.NOTSET,
         **options: Any,
     ) -> None:
-        super().__init__(level)
         if (path is None) == (log is None):
             raise TypeError("AuditHandler takes either a path or log=")
         if log is not None and options:
             raise TypeError(f"an open log has its options already: {', '.join(options)}")
         self._ours = log is None
+        # Before logging knows of the handler: one that could not be made is none.
         self.log = log or AuditLog(path or "", **options)
+        self._checked = False
+        super().__init__()
+        self.setLevel(level)
+        install()
+        register(self, _again(self, options))
+
+    def setLevel(self, level: int | str) -> None:
+        """Check a level, and ignore it."""
+        super().setLevel(level)
+        self.level = logging.NOTSET
+
+    def handle(self, record: logging.LogRecord) -> Any:  # True, or from Python 3.12 on a record
+        """As any handler, but without its lock: the log has locks of its own."""
+        passed = self.filter(record)
+        if passed:
+            self.emit(passed if isinstance(passed, logging.LogRecord) else record)
+        return passed
 
     def emit(self, record: logging.LogRecord) -> None:
         """Append an entry for a record that is tagged, and put its id on the record."""
-        fields = record.__dict__
-        if isinstance(record.msg, dict) and record.msg.get("audit"):
-            fields = record.msg  # from structlog, by ProcessorFormatter.wrap_for_formatter
-        if not fields.get("audit") or type(fields.get("audit_id")) is AuditId:
-            return
-        try:
-            record.audit_id = record_event(self.log, record)
-        except OSError:
-            if self.log.on_failure == "raise":
-                raise
-            self.handleError(record)
+        if is_tagged(record):
+            capture_record(self.log, record)
+            if not self.heard:  # by get_logger it may have come past its logger's level
+                self.heard = logging.getLogger(record.name).isEnabledFor(logging.INFO)
+        elif record.levelno >= logging.WARNING and not self._checked:
+            self._checked = True
+            check(self)
+
+    def has(self, record: logging.LogRecord) -> bool:
+        """Whether the log has an entry of this record."""
+        return is_recorded(self.log, record)
 
     def close(self) -> None:
-        """Close the log, if it was opened here."""
+        """Close the log, if it was opened here, until there is something to write again."""
         if self._ours:
-            self.log.close()
+            self.log.rest()
         super().close()
 
-
-def record_event(log: AuditLog, record: logging.LogRecord) -> AuditId:
-    """Append an entry for a record, tagged or not, and return its id."""
-    event: dict[str, Any] = {**current(), **getattr(record, "audit_context", {})}
-    message: str | None = None
-    if isinstance(record.msg, dict):
-        name = record.msg.get("event")
-        event.update((k, v) for k, v in record.msg.items() if not str(k).startswith("_"))
-    else:
-        message = record.getMessage()
-        # A QueueHandler puts the traceback into the message: what was logged is its first line.
-        name = message.partition("\n")[0]
-        extra = record.__dict__.get("audit_fields") or {
-            key: value for key, value in record.__dict__.items() if key not in _OWN
-        }
-        event.update(extra)
-    if message is not None and ("action" in event or "\n" in message):
-        event.setdefault("message", message)
-    failed = record.levelno >= logging.ERROR
-    caught = getattr(record, "audit_exception", None) or exception_of(record.exc_info)
-    if caught is not None:
-        event["exception"] = caught
-        failed = True
-    return log.record(event, action=name, result="failure" if failed else "success")
+    def __repr__(self) -> str:
+        return f"<AuditHandler {str(self.log.path)!r}>"
 
 
-def exception_of(exc_info: Any) -> dict[str, str] | None:
-    """Return type and message of an exception, from whatever form ``exc_info`` has."""
-    if isinstance(exc_info, tuple):
-        exc_info = exc_info[1]
-    if not isinstance(exc_info, BaseException):
+def _again(handler: AuditHandler, options: dict[str, Any]) -> Callable[[], Listener | None]:
+    """Return what gives a handler for the same log, when this one may be gone."""
+    path, ours = handler.log.path, handler._ours
+    found, log = weakref.ref(handler), weakref.ref(handler.log)
+
+    def again() -> AuditHandler | None:
+        known, opened = found(), log()
+        if known is not None:
+            return known
+        if opened is not None:
+            return AuditHandler(log=opened)
+        # A configuration that was replaced has dropped it, and the log with it.
+        return _reopened(path, options) if ours and path.exists() else None
+
+    return again
+
+
+def _reopened(path: os.PathLike[str], options: dict[str, Any]) -> AuditHandler | None:
+    try:
+        _kept.append(AuditHandler(path, **options))
+    except (OSError, ValueError):
         return None
-    described: dict[str, str] = jsonable(exc_info)
-    return described
+    return _kept[-1]
+
+
+_kept: list[AuditHandler] = []  # by nobody else
 
 
 class AuditContextFilter(logging.Filter):
-    """Keeps, on each tagged record, what a queue would lose: the context and the exception.
+    """Keeps, for each tagged record, what is known now: the context and the exception.
 
-    Put it on a ``QueueHandler`` whose listener has the :class:`AuditHandler`. A
-    listener runs in a thread of its own, where the caller's context does not
-    reach, and ``QueueHandler.prepare`` drops ``exc_info``.
+    A ``QueueHandler`` of the standard library keeps both by itself. Put this on one whose
+    ``prepare`` is another, or on a ``MemoryHandler`` if what the context gives may change.
     """
 
+    def __init__(self, name: str = "") -> None:
+        super().__init__(name)
+        install()
+
     def filter(self, record: logging.LogRecord) -> bool:
-        """Add to the record, and let it pass."""
-        if record.__dict__.get("audit"):
-            record.audit_context = jsonable(current())
-            record.audit_exception = exception_of(record.exc_info)
+        """Note it, and let the record pass."""
+        if is_tagged(record):
+            note(record, snapshot(record))
         return True
+
+
+# --- Calls with keywords.
 
 
 class AuditLogger(logging.LoggerAdapter[logging.Logger]):
     """A standard logger whose calls take fields as keywords.
 
     ``logger.info("read", audit=True, resource="patient_record/456")`` is what
-    ``extra={"audit": True, "resource": …}`` is on a plain logger. File and line
-    of the record are the caller's.
+    ``extra={"audit": True, "resource": …}`` is on a plain logger, and is recorded whatever the
+    level. File and line of the record are the caller's.
     """
 
-    def process(
-        self, msg: Any, kwargs: MutableMapping[str, Any]
-    ) -> tuple[Any, MutableMapping[str, Any]]:
-        """Move the fields into ``extra``."""
+    def log(self, level: int, msg: object, /, *args: object, **kwargs: Any) -> None:  # type: ignore[override]  # a field may be called level
+        """Log, and record what is tagged."""
         passed = {key: kwargs.pop(key) for key in list(kwargs) if key not in _LOGGING_KEYWORDS}
         fields = {**(self.extra or {}), **(kwargs.get("extra") or {}), **passed}
         # A record's own attributes cannot be set by extra; the audit entry gets all the same.
-        extra = {key: value for key, value in fields.items() if key not in _RESERVED}
+        kwargs["extra"] = {key: value for key, value in fields.items() if key not in _RESERVED}
+        kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1
         if fields.get("audit"):
-            extra["audit_fields"] = {key: v for key, v in fields.items() if key != "audit"}
-            extra["audit_context"] = dict(current())
-        kwargs["extra"] = extra
-        return msg, kwargs
+            record = _make_record(self.logger, level, msg, args, **kwargs)
+            note(record, Logged(dict(current()), fields))
+            deliver(self.logger, record)
+        else:
+            self.logger.log(level, msg, *args, **kwargs)
 
     def bind(self, **fields: Any) -> AuditLogger:
         """Return a logger that passes these fields with each call."""
         return AuditLogger(self.logger, {**(self.extra or {}), **fields})
 
 
-_LOGGING_KEYWORDS = frozenset({"exc_info", "stack_info", "stacklevel", "extra"})
-_RESERVED = _OWN - {"audit"}
+_LOGGING_KEYWORDS: Final = frozenset({"exc_info", "stack_info", "stacklevel", "extra"})
+_RESERVED: Final = OWN | {"audit_id"}
+
+
+def _make_record(
+    logger: logging.Logger,
+    level: int,
+    msg: object,
+    args: tuple[object, ...],
+    *,
+    extra: Mapping[str, Any],
+    stacklevel: int,
+    exc_info: Any = None,
+    stack_info: bool = False,
+) -> logging.LogRecord:
+    """Return a record as ``Logger._log`` makes it."""
+    file, line, function, stack = logger.findCaller(stack_info, stacklevel + 1)
+    if isinstance(exc_info, BaseException):
+        exc_info = (type(exc_info), exc_info, exc_info.__traceback__)
+    elif exc_info and not isinstance(exc_info, tuple):
+        exc_info = sys.exc_info()
+    return logger.makeRecord(
+        logger.name, level, file, line, msg, args, exc_info, function, extra, stack
+    )
 
 
 def get_logger(name: str | None = None, **fields: Any) -> AuditLogger:
@@ -160,5 +204,5 @@ def get_logger(name: str | None = None, **fields: Any) -> AuditLogger:
 
     :param fields: passed with each call.
     """
-    bound: Mapping[str, object] = fields
-    return AuditLogger(logging.getLogger(name), copy.copy(bound))
+    install()
+    return AuditLogger(logging.getLogger(name), dict(fields))

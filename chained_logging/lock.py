@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from chained_logging.sinks import Head, sync_directory
 
@@ -17,6 +18,14 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]  # tested for before each use
+
+
+PATIENCE: Final = 0.02
+"""Seconds to wait for others who are at work as usual: they are done in microseconds."""
+
+
+class Busy(TimeoutError):
+    """Somebody else holds what is needed: another writer its lock, or a program the database."""
 
 
 class Memory(NamedTuple):
@@ -34,27 +43,34 @@ class FileLock:
 
     Threads of one log need a lock of their own: they share this one's file
     description, and so hold it together.
+
+    :ivar patience: seconds to wait for whoever has it; None for however long that takes.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience: float | None = None) -> None:
         if fcntl is None:
             raise OSError(
                 "a log cannot be written on this system: it has no flock, so nothing would keep "
                 "two processes from forking the chain"
             )
         self.path = path
+        self.patience = patience
         self._boot = _boot_id()
         self._fd = -1
         self.held = False
 
     def acquire(self) -> None:
-        """Wait for the lock.
+        """Take the lock, or wait for it.
 
+        :raises Busy: if somebody else still has it after :attr:`patience`.
         :raises OSError: if the lock file cannot be opened, or is a link.
         """
         while True:
             fd = self._fd if self._fd >= 0 else self._open()
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            if self.patience is None:
+                fcntl.flock(fd, fcntl.LOCK_EX)
+            else:
+                lock_file(fd, f"another process holds {self.path}", self.patience)
             # A lock file that somebody deleted keeps nobody out any more: take the new one.
             if os.fstat(fd).st_nlink:
                 self.held = True
@@ -142,6 +158,31 @@ class FileLock:
             raise OSError(f"{self.path} is not a regular file")
         self._fd = fd
         return fd
+
+
+def lock_file(fd: int, refusal: str, patience: float = PATIENCE) -> None:
+    """Lock an open file against all others, with ``flock``.
+
+    It is asked for again and again, as a call that waits could not be given a limit: a process
+    that is stopped while it has the lock would stop every other one.
+
+    :raises Busy: with `refusal`, if somebody else still has it after `patience` seconds.
+    """
+    deadline = None
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            now = time.monotonic()
+            if deadline is None:
+                deadline = now + patience
+            elif now >= deadline:
+                raise Busy(refusal) from None
+        time.sleep(_PAUSE)
+
+
+_PAUSE: Final = 0.00005
 
 
 def _boot_id() -> str:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import atexit
 import base64
 import contextlib
+import errno
+import gc
 import importlib.metadata
 import logging
 import os
 import re
+import sys
 import threading
 import time
 import uuid
-import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -29,11 +31,13 @@ from chained_logging.checkpoint import (
     verifier_key,
 )
 from chained_logging.checkpoint import sign as sign_checkpoint
-from chained_logging.entry import OURSELVES, AuditEntry, AuditId, Draft, draft
+from chained_logging.context import current
+from chained_logging.diagnostics import AuditWarning, count_unheard, report, warn
+from chained_logging.entry import OURSELVES, AuditEntry, AuditId, Draft, draft, set_apart
 from chained_logging.event.resources import resource_names
 from chained_logging.group_commit import GroupCommit, SyncGate
 from chained_logging.keyring import KeyForged, Keyring, KeyRotated
-from chained_logging.lock import FileLock
+from chained_logging.lock import PATIENCE, Busy, FileLock
 from chained_logging.notes import ED25519, Signer, VerifierKey
 from chained_logging.redact import Redactor
 from chained_logging.sinks import (
@@ -44,17 +48,22 @@ from chained_logging.sinks import (
     StoredCheckpoint,
     open_sink,
 )
-from chained_logging.spill import Spill
+from chained_logging.spill import Spill, spills_of
 
 if TYPE_CHECKING:
     from chained_logging.keys import PrivateKey
     from chained_logging.ship.shipper import Shipper
 
+__all__ = ["AuditLog", "AuditWarning", "LogClosed"]
+
 DURABILITIES: Final = ("os", "fsync")
 POLICIES: Final = ("continue", "raise")
 SIGNING: Final = ("checkpoint", "each", "follow")
 _OURSELVES: Final = {"actor_id": OURSELVES, "actor_type": "system"}
+_BATCH: Final = 100
 _MEMORY_LIMIT: Final = 10_000
+_OPENING_PATIENCE: Final = 30.0  # seconds that one may wait who opens a log, or signs it
+_LOOP_PATIENCE: Final = 0.05
 _FRESH_LIMIT: Final = 200_000  # 23 MB
 _REDACTOR: Final = Redactor()
 _logger = logging.getLogger("chained_logging")
@@ -62,10 +71,6 @@ _logger = logging.getLogger("chained_logging")
 
 class LogClosed(OSError, ValueError):
     """An entry was to be appended to a log after it was closed."""
-
-
-class AuditWarning(UserWarning):
-    """An audit event could not be written yet. It is kept, and chained once that works again."""
 
 
 class AuditLog:
@@ -88,7 +93,12 @@ class AuditLog:
         in a new file.
     :param max_age: the age of its first entry, in seconds, at which it is.
     :param spill: where events wait that the log cannot take; by default beside it, with
-        ``.spill`` after its name. On another disk it works when the log's disk is full.
+        ``.spill`` after its name, and where that disk is full too, in a folder of this user's
+        alone in ``/var/tmp``, the temporary folder or ``/dev/shm``.
+    :param timeout: seconds that a call waits for others who hold the log, such as a program that
+        has a write transaction open on the database; on the thread of a running event loop at
+        most 0.05. The event is kept then, and chained once they are done; calls after it do not
+        wait any more until one succeeds.
     :param key: signs checkpoints: a :class:`chained_logging.keys.PrivateKey`, or whatever else
         has its ``public_key`` and ``sign``, such as an HSM. Or a key's file, which is read again
         when another process has rotated the key; its passphrase, if it has one, is in the
@@ -118,6 +128,9 @@ class AuditLog:
     ...     log.append("read", actor="user-1", resource="patient_record/456", ip="10.0.0.1")
     """
 
+    _closed = True  # until it is open
+    _resting = False  # closed, but by nobody who said that it is over
+
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -130,6 +143,7 @@ class AuditLog:
         max_bytes: int | None = None,
         max_age: float | None = None,
         spill: str | os.PathLike[str] | None = None,
+        timeout: float = 1.0,
         key: Signer | str | os.PathLike[str] | None = None,
         sign: Literal["checkpoint", "each", "follow"] = "checkpoint",
         checkpoint_every: int = 10_000,
@@ -149,6 +163,8 @@ class AuditLog:
             raise ValueError("max_bytes is a number of bytes above 0")
         if max_age is not None and max_age <= 0:
             raise ValueError("max_age is a number of seconds above 0")
+        if timeout < 0:
+            raise ValueError("timeout must be a number of seconds, 0 or more")
         if sign not in SIGNING:
             raise ValueError(f"sign is 'checkpoint', 'each' or 'follow', not {sign!r}")
         if sign == "each" and key is None:
@@ -167,7 +183,8 @@ class AuditLog:
         self._sync_interval = sync_interval
         self._sink = open_sink(self.path, max_bytes=max_bytes, max_age=max_age)
         self._file_lock = FileLock(self.path.with_name(self.path.name + ".lock"))
-        self._spill = Spill(Path(os.path.abspath(spill or f"{self.path}.spill")))
+        self._spills = [Spill(Path(os.path.abspath(spill)))] if spill else spills_of(self.path)
+        self._timeout = timeout
         self._key_file = Path(os.path.abspath(key)) if isinstance(key, str | os.PathLike) else None
         self._key: Signer | None = _load_key(key) if isinstance(key, str | os.PathLike) else key
         self._sign: Final = sign
@@ -183,9 +200,10 @@ class AuditLog:
         self.redact: Final = redact
         self.resources: Final = resource_names(resources or {})
         self._last_error: str | None = None
-        self._closed = self._released = False
+        self._released = False
         self._start_afresh()
-        self.origin: Final = self._open(origin)
+        self.origin: Final = self._open_first(origin)
+        self._closed = False
         if heartbeat is not None or self._ship_to:  # otherwise with the first entry
             self._start_keeper()
         _open_logs.add(self)
@@ -197,7 +215,11 @@ class AuditLog:
         # Reentrant, as a signal handler may log in the middle of an append of its own thread.
         self._lock = threading.RLock()
         self._writing = 0  # the thread that does, or none
-        self._deferred: list[Draft] = []  # what such a handler logged
+        self._deferred: list[Draft] = []  # what such a handler logged, if no spill file took it
+        self._hasty = False  # what is in the spill file is as safe as what is in the log
+        self._stalled = False  # somebody held the log for longer than we may wait
+        self._trouble = False  # the program was told that events are kept
+        self._dropped_told = 0
         self._waiting: list[Draft] = []  # what neither the log nor the spill file could take
         self._behind = True  # whether something may wait in the spill file
         self._written = 0  # counts appends; a caller waits until its own is synced
@@ -224,13 +246,15 @@ class AuditLog:
     def append(self, action: str, **fields: Any) -> AuditEntry:
         """Append one entry, and return it.
 
-        :param fields: the fields by name or alias; anything else goes to ``context``.
+        :param fields: the fields by name or alias; anything else goes to ``context``. What
+            :func:`chained_logging.context` gives holds too, where they do not say otherwise.
         :raises InvalidEntry: if the log is strict and a field is missing or not valid.
         :raises OSError: if it cannot be written, with ``on_failure="raise"``.
             Otherwise the entry returned has no ``seq`` and no ``hash`` yet.
         """
+        given = current()
         entry = draft(
-            fields,
+            set_apart({**given, **fields} if given else fields),
             action=action,
             strict=self.strict,
             redact=self.redact,
@@ -244,12 +268,16 @@ class AuditLog:
         (A crash in the middle of that write may leave the first of them, none of which was
         acknowledged.)
 
-        :param events: fields by name or alias, as :meth:`append` takes them.
+        :param events: fields by name or alias. They may come from elsewhere, so that
+            :func:`chained_logging.context` adds nothing to them.
         :raises: as :meth:`append`.
         """
         strict, redact, names = self.strict, self.redact, self.resources
         return self._append(
-            [draft(event, strict=strict, redact=redact, resources=names) for event in events]
+            [
+                draft(set_apart(event), strict=strict, redact=redact, resources=names)
+                for event in events
+            ]
         )
 
     def _append(self, drafts: list[Draft]) -> list[AuditEntry]:
@@ -262,8 +290,10 @@ class AuditLog:
         except OSError as error:
             if self.on_failure == "raise":
                 raise
-            warnings.warn(f"audit log: {error}", AuditWarning, stacklevel=3)
+            self._say_kept(error, stacklevel=4)
             records = []
+        else:
+            self._after_a_call()
         if not records:  # they wait: see _store
             return [AuditEntry(entry.body(0, chain.GENESIS), None) for entry in drafts]
         return [AuditEntry(body, hash, signature) for _, body, hash, signature in records]
@@ -273,9 +303,10 @@ class AuditLog:
     ) -> AuditId:
         """Append one entry for a capture (a handler, a processor) and return its id.
 
-        :raises OSError: if it could not be written. With ``on_failure="continue"``
-            the event is kept all the same, and it is for the capture to say so
-            without breaking the caller.
+        :raises InvalidEntry: if the log is strict and a field is missing or not valid.
+        :raises LogClosed: if somebody closed the log.
+        :raises OSError: if it could not be written, with ``on_failure="raise"``. Otherwise the
+            event is kept, and the program is told.
         """
         entry = draft(
             event,
@@ -286,8 +317,46 @@ class AuditLog:
             resources=self.resources,
             captured=True,
         )
-        self._store((entry,))
-        return AuditId(entry.id)
+        try:
+            self._store((entry,))
+        except LogClosed:
+            raise
+        except OSError as error:
+            if self.on_failure == "raise":
+                raise
+            self._say_kept(error, stacklevel=4)
+        else:
+            self._after_a_call()
+        return AuditId(entry.id, (self.path,))
+
+    def _after_a_call(self) -> None:
+        """Do what is seldom due after a call that went well."""
+        if self._trouble and not (self._waiting or self._behind):
+            self._trouble = False
+            report(logging.INFO, f"audit log {self.path}: it works again, and has what was kept")
+        self._rest_at_exit()
+
+    def _say_kept(self, error: OSError, stacklevel: int) -> None:
+        """Tell the program that an event was kept: each time, but where people look only once."""
+        warn(f"audit log: {error}", stacklevel)
+        dropped = self._counts.get("dropped", 0)
+        if not self._trouble:
+            self._trouble = True
+            where = "in memory" if self._waiting else "on the disk"
+            text = f"{error}; events are kept {where}, and chained once that works again"
+            level = logging.ERROR if self._waiting else logging.WARNING
+            report(level, f"audit log {self.path}: {text}")
+        if dropped >= max(1, 10 * self._dropped_told):
+            self._dropped_told = dropped
+            lost = f"{dropped} events were lost, as neither disk nor memory takes more: {error}"
+            report(logging.ERROR, f"audit log {self.path}: {lost}")
+        self._rest_at_exit()
+
+    def _rest_at_exit(self) -> None:
+        """Close what an exit function has opened again: nobody does after this."""
+        if _exiting and not self._closed:
+            with contextlib.suppress(Exception):  # of a Python that is half gone
+                self.rest()
 
     def _store(self, drafts: Sequence[Draft]) -> list[Record]:
         """Chain entries and write them, with the durability that was promised.
@@ -296,6 +365,39 @@ class AuditLog:
         Python runs in the middle of this thread's own append: that one stores them at its end.
         """
         self._notice_fork()
+        try:
+            return self._store_now(drafts)
+        except Busy as busy:
+            return self._store_later(drafts, busy)
+
+    def _store_later(self, drafts: Sequence[Draft], busy: Busy) -> list[Record]:
+        """Wait for whoever holds the log, with none of its locks, and keep what came too early."""
+        deadline = time.monotonic() + (0 if self._stalled else self._patience())
+        pause = 0.001
+        while (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(pause, left))
+            pause = min(2 * pause, PATIENCE)
+            try:
+                return self._store_now(drafts)
+            except Busy as again:
+                busy = again
+        with self._lock:
+            self._set_patience(stalled=True)
+            self._keep(busy, drafts)
+        raise busy
+
+    def _patience(self) -> float:
+        """Return how many seconds this thread may wait."""
+        asyncio = sys.modules.get("asyncio")
+        if asyncio is not None and asyncio._get_running_loop() is not None:
+            return min(self._timeout, _LOOP_PATIENCE)
+        return self._timeout
+
+    def _set_patience(self, *, stalled: bool) -> None:
+        self._stalled = stalled
+        self._file_lock.patience = self._sink.patience = 0 if stalled else PATIENCE
+
+    def _store_now(self, drafts: Sequence[Draft]) -> list[Record]:
         synced, writing = self.durability == "fsync", self._writing
         # The usual case. Not where somebody leads a group, though the log's lock may be free: who
         # takes it from a leader that is about to wake makes two threads wait for each other.
@@ -348,24 +450,53 @@ class AuditLog:
         """Chain entries and hand them to the kernel: the one place where the chain grows."""
         with self._lock:
             if self._closed:
-                raise LogClosed(f"the audit log {self.path} is closed")
+                self._wake(drafts)
             if self._writing:
-                self._deferred += drafts
+                self._defer(drafts)
                 return []
-            if self._keeper is None:  # also if this write fails: it tries again then
+            # Also if this write fails: it tries again then. A thread that is started at exit may
+            # never run, and start() would wait for it.
+            if self._keeper is None and not _exiting:
                 self._start_keeper()
             self._writing = threading.get_ident()
             try:
                 records = self._write_locked(drafts)
-                while self._deferred:
-                    deferred, self._deferred = self._deferred, []
-                    self._write_locked(deferred)
+                with contextlib.suppress(OSError):  # which is not about these, but kept for later
+                    while self._deferred or self._behind:  # logged in the middle of this
+                        self._write_deferred()
+            except BaseException:  # raised perhaps by a handler that has logged in the middle
+                if self._deferred or self._behind:
+                    with contextlib.suppress(OSError):
+                        self._write_deferred()
+                raise
             finally:
                 self._writing = 0
             if records:
                 self._seq = records[-1].seq
             self._written += 1
         return records
+
+    def _defer(self, drafts: Sequence[Draft]) -> None:
+        """Keep what a signal handler logs in the middle of an append: it may end the process."""
+        synced, behind = self.durability == "fsync", self._behind
+        try:
+            self._spills[0].add(drafts, sync=synced, patience=0)
+        except OSError:
+            self._deferred += drafts
+        else:
+            self._hasty = not (synced or behind)
+            self._behind = True
+
+    def _write_deferred(self) -> None:
+        waiting = len(self._deferred)  # which are taken out once it is known what became of them
+        try:
+            self._write_locked(self._deferred[:waiting])
+        except Busy:
+            raise
+        except OSError:  # they are kept
+            del self._deferred[:waiting]
+            raise
+        del self._deferred[:waiting]
 
     def _write_locked(self, drafts: Sequence[Draft]) -> list[Record]:
         """Under the lock that processes share: read the chain's end, and write behind it."""
@@ -382,7 +513,11 @@ class AuditLog:
             records = self._write(drafts, head)
             if records:
                 lock.note(records[-1].seq, records[-1].hash)
+            if self._stalled:
+                self._set_patience(stalled=False)
             return records
+        except Busy:  # for the caller to wait, or to keep them
+            raise
         except OSError as error:
             self._keep(error, drafts)
             raise
@@ -438,30 +573,43 @@ class AuditLog:
 
     def _write_waiting(self, head: Head) -> Head:
         """Chain what could not be written before: from the spill file, then from memory."""
-        if self._spill.exists():
-            spilled = self._spill.read()
-            drafts, start = spilled.drafts, spilled.start
-            if start is None or head.seq + 1 < start:
-                self._spill.mark(head.seq + 1)
-            else:  # somebody died in the middle of this: what is in the log is not written again
-                done = {entry.id for entry in self.entries(start)}
-                drafts = [entry for entry in drafts if entry.id not in done]
-            if spilled.unreadable:
-                name = self._spill.set_aside(spilled.unreadable)
-                about = {"cause": "lines of the spill file that are no events", "kept_in": name}
-                self._sink.notices.append(Notice("log.recover", about))
-            head = self._write_batches(drafts, head)
+        self._behind = False  # until a signal handler logs in the middle of this
+        try:
+            for spill in self._spills:
+                if spill.exists():
+                    with spill.held():
+                        head = self._write_spilled(spill, head)
+        except BaseException:
+            self._behind = True
+            raise
+        while self._waiting:
+            batch = self._waiting[:_BATCH]
+            head = self._write_batches(batch, head)
+            del self._waiting[: len(batch)]
+        return head
+
+    def _write_spilled(self, spill: Spill, head: Head) -> Head:
+        spilled = spill.read()
+        drafts, start = spilled.drafts, spilled.start
+        sync = not self._hasty
+        if start is None or head.seq + 1 < start:
+            spill.mark(head.seq + 1, sync=sync)
+        else:  # somebody died in the middle of this: what is in the log is not written again
+            done = {entry.id for entry in self.entries(start)}
+            drafts = [entry for entry in drafts if entry.id not in done]
+        if spilled.unreadable:
+            name = spill.set_aside(spilled.unreadable)
+            about = {"cause": "lines of the spill file that are no events", "kept_in": name}
+            self._sink.notices.append(Notice("log.recover", about))
+        head = self._write_batches(drafts, head)
+        if sync:
             self._sink.sync()
-            self._spill.remove()
-        self._behind = False
-        waiting = len(self._waiting)
-        head = self._write_batches(self._waiting[:waiting], head)
-        del self._waiting[:waiting]
+        spill.remove(sync=sync)
         return head
 
     def _write_batches(self, drafts: Sequence[Draft], head: Head) -> Head:
-        for start in range(0, len(drafts), 100):
-            *_, last = self._write(drafts[start : start + 100], head)
+        for start in range(0, len(drafts), _BATCH):
+            *_, last = self._write(drafts[start : start + _BATCH], head)
             head = Head(last.seq, last.hash)
         return head
 
@@ -471,10 +619,10 @@ class AuditLog:
         self._last_error = str(error)
         if self.on_failure == "raise":
             return
+        # What only came too early is as safe as it would be in the log.
+        sync = self.durability == "fsync" or not isinstance(error, Busy)
         try:
-            if not self._file_lock.held:
-                raise OSError("the spill file is written under the log's lock")
-            self._spill.add([*self._waiting, *drafts])
+            self._spill_out([*self._waiting, *drafts], sync=sync)
         except OSError:
             self._waiting += drafts
             self._counts["dropped"] = self._counts.get("dropped", 0) + len(
@@ -484,7 +632,22 @@ class AuditLog:
         else:
             self._counts["spilled"] += len(self._waiting) + len(drafts)
             self._waiting.clear()
-            self._behind = True
+
+    def _spill_out(self, drafts: Sequence[Draft], *, sync: bool) -> None:
+        """Put events into the first spill file that takes them.
+
+        :raises OSError: if none does.
+        """
+        *others, last = self._spills
+        for spill in others:
+            with contextlib.suppress(OSError):
+                return self._spill_into(spill, drafts, sync=sync)
+        return self._spill_into(last, drafts, sync=sync)
+
+    def _spill_into(self, spill: Spill, drafts: Sequence[Draft], *, sync: bool) -> None:
+        if drafts:
+            spill.add(drafts, sync=sync)
+            self._behind, self._hasty = True, False
 
     def _own_entry(self, notice: Notice) -> Draft:
         origin = self._keyring.origin
@@ -492,6 +655,39 @@ class AuditLog:
         return draft(event, action=notice.action, own=True)
 
     # --- Opening and closing.
+
+    def _open_first(self, origin: str | None) -> str:
+        """As :meth:`_open`, for somebody who may wait."""
+        self._file_lock.patience = self._sink.patience = _OPENING_PATIENCE
+        try:
+            return self._open(origin)
+        except OSError as error:
+            # Other logs, that nobody holds any more, may keep theirs open until they are collected.
+            if error.errno not in (errno.EMFILE, errno.ENFILE) or not gc.collect():
+                raise
+            return self._open(origin)
+        finally:
+            self._set_patience(stalled=False)
+
+    def _wake(self, drafts: Sequence[Draft]) -> None:
+        """Open a log again that rests, or keep what shall be written.
+
+        :raises LogClosed: if it was closed for good.
+        :raises OSError: if it cannot be opened.
+        """
+        if not self._resting:
+            raise LogClosed(f"the audit log {self.path} is closed")
+        if not self._released:
+            raise Busy(f"the audit log {self.path} is being closed")
+        try:
+            self._open(self.origin)
+        except Busy:
+            raise
+        except OSError as error:
+            self._keep(error, drafts)
+            raise
+        self._stop, self._keeper, self._behind = threading.Event(), None, True
+        self._closed = self._resting = self._released = False
 
     def _open(self, origin: str | None) -> str:
         """Read where the chain stands, or write the genesis entry. Returns the origin."""
@@ -962,16 +1158,29 @@ class AuditLog:
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
         """Hold the lock between threads and that between processes."""
-        with self._lock:
-            if self._writing:
-                raise OSError("the log is busy in the middle of an append of this very thread")
-            self._writing = threading.get_ident()
-            try:
-                self._file_lock.acquire()
-                yield
-            finally:
-                self._file_lock.release()
-                self._writing = 0
+        deadline = time.monotonic() + _OPENING_PATIENCE
+        while True:
+            with self._lock:
+                if self._writing:
+                    raise OSError("the log is busy in the middle of an append of this very thread")
+                self._writing = threading.get_ident()
+                try:
+                    if self._taken_until(deadline):
+                        yield
+                        return
+                finally:
+                    self._file_lock.release()
+                    self._writing = 0
+            time.sleep(0.001)  # others may come in between
+
+    def _taken_until(self, deadline: float) -> bool:
+        try:
+            self._file_lock.acquire()
+        except Busy:
+            if time.monotonic() > deadline:
+                raise
+            return False
+        return True
 
     @property
     def last_seq(self) -> int:
@@ -984,10 +1193,12 @@ class AuditLog:
         ``appended``; ``incomplete``; ``failed`` (events that met an error); ``spilled`` (of
         these, those that were put into the spill file); ``waiting`` (events in memory until the
         log or the spill file works again); ``dropped`` (beyond the 10,000 that memory holds);
-        ``syncs``; ``last_error`` (a sentence, or None).
+        ``syncs``; ``last_error`` (a sentence, or None); ``unheard`` (tagged calls of the whole
+        process that were seen, and that no log recorded).
         """
-        counts = {"dropped": 0, **self._counts}
-        return {**counts, "waiting": len(self._waiting), "last_error": self._last_error}
+        waiting = len(self._waiting) + len(self._deferred)
+        counts = {"dropped": 0, **self._counts, "waiting": waiting, "unheard": count_unheard()}
+        return {**counts, "last_error": self._last_error}
 
     def flush(self) -> None:
         """Bring everything written so far onto the disk.
@@ -999,45 +1210,95 @@ class AuditLog:
 
     def close(self) -> None:
         """Chain what waits, sync and close. Closing twice does nothing."""
+        self._shut()
+        self._resting = False
+
+    def rest(self) -> None:
+        """Close, but go on with the next event: what the end of logging or of Python asks for.
+
+        Handlers and exit functions may log after that, and a file handler would write it.
+        """
+        self._shut(resting=True)
+
+    def __del__(self) -> None:
+        # Nobody holds it any more. What waits for somebody else's lock is kept in a spill file.
+        if not self._closed:
+            with contextlib.suppress(Exception):
+                self._set_patience(stalled=True)
+                self._shut()
+
+    def _shut(self, *, resting: bool = False) -> None:
         self._notice_fork()
         with self._lock:
             if self._closed:
                 return
-            self._behind = self._behind or self._spill.exists()
-            try:
-                self._write_locked(())
-            except OSError as error:
-                self._warn_of_loss(error)
-            if self._key is not None:
-                try:
-                    self.checkpoint()
-                except Exception as error:  # a signer of the user's may raise anything
-                    text = f"audit log: no checkpoint at close: {error}"
-                    warnings.warn(text, AuditWarning, stacklevel=2)
-            self._closed = True
+            # A signal handler may close the log in the middle of an append of this very thread.
+            nested = self._writing == threading.get_ident()
+            self._behind = self._behind or any(spill.exists() for spill in self._spills)
+            told = [] if nested else [*self._write_last(), *self._sign_last()]
+            self._closed, self._resting = True, resting
+        for level, text in told:
+            warn(f"audit log: {text}", stacklevel=4)
+            report(level, f"audit log {self.path}: {text}")
         self._stop.set()
         if self._keeper is not None and self._keeper is not threading.current_thread():
             self._keeper.join()
         if self._shipper is not None:
             self._shipper.stop()
             self._shipper = None
-        self._released = True
-        try:
-            self._gate.wait(self._written)
-            with contextlib.suppress(OSError):  # only the lock file's memory is poorer then
-                self._note_place()
-        finally:
-            self._sink.close()
-            self._file_lock.close()
+        with self._lock:
+            try:
+                self._released = True
+                self._gate.wait(self._written)
+                with contextlib.suppress(OSError):  # only the lock file's memory is poorer then
+                    self._note_place()
+            finally:
+                self._sink.close()
+                self._file_lock.close()
 
-    def _warn_of_loss(self, error: OSError) -> None:
-        kept, lost = self._spill.exists(), len(self._waiting)
-        if kept:
-            text = f"audit log: events wait in {self._spill.path}: {error}"
-            warnings.warn(text, AuditWarning, stacklevel=3)
-        if lost:
-            text = f"audit log: {lost} events were never written: {error}"
-            warnings.warn(text, AuditWarning, stacklevel=3)
+    def _write_last(self) -> list[tuple[int, str]]:
+        """Chain what waits, and return what there is to say where that fails."""
+        self._writing = threading.get_ident()
+        try:
+            error = self._write_deferred_until(time.monotonic() + self._patience())
+        finally:
+            self._writing = 0
+        if error is None:
+            return []
+        told = [
+            (logging.WARNING, f"events wait in {spill.path}: {error}")
+            for spill in self._spills
+            if spill.exists()
+        ]
+        if self._waiting:
+            lost = f"{len(self._waiting)} events were never written: {error}"
+            told.append((logging.ERROR, lost))
+        return told
+
+    def _write_deferred_until(self, deadline: float) -> OSError | None:
+        """Write what waits, and return why that failed."""
+        while True:
+            try:
+                self._write_deferred()
+                if not (self._deferred or self._behind):
+                    return None
+            except Busy as busy:
+                if time.monotonic() < deadline and not self._stalled:
+                    time.sleep(0.001)
+                    continue
+                waiting, self._deferred = self._deferred, []
+                self._keep(busy, waiting)
+                return busy
+            except OSError as error:
+                return error
+
+    def _sign_last(self) -> list[tuple[int, str]]:
+        if self._key is not None:
+            try:
+                self.checkpoint()
+            except Exception as error:  # a signer of the user's may raise anything
+                return [(logging.WARNING, f"no checkpoint at close: {error}")]
+        return []
 
     def __enter__(self) -> AuditLog:
         return self
@@ -1097,10 +1358,10 @@ class AuditLog:
             try:
                 if self._file_lock.moved():
                     self._file_lock.close()
-                if self._spill.exists():
-                    self._behind = True
-                if self._behind or self._waiting:
-                    self._write_locked(())
+                if any(spill.exists() for spill in self._spills):
+                    self._behind, self._hasty = True, False
+                if self._behind or self._waiting or self._deferred:
+                    self._write_deferred()
                 self._file_lock.acquire()
                 head = self._sink.head()
                 self._sink.tend()
@@ -1169,6 +1430,9 @@ def _keep_house(reference: weakref.ref[AuditLog], stop: threading.Event, interva
             return
         try:
             log._tend()
+            log._after_a_call()
+        except Busy:  # others are at work
+            continue
         except KeyForged as error:
             log._tell(str(error))
         except Exception as error:  # of the disk, or of a signer; the next round tries again
@@ -1177,7 +1441,10 @@ def _keep_house(reference: weakref.ref[AuditLog], stop: threading.Event, interva
 
 
 def _software() -> str:
-    return f"chained_logging {importlib.metadata.version('chained_logging')}"
+    try:
+        return f"chained_logging {importlib.metadata.version('chained_logging')}"
+    except importlib.metadata.PackageNotFoundError:  # frozen, vendored, a zip file
+        return "chained_logging"
 
 
 # What a C2SP signed note allows as a name: no spaces, no plus sign.
@@ -1233,9 +1500,15 @@ def _after_fork_in_child() -> None:
     _forking.clear()
 
 
+_exiting = False
+
+
 def _close_all() -> None:
+    global _exiting
+    _exiting = True  # exit functions that were registered before this one run after it
     for log in list(_open_logs):
-        log.close()
+        with contextlib.suppress(Exception):  # the others are closed all the same
+            log.rest()
 
 
 if hasattr(os, "register_at_fork"):

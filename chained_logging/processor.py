@@ -5,23 +5,30 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import warnings
 from collections.abc import MutableMapping
 from contextvars import copy_context
 from typing import Any
 
+from chained_logging.capture import (
+    capture_record,
+    failure,
+    joined,
+    over,
+    recorded_as,
+    store,
+    structured,
+)
 from chained_logging.context import current
+from chained_logging.diagnostics import report_once, unheard
 from chained_logging.entry import AuditId
-from chained_logging.handler import exception_of, record_event
-from chained_logging.log import AuditLog, AuditWarning
-
-_FAILURES = frozenset({"error", "exception", "critical", "fatal"})
+from chained_logging.log import AuditLog
+from chained_logging.records import install
 
 
 class AuditProcessor:
     """A structlog processor that turns events with ``audit=True`` into entries.
 
-    It may stand anywhere in the chain, in structlog's own or in that of a
+    It may stand anywhere before the renderer, in structlog's own chain or in that of a
     ``ProcessorFormatter``, also for records of the standard library. The event
     goes on unchanged, but for ``audit_id``, the entry's id. Other events pass.
 
@@ -33,62 +40,78 @@ class AuditProcessor:
         if isinstance(log, AuditLog) and options:
             raise TypeError(f"an open log has its options already: {', '.join(options)}")
         self.log = log if isinstance(log, AuditLog) else AuditLog(log, **options)
+        self._known_chain = False
+        self._renamed: str | None = None  # where an EventRenamer before this puts the text
+        install()
 
     def __call__(
         self, logger: Any, method_name: str, event_dict: MutableMapping[str, Any]
     ) -> MutableMapping[str, Any]:
         """Append an entry if the event is tagged."""
+        if not isinstance(event_dict, MutableMapping):
+            unheard("after the renderer", "AuditProcessor must stand before the renderer")
+            return event_dict
         if "audit" not in event_dict and "_record" not in event_dict:
             return event_dict
-        try:
-            return self._capture(method_name, event_dict)
-        except OSError as error:
-            if self.log.on_failure == "raise":
-                raise
-            warnings.warn(f"audit log: {error}", AuditWarning, stacklevel=2)
-            return event_dict
-
-    def _capture(
-        self, method_name: str, event_dict: MutableMapping[str, Any]
-    ) -> MutableMapping[str, Any]:
         record = event_dict.get("_record")  # inside a ProcessorFormatter
-        if record is None:
-            if event_dict.get("audit") and type(event_dict.get("audit_id")) is not AuditId:
-                event_dict["audit_id"] = self._record(method_name, event_dict)
-            return event_dict
-        tagged = event_dict.get("audit") or (
-            isinstance(record, logging.LogRecord) and record.__dict__.get("audit")
-        )
-        if not tagged or type(event_dict.get("audit_id")) is AuditId:
-            return event_dict
-        if isinstance(record, logging.LogRecord):
-            # Several handlers may format one record.
-            if type(record.__dict__.get("audit_id")) is not AuditId:
-                if event_dict.get("_from_structlog"):
-                    record.audit_id = self._record(method_name, event_dict)
-                else:
-                    record.audit_id = record_event(self.log, record)
-            event_dict["audit_id"] = record.__dict__["audit_id"]
+        known: AuditId | None
+        if isinstance(record, logging.LogRecord) and not event_dict.get("_from_structlog"):
+            if not (event_dict.get("audit") or record.__dict__.get("audit")):
+                return event_dict
+            known = capture_record(self.log, record)
+        elif event_dict.get("audit"):
+            known = self._capture(method_name, event_dict, record)
         else:
-            event_dict["audit_id"] = self._record(method_name, event_dict)
+            return event_dict
+        if known is not None:
+            event_dict["audit_id"] = known
         return event_dict
 
-    def _record(self, method_name: str, event_dict: MutableMapping[str, Any]) -> AuditId:
-        event = event_dict
+    def _capture(
+        self, method_name: str, event_dict: MutableMapping[str, Any], record: Any
+    ) -> AuditId | None:
+        given = event_dict.get("audit_id")
+        known = given if type(given) is AuditId else None
+        if known is None and isinstance(record, logging.LogRecord):
+            known = recorded_as(record)  # several formatters may have the event
+        if known is not None and self.log.path in known.logs:
+            return known
+        event: Any = event_dict
         bound = _bound()
         if bound and not bound.keys() <= event.keys():  # else merge_contextvars was here before
-            event = {**bound, **event}
-        failed = method_name in _FAILURES
-        info = event.get("exc_info")
-        if info or "exception" in event:
-            failed = True
-            # True means the one being handled; so it is if format_exc_info was here already.
-            caught = exception_of(info) or exception_of(sys.exc_info())
-            if caught is not None:
-                event = {**event, "exception": caught}
-        return self.log.record(
-            event, action=event.get("event"), result="failure" if failed else "success"
-        )
+            event = over(bound, event)
+        if not self._known_chain or "event" not in event:
+            self._know_chain()
+        found = structured(event, failed=failure(method_name), renamed=self._renamed)
+        return joined(known, store(self.log, found), given)
+
+    def _know_chain(self) -> None:
+        """Look at what stands before this, in structlog's own chain, and say what drops events."""
+        self._known_chain = True
+        structlog = sys.modules.get("structlog")
+        if structlog is not None:
+            config = structlog.get_config()
+            self._renamed = self._find_renamer(config["processors"])
+            _check_level(getattr(config["wrapper_class"], "__name__", ""))
+
+    def _find_renamer(self, processors: Any) -> str | None:
+        renamed = None
+        for processor in processors:
+            if processor is self:
+                return renamed
+            if type(processor).__name__ == "EventRenamer":
+                renamed = processor.to
+        return None
+
+
+def _check_level(wrapper: str) -> None:
+    for level in ("Warning", "Error", "Critical"):
+        if wrapper == f"BoundLoggerFilteringAt{level}":
+            text = (
+                f"structlog is configured to drop what is below {level.upper()}, tagged or "
+                "not: make_filtering_bound_logger(logging.INFO) lets audited calls pass"
+            )
+            report_once(wrapper, logging.WARNING, text)
 
 
 def _bound() -> dict[str, Any]:
@@ -98,5 +121,7 @@ def _bound() -> dict[str, Any]:
         contextvars = sys.modules.get("structlog.contextvars")
         if contextvars is not None:
             bound = contextvars.get_contextvars()
-        bound.update(current())
+        given = current()
+        if given:
+            bound = over(bound, given)
     return bound

@@ -1,21 +1,27 @@
 """The spill file: where events wait that the log could not take, until it can.
 
-``<log>.spill`` holds one body a line, as it would be at ``seq`` 0. Whoever holds the log's lock may
-write it. Before its events are chained, the next ``seq`` is noted in it, so that a
-crash between chaining them and removing the file repeats none: those whose ``id``
-is in the log from there on are there already.
+``<log>.spill`` holds one body a line, as it would be at ``seq`` 0. It is locked while it is written
+to, and while its events are chained: that is another lock than the log's, which may be what cannot
+be had. Before its events are chained, the next ``seq`` is noted in it, so that a crash between
+chaining them and removing the file repeats none: those whose ``id`` is in the log from there on are
+there already.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from chained_logging import chain
 from chained_logging.entry import Draft
+from chained_logging.lock import PATIENCE, Busy, lock_file
 from chained_logging.sinks import sync_directory, sync_file
 
 
@@ -28,26 +34,61 @@ class Spilled(NamedTuple):
     unreadable: list[bytes]
 
 
+def spills_of(log: Path) -> list[Spill]:
+    """Return where the events of a log may wait: beside it, or where the disk is not full too.
+
+    Those elsewhere are in a folder that is ours alone, as anybody may write to the one around it.
+    """
+    name = f"{sha256(os.fsencode(log)).hexdigest()[:16]}-{log.name}.spill"
+    folders = dict.fromkeys(("/var/tmp", tempfile.gettempdir(), "/dev/shm"))  # noqa: S108
+    private = [Path(folder) / f"chained_logging-{os.geteuid()}" for folder in folders]
+    return [Spill(Path(f"{log}.spill")), *(_SpillElsewhere(folder / name) for folder in private)]
+
+
 class Spill:
     """See the module."""
 
     def __init__(self, path: Path) -> None:
         self.path: Final = path
+        self._fd = -1  # while it is held
 
     def exists(self) -> bool:
         """Whether events wait here."""
         return self.path.exists()
 
-    def add(self, drafts: Sequence[Draft]) -> None:
-        """Keep events, on the disk.
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep others out, until what is in here is chained.
 
+        :raises Busy: if somebody else does.
+        :raises OSError: if the file cannot be opened.
+        """
+        self._fd = self._open(0)
+        try:
+            yield
+        finally:
+            fd, self._fd = self._fd, -1
+            os.close(fd)
+
+    def add(
+        self, drafts: Sequence[Draft], *, sync: bool = True, patience: float = PATIENCE
+    ) -> None:
+        """Keep events, on the disk or, without `sync`, in the kernel's hands.
+
+        :raises Busy: if others use the file for longer than `patience` seconds.
         :raises OSError: if that fails; a part may have been written, and is not counted.
         """
-        self._append([draft.body(0, chain.GENESIS) for draft in drafts])
+        if self._fd >= 0:  # a signal handler, in the middle of their being chained
+            raise Busy(f"the events in {self.path} are being chained")
+        fd = self._open(os.O_CREAT, patience)
+        try:
+            self._append(fd, [draft.body(0, chain.GENESIS) for draft in drafts], sync=sync)
+        finally:
+            os.close(fd)
 
-    def mark(self, seq: int) -> None:
-        """Note from where on the events will be chained."""
-        self._append([b"%d" % seq])
+    def mark(self, seq: int, *, sync: bool) -> None:
+        """Note from where on the events will be chained, while they are held."""
+        self._append(self._fd, [b"%d" % seq], sync=sync)
 
     def read(self) -> Spilled:
         """Return what waits.
@@ -78,29 +119,63 @@ class Spill:
             os.fsync(fd)
         return aside.name
 
-    def remove(self) -> None:
+    def remove(self, *, sync: bool) -> None:
         """Remove the file: all of it is in the log."""
         self.path.unlink(missing_ok=True)
-        sync_directory(self.path)
+        if sync:
+            sync_directory(self.path)
 
-    def _append(self, lines: Sequence[bytes]) -> None:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        fd = os.open(self.path, flags, 0o600)
+    def _append(self, fd: int, lines: Sequence[bytes], *, sync: bool) -> None:
+        size = os.fstat(fd).st_size
+        # A line feed first: a torn line before it spoils no other.
+        data = b"".join(b"\n%b\n" % line for line in lines)
         try:
-            size = os.fstat(fd).st_size
-            # A line feed first: a torn line before it spoils no other.
-            data = b"".join(b"\n%b\n" % line for line in lines)
-            try:
-                while data:
-                    data = data[os.write(fd, data) :]
+            while data:
+                data = data[os.write(fd, data) :]
+            if sync:
                 sync_file(fd)
-            except OSError:
-                os.ftruncate(fd, size)
+        except OSError:
+            os.ftruncate(fd, size)
+            raise
+        if size == 0 and sync:
+            sync_directory(self.path)
+
+    def _open(self, create: int, patience: float = PATIENCE) -> int:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | create
+        while True:
+            fd = os.open(self.path, flags, 0o600)
+            try:
+                lock_file(fd, f"another process holds {self.path}", patience)
+                if os.fstat(fd).st_nlink:  # else whoever had it before has chained and removed it
+                    return fd
+            except BaseException:
+                os.close(fd)
                 raise
-            if size == 0:
-                sync_directory(self.path)
-        finally:
             os.close(fd)
+
+
+class _SpillElsewhere(Spill):
+    """A spill file in a folder of this user's alone, in one that all may write to."""
+
+    def exists(self) -> bool:
+        return self._private() and super().exists()
+
+    def _private(self) -> bool:
+        """Whether the folder is there, and nobody else's."""
+        try:
+            found = os.lstat(self.path.parent)
+        except OSError:
+            return False
+        ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+        return ours and not stat.S_IMODE(found.st_mode) & 0o077
+
+    def _open(self, create: int, patience: float = PATIENCE) -> int:
+        if create:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(self.path.parent, 0o700)
+        if not self._private():
+            raise OSError(f"{self.path.parent} must be a folder of this user's alone")
+        return super()._open(create, patience)
 
 
 def _parse(line: bytes) -> Draft | int | None:

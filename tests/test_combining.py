@@ -38,6 +38,7 @@ class Crowd:
         self.writes: list[int] = []
         self.writers: list[tuple[str, int]] = []
         self._releasing = threading.Lock()
+        log._file_lock.patience = None
         self._lock = os.open(f"{log.path}.lock", os.O_RDWR)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         write = log._sink.write

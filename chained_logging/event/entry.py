@@ -30,9 +30,23 @@ class AuditId(str):
 
     Being a type of its own it also tells that an event has been recorded
     already, which no caller's string in the same place can.
+
+    :ivar logs: the paths of the logs that have the event. The id is that of the first one's entry.
+    :ivar given: what the caller had under this name.
     """
 
-    __slots__ = ()
+    __slots__ = ("given", "logs")
+    logs: tuple[object, ...]
+    given: object
+
+    def __new__(cls, id: str, logs: tuple[object, ...] = (), given: object = None) -> AuditId:
+        made = super().__new__(cls, id)
+        made.logs = logs
+        made.given = given
+        return made
+
+    def __getnewargs__(self) -> tuple[str, tuple[object, ...], object]:  # type: ignore[override]
+        return str(self), self.logs, self.given
 
 
 def parse_event(line: bytes) -> dict[str, Any]:

@@ -201,6 +201,27 @@ FIELD_OF: Final[Mapping[Any, str]] = {
 }
 
 
+_CAPTURED: Final = frozenset(key for key, name in FIELD_OF.items() if not name) - {"context"}
+
+
+def set_apart(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an event that no capture made, with all its keys as the caller's own.
+
+    What captures put into an event for their own use, such as ``event``, goes to its context.
+    """
+    if _CAPTURED.isdisjoint(event):
+        return event
+    own = {key: event[key] for key in event if key in _CAPTURED}
+    if own.get("audit") is True:  # the tag, which says nothing here
+        del own["audit"]
+    context = event.get("context")
+    if isinstance(context, Mapping):
+        own.update(context)
+    elif context is not None:
+        own["context"] = context
+    return {**event, "context": own}
+
+
 def prepared(event: Mapping[Any, Any]) -> dict[Any, Any]:
     """Return an event whose fields hold no objects of the program any more.
 

@@ -15,6 +15,11 @@ from typing import Any, NamedTuple, Protocol
 
 from chained_logging.chain import GENESIS
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]  # asked for attributes only
+
 SQLITE_SUFFIXES = frozenset({".db", ".sqlite", ".sqlite3"})
 JSONL_SUFFIXES = frozenset({".jsonl", ".ndjson"})
 
@@ -64,9 +69,11 @@ class Sink(Protocol):
     """A place for entries.
 
     :ivar notices: what :meth:`head` came across; whoever calls it takes them out.
+    :ivar patience: seconds that a call may wait for another program that holds the store.
     """
 
     notices: list[Notice]
+    patience: float
 
     def sealed(self) -> Head | None:
         """Return the last entry's place in sealed segments, if there are any."""
@@ -74,6 +81,7 @@ class Sink(Protocol):
     def head(self) -> Head:
         """Return the last stored entry's place, and mend what a crash left behind.
 
+        :raises Busy: if another program holds the store.
         :raises OSError: if the store cannot be read.
         """
 
@@ -83,6 +91,7 @@ class Sink(Protocol):
     def write(self, records: Sequence[Record]) -> None:
         """Store entries, all or none. They are in the kernel's hands on return.
 
+        :raises Busy: if another program holds the store.
         :raises OSError: if that fails; nothing of them is left behind.
         """
 
@@ -199,8 +208,6 @@ def sync_if_open(fd: int) -> None:
 
 def sync_file(fd: int) -> None:
     """Bring a file's data onto the disk itself (``F_FULLFSYNC`` on macOS, where fsync does not)."""
-    import fcntl
-
     full = getattr(fcntl, "F_FULLFSYNC", None)
     if full is not None:
         fcntl.fcntl(fd, full)

@@ -62,6 +62,7 @@ class JsonlSink:
         self._sealed: Head | None = None
         self._manifest_due = False
         self.notices: list[Notice] = []
+        self.patience = 0.0  # nobody else locks a file of this kind
 
     def head(self) -> Head:
         try:

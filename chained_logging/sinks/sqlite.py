@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from chained_logging.lock import Busy
 from chained_logging.sinks import (
     EMPTY,
     Head,
@@ -52,6 +53,7 @@ _PAGE: Final = 2048
 _WAL_PAGES: Final = 8000
 
 _BATCH: Final = 500
+_PATIENCE: Final = 30.0  # until somebody says how long
 
 # Connections that a forked child inherited. To close one, or to let it be collected, would
 # meddle with the parent's locks (https://www.sqlite.org/howtocorrupt.html, 2.6).
@@ -72,6 +74,8 @@ class SqliteSink:
         self._head = EMPTY
         self._foreign = False
         self._reading = threading.Lock()
+        self._waits = -1.0  # what the connection was told of `patience`
+        self.patience = _PATIENCE
         self.notices: list[Notice] = []
 
     def head(self) -> Head:
@@ -94,12 +98,14 @@ class SqliteSink:
         try:
             if self._connection is None or not same:
                 return self._reopen()
+            if self._waits != self.patience:
+                self._be_patient(self._connection)
             (version,) = self._connection.execute("PRAGMA data_version").fetchone()
             if version != self._version:  # another connection committed since
                 self._version = version
                 self._catch_up(self._connection)
         except sqlite3.Error as error:
-            raise OSError(f"{self._path}: {error}") from error
+            raise _failure(self._path, error) from error
         return self._head
 
     def sealed(self) -> Head | None:
@@ -134,7 +140,7 @@ class SqliteSink:
         except sqlite3.Error as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            raise OSError(f"{self._path}: {error}") from error
+            raise _failure(self._path, error) from error
         self._head = Head(records[-1][0], records[-1][2])
         self._version = version
 
@@ -256,7 +262,7 @@ class SqliteSink:
         connection = sqlite3.connect(
             _uri(self._path, "rw"),
             uri=True,
-            timeout=30,
+            timeout=self.patience,
             isolation_level=None,
             check_same_thread=False,  # the log's own lock is what keeps threads apart
         )
@@ -278,9 +284,14 @@ class SqliteSink:
             connection.close()
             raise
         self._connection = connection
+        self._waits = -1.0
         self._file, self._size = (found.st_dev, found.st_ino), found.st_size
         self._wal = os.open(f"{self._path}-wal", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         sync_directory(self._path)
+
+    def _be_patient(self, connection: sqlite3.Connection) -> None:
+        connection.execute(f"PRAGMA busy_timeout = {round(self.patience * 1000)}")
+        self._waits = self.patience
 
     def _catch_up(self, connection: sqlite3.Connection) -> None:
         row: tuple[Any, ...] | None = connection.execute(
@@ -288,6 +299,14 @@ class SqliteSink:
         ).fetchone()
         if row is not None and row[0] > self._head.seq:  # a resumed head stands before its entry
             self._head = Head(*row)
+
+
+def _failure(path: Path, error: sqlite3.Error) -> OSError:
+    """Return what an error of SQLite's is for the log."""
+    code = getattr(error, "sqlite_errorcode", None)  # its own errors have none
+    if code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return Busy(f"another program holds {path}: {error}")
+    return OSError(f"{path}: {error}")
 
 
 def _uri(path: Path, mode: str) -> str:

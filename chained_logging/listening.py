@@ -1,0 +1,176 @@
+"""Who hears a tagged call, and what to do where nobody would.
+
+:mod:`logging` asks levels, ``disabled`` and filters before it asks a handler. Whether a call is
+audited is no matter of these, so that ``get_logger`` and ``@audited`` go on to the audit handlers
+themselves. A call of a plain logger that logging drops reaches nobody; what can be seen of that is
+in how the loggers are set up, and is said once.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import logging.handlers
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+from weakref import WeakSet
+
+from chained_logging.diagnostics import report_once, unheard
+
+
+class Listener(logging.Handler):
+    """A handler that makes entries of tagged records."""
+
+    shows_lines = False  # see diagnostics.report
+    # Whether it made one of a record that a level above INFO would have kept from it.
+    heard = False
+
+    def has(self, record: logging.LogRecord) -> bool:
+        """Whether its log has an entry of this record."""
+        raise NotImplementedError
+
+
+_listeners: WeakSet[Listener] = WeakSet()
+_last_place: Callable[[], Listener | None] | None = None
+
+
+def register(listener: Listener, again: Callable[[], Listener | None]) -> None:
+    """Know a listener from now on.
+
+    :param again: returns one for the same log, if this one is gone, and the log is not closed.
+    """
+    global _last_place
+    _listeners.add(listener)
+    _last_place = again
+
+
+def listeners(logger: logging.Logger) -> list[Listener]:
+    """Return those that a logger's records reach, or would if ``propagate`` did not keep them."""
+    found: list[Listener] = []
+    at: logging.Logger | None = logger
+    while at is not None:
+        found += [handler for handler in at.handlers if isinstance(handler, Listener)]
+        if found and not at.propagate:
+            break
+        at = at.parent
+    return found
+
+
+def deliver(logger: logging.Logger, record: logging.LogRecord) -> None:
+    """Handle a tagged record as its logger would, and bring it to whoever listens."""
+    passed = logger.isEnabledFor(record.levelno)
+    if passed:
+        logger.handle(record)
+    found = listeners(logger)
+    for listener in found:
+        if not listener.has(record):
+            listener.handle(record)
+    if not found and not (passed and _forwards(logger)):
+        _beyond(logger, record)
+
+
+def _forwards(logger: logging.Logger) -> bool:
+    """Whether a handler may bring a record to a listener later, or in another process."""
+    at: logging.Logger | None = logger
+    while at is not None:
+        for handler in at.handlers:
+            target = getattr(handler, "target", None)
+            if isinstance(target, Listener) or isinstance(handler, _SENDERS):
+                return True
+        at = at.parent if at.propagate else None
+    return False
+
+
+_SENDERS = (logging.handlers.QueueHandler, logging.handlers.SocketHandler)
+
+
+def _beyond(logger: logging.Logger, record: logging.LogRecord) -> None:
+    """Store what no handler heard, where the last one would have."""
+    at = logger.name
+    listener = _last_place() if _last_place is not None else None
+    if listener is None:
+        text = f"no AuditHandler listens to the logger {at!r}: its tagged calls are not recorded"
+        unheard(at, text)
+        return
+    listener.handle(record)
+    text = f"no AuditHandler listens to the logger {at!r}: its tagged calls go to {listener!r}"
+    report_once(f"beyond {at}", logging.WARNING, text)
+
+
+# --- Plain loggers.
+
+
+def check(listener: Listener) -> None:
+    """Say what keeps tagged calls of plain loggers from a listener, if anything does."""
+    for logger in _holders(listener):
+        name = logger.name
+        if not listener.heard and not _any_below(logger):
+            text = (
+                f"the logger {name!r} has an AuditHandler, and {_what_drops(logger)}: tagged calls "
+                "of plain loggers below that are not recorded. Set its level to INFO, or use "
+                "chained_logging.get_logger, which is no matter of level"
+            )
+            report_once(f"level {name}", logging.WARNING, text)
+        disabled = [below.name for below in _below(logger) if below.disabled and _own(below.name)]
+        if disabled:
+            text = (
+                f"these loggers are disabled, so that their tagged calls are not recorded: "
+                f"{', '.join(sorted(disabled)[:5])}. Set disable_existing_loggers to False"
+            )
+            report_once(f"disabled {name}", logging.WARNING, text)
+
+
+def _holders(listener: Listener) -> list[logging.Logger]:
+    every = [logging.root, *_loggers()]
+    return [logger for logger in every if listener in logger.handlers]
+
+
+def _loggers() -> Iterator[logging.Logger]:
+    for logger in list(logging.root.manager.loggerDict.values()):
+        if isinstance(logger, logging.Logger):
+            yield logger
+
+
+def _below(logger: logging.Logger) -> Iterator[logging.Logger]:
+    """Return loggers whose records go to this one's handlers."""
+    for other in dict.fromkeys((logger, *_loggers())):
+        at: logging.Logger | None = other
+        while at is not None and at is not logger:
+            at = at.parent if at.propagate else None
+        if at is logger:
+            yield other
+
+
+def _any_below(logger: logging.Logger) -> bool:
+    """Whether any of the program's own loggers lets INFO pass."""
+    if logging.root.manager.disable >= logging.INFO:
+        return False
+    return any(
+        other.getEffectiveLevel() <= logging.INFO
+        for other in _below(logger)
+        if other is logger or _own(other.name)
+    )
+
+
+def _what_drops(logger: logging.Logger) -> str:
+    if logging.root.manager.disable >= logging.INFO:
+        return f"logging.disable({logging.getLevelName(logging.root.manager.disable)}) holds"
+    return f"the level {logging.getLevelName(logger.getEffectiveLevel())}"
+
+
+def _own(name: str) -> bool:
+    """Whether a logger is the program's, and not one of Python's or of an installed package's."""
+    top = name.partition(".")[0]
+    if top in sys.stdlib_module_names or top == __name__.partition(".")[0]:
+        return False
+    file: Any = getattr(sys.modules.get(top), "__file__", None)
+    return not (isinstance(file, str) and "site-packages" in file)
+
+
+def _check_all() -> None:
+    for listener in list(_listeners):
+        check(listener)
+
+
+atexit.register(_check_all)

@@ -1,0 +1,156 @@
+"""What a log record carries for the audit entry, where no formatter sees it.
+
+A record may be handled long after it was made, and in another thread: behind a ``QueueHandler``
+or a ``MemoryHandler``. The entry shall have the context in which it was logged, and none of where
+it is handled. So from the first handler or logger of ours on, records are made with a slot that
+holds the context; being no attribute in ``__dict__``, it is on no line that shows all of these.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+from weakref import ReferenceType, WeakKeyDictionary, ref
+
+from chained_logging.context import current
+from chained_logging.values import jsonable
+
+_NOTHING: Final[Mapping[str, Any]] = {}
+
+
+class Logged(NamedTuple):
+    """What was known when a record was made."""
+
+    context: Mapping[str, Any] = _NOTHING
+    """What :func:`chained_logging.context` gave."""
+    fields: Mapping[str, Any] | None = None
+    """The caller's fields, where they do not stand on the record under their own names."""
+    message: Mapping[str, Any] | None = None
+    """The message, if it was an object: a queue makes text of it."""
+    exception: dict[str, str] | None = None
+    """Type and message of the exception, which a queue drops."""
+
+
+class AuditRecord(logging.LogRecord):
+    """A record as all are made, with a slot."""
+
+    __slots__ = ("logged",)
+    logged: Logged
+
+    def __copy__(
+        self,
+    ) -> AuditRecord:  # by QueueHandler.prepare, before it drops what it cannot send
+        made = AuditRecord.__new__(AuditRecord)
+        made.__dict__.update(self.__dict__)
+        made.logged = snapshot(self) if is_tagged(self) else Logged()
+        return made
+
+    def __getstate__(self) -> tuple[dict[str, Any], Any]:
+        logged = Logged(*(jsonable(part) for part in snapshot(self))) if is_tagged(self) else None
+        return self.__dict__, logged and tuple(logged)
+
+    def __setstate__(self, state: tuple[dict[str, Any], Any]) -> None:
+        self.__dict__.update(state[0])
+        self.logged = Logged(*state[1]) if state[1] else Logged()
+
+
+# Of records that a factory of the program's made.
+_others: WeakKeyDictionary[logging.LogRecord, Logged] = WeakKeyDictionary()
+_factory: Callable[..., logging.LogRecord] | None = None
+
+
+def install() -> None:
+    """Have all records made from now on remember their context. Does so once."""
+    global _factory
+    if _factory is None:
+        _factory = logging.getLogRecordFactory()
+        logging.setLogRecordFactory(_make)
+
+
+def _make(*args: Any, **kwargs: Any) -> logging.LogRecord:
+    factory = _factory or logging.LogRecord
+    make = AuditRecord if factory is logging.LogRecord else factory
+    record = make(*args, **kwargs)
+    if record.name is not None:
+        note(record, Logged(current()))
+        _here.recent.append(ref(record))
+    else:  # makeLogRecord, from what was sent here or from another record
+        note(record, Logged())
+    return record
+
+
+class _Here(threading.local):
+    def __init__(self) -> None:
+        self.recent: deque[ReferenceType[logging.LogRecord]] = deque(maxlen=4)
+
+
+_here = _Here()
+
+
+def original(record: logging.LogRecord) -> logging.LogRecord:
+    """Return the record that this is a copy of, if it is one that this thread has just made.
+
+    structlog's ``ProcessorFormatter`` works on copies that share only the attributes, and of these
+    the moment is an object that no other record has.
+    """
+    for reference in reversed(_here.recent):
+        made = reference()
+        if made is not None and made.created is record.created:
+            return made
+    return record
+
+
+def note(record: logging.LogRecord, logged: Logged) -> None:
+    """Let a record carry this."""
+    if isinstance(record, AuditRecord):
+        record.logged = logged
+    elif any(logged):
+        _others[record] = logged
+
+
+def noted(record: logging.LogRecord) -> Logged:
+    """Return what a record carries."""
+    if isinstance(record, AuditRecord):
+        return getattr(record, "logged", Logged())
+    return _others.get(record) or Logged()
+
+
+def snapshot(record: logging.LogRecord) -> Logged:
+    """Return what a record carries, as it is now, for a handler that comes later."""
+    logged = noted(record)
+    return logged._replace(
+        context=dict(logged.context),
+        message=logged.message or (dict(record.msg) if isinstance(record.msg, Mapping) else None),
+        exception=logged.exception or exception_of(record.exc_info),
+    )
+
+
+def is_tagged(record: logging.LogRecord) -> bool:
+    """Whether a record shall become an entry."""
+    fields = record.__dict__
+    if fields.get("audit"):
+        return True
+    if "extra" in fields and _has_tag(fields["extra"]):  # by loguru, with the handler as a sink
+        return True
+    # From structlog, by ProcessorFormatter.wrap_for_formatter, or as python-json-logger takes it.
+    message = record.msg
+    if type(message) is str:
+        message = noted(record).message
+    return message is not None and _has_tag(message)
+
+
+def _has_tag(fields: Any) -> bool:
+    return isinstance(fields, dict) and bool(fields.get("audit"))
+
+
+def exception_of(exc_info: Any) -> dict[str, str] | None:
+    """Return type and message of an exception, from whatever form ``exc_info`` has."""
+    if isinstance(exc_info, tuple):
+        exc_info = exc_info[1] if len(exc_info) == 3 else None
+    if not isinstance(exc_info, BaseException):
+        return None
+    described: dict[str, str] = jsonable(exc_info)
+    return described
