@@ -701,7 +701,9 @@ def _filters(command: Any) -> Any:
     options = (
         click.option("--actor", help="Only entries of this actor_id."),
         click.option("--action", help="Only this action."),
-        click.option("--resource", help="Only this resource: TYPE or TYPE/ID."),
+        click.option(
+            "--resource", help="Only this resource: TYPE, TYPE/ID, a URL, an ARN, a path."
+        ),
         click.option("--result", help="Only success, failure, denied or unknown."),
         click.option("--since", help="Not before this time (RFC 3339, or a date, in UTC)."),
         click.option("--until", help="Before this time."),

@@ -22,10 +22,10 @@ from typing import Any, NamedTuple
 import pytest
 import rfc8785
 from conftest import read_json
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chained_logging import values
+from chained_logging import chain, values
 
 
 def decoded(value: Any) -> Any:
@@ -288,7 +288,7 @@ def test_shared_references_do_not_explode() -> None:
 
 ENDLESS = """
 import collections, itertools, resource, signal
-from chained_logging import values
+from chained_logging import chain, values
 class Sequence(collections.abc.Sequence):
     def __len__(self): return 3
     def __getitem__(self, at): return at
@@ -430,3 +430,47 @@ def test_sets_are_sorted_by_canonical_form(value: set[Any]) -> None:
     assert len(found) == len(value)
     for order in itertools.islice(itertools.permutations(value), 5):
         assert values.encode(set(order)) == values.encode(value)
+
+
+plain_leaves = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**54), 2**54),
+    st.floats(),
+    st.sampled_from([1e-4, 1e-5, 9e14, 1e15, 1e16, 1e21, 0.1, 1.0, -0.0, 5e-324]),
+    st.text(max_size=5),
+    st.uuids(),
+    st.decimals(),
+    st.datetimes(),
+    st.dates(),
+)
+plain_keys = st.one_of(
+    st.text(max_size=3), st.sampled_from(["\U0001f600", "\ufb33", "\ud7ff", "é", "a"])
+)
+ordinary = st.dictionaries(
+    plain_keys,
+    st.recursive(
+        plain_leaves,
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=4),
+            st.lists(inner, max_size=4).map(tuple),
+            st.dictionaries(plain_keys, inner, max_size=4),
+        ),
+        max_leaves=20,
+    ),
+    max_size=4,
+)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(ordinary)
+def test_the_quick_way_writes_what_the_careful_way_writes(value: dict[str, Any]) -> None:
+    assert values.encode(value) == chain.canonical_text(values.jsonable(value))
+
+
+def test_depth_is_the_same_in_both_ways() -> None:
+    for depth in (62, 63, 64, 65, 300):
+        value: Any = {"a": "bottom"}
+        for _ in range(depth):
+            value = {"a": value}
+        assert values.encode(value) == chain.canonical_text(values.jsonable(value))

@@ -2,8 +2,8 @@
 
 An identifier is for ever and is searched for, so it is taken from what an object is known by
 (``pk``, ``id``, ``user_id`` …), never from its ``repr``: that holds a memory address, an e-mail
-address or a password hash. An object without an identifier is refused. ``docs/format.md``,
-"Identifiers", has the rule.
+address or a password hash. An object without an identifier is refused. ``docs/values.md``
+has the rule.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _TEXTS: Final = (
 )
 _NO_NAMES: Final = (
     *(type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType),
-    *(BaseException, Mapping, Set, list, bytearray, memoryview),
+    *(BaseException, Mapping, Set, list, bytes, bytearray, memoryview, float, complex, bool),
 )
 _AS_GIVEN: Final = (
     *(str, int, float, bytes, list, tuple, dict, set, frozenset, type(None), numbers.Number),
@@ -83,7 +83,7 @@ def identifier(value: Any) -> str:
         if key is None:
             raise ValueError("has no primary key yet")
         return ",".join(identifier(part) for part in key)
-    if not issubclass(kind, _NO_NAMES) and not is_secret(kind):
+    if not _is_nameless(kind):
         if _member(value, "is_authenticated") is False:
             return ANONYMOUS
         text = _known_by(value)
@@ -111,7 +111,7 @@ def text(value: Any) -> str:
     """
     value = unwrapped(value)
     found = _scalar(value)
-    if found is None and not issubclass(type(value), _NO_NAMES):
+    if found is None and not _is_nameless(type(value)):
         found = _written(value)
     if found is None:
         raise ValueError("is not text")
@@ -135,6 +135,11 @@ def cut(text: str, limit: int = MAX_IDENTIFIER) -> str:
         return text
     mark = f"… sha256:{sha256(data).hexdigest()} ({len(data)} bytes)"
     return data[: limit - len(mark.encode())].decode("utf-8", "ignore") + mark
+
+
+def _is_nameless(kind: type) -> bool:
+    """Whether no object of this class is known by a name; those of NumPy that are went before."""
+    return issubclass(kind, _NO_NAMES) or is_secret(kind) or hasattr(kind, "dtype")
 
 
 def _known_by(value: Any) -> str | None:

@@ -1,6 +1,6 @@
 """From what code calls a record to its type and its id, as somebody would search for them.
 
-``docs/format.md``, "Resources", has the table. Where an address of the record is given (a URL, an
+``docs/values.md`` has the table. Where an address of the record is given (a URL, an
 ARN, a path), that is the id as a whole: it can be copied into a search as it was logged.
 """
 
