@@ -42,8 +42,11 @@ import base64
 import bisect
 import contextlib
 import datetime
+import functools
 import ipaddress
+import itertools
 import json
+import operator
 import os
 import re
 import shutil
@@ -60,7 +63,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256 as _sha256
 from json.encoder import encode_basestring as _quote
-from typing import Any, Callable, NamedTuple, NoReturn
+from typing import Any, BinaryIO, Callable, NamedTuple, NoReturn
+
+try:  # a third of the time; without it, the same is found
+    import orjson as _orjson
+
+    _ORJSON_OPTIONS = _orjson.OPT_SORT_KEYS | _orjson.OPT_STRICT_INTEGER
+except ImportError:
+    _orjson = None  # type: ignore[assignment]  # tested for before each use
 
 __all__ = ["Fault", "Report", "Stream", "main", "verify", "verify_proof"]
 
@@ -68,6 +78,8 @@ MAX_BODY = 65_535
 MAX_LINE = MAX_BODY + 200  # a body with its hash and signature is at most 178 bytes longer
 MAX_FAULTS = 10_000  # kept in a report; all are counted
 MAX_HOLES = 10_000
+MAX_SKIPPED = 1 << 24  # of one line, before the rest of its file is left unread
+MAX_JUNK = 1_000_000  # short lines in a row, before the same
 CHUNK = 1 << 17
 MAX_SAFE_INTEGER = 2**53 - 1
 
@@ -98,9 +110,10 @@ class Report:
     """What a verification found."""
 
     status: str = "unchecked"
-    """``intact``, ``tampered`` or ``unchecked``."""
+    """``intact``; ``tampered``; ``incomplete``, where entries are missing at the front or the last
+    line is torn, and what is here was not changed; or ``unchecked``."""
     reason: str | None = None
-    """Why the log could not be checked."""
+    """Why the log could not be checked, or what is missing."""
     entries: int = 0
     first_seq: int | None = None
     last_seq: int | None = None
@@ -161,6 +174,8 @@ class Report:
     faults: list[Fault] = field(default_factory=list)
     """The first 10,000 faults."""
     files: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    """What is no fault and should be known, such as files that are copies and were left out."""
 
     @property
     def intact(self) -> bool:
@@ -170,6 +185,14 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON types."""
         return {"status": self.status, "intact": self.intact, **asdict(self)}
+
+
+class _Unread(Exception):
+    """The rest of a file is not worth reading: what is wrong with it is named."""
+
+
+class _Moved(Exception):
+    """The log was written to in such a way that it must be read anew."""
 
 
 class _Unchecked(Exception):
@@ -224,7 +247,7 @@ _ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f
 _TIMESTAMP = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
 )
-_OVERSIZE = re.compile(r"sha256:[0-9a-f]{64} \((?:0|[1-9][0-9]*) bytes\)")
+_OVERSIZE = re.compile(r"sha256:[0-9a-f]{64} \((?:0|[1-9][0-9]{0,18}) bytes\)")
 # Of 64 bytes the last base64 character before the padding carries four bits that must be zero.
 _KEY_ACTIONS = ("log.open", "key.add", "key.rotate")
 _SIGNATURE = "[A-Za-z0-9+/]{85}[AQgw]=="
@@ -298,7 +321,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise _Bad(key if key in _FIELDS else None, f"the key {_quote(key)} stands twice")
+                raise _Bad(
+                    key if key in _FIELDS else None, f"the key {_quote(key[:100])} stands twice"
+                )
             seen.add(key)
     return result
 
@@ -336,18 +361,39 @@ def _canonical(value: Any) -> str:
     return {True: "true", False: "false", None: "null"}[value]
 
 
-def _parse(body: bytes) -> dict[str, Any]:
+def _parse(body: bytes, exactly: bool = False) -> dict[str, Any]:
     """Return a canonical body's fields.
 
+    What orjson writes back is canonical but for some numbers, and for the order of some keys; and
+    it refuses some texts. There the standard library decides; and where that may differ too,
+    `_canonical`.
+
+    :param exactly: whether to leave the faster ways out.
     :raises _Bad: if it is no JSON object, or not in canonical form.
     """
+    if _orjson is not None and not exactly:
+        try:
+            entry = _orjson.loads(body)
+            if (
+                type(entry) is dict
+                and _orjson.dumps(entry, None, _ORJSON_OPTIONS) == body
+                and _is_plain(entry)
+                and (body.isascii() or not _FAR.search(body) or not _has_far_keys(entry))
+            ):
+                return entry
+        except (ValueError, TypeError, RecursionError):
+            pass
+    return _parse_exactly(body, exactly)
+
+
+def _parse_exactly(body: bytes, exactly: bool) -> dict[str, Any]:
     try:
         text = body.decode()
-        entry = _decode(text)
-        # What json writes back is canonical but for two things, which make it differ from a
-        # canonical text and never agree with one that is not: the order of keys beyond the
-        # basic plane, and exponents. A key that stands twice is gone here, so the text differs.
-        if _encode(entry) != text and _canonical(_decode_exactly(text)) != text:
+        entry = _decode(text)  # which looks at each number
+        # A key that stands twice is gone here, so the text differs.
+        alike = not exactly and _encode(entry) == text
+        alike = alike and (text.isascii() or not _FAR.search(body) or not _has_far_keys(entry))
+        if not alike and _canonical(_decode_exactly(text)) != text:
             raise _Bad(None, "the JSON is not in canonical form (RFC 8785)")
     except _Bad:
         raise
@@ -360,6 +406,32 @@ def _parse(body: bytes) -> dict[str, Any]:
     if not isinstance(entry, dict):
         raise _Bad(None, "it is not a JSON object")
     return entry
+
+
+_FAR = re.compile(b"[\xf0-\xf4]")  # how UTF-8 begins what lies beyond the basic plane
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether each float in it is written by orjson as RFC 8785 asks: neither 1.0 nor 1e16."""
+    for item in value.values() if type(value) is dict else value:
+        kind = type(item)
+        if kind is str:
+            continue
+        if kind is dict or kind is list:
+            if not _is_plain(item):
+                return False
+        elif kind is float and not (1e-5 <= abs(item) < 1e15 and item % 1):
+            return False
+    return True
+
+
+def _has_far_keys(value: Any) -> bool:
+    """Whether keys are sorted otherwise by code points than by UTF-16, as RFC 8785 has them."""
+    if type(value) is dict:
+        return any(not key.isascii() and max(key) > "\uffff" for key in value) or any(
+            map(_has_far_keys, value.values())
+        )
+    return type(value) is list and any(map(_has_far_keys, value))
 
 
 def _require(ok: bool, name: str, reason: str) -> None:
@@ -413,8 +485,12 @@ def _is_timestamp(value: Any) -> bool:
     match = _TIMESTAMP.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return False
+    return _is_day(match[1])
+
+
+def _is_day(text: str) -> bool:
     try:
-        datetime.date.fromisoformat(match[1])
+        datetime.date.fromisoformat(text)
     except ValueError:
         return False
     return True
@@ -494,6 +570,81 @@ def _check_genesis(entry: dict[str, Any]) -> None:
     _require(isinstance(context.get("public_key", ""), str), "context", "its key is not a string")
 
 
+# Whether an entry obeys the rules of its fields, for those in which nothing is odd: one regular
+# expression over the fields that are text. It can only ever agree with `_check_fields`.
+
+_ONE_OF = "|".join
+_PLAIN_NAME = "([^\0\n]{1,256})\n"
+_PLAIN_FIELDS = operator.itemgetter(
+    *("action", "actor_id", "resource_id", "resource_type", "id", "actor_type", "result"),
+    *("prev_hash", "timestamp"),
+)
+_PLAIN_TEXT = re.compile(
+    _PLAIN_NAME * 4
+    + rf"{_ID.pattern}\n(?:{_ONE_OF(_ENUMS['actor_type'])})\n(?:{_ONE_OF(_ENUMS['result'])})\n"
+    + rf"[0-9a-f]{{64}}\n{_TIMESTAMP.pattern}"
+).fullmatch
+_LAYOUTS = frozenset(
+    tuple(sorted((*_REQUIRED, *some)))
+    for count in range(len(_OPTIONAL) + 1)
+    for some in itertools.combinations(_OPTIONAL, count)
+)
+
+
+_known_address = functools.lru_cache(4096)(_is_address)
+_known_day = functools.lru_cache(4096)(_is_day)
+
+
+def _plainly_obeys(entry: dict[str, Any]) -> bool:
+    """Whether nothing at all is odd with an entry that is not the first."""
+    if tuple(entry) not in _LAYOUTS:
+        return False
+    try:
+        found = _PLAIN_TEXT("\n".join(_PLAIN_FIELDS(entry)))
+    except TypeError:
+        return False
+    context, address, version = entry["context"], entry["ip_address"], entry["v"]
+    if address is None:
+        known = entry["actor_type"] in ("service", "system")
+    else:
+        known = type(address) is str and len(address) < 50 and _known_address(address)
+        known = known or address == "unknown"
+    return bool(
+        known
+        and found
+        and _known_day(found[5])
+        and type(version) is int
+        and version == 1
+        and type(entry["seq"]) is int
+        and type(context) is dict
+        and (("invalid" not in context and "oversize" not in context) or _marks_obey(entry))
+        and (len(entry) == len(_REQUIRED) or _optional_obey(entry))
+    )
+
+
+def _marks_obey(entry: dict[str, Any]) -> bool:
+    try:
+        _check_context(entry)
+    except _Bad:
+        return False
+    return True
+
+
+def _optional_obey(entry: dict[str, Any]) -> bool:
+    session = entry.get("session_id", "-")
+    changed = entry.get("changed_fields", [])
+    try:
+        text = "".join((entry.get("reason", ""), entry.get("user_agent", ""), session, *changed))
+    except TypeError:
+        return False
+    return (
+        "\0" not in text
+        and 0 < len(session) <= 256
+        and type(changed) is list
+        and type(entry.get("old_values", {})) is dict
+    )
+
+
 @dataclass
 class _Block:
     """Whole lines, each with its line feed; or, torn, what stands where a line would."""
@@ -528,20 +679,35 @@ class _Line:
         return self.hash != self.own
 
 
-def _read_line(line: bytes, file: str = "", number: int = 0) -> _Line:
+def _read_line(line: bytes, file: str = "", number: int = 0, exactly: bool = False) -> _Line:
     """Examine a line (without its line feed) by every rule that concerns it alone."""
     cut = line.rfind(b',"hash":"')
     ending = _ENDING.fullmatch(line, cut) if cut > 0 else None
     if ending is None or not line.startswith(b"{"):
-        reason = "the line is empty" if not line else "it has not the form of a stored entry"
+        reason = _what_it_is(line)
         weight = max(1, line.count(b',"prev_hash":"'))
         return _Line(file, number, bad=_Bad(None, reason), weight=weight)
-    result = _read_body(line[:cut] + b"}", ending[1].decode(), file, number)
+    result = _read_body(line[:cut] + b"}", ending[1].decode(), file, number, exactly)
     result.signature = ending[2].decode() if ending[2] else None
     return result
 
 
-def _read_body(body: bytes, hash_: str, file: str, number: int) -> _Line:
+def _what_it_is(line: bytes) -> str:
+    """Say of a line that is no stored entry what was done to it, where that can be seen."""
+    if not line:
+        return (
+            "the line is empty. If a program added it, check a copy from which it is removed: "
+            "sed '/^$/d'"
+        )
+    if line.startswith((b'{"action": ', b"{ ")) or line.rstrip() in (b"{", b"["):
+        return (
+            "its JSON was written anew by another program (an editor, jq): the bytes that were "
+            "hashed are only in the original"
+        )
+    return "it has not the form of a stored entry"
+
+
+def _read_body(body: bytes, hash_: str, file: str, number: int, exactly: bool) -> _Line:
     own = _sha256(b"\0" + body).hexdigest()
     result = _Line(file, number, body, hash_, own)
     at = body.rfind(b',"prev_hash":"')
@@ -552,7 +718,7 @@ def _read_body(body: bytes, hash_: str, file: str, number: int) -> _Line:
     try:
         if len(body) > MAX_BODY:
             raise _Bad(None, f"it has {len(body):,} bytes, more than {MAX_BODY:,}")
-        entry = _parse(body)
+        entry = _parse(body, exactly)
         result.parsed = True
         _check_fields(entry)
         result.entry = entry
@@ -571,9 +737,13 @@ def _read_body(body: bytes, hash_: str, file: str, number: int) -> _Line:
 # --------------------------------------------------------------------------------------------
 # Files: each becomes numbered lines, read with bounds.
 
+MAX_HELD = 64
 _SQLITE = b"SQLite format 3\0"
 _GZIP = b"\x1f\x8b"
 _TORN = b"\0torn"  # no line of a file can be this: it holds no line feed, and lines are cut there
+
+
+_Held = dict[str, int]  # files that were opened when others were listed, by name
 
 
 def _check_regular(path: str) -> None:
@@ -589,301 +759,426 @@ def _check_regular(path: str) -> None:
         raise _Unchecked(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _magic(path: str) -> bytes:
+def _size(path: str) -> int:
+    """Return a file's size, or 0 if there is none."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def _open(path: str, held: _Held) -> BinaryIO:
+    return os.fdopen(os.dup(held[path]), "rb") if path in held else open(path, "rb")
+
+
+def _magic(path: str, held: _Held) -> bytes:
     # To open and close a database that this very process writes would drop SQLite's locks on it
-    # (https://www.sqlite.org/howtocorrupt.html, 2.2). While it is open, this file is beside it.
-    if os.path.exists(path + "-shm"):
+    # (https://www.sqlite.org/howtocorrupt.html, 2.2). While it is open, these files are beside it.
+    if _is_open(path):
         return _SQLITE
+    if path in held:
+        return os.pread(held[path], 16, 0)
+    if not _size(path):
+        return b""  # nothing to read; and some files of that size, in /proc, would be waited for
     with open(path, "rb") as file:
         return file.read(16)
 
 
-def _chunks(path: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-    """Yield a file's bytes, decompressed; a damaged gzip ends with `_TORN`."""
-    with open(path, "rb") as file:
-        if _magic(path)[:2] != _GZIP:
-            file.seek(start)
-            left = sys.maxsize if end is None else end - start
-            while chunk := file.read(min(CHUNK, left)):
-                left -= len(chunk)
-                yield chunk
+def _is_open(path: str) -> bool:
+    """Whether somebody has a database open: then both files are beside it."""
+    return os.path.exists(path + "-shm") and os.path.exists(path + "-wal")
+
+
+def _chunks(path: str, start: int, end: int | None, held: _Held) -> Iterator[bytes]:
+    """Yield the bytes that a file has now, decompressed; a damaged gzip ends with `_TORN`."""
+    with _open(path, held) as file:
+        size = os.fstat(file.fileno()).st_size
+        file.seek(start)
+        if _magic(path, held)[:2] == _GZIP:
+            yield from _inflated(file)
             return
-        inflate, packed = zlib.decompressobj(31), b""
-        try:
-            while packed := (packed or file.read(CHUNK)):
-                chunk = inflate.decompress(packed, CHUNK)
-                packed = inflate.unconsumed_tail
-                if inflate.eof:  # another member may follow
-                    packed = inflate.unused_data
-                    if packed or file.peek(1):
-                        inflate = zlib.decompressobj(31)
-                if chunk:
-                    yield chunk
-            if not inflate.eof:
-                yield _TORN
-        except zlib.error:
+        left, chunk = (size if end is None else min(end, size)) - start, b""
+        while left > 0 and (chunk := file.read(min(CHUNK, left))):
+            left -= len(chunk)
+            yield chunk
+        if end is None and chunk and not chunk.endswith(b"\n"):
+            yield _rest_of_line(file)
+
+
+def _rest_of_line(file: BinaryIO) -> bytes:
+    """Return what a writer has added since to the line that it is writing, if it does."""
+    rest = b""
+    for _ in range(10):
+        rest += file.read(MAX_LINE)
+        if b"\n" in rest:
+            return rest[: rest.index(b"\n") + 1]
+        time.sleep(0.01)
+    return rest[:MAX_LINE]
+
+
+def _inflated(file: BinaryIO) -> Iterator[bytes]:
+    inflate, packed = zlib.decompressobj(31), b""
+    try:
+        while packed := (packed or file.read(CHUNK)):
+            chunk = inflate.decompress(packed, CHUNK)
+            packed = inflate.unconsumed_tail
+            if inflate.eof:  # another member may follow
+                packed = inflate.unused_data or file.read(CHUNK)
+                if packed:
+                    inflate = zlib.decompressobj(31)
+            if chunk:
+                yield chunk
+        if not inflate.eof:
             yield _TORN
+    except zlib.error:
+        yield _TORN
 
 
-def _blocks(path: str, start: int = 0, end: int | None = None) -> Iterator[_Block]:
+def _blocks(path: str, start: int, end: int | None, held: _Held) -> Iterator[_Block]:
     """Yield a file as blocks of whole lines; of a line that is too long only its start."""
-    rest, skipping = b"", False
-    for chunk in _chunks(path, start, end):
+    rest, skipped, first = b"", 0, start == 0
+    for chunk in _chunks(path, start, end, held):
         if chunk is _TORN:
             yield _Block(path, torn=True)
             return
+        if first:
+            _check_encoding(path, chunk)
+            first = False
         cut = chunk.rfind(b"\n") + 1
         if cut:
             text, rest = rest + chunk[:cut], chunk[cut:]
-            if skipping:
-                text, skipping = text[text.index(b"\n") + 1 :], False
+            if skipped:
+                text, skipped = text[text.index(b"\n") + 1 :], 0
             if text:
                 yield _Block(path, text)
         else:
             rest += chunk
         if len(rest) > MAX_LINE:
-            if not skipping:
+            if not skipped:
                 yield _Block(path, rest[:MAX_LINE] + b"\n")
-            rest, skipping = b"", True
-    if rest and not skipping:
+            rest, skipped = b"", skipped + len(rest)
+        if skipped > MAX_SKIPPED:
+            return  # it is named already, and no log holds such a line
+    if rest and not skipped:
         yield _Block(path, torn=True)
 
 
-def _rows(path: str) -> Iterator[_Block | _Line]:
-    """Yield the rows of an SQLite log, by the bytes of their texts."""
-    uri = "file:" + urllib.parse.quote(os.path.abspath(path))
-    quiet = not os.path.exists(path + "-wal") or not os.path.getsize(path + "-wal")
-    count = 0
-    # Without a journal beside it the file is all there is: "immutable" needs no folder to write in.
-    with contextlib.closing(
-        sqlite3.connect(uri + "?mode=ro" + ("&immutable=1" if quiet else ""), uri=True)
-    ) as connection:
+def _check_encoding(path: str, text: bytes) -> None:
+    """Say what another program made of a file, and how to undo it.
+
+    :raises _Unchecked: if the bytes are not those that were hashed, though nothing is lost.
+    """
+    if text.startswith(b"\xef\xbb\xbf"):
+        what, how = "begins with a byte order mark", f"tail -c +4 {path}"
+    elif text.startswith((b"\xff\xfe", b"\xfe\xff")):
+        what, how = "was converted to UTF-16", f"iconv -f UTF-16 -t UTF-8 {path}"
+    elif text.partition(b"\n")[0].endswith(b'"}\r'):
+        what, how = "has CR LF at the ends of its lines", f"tr -d '\\r' < {path}"
+    else:
+        return
+    raise _Unchecked(
+        f"{path} {what}, which a log never has: another program (an editor, a transfer as text) "
+        f"changed it. Get the log's bytes back with: {how} > copy.jsonl, and check that"
+    )
+
+
+# --------------------------------------------------------------------------------------------
+# Databases. SQL must not answer other than the bodies that are verified: the schema is compared as
+# SQLite keeps it before anything in it is run, SQLite checks its own indexes, and each column is
+# compared with the body. What stands beside the file counts too: readers take it into account.
+
+_SCHEMA = """\
+-- What the database of a log holds. A blank line separates statements; SQLite keeps each as it is
+-- written here. The verifier has a copy of its own, and names every difference.
+-- entries_in_order is needed because INSERT OR REPLACE deletes without asking entries_no_delete.
+
+CREATE TABLE entries (
+  seq INTEGER PRIMARY KEY CHECK (seq = json_extract(body, '$.seq')),
+  body TEXT NOT NULL CHECK (typeof(body) = 'text'),
+  hash TEXT NOT NULL CHECK (length(hash) = 64),
+  signature TEXT,
+  id GENERATED ALWAYS AS (json_extract(body, '$.id')) VIRTUAL,
+  timestamp GENERATED ALWAYS AS (json_extract(body, '$.timestamp')) VIRTUAL,
+  actor_id GENERATED ALWAYS AS (json_extract(body, '$.actor_id')) VIRTUAL,
+  actor_type GENERATED ALWAYS AS (json_extract(body, '$.actor_type')) VIRTUAL,
+  action GENERATED ALWAYS AS (json_extract(body, '$.action')) VIRTUAL,
+  resource_type GENERATED ALWAYS AS (json_extract(body, '$.resource_type')) VIRTUAL,
+  resource_id GENERATED ALWAYS AS (json_extract(body, '$.resource_id')) VIRTUAL,
+  result GENERATED ALWAYS AS (json_extract(body, '$.result')) VIRTUAL,
+  ip_address GENERATED ALWAYS AS (json_extract(body, '$.ip_address')) VIRTUAL,
+  user_agent GENERATED ALWAYS AS (json_extract(body, '$.user_agent')) VIRTUAL,
+  session_id GENERATED ALWAYS AS (json_extract(body, '$.session_id')) VIRTUAL,
+  changed_fields GENERATED ALWAYS AS (json_extract(body, '$.changed_fields')) VIRTUAL,
+  old_values GENERATED ALWAYS AS (json_extract(body, '$.old_values')) VIRTUAL,
+  reason GENERATED ALWAYS AS (json_extract(body, '$.reason')) VIRTUAL,
+  context GENERATED ALWAYS AS (json_extract(body, '$.context')) VIRTUAL,
+  prev_hash GENERATED ALWAYS AS (json_extract(body, '$.prev_hash')) VIRTUAL,
+  v GENERATED ALWAYS AS (json_extract(body, '$.v')) VIRTUAL
+);
+
+CREATE TRIGGER entries_no_update BEFORE UPDATE ON entries BEGIN
+  SELECT RAISE(ABORT, 'the audit log is append-only: no entry is changed');
+END;
+
+CREATE TRIGGER entries_no_delete BEFORE DELETE ON entries BEGIN
+  SELECT RAISE(ABORT, 'the audit log is append-only: no entry is deleted');
+END;
+
+CREATE TRIGGER entries_in_order BEFORE INSERT ON entries
+WHEN NEW.seq <= (SELECT max(seq) FROM entries) BEGIN
+  SELECT RAISE(ABORT, 'the audit log is append-only: this place is taken');
+END;
+
+CREATE INDEX entries_actor_id ON entries (actor_id);
+
+CREATE INDEX entries_resource_type_resource_id ON entries (resource_type, resource_id);
+
+CREATE INDEX entries_timestamp ON entries (timestamp);
+
+CREATE INDEX entries_action ON entries (action);
+
+CREATE TABLE checkpoints (
+  id INTEGER PRIMARY KEY, size INTEGER NOT NULL, note TEXT NOT NULL, state TEXT NOT NULL,
+  timestamp TEXT
+);
+
+CREATE INDEX checkpoints_size ON checkpoints (size);
+
+CREATE TRIGGER checkpoints_no_update BEFORE UPDATE ON checkpoints BEGIN
+  SELECT RAISE(ABORT, 'the audit log is append-only: no checkpoint is changed');
+END;
+
+CREATE TRIGGER checkpoints_no_delete BEFORE DELETE ON checkpoints BEGIN
+  SELECT RAISE(ABORT, 'the audit log is append-only: no checkpoint is deleted');
+END;
+
+CREATE TRIGGER checkpoints_in_order BEFORE INSERT ON checkpoints
+WHEN NEW.id <= (SELECT max(id) FROM checkpoints) BEGIN
+  SELECT RAISE(ABORT, 'the audit log is append-only: this place is taken');
+END;
+"""
+_STATISTICS = {  # what ANALYZE adds: it has a say in speed alone
+    (b"table", name, name, b"CREATE TABLE " + name + columns)
+    for name, columns in (
+        (b"sqlite_stat1", b"(tbl,idx,stat)"),
+        (b"sqlite_stat4", b"(tbl,idx,neq,nlt,ndlt,sample)"),
+    )
+}
+_APPLICATION = 0x636C6F67  # "clog"
+_COLUMNS = [line.split()[0] for line in _SCHEMA.split("\n") if " GENERATED ALWAYS AS " in line]
+_OBJECTS = ("context", "old_values", "changed_fields")  # which SQLite gives as JSON
+_SQL_ERRORS = (sqlite3.Error, sqlite3.Warning, MemoryError, OverflowError)
+_STORED = {b"integer": "a number", b"real": "a number", b"blob": "a BLOB", b"null": "NULL"}
+_LEAST_ROW = 40  # bytes that any row takes: more of them than fit are pages that are read twice
+
+
+@contextlib.contextmanager
+def _database(path: str) -> Iterator[sqlite3.Connection]:
+    """Open a database so that what a reader sees is seen, and nothing beside it is written.
+
+    :raises _Unchecked: if readers would first change the file.
+    """
+    if _size(path + "-journal"):
+        raise _Unchecked(
+            f"{path}-journal is beside the database: whoever opens it may first undo changes. Open "
+            "and close the log with a program that may write it, or move the journal away"
+        )
+    with contextlib.ExitStack() as stack:
+        options = "?mode=ro"
+        if not _size(path + "-wal"):
+            # The file is all there is. An open one is read with SQLite's locks; for any other,
+            # "immutable" makes no file beside it.
+            options += "" if _is_open(path) else "&immutable=1"
+        elif not os.path.exists(path + "-shm"):
+            # Nobody has it open, and SQLite would write an index beside it: it gets a copy.
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            copy = os.path.join(folder, "log")
+            for suffix in ("", "-wal"):
+                _check_regular(path + suffix)
+                shutil.copyfile(path + suffix, copy + suffix)
+            path = copy
+        uri = "file:" + urllib.parse.quote(os.path.abspath(path)) + options
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10)
+        stack.enter_context(contextlib.closing(connection))
         connection.text_factory = bytes
-        try:
-            kinds = connection.execute("SELECT type FROM sqlite_master WHERE name = 'entries'")
-            if kinds.fetchall() != [(b"table",)]:
-                raise _Unchecked(f"{path} is a database of something else: no table 'entries'")
-            yield from _altered_schema(connection, path)
-            rows = connection.execute(
-                "SELECT seq, typeof(body), substr(CAST(body AS BLOB), 1, 70000),"
-                " substr(CAST(hash AS BLOB), 1, 100), substr(CAST(signature AS BLOB), 1, 100)"
-                " FROM entries NOT INDEXED ORDER BY seq"
-            )
-            while batch := rows.fetchmany(500):
+        yield connection
+
+
+def _catalogue(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    # With this set, SQLite lists objects too that it cannot make sense of. Nothing is written, and
+    # nothing in them runs: what is read later are plain columns, or those of the very schema above.
+    connection.execute("PRAGMA writable_schema = ON")
+    found = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+    connection.execute("PRAGMA writable_schema = RESET")
+    return found
+
+
+def _expected() -> list[tuple[Any, ...]]:
+    """Return the catalogue of a new log with a key."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.text_factory = bytes
+        connection.executescript(_SCHEMA)
+        return _catalogue(connection)
+
+
+class _Schema:
+    """How a database's schema differs from the one that a log makes."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        found, made = _catalogue(connection), _expected()
+        if (b"table", b"entries") not in [row[:2] for row in found]:
+            raise _Unchecked(f"{path} is a database of something else: no table 'entries'")
+        if not any(str(row[2]).lower() == "b'checkpoints'" for row in found):  # no key yet
+            made = [row for row in made if row[2] != b"checkpoints"]
+        altered = [row for row in made if found.count(row) != 1]
+        self.reasons = [_altered(*row[:2]) for row in altered]
+        names = [row[:2] for row in altered]
+        for row in found:
+            if row not in made and row not in _STATISTICS and row[:2] not in names:
+                kind, name = (_decoded(part)[:100] for part in row[:2])
+                self.reasons.append(f"a log has no {kind} {name}: it may change what is shown")
+        for pragma, value in (("application_id", _APPLICATION), ("user_version", 1)):
+            if connection.execute(f"PRAGMA {pragma}").fetchone() != (value,):
+                self.reasons.append(f"its {pragma} is not that of a log")
+        tables = {row for row in made if row[0] != b"trigger"} - set(altered)
+        self.entries = any(row[:2] == (b"table", b"entries") for row in tables)
+        self.checkpoints = any(row[:2] == (b"table", b"checkpoints") for row in tables)
+        self.exact = tables == {row for row in made if row[0] != b"trigger"}
+
+
+def _altered(kind: bytes, name: bytes) -> str:
+    return {
+        b"table": f"the table {name.decode()} is not as the log makes it: its columns may say "
+        "anything",
+        b"index": f"the index {name.decode()} is gone or was altered: queries may miss entries",
+        b"trigger": f"the trigger {name.decode()}, which refuses changes, is gone or was altered",
+    }[kind]
+
+
+def _decoded(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _rows(path: str) -> Iterator[_Block | _Line]:
+    """Yield the rows of an SQLite log, by the bytes of their texts, after what is wrong with it."""
+    told = False
+    try:
+        with _database(path) as connection:
+            connection.execute("BEGIN")  # one state of the database, whoever writes meanwhile
+            schema = _Schema(connection, path)
+            reasons = list(schema.reasons)
+            if schema.exact:
+                reasons += _self_check(connection)
+            for reason in reasons:
+                told = True
+                yield _Line(path, 0, bad=_Bad("schema", reason))
+            if not schema.entries and not _has_plain_columns(connection):
+                return
+            for batch in _batches(connection, path):
+                told = True
                 yield from _row_blocks(path, batch)
-                count += len(batch)
-        except sqlite3.Error as error:
-            if not count:
-                raise _Unchecked(f"{path} cannot be read as a database: {error}") from None
-            reason = f"the database is damaged: {error}"
-            yield _Line(path, -1, bad=_Bad("unreadable", reason))
+                if schema.entries:
+                    yield from _false_columns(connection, path, batch)
+    except _SQL_ERRORS as error:
+        if not told:
+            raise _Unchecked(f"{path} cannot be read as a database: {error}") from None
+        yield _Line(path, -1, bad=_Bad("unreadable", f"the database is damaged: {error}"))
+
+
+def _self_check(connection: sqlite3.Connection) -> list[str]:
+    """Return what SQLite says of its own tables and indexes, if anything is wrong."""
+    try:
+        found = [_decoded(row[0]) for row in connection.execute("PRAGMA integrity_check(100)")]
+    except _SQL_ERRORS as error:
+        found = [str(error)]
+    return [f"SQLite's own check finds: {text[:300]}" for text in found if text != "ok"]
+
+
+def _has_plain_columns(connection: sqlite3.Connection) -> bool:
+    """Whether reading an altered table's rows runs nothing that somebody else wrote."""
+    found = {row[1]: row[6] for row in connection.execute("PRAGMA table_xinfo(entries)")}
+    return all(found.get(name) == 0 for name in (b"seq", b"body", b"hash", b"signature"))
+
+
+def _batches(connection: sqlite3.Connection, path: str) -> Iterator[list[Any]]:
+    rows = connection.execute(
+        "SELECT seq, typeof(body), substr(CAST(body AS BLOB), 1, 70000), typeof(hash),"
+        " substr(CAST(hash AS BLOB), 1, 100), typeof(signature),"
+        " substr(CAST(signature AS BLOB), 1, 100) FROM entries NOT INDEXED ORDER BY seq"
+    )
+    left = 1000 + (_size(path) + _size(path + "-wal")) // _LEAST_ROW
+    while batch := rows.fetchmany(500):
+        yield batch
+        left -= len(batch)
+        if left < 0:
+            raise sqlite3.DatabaseError("it holds more rows than its size allows")
 
 
 def _row_blocks(path: str, batch: list[Any]) -> Iterator[_Block | _Line]:
     """Yield rows as the lines that they would be, those that could be none by themselves."""
     lines: list[bytes] = []
     places: list[Any] = []
-    for seq, kind, body, stored, signature in batch:
-        body = bytes(body or b"")
-        if kind == b"text" and body.endswith(b"}") and b"\n" not in body:
-            ending = b',"hash":"' + bytes(stored or b"").replace(b"\n", b"?") + b'"'
-            if signature is not None:
-                ending += b',"signature":"' + bytes(signature).replace(b"\n", b"?") + b'"'
-            lines.append(body[:-1] + ending + b"}\n")
+    for seq, *parts in batch:
+        line, bad = _row_line(*parts)
+        if bad is None:
+            lines.append(line)
             places.append(seq)
             continue
         if lines:
             yield _Block(path, b"".join(lines), places)
         lines, places = [], []
-        yield _Line(path, -1, bad=_Bad("body", "the body is no JSON text"))
+        yield _Line(path, -1, bad=bad)
     if lines:
         yield _Block(path, b"".join(lines), places)
 
 
-_COLUMNS = [
-    "id",
-    "timestamp",
-    "actor_id",
-    "actor_type",
-    "action",
-    "resource_type",
-    "resource_id",
-    "result",
-    "ip_address",
-    "user_agent",
-    "session_id",
-    "changed_fields",
-    "old_values",
-    "reason",
-    "context",
-    "prev_hash",
-    "v",
-]
-# What a log's database holds beside its indexes, a statement each. The sink makes it from here,
-# since this file has nothing to import it from. Checkpoints have a table where the log has a key.
-SQLITE_SCHEMA = {
-    "entries": "CREATE TABLE entries (\n"
-    "  seq INTEGER PRIMARY KEY CHECK (seq = json_extract(body, '$.seq')),\n"
-    "  body TEXT NOT NULL CHECK (typeof(body) = 'text'),\n"
-    "  hash TEXT NOT NULL CHECK (length(hash) = 64),\n"
-    "  signature TEXT"
-    + "".join(
-        f",\n  {name} GENERATED ALWAYS AS (json_extract(body, '$.{name}')) VIRTUAL"
-        for name in _COLUMNS
-    )
-    + "\n)",
-    "entries_no_update": "CREATE TRIGGER entries_no_update BEFORE UPDATE ON entries BEGIN\n"
-    "  SELECT RAISE(ABORT, 'the audit log is append-only: no entry is changed');\nEND",
-    "entries_no_delete": "CREATE TRIGGER entries_no_delete BEFORE DELETE ON entries BEGIN\n"
-    "  SELECT RAISE(ABORT, 'the audit log is append-only: no entry is deleted');\nEND",
-    # INSERT OR REPLACE deletes without asking the trigger above.
-    "entries_in_order": "CREATE TRIGGER entries_in_order BEFORE INSERT ON entries\n"
-    "WHEN NEW.seq <= (SELECT max(seq) FROM entries) BEGIN\n"
-    "  SELECT RAISE(ABORT, 'the audit log is append-only: this place is taken');\nEND",
-    "checkpoints": "CREATE TABLE checkpoints (\n"
-    "  id INTEGER PRIMARY KEY, size INTEGER NOT NULL, note TEXT NOT NULL, state TEXT NOT NULL,\n"
-    "  timestamp TEXT\n)",
-    "checkpoints_no_update": "CREATE TRIGGER checkpoints_no_update BEFORE UPDATE ON checkpoints"
-    " BEGIN\n"
-    "  SELECT RAISE(ABORT, 'the audit log is append-only: no checkpoint is changed');\nEND",
-    "checkpoints_no_delete": "CREATE TRIGGER checkpoints_no_delete BEFORE DELETE ON checkpoints"
-    " BEGIN\n"
-    "  SELECT RAISE(ABORT, 'the audit log is append-only: no checkpoint is deleted');\nEND",
-    "checkpoints_in_order": "CREATE TRIGGER checkpoints_in_order BEFORE INSERT ON checkpoints\n"
-    "WHEN NEW.id <= (SELECT max(id) FROM checkpoints) BEGIN\n"
-    "  SELECT RAISE(ABORT, 'the audit log is append-only: this place is taken');\nEND",
-}
+def _row_line(
+    kind: bytes, body: bytes, hash_kind: bytes, hash_: bytes, sign_kind: bytes, sign: bytes | None
+) -> tuple[bytes, _Bad | None]:
+    if kind != b"text" or not body.endswith(b"}") or b"\n" in body:
+        return b"", _Bad("body", "the body is no JSON text")
+    for name, found in (("hash", hash_kind), ("signature", sign_kind)):
+        if found != b"text" and (name, found) != ("signature", b"null"):
+            return b"", _Bad(name, f"the column {name} holds {_STORED[found]}, not a text")
+    ending = b',"hash":"' + hash_.replace(b"\n", b"?") + b'"'
+    if sign is not None:
+        ending += b',"signature":"' + sign.replace(b"\n", b"?") + b'"'
+    return body[:-1] + ending + b"}\n", None
 
 
-def _altered_schema(connection: sqlite3.Connection, path: str) -> Iterator[_Line]:
-    """Name what lets the database be changed, or show other than what was hashed."""
-    found = {
-        bytes(name).decode("utf-8", "replace"): bytes(sql or b"").decode("utf-8", "replace")
-        for name, sql in connection.execute("SELECT name, sql FROM sqlite_master")
-    }
-    for name, sql in SQLITE_SCHEMA.items():
-        if name.startswith("checkpoints") and "checkpoints" not in found:
-            continue
-        if found.get(name, "").split() != sql.split():  # white space says nothing
-            reason = f"the table {name} is not as the log makes it: its columns may say anything"
-            if sql.startswith("CREATE TRIGGER"):
-                reason = f"the trigger {name}, which refuses changes, is gone or was altered"
-            yield _Line(path, 0, bad=_Bad("schema", reason))
-
-
-def _read(path: str, start: int = 0, end: int | None = None) -> Iterator[_Block | _Line]:
-    return _rows(path) if _magic(path) == _SQLITE else _blocks(path, start, end)
-
-
-# --------------------------------------------------------------------------------------------
-# The fast way. Once the careful way has accepted a line, a regular expression recognizes others
-# of the same shape: the same fields and the same keys in the context, strings without escapes,
-# numbers of up to 15 digits. For these every rule that concerns a line alone is checked by the
-# expression and by `_Shapes.accepts`, in C and for many lines at a time. Whatever it does not
-# recognize goes the careful way, so it can only ever agree, and a test holds it to that.
-
-_CHARS = r"[ !#-\[\]-\xff]"  # what needs no escape in JSON; UTF-8 is checked for a whole block
-_HEX = "[0-9a-f]"
-_DAY = (
-    "[12][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
-    "|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
-)
-# Atomic repeats keep no way back, which is a twentieth faster; Python has them since 3.11.
-_ATOMIC = "+" if sys.version_info >= (3, 11) else ""
-_ID_TEXT = f'"{_CHARS}{{1,1024}}{_ATOMIC}"'
-_TEXT = f'"{_CHARS}*{_ATOMIC}"'
-# A decimal of up to 15 digits is what its double is written as (IEEE 754: DBL_DIG).
-_NUMBER_TEXT = (
-    rf"(?:-?(?:[1-9][0-9]{{0,8}}{_ATOMIC}|0)\.[0-9]{{0,5}}[1-9]|-?[1-9][0-9]{{0,14}}{_ATOMIC}|0)"
-)
-_WORD = "(?:true|false|null)"
-_KINDS = {str: _TEXT, int: _NUMBER_TEXT, float: _NUMBER_TEXT, bool: _WORD, type(None): _WORD}
-_PLAIN_KEY = re.compile("[A-Za-z0-9_.-]{1,100}")
-
-
-class _Shapes:
-    """The shapes of objects that the careful way has accepted, and an expression for their lines.
-
-    ``rows(block)`` tiles a block of whole lines: a row for each, with the groups of
-    `_line_pattern`, or, in the last place, a line that must go the careful way.
-    """
-
-    def __init__(self) -> None:
-        self.shapes: dict[str, list[str]] = {"context": [], "old_values": []}
-        self.optional: set[str] = set()  # fields that are not in every entry, and were seen
-        self.rows = re.compile(b"()()()()()()([^\n]*\n)").findall
-        self.addresses = {b"", b"unknown"}  # those known to be valid; "" stands for null
-
-    def learn(self, entry: dict[str, Any]) -> None:
-        """Recognize the shapes of a valid entry's objects from now on, if they are ordinary."""
-        changed = False
-        for name, known in self.shapes.items():
-            shape = self.shape(entry[name]) if name in entry else None
-            # A log has few; each costs the lines of those after it a little time.
-            if shape is not None and shape not in known and len(known) < 64:
-                known.append(shape)
-                changed = True
-        for name in _OPTIONAL:
-            if name in entry and name not in self.optional:
-                self.optional.add(name)
-                changed = True
-        if changed and self.shapes["context"]:
-            self.rows = re.compile(self.line().encode("latin-1")).findall
-
-    def shape(self, value: dict[str, Any]) -> str | None:
-        pairs = []
-        for key, item in value.items():
-            kind = _KINDS.get(type(item))
-            if kind is None or not _PLAIN_KEY.fullmatch(key) or key in ("invalid", "oversize"):
-                return None
-            pairs.append(f'"{re.escape(key)}":{kind}')
-        return r"\{" + ",".join(pairs) + r"\}"
-
-    def line(self) -> str:
-        objects = {name: "(?:" + "|".join(known) + ")" for name, known in self.shapes.items()}
-
-        def optional(name: str, text: str) -> str:
-            # Each that may be there takes 40 ns a line, whether it is there or not.
-            return f"(?:{text})?" if name in self.optional else ""
-
-        return "".join(
-            (
-                # What the log says of itself is looked at by the careful way.
-                rf'(\{{"action":{_ID_TEXT},"actor_id":(?!"chained_logging"){_ID_TEXT},',
-                r'"actor_type":"(?:user|(service|system)|admin|unknown)",',
-                optional("changed_fields", rf'"changed_fields":\[(?:{_TEXT}(?:,{_TEXT})*)?\],'),
-                rf'"context":{objects["context"]},"id":"{_HEX}{{8}}-{_HEX}{{4}}-7{_HEX}{{3}}-',
-                rf'[89ab]{_HEX}{{3}}-{_HEX}{{12}}",',
-                r'"ip_address":(?:"([^"]+)"|(?(2)null|!))',  # null for service or system alone
-                optional("old_values", f',"old_values":{objects["old_values"]}'),
-                r',"prev_hash":"([^"]{64})"',
-                optional("reason", f',"reason":{_TEXT}'),
-                rf',"resource_id":{_ID_TEXT},"resource_type":{_ID_TEXT},',
-                r'"result":"(?:success|failure|denied|unknown)","seq":([1-9][0-9]{0,14})',
-                optional("session_id", f',"session_id":{_ID_TEXT}'),
-                rf',"timestamp":"{_DAY}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{{6}}Z"',
-                optional("user_agent", f',"user_agent":{_TEXT}'),
-                r',"v":1),"hash":"([^"]{64})"\}' "\n",
-                "|([^\n]*\n)",
-            )
-        )
-
-    def valid(self, addresses: set[bytes]) -> bool:
-        """Whether all these are addresses in canonical form."""
-        new = addresses - self.addresses
-        if not all(_is_address(address.decode("latin-1")) for address in new):
-            return False
-        if len(self.addresses) > 100_000:  # bounded, whatever a file holds
-            self.addresses = {b"", b"unknown"}
-        self.addresses |= new
-        return True
-
-
-def _is_utf8(block: bytes) -> bool:
+def _false_columns(connection: sqlite3.Connection, path: str, batch: list[Any]) -> Iterator[_Line]:
+    """Name columns that say other than the bodies, in SQLite's own words."""
+    # The names are those of this file, and the bounds are parameters.
+    query = f"SELECT seq, {', '.join(_COLUMNS)} FROM entries NOT INDEXED WHERE seq BETWEEN ? AND ?"  # noqa: S608
+    bodies = {row[0]: row[2] for row in batch}
     try:
-        return block.isascii() or bool(block.decode())
-    except UnicodeDecodeError:
-        return False
+        rows = connection.execute(query, (batch[0][0], batch[-1][0])).fetchall()
+    except _SQL_ERRORS:
+        return  # a body that is no JSON: it is named as such
+    for seq, *values in rows:
+        try:
+            entry = json.loads(bodies[seq])
+            pairs = zip(_COLUMNS, values)  # noqa: B905  # Python 3.9
+            false = [name for name, value in pairs if not _same(name, value, entry.get(name))]
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+            continue
+        for name in false:
+            reason = f"at {seq}, the database shows another {name} than the body holds"
+            yield _Line(path, 0, seq=seq, bad=_Bad("schema", reason))
+
+
+def _same(name: str, shown: Any, held: Any) -> bool:
+    if isinstance(held, str):
+        return bool(shown == held.encode("utf-8", "surrogatepass"))
+    if name in _OBJECTS and isinstance(held, (dict, list)):
+        return bool(json.loads(shown) == held)
+    return bool(shown == held and type(shown) is type(held))
+
+
+def _read(
+    path: str, held: _Held, start: int = 0, end: int | None = None
+) -> Iterator[_Block | _Line]:
+    return _rows(path) if _magic(path, held) == _SQLITE else _blocks(path, start, end, held)
 
 
 # --------------------------------------------------------------------------------------------
@@ -1335,44 +1630,113 @@ def _timestamp_time(note: bytes, timestamp: str, roots: bytes) -> str | None:
     return stated.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _notes_beside(path: str) -> Iterator[tuple[int, bytes, str | None]]:
-    """Yield the notes that a log keeps with itself, numbered, and a timestamp of each."""
-    if os.path.isfile(path) and _magic(path) == _SQLITE:
-        uri = "file:" + urllib.parse.quote(os.path.abspath(path)) + "?mode=ro"
-        with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
-            try:
-                rows = connection.execute("SELECT note, timestamp FROM checkpoints ORDER BY id")
-                for number, (note, timestamp) in enumerate(rows, 1):
-                    yield number, str(note).encode(), None if timestamp is None else str(timestamp)
-            except sqlite3.Error:  # no such table; what else is wrong is found with the entries
-                return
+class _Stored(NamedTuple):
+    """A checkpoint as a log keeps it."""
+
+    number: int
+    note: bytes
+    timestamp: str | None = None
+    size: Any = None
+    """What stands beside the note, and must be as in it; None for a note alone."""
+    state: Any = None
+    torn: bool = False
+
+    def agrees(self, note: _Note) -> bool:
+        """Whether its size and the frontier of its tree, from which the log goes on, are right."""
+        if not self.state:  # the state is of use where a log is written to, and there alone
+            return self.size in (None, note.size)
+        try:
+            state = _unbase64(self.state)
+        except (TypeError, ValueError):
+            return False
+        tree = _Tree()
+        tree.nodes = [(0, state[at : at + 32]) for at in range(8, len(state), 32)]
+        return (
+            type(self.size) is int
+            and self.size == note.size == int.from_bytes(state[:8], "big")
+            and len(state) == 8 + 32 * bin(note.size).count("1")
+            and tree.root() == note.root
+        )
+
+
+def _notes_beside(path: str) -> Iterator[_Stored]:
+    """Yield the checkpoints that a log keeps with itself."""
+    if os.path.isfile(path) and _magic(path, {}) == _SQLITE:
+        yield from _note_rows(path)
         return
     # A log that was compressed since keeps the checkpoints of its first name.
     for name in (path, path[:-3] if path.endswith(".gz") else path):
-        if os.path.isfile(name + ".checkpoints"):
+        if os.path.lexists(name + ".checkpoints"):
             yield from _notes_in(name + ".checkpoints")
             return
 
 
-def _notes_in(path: str) -> Iterator[tuple[int, bytes, str | None]]:
+def _note_rows(path: str) -> Iterator[_Stored]:
+    """Yield the checkpoints in a database; of what is wrong with it, `_rows` tells."""
+    number = 0
+    try:
+        with _database(path) as connection:
+            connection.execute("BEGIN")
+            if not _Schema(connection, path).checkpoints:
+                return
+            rows = connection.execute(
+                "SELECT typeof(note), typeof(state), typeof(timestamp), note, timestamp, size,"
+                " state FROM checkpoints NOT INDEXED ORDER BY id"
+            )
+            for number, (*kinds, note, timestamp, size, state) in enumerate(rows, 1):
+                if kinds[:2] != [b"text", b"text"] or kinds[2] not in (b"text", b"null"):
+                    yield _Stored(number, b"")
+                    continue
+                at = None if timestamp is None else _decoded(timestamp)
+                yield _Stored(number, note, at, size, _decoded(state))
+    except _SQL_ERRORS:
+        yield _Stored(number + 1, b"")
+
+
+def _notes_in(path: str) -> Iterator[_Stored]:
     """Yield the notes in a file: one signed note, or a log's file of checkpoints."""
+    _check_regular(path)
     with open(path, "rb") as file:
-        first = file.read(1)
+        left = os.fstat(file.fileno()).st_size  # what is written meanwhile is of later entries
+        if not left:
+            yield _Stored(1, b"", torn=True)
+            return
+        first = file.read(min(1, left))
         file.seek(0)
         if first != b"{":
-            yield 1, file.read(MAX_NOTE + 1), None
+            yield _Stored(1, file.read(min(MAX_NOTE + 1, left)))
             return
         number = 0
-        while line := file.readline(MAX_NOTE):
+        while left > 0:
             number += 1
-            if not line.endswith(b"\n"):  # torn: of a checkpoint that never was
-                return
-            try:
-                fields = json.loads(line)
-                timestamp = fields.get("timestamp")
-                yield number, fields["note"].encode(), None if timestamp is None else str(timestamp)
-            except (TypeError, ValueError, KeyError, AttributeError, RecursionError):
-                yield number, b"", None
+            line = file.readline(min(MAX_NOTE, left))
+            left -= len(line)
+            if not line.endswith(b"\n"):
+                if len(line) == MAX_NOTE or not _grows(path, file.tell()):
+                    yield _Stored(number, b"", torn=len(line) < MAX_NOTE)
+                return  # what is being written is of entries that are still to come
+            yield _note_line(number, line)
+
+
+def _grows(path: str, size: int) -> bool:
+    """Whether a file's last line is only just being written: a moment later it has grown."""
+    for _ in range(10):
+        if _size(path) != size:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def _note_line(number: int, line: bytes) -> _Stored:
+    try:
+        found = json.loads(line)
+        timestamp = found.get("timestamp")
+        if isinstance(timestamp, (str, type(None))):
+            note = found["note"].encode()
+            return _Stored(number, note, timestamp, found.get("size"), found.get("state"))
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError):
+        pass
+    return _Stored(number, b"")
 
 
 # --------------------------------------------------------------------------------------------
@@ -1430,6 +1794,12 @@ class _Naming(NamedTuple):
 # The chain.
 
 
+MAX_ATTEMPTS = 6  # at a log that is written to meanwhile
+MAX_BAD_NOTES = 1000
+_SHORT = 300  # bytes: fewer than any stored entry has
+MAX_REASON = 500
+
+
 class _Chain:
     """Follows entries from first to last, and says what breaks."""
 
@@ -1441,8 +1811,14 @@ class _Chain:
         to_hash: str | None = None,
         careful: bool = False,
         goes_on: bool = False,
+        keep: int = MAX_FAULTS,
     ) -> None:
         self.report = report
+        self.keep = keep
+        self.kinds: set[str] = set()
+        self.moved: Callable[[], bool] | None = (
+            None  # whether the log has changed since it was read
+        )
         self.on_fault = on_fault
         self.from_hash = from_hash
         self.to_hash = to_hash
@@ -1467,14 +1843,18 @@ class _Chain:
         self.gaps: list[tuple[int, int]] = []  # such, each with the next signed one
         self.max_gap: float | None = None
         self.last_moment: int | None = None
-        self.shapes = _Shapes()
 
     def fault(self, kind: str, at: _Line, name: str | None, reason: str) -> None:
+        name, reason = name and name[:100], reason[:MAX_REASON]  # a file may hold names as it likes
         self.report_fault(Fault(kind, at.file, at.number or None, at.seq, name, reason))
 
     def report_fault(self, fault: Fault) -> None:
+        # Before anything is named: a log that is written to is not judged by half of a change.
+        if self.moved is not None and not self.report.fault_count and self.moved():
+            raise _Moved
         self.report.fault_count += 1
-        if len(self.report.faults) < MAX_FAULTS:
+        self.kinds.add(fault.kind)
+        if len(self.report.faults) < self.keep:
             self.report.faults.append(fault)
         if self.on_fault is not None:
             self.on_fault(fault)
@@ -1484,63 +1864,86 @@ class _Chain:
             reason = "the file ends in the middle of a line: its writer was stopped, or it was cut"
             self.add(_Line(block.file, -1, bad=_Bad("torn", reason)))
             return
-        places = block.places
-        if self.careful or not _is_utf8(block.text):
-            for index, line in enumerate(block.text.split(b"\n")[:-1]):
-                self.add_text(line, block, index)
+        if block.places is None and not block.text.strip(b"\n"):
+            self.add_run(block, len(block.text), b"")
             return
-        rows = self.shapes.rows(block.text)
-        start = 0
-        for end in [*(i for i, row in enumerate(rows) if row[-1]), len(rows)]:
-            run = rows[start:end]
-            if run and not self.add_run(run, places and places[start:end]):
-                for index, row in enumerate(run, start):
-                    self.add_text(b'%b,"hash":"%b"}' % (row[0], row[5]), block, index)
-            if end < len(rows):
-                self.add_text(rows[end][-1][:-1], block, end)
-            start = end + 1
+        lines, places = block.text.split(b"\n"), block.places
+        lines.pop()
+        index = 0
+        while index < len(lines):
+            place = None if places is None else places[index]
+            if self.careful or not self.add_plain(lines[index], place):
+                if len(lines[index]) < _SHORT:
+                    index = self.add_short(lines, index, block)
+                    continue
+                self.add_text(lines[index], block, place)
+            index += 1
 
-    def add_text(self, text: bytes, block: _Block, index: int) -> None:
-        line = _read_line(text, block.file, -1)
-        if line.bad is None:
-            self.shapes.learn(line.entry)
-            if block.places and line.seq != block.places[index]:
-                reason = f"the row stands at {block.places[index]}, and its entry says {line.seq}"
-                line.bad = _Bad("seq", reason)
+    def add_short(self, lines: list[bytes], first: int, block: _Block) -> int:
+        """Add lines that are too short for an entry as one, and return where they end.
+
+        So that what a file of them takes to check, and to report, is bounded.
+        """
+        end = first + 1
+        while end < len(lines) and len(lines[end]) < _SHORT:
+            end += 1
+        if end == first + 1:
+            self.add_text(lines[first], block, block.places[first] if block.places else None)
+            return end
+        self.add_run(block, end - first, lines[first])
+        return end
+
+    def add_run(self, block: _Block, count: int, line: bytes) -> None:
+        reason = f"here and in the {count - 1:,} lines after it: {_what_it_is(line)}"
+        self.add(_Line(block.file, -1, bad=_Bad(None, reason), weight=count))
+        self.number += count - 1
+        if self.lost > MAX_JUNK:
+            raise _Unread
+
+    def add_text(self, text: bytes, block: _Block, place: int | None) -> None:
+        line = _read_line(text, block.file, -1, self.careful)
+        if line.bad is None and block.places and line.seq != place:
+            line.bad = _Bad("seq", f"the row stands at {place}, and its entry says {line.seq}")
         self.add(line)
 
-    def add_run(self, rows: list[tuple[bytes, ...]], places: list[Any] | None) -> bool:
-        """Add lines of known shapes, if they go on where the chain stands; else do nothing."""
-        bodies, _, addresses, prevs, seqs, hashes, _ = zip(*rows)  # noqa: B905  # Python 3.9
-        count = len(bodies)
-        if self.next is None or self.lost or prevs[0].decode("latin-1") not in self.links:
+    def add_plain(self, line: bytes, place: int | None) -> bool:
+        """Add a line that goes on where the chain stands, if nothing is odd; else do nothing."""
+        if line[-75:-66] != b',"hash":"' or line[-2:] != b'"}' or len(line) > MAX_BODY + 74:
             return False
-        numbers = range(self.next, self.next + count)
-        own = [_sha256(b"\0%b}" % body).digest() for body in bodies]
+        body = line[:-75] + b"}"
+        own = _sha256(b"\0" + body)
+        hash_ = own.hexdigest()
+        if hash_.encode() != line[-66:-2]:
+            return False
+        try:
+            entry = _parse(body)
+        except _Bad:
+            return False
+        seq = self.next
         if (
-            b"".join(own).hex().encode() != b"".join(hashes)
-            or prevs[1:] != hashes[:-1]
-            or b",".join(seqs) != ",".join(map(str, numbers)).encode()
-            or len(max(bodies, key=len)) >= MAX_BODY
-            or not self.shapes.valid(set(addresses))
-            or (places is not None and places != list(numbers))
+            seq is None
+            or not _plainly_obeys(entry)
+            or entry["seq"] != seq
+            or entry["prev_hash"] not in self.links
+            or self.lost
+            or (place is not None and place != seq)
+            or entry["actor_id"] == "chained_logging"  # what the log says of itself
         ):
             return False
-        report, last = self.report, bodies[-1]
-        self.number += count
-        at = last.rindex(b'"timestamp":"') + 13  # no string here holds a quotation mark
-        report.entries += count
-        report.last_seq, report.last_hash = numbers[-1], hashes[-1].decode()
-        report.last_timestamp = last[at : at + 27].decode()
-        self.next, self.links = numbers[-1] + 1, (report.last_hash,)
+        report = self.report
+        self.number += 1
+        report.entries += 1
+        report.incomplete += "invalid" in entry["context"]
+        report.oversize += "oversize" in entry["context"]
+        report.last_seq, report.last_hash = seq, hash_
+        report.last_timestamp = entry["timestamp"]
+        self.next, self.links = seq + 1, (hash_,)
         if self.signer is not None and self.bare is None:
-            self.bare = numbers[0]
+            self.bare = seq
         if self.wanted:
-            for seq, leaf in zip(numbers, own):  # noqa: B905  # Python 3.9
-                self.grow(seq, leaf)
-        if self.to_hash is not None and self.to_hash.encode() in hashes:
-            report.anchored = True
-            report.anchored_seq = numbers[hashes.index(self.to_hash.encode())]
+            self.grow(seq, own.digest())
+        if hash_ == self.to_hash:
+            report.anchored, report.anchored_seq = True, seq
         return True
 
     def add(self, line: _Line) -> None:
@@ -1759,6 +2162,7 @@ class _Chain:
         if self.from_hash is not None:
             if line.prev != self.from_hash:
                 reason = "it does not follow the hash given with --from-hash"
+                self.kinds.add("inserted")
                 self.fault("cut-front", line, "prev_hash", reason)
         elif seq:
             reason = f"the log begins at seq {seq}: what stood before it is not here"
@@ -1767,13 +2171,14 @@ class _Chain:
             self.fault("malformed", line, "prev_hash", "entry 0 does not begin with GENESIS")
 
     def come_back(self, line: _Line, seq: int) -> None:
-        for index, (low, high, at) in enumerate(self.holes):
-            if low <= seq <= high:
-                rest = [(low, seq - 1, at), (seq + 1, high, at)]
-                self.holes[index : index + 1] = [hole for hole in rest if hole[0] <= hole[1]]
-                reason = f"seq {seq} stands after seq {(self.next or 0) - 1}"
-                self.fault("reordered", line, "seq", reason)
-                return
+        index = bisect.bisect_right(self.holes, (seq, sys.maxsize)) - 1  # they are in order
+        if index >= 0 and seq <= self.holes[index][1]:
+            low, high, at = self.holes[index]
+            rest = [(low, seq - 1, at), (seq + 1, high, at)]
+            self.holes[index : index + 1] = [hole for hole in rest if hole[0] <= hole[1]]
+            reason = f"seq {seq} stands after seq {(self.next or 0) - 1}"
+            self.fault("reordered", line, "seq", reason)
+            return
         if line.hash in self.links and seq == (self.next or 0) - 1:
             self.fault("duplicated", line, "seq", f"seq {seq} stands here a second time")
         else:
@@ -1825,6 +2230,7 @@ def verify(
     stream: Stream | None = None,
     also: Iterable[Fault] = (),
     beside: Sequence[str] = (),
+    max_faults: int = MAX_FAULTS,
 ) -> Report:
     """Check a log, or several files that hold one chain, in any order.
 
@@ -1835,7 +2241,7 @@ def verify(
     :param progress: called now and then with the number of entries so far.
     :param jobs: how many processes share the work. A log that turns out to be broken is then
         read once more by one of them, which names every break.
-    :param careful: check each line in the slow way, for whoever trusts no regular expression.
+    :param careful: check each line by the book alone, in the slow way.
     :param public_key: the log's first public key, from elsewhere: PEM, or a ``vkey``.
     :param checkpoints: files with checkpoints that were kept elsewhere.
     :param max_gap: seconds; a longer time without an entry is named.
@@ -1844,80 +2250,211 @@ def verify(
     :param stream: a log that is no file, instead of `paths`.
     :param beside: files with the log's own checkpoints, other than those found by its name.
     :param also: what somebody else found: how a central store differs, or what is wrong with it.
+    :param max_faults: how many faults are kept in the report; all are counted.
     :returns: a report; its ``status`` is ``unchecked``, with a ``reason``, where
         nothing could be checked. Nothing is raised for what a file holds.
     """
-    report = Report()
-    chain = _Chain(report, on_fault, from_hash, to_hash, careful or max_gap is not None)
-    chain.max_gap = max_gap
+    names = [os.fspath(path) for path in paths]
+    also = also if stream else list(also)
     try:
-        pin = None if public_key is None else _Key(public_key)
-        witnesses = [_Key(text, 4) for text in witness_keys]
-        if pin is not None and from_hash is not None:
-            chain.keys.append((-1, pin))  # the key may be named before these entries
-        names = [os.fspath(path) for path in paths]
-        files = [] if stream else _in_order(_with_segments(names))
-        outside = [os.fspath(path) for path in checkpoints]
-        notes = list(_gather(chain, names, outside, beside, stream))
-        chain.wanted = sorted({note.size for note in notes if note.size}, reverse=True)
-        if not (jobs > 1 and max_gap is None and _verify_in_parts(chain, files, jobs)):
-            for path in files:
-                report.files.append(path)
-                _read_into(chain, path, progress=progress)
-        if stream is not None:
-            report.files.append(stream.name)
+        question = _Question.of(
+            from_hash, to_hash, jobs, public_key, checkpoints, witness_keys, timestamp_roots
+        )
+    except _Unchecked as problem:
+        return Report(reason=str(problem))
+
+    for attempt in range(MAX_ATTEMPTS):
+        report = Report()
+        chain = _Chain(
+            report,
+            on_fault,
+            question.from_hash,
+            question.to_hash,
+            careful or max_gap is not None,
+            keep=max_faults,
+        )
+        chain.max_gap = max_gap
+        if stream is None and attempt < MAX_ATTEMPTS - 1:
+            chain.moved = _changes(names, beside)
+        try:
+            with _holding() as held:
+                notes = _follow(chain, names, held, question, stream, beside, also, progress)
+            _conclude(chain, notes, question)
+            break
+        except (_Moved, _Unchecked, OSError) as problem:
+            if chain.moved is None or not (isinstance(problem, _Moved) or chain.moved()):
+                report.status, report.reason = "unchecked", str(problem)
+                break
+            time.sleep(0.01 * 2**attempt)
+    return report
+
+
+@dataclass
+class _Question:
+    """What somebody wants to know of a log, besides that it is whole."""
+
+    from_hash: str | None
+    to_hash: str | None
+    jobs: int
+    pin: _Key | None
+    outside: list[str]  # files with checkpoints
+    witnesses: list[_Key]
+    roots: bytes | None
+
+    @classmethod
+    def of(
+        cls,
+        from_hash: str | None,
+        to_hash: str | None,
+        jobs: int,
+        public_key: str | None,
+        checkpoints: Sequence[str | os.PathLike[str]],
+        witness_keys: Sequence[str],
+        roots: bytes | None,
+    ) -> _Question:
+        """Return the question, checked.
+
+        :raises _Unchecked: if it cannot be asked like this.
+        """
+        try:
+            return cls(
+                from_hash and _hash(from_hash),
+                to_hash and _hash(to_hash),
+                _jobs(jobs),
+                None if public_key is None else _Key(public_key),
+                [os.fspath(path) for path in checkpoints],
+                [_Key(text, 4) for text in witness_keys],
+                roots,
+            )
+        except _Bad as bad:
+            raise _Unchecked(f"of a public key that was given: {bad.reason}") from None
+        except ValueError as error:
+            raise _Unchecked(str(error)) from None
+
+
+def _hash(text: str) -> str:
+    """Return a hash as it is stored.
+
+    :raises ValueError: if it is none.
+    """
+    found = text.strip().lower()
+    if not _HEX64.fullmatch(found):
+        raise ValueError(f"a hash has 64 hexadecimal digits: {text[:100]!r} is none")
+    return found
+
+
+def _jobs(value: str | int) -> int:
+    if int(value) < 1:
+        raise ValueError("the number of jobs must be 1 or more")
+    return int(value)
+
+
+@contextlib.contextmanager
+def _holding() -> Iterator[_Held]:
+    held: _Held = {}
+    try:
+        yield held
+    finally:
+        for fd in held.values():
+            os.close(fd)
+
+
+def _follow(
+    chain: _Chain,
+    names: list[str],
+    held: _Held,
+    question: _Question,
+    stream: Stream | None,
+    beside: Sequence[str],
+    also: Iterable[Fault],
+    progress: Callable[[int], None] | None,
+) -> list[_Note]:
+    """Read a log from its first entry to its last, and return its checkpoints."""
+    report = chain.report
+    if question.pin is not None and question.from_hash is not None:
+        chain.keys.append((-1, question.pin))  # the key may be named before these entries
+    # The checkpoints first: those that come later are of entries that may come later.
+    notes = list(_gather(chain, names, question.outside, beside, stream))
+    chain.wanted = sorted({note.size for note in notes if note.size}, reverse=True)
+    files: list[str] = []
+    if stream is None:
+        files, copies = _in_order(_with_segments(names, held), held)
+        report.remarks += [f"{path} holds nothing but a copy: left out" for path in copies]
+    alone = question.jobs == 1 or chain.max_gap is not None
+    if alone or not _verify_in_parts(chain, files, question.jobs):
+        for path in files:
+            report.files.append(path)
+            _read_into(chain, path, held, progress=progress)
+    if stream is not None:
+        report.files.append(stream.name)
+        with contextlib.suppress(_Unread):
             for block in stream.blocks():
                 chain.add_block(block)
                 if progress is not None:
                     progress(report.entries)
-        for fault in also:
-            chain.report_fault(fault)
-    except _Unchecked as problem:
-        report.status, report.reason = "unchecked", str(problem)
-        return report
-    except _Bad as bad:
-        report.status, report.reason = "unchecked", f"of a public key that was given: {bad.reason}"
-        return report
-    except OSError as error:
-        report.status, report.reason = "unchecked", f"reading failed: {error}"
-        return report
+    for fault in also:
+        chain.report_fault(fault)
     chain.end()
-    if to_hash is not None and not report.anchored:
+    return notes
+
+
+def _conclude(chain: _Chain, notes: list[_Note], question: _Question) -> None:
+    """Compare what was read with what vouches for it, and judge."""
+    report = chain.report
+    if question.to_hash is not None and not report.anchored:
         at = _Line(report.files[-1], 0, seq=report.last_seq)
         reason = (
             "the hash kept elsewhere is not in the log: its end was cut off, or it was rewritten"
         )
         chain.fault("cut-tail", at, None, reason)
     if report.entries:
-        _Signed(chain, notes, pin, witnesses, timestamp_roots).check()
-    if not report.entries and not report.fault_count and any(note.size for note in notes):
+        _Signed(chain, notes, question.pin, question.witnesses, question.roots).check()
+    elif not report.fault_count and any(note.size for note in notes):
         size = max(note.size for note in notes)
         reason = f"a checkpoint vouches for {size:,} entries, and none is here"
         chain.fault("missing", _Line(report.files[0], 0), None, reason)
-        report.status = "tampered"
-    elif not report.entries:
+    report.status, report.reason = _judge(report, chain.kinds, question)
+
+
+_LACKING = {"cut-front", "torn"}  # faults that are of what is not here
+
+
+def _judge(report: Report, kinds: set[str], question: _Question) -> tuple[str, str | None]:
+    """Return the status, and a reason where it needs one."""
+    if not report.entries and kinds <= {"malformed", "torn", "unreadable"}:
+        altered = any(fault.field for fault in report.faults)
         what = "no entry of a log" if report.fault_count else "nothing to verify"
-        report.status, report.reason = "unchecked", f"there is {what} in {', '.join(report.files)}"
-    elif report.fault_count:
-        report.status = "tampered"
-    elif report.unchecked_signatures and (pin or checkpoints or witnesses):
-        report.status = "unchecked"
-        report.reason = f"{_unchecked_signatures(report)}. All hashes are right"
-    elif pin is not None and not report.pinned:
-        report.status = "unchecked"
-        report.reason = (
+        if not altered:
+            return "unchecked", f"there is {what} in {', '.join(report.files)}"
+    if kinds - _LACKING:
+        return "tampered", None
+    if kinds:
+        return "incomplete", _what_is_lacking(report, kinds)
+    if report.unchecked_signatures and (question.pin or question.outside or question.witnesses):
+        return "unchecked", f"{_unchecked_signatures(report)}. All hashes are right"
+    if question.pin is not None and not report.pinned:
+        return "unchecked", (
             "the public key could not be checked from here: no entry bears a signature of it, and "
             "checkpoints need the log from its beginning. All hashes are right"
         )
-    elif report.unchecked_timestamps and timestamp_roots is not None:
-        report.status = "unchecked"
-        report.reason = (
+    if report.unchecked_timestamps and question.roots is not None:
+        return "unchecked", (
             f"{report.unchecked_timestamps:,} timestamps: the program openssl, which checks them, "
             "is not there. All hashes are right"
         )
-    else:
-        report.status = "intact"
-    return report
+    return "intact", None
+
+
+def _what_is_lacking(report: Report, kinds: set[str]) -> str:
+    parts = []
+    if "cut-front" in kinds:
+        parts.append(
+            f"it begins at seq {report.first_seq}, and what was before is not here (archived, or "
+            "cut off): name those files too, or give the hash before it with --from-hash"
+        )
+    if "torn" in kinds:
+        parts.append("its last line was not written to the end, or was cut")
+    return "; ".join(parts) + ". Nothing of what is here was changed"
 
 
 def _unchecked_signatures(report: Report) -> str:
@@ -1936,28 +2473,38 @@ def _gather(
 ) -> Iterator[_Note]:
     """Yield the checkpoints beside the logs, and those that were kept elsewhere."""
     for path in outside:
-        _check_regular(path)
         found = False
-        for number, data, timestamp in _notes_in(path):
+        for stored in _notes_in(path):
             try:
-                yield _Note(data, path, outside=True, timestamp=timestamp)
+                yield _Note(stored.note, path, outside=True, timestamp=stored.timestamp)
                 found = True
             except _Bad as bad:
-                raise _Unchecked(f"{path}, note {number}: {bad.reason}") from None
+                raise _Unchecked(f"{path}, note {stored.number}: {bad.reason}") from None
         if not found:
             raise _Unchecked(f"{path} holds no checkpoint")
-    for path in beside:
-        _check_regular(path)
     own = [(log, _notes_beside(log)) for log in logs]
     own += [(path, _notes_in(path)) for path in beside]
     if stream is not None:
-        own.append((stream.name, ((n, *pair) for n, pair in enumerate(stream.notes, 1))))
+        own.append((stream.name, (_Stored(n, *pair) for n, pair in enumerate(stream.notes, 1))))
     for log, notes in own:
-        for number, data, timestamp in notes:
+        bad_notes = 0
+        for stored in notes:
+            if stored.torn and log in logs:  # of a checkpoint that never was: its writer died
+                chain.report.remarks.append(f"{log}: its file of checkpoints ends in half of one")
+                continue
             try:
-                yield _Note(data, log, timestamp=timestamp)
+                note = _Note(stored.note, log, timestamp=stored.timestamp)
+                if not stored.agrees(note) or (log in logs and not stored.state):
+                    raise _Bad(None, "its size or state is not that of its note")
+                yield note
             except _Bad as bad:
-                chain.fault("checkpoint", _Line(log, 0), None, f"note {number}: {bad.reason}")
+                reason = "the file ends in the middle of it" if stored.torn else bad.reason
+                reason = f"note {stored.number}: {reason}"
+                chain.fault("checkpoint", _Line(log, 0), None, reason)
+                bad_notes += 1
+            if bad_notes == MAX_BAD_NOTES:
+                chain.fault("checkpoint", _Line(log, 0), None, "the notes after it are not read")
+                break
 
 
 class _Signed:
@@ -2183,37 +2730,81 @@ class _Signed:
 def _read_into(
     chain: _Chain,
     path: str,
+    held: _Held,
     start: int = 0,
     end: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> None:
     chain.number = 0
-    for item in _read(path, start, end):
-        if isinstance(item, _Block):
-            chain.add_block(item)
-        else:
-            chain.add(item)
-        if progress is not None:
-            progress(chain.report.entries)
+    with contextlib.suppress(_Unread):
+        for item in _read(path, held, start, end):
+            if isinstance(item, _Block):
+                chain.add_block(item)
+            else:
+                chain.add(item)
+            if progress is not None:
+                progress(chain.report.entries)
 
 
-def _with_segments(paths: list[str]) -> list[str]:
-    """Add the sealed segments that stand beside a log: ``audit.<20 digits>.jsonl``."""
+def _with_segments(paths: list[str], held: _Held) -> list[str]:
+    """Add the sealed segments that stand beside a log: ``audit.<20 digits>.jsonl``.
+
+    A log is held open first. Should it be sealed meanwhile, it is still what it was, and its new
+    name and what came after it are left out.
+    """
     found = []
     for path in paths:
-        folder, name = os.path.split(path)
-        stem, suffix = os.path.splitext(name)
-        segment = re.compile(
-            re.escape(stem) + r"\.[0-9]{20}" + re.escape(suffix) + r"(\.gz)?", re.ASCII
-        )
-        try:
-            beside = sorted(filter(segment.fullmatch, os.listdir(folder or ".")))
-        except OSError:
-            beside = []
-        if not beside or os.path.lexists(path):  # a crash may have left segments alone
+        log = _hold(path, held)
+        segments = _segments_beside(path)
+        if log is not None or not segments:  # a crash may have left segments alone
             found.append(path)
-        found += [os.path.join(folder, name) for name in beside if suffix]
+        for segment in segments:
+            if path in held and _is_file(segment, log):
+                break
+            found.append(segment)
     return found
+
+
+def _hold(path: str, held: _Held) -> os.stat_result | None:
+    """Open a log that a writer may rename; return what it is, or None if there is none."""
+    for _ in range(5):
+        try:
+            found = os.stat(path)
+            text = stat.S_ISREG(found.st_mode) and found.st_size and len(held) < MAX_HELD
+            if text and _magic(path, {}) != _SQLITE:
+                held[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+                return os.fstat(held[path])
+            return found
+        except FileNotFoundError:  # between two names, perhaps
+            time.sleep(0.002)
+        except OSError:
+            break  # that it cannot be read is said where it is read
+    return None
+
+
+def _is_file(path: str, found: os.stat_result | None) -> bool:
+    try:
+        return found is not None and os.path.samestat(os.stat(path), found)
+    except OSError:
+        return False
+
+
+def _segments_beside(path: str) -> list[str]:
+    folder, name = os.path.split(path)
+    stem, suffix = os.path.splitext(name)
+    segment = re.compile(
+        re.escape(stem) + r"\.[0-9]{20}" + re.escape(suffix) + r"(\.gz)?", re.ASCII
+    )
+    found: list[str] = []
+    for _ in range(10):  # until two lists agree: names may change while one is made
+        before = found
+        try:
+            found = sorted(filter(segment.fullmatch, os.listdir(folder or ".")))
+        except OSError:
+            return []
+        if found == before:
+            break
+    return [os.path.join(folder, name) for name in found if suffix]
 
 
 _LOG_NAME = re.compile(r"(.*?)(\.[0-9]{20})?(\.(?:jsonl|ndjson|db|sqlite3?)(?:\.gz)?)", re.ASCII)
@@ -2251,14 +2842,15 @@ def _logs_in(folder: str) -> tuple[list[tuple[str, list[str], list[str]]], list[
             match = _LOG_NAME.fullmatch(name)
             notes = name.endswith(".checkpoints") and _LOG_NAME.fullmatch(name[:-12])
             if match is not None:
-                # In a folder "segments", as in S3, all files are of one log.
-                log = "" if shipped == "segments" else match[1]
+                # In a folder "segments", as in S3, all files are of one log; else those with one
+                # name. A database is one by itself.
+                log = "" if shipped == "segments" else match[1] + match[3].replace(".gz", "")
                 logs.setdefault((place, log), ([], []))[0].append(path)
             elif shipped == "checkpoints" and _NOTES_NAME.fullmatch(name):
                 segments = os.path.join(os.path.dirname(place), "segments")
                 logs.setdefault((segments, ""), ([], []))[1].append(path)
             elif notes and not {name[:-12], name[:-12] + ".gz"}.intersection(names):
-                logs.setdefault((place, notes[1]), ([], []))[1].append(path)
+                logs.setdefault((place, notes[1] + notes[3]), ([], []))[1].append(path)
             elif _LOG_NAME.match(name) and not _BESIDE.fullmatch(name):
                 skipped.append(f"{path}: not the name of a log; name it to check it")
     if not logs and not skipped:
@@ -2267,30 +2859,88 @@ def _logs_in(folder: str) -> tuple[list[tuple[str, list[str], list[str]]], list[
     return found, skipped
 
 
-def _in_order(paths: list[str]) -> list[str]:
-    """Return each file once, by the seq of its first entry."""
-    once: dict[str, str] = {}
+def _in_order(paths: list[str], held: _Held) -> tuple[list[str], list[str]]:
+    """Return each file once, by the seq of its first entry; and those that are copies.
+
+    :raises _Unchecked: if they are of two logs.
+    """
+    once: dict[tuple[int, int], str] = {}
+    sizes: dict[str, int] = {}
     for path in paths:
-        _check_regular(path)
-        once.setdefault(os.path.realpath(path), path)
-    if len(once) == 1:
-        return list(once.values())
+        if path not in held:
+            _check_regular(path)
+        found = os.fstat(held[path]) if path in held else os.stat(path)
+        once.setdefault((found.st_dev, found.st_ino), path)
+        sizes[path] = found.st_size
     files = list(once.values())
+    if len(files) == 1:
+        return files, []
     # The log itself is empty between the sealing of a segment and the next entry.
-    files = [path for path in files if os.path.getsize(path)] or files[:1]
+    files = [path for path in files if sizes[path]] or files[:1]
+    firsts = {path: _first(path, held) for path in files}
+    files.sort(key=lambda path: (firsts[path].seq is None, firsts[path].seq or 0))
+    kept, copies = files[:1], []
+    for path in files[1:]:
+        one, two = firsts[kept[-1]], firsts[path]
+        if two.seq is None or one.seq != two.seq:
+            kept.append(path)
+            continue
+        if one.hash != two.hash and one.seq == 0 and one.bad is two.bad is None:
+            raise _Unchecked(
+                f"{kept[-1]} and {path} are two logs: each begins with an entry 0 of its own. "
+                "Check them one at a time"
+            )
+        longer = _longer(kept[-1], path, held)
+        if longer is None:  # they differ: the chain says where
+            kept.append(path)
+        else:
+            copies.append(kept[-1] if longer == path else path)
+            kept[-1] = longer
+    return kept, copies
 
-    def first(path: str) -> int:
-        for item in _read(path):
-            if isinstance(item, _Line):
-                seqs = [item.seq]
-            else:
-                seqs = [_read_line(text).seq for text in item.text.split(b"\n")[:-1]]
-            for seq in seqs:
-                if seq is not None:
-                    return seq
-        return 1 << 62
 
-    return sorted(files, key=first)
+def _first(path: str, held: _Held) -> _Line:
+    """Return a file's first entry."""
+    for text in itertools.islice(_lines(path, held), 1000):
+        line = _read_line(text)
+        if line.seq is not None:
+            return line
+    return _Line(path, 0)
+
+
+def _lines(path: str, held: _Held) -> Iterator[bytes]:
+    for item in _read(path, held):
+        if isinstance(item, _Block):
+            yield from item.text.split(b"\n")[:-1]
+
+
+def _longer(one: str, two: str, held: _Held) -> str | None:
+    """Return which of two files holds all that the other holds, in the same order; if one does."""
+    for a, b in itertools.zip_longest(_lines(one, held), _lines(two, held)):
+        if a is None or b is None:
+            return two if a is None else one
+        if a != b:
+            return None
+    return one
+
+
+def _changes(names: list[str], beside: Sequence[str]) -> Callable[[], bool]:
+    """Return what says whether a log was written to, rotated or sealed since now."""
+    sides = ("", ".checkpoints", "-wal", "-journal")
+    paths = [*beside, *(name + side for name in names for side in sides)]
+
+    def state() -> list[Any]:
+        found: list[Any] = [_segments_beside(name) for name in names]
+        for path in paths:
+            try:
+                one = os.stat(path)
+                found.append((one.st_dev, one.st_ino, one.st_size, one.st_mtime_ns))
+            except OSError:
+                found.append(None)
+        return found
+
+    before = state()
+    return lambda: state() != before
 
 
 # --------------------------------------------------------------------------------------------
@@ -2303,7 +2953,12 @@ _PART = 1 << 22  # what is smaller is not worth a process
 def _verify_in_parts(chain: _Chain, files: list[str], jobs: int) -> bool:
     """Follow a chain that is intact, and say whether it is: else one process must look."""
     parts = _parts(files, jobs)
-    if len(parts) < 2 or not sys.executable or not os.path.isfile(__file__):
+    if (
+        chain.report.fault_count
+        or len(parts) < 2
+        or not sys.executable
+        or not os.path.isfile(__file__)
+    ):
         return False
     options = {"to_hash": chain.to_hash, "careful": chain.careful, "wanted": chain.wanted}
     tasks = [{**part, **options} for part in parts]
@@ -2344,7 +2999,7 @@ def _verify_in_parts(chain: _Chain, files: list[str], jobs: int) -> bool:
             tree = _joined(tree, part["nodes"])
     if whole.fault_count or (chain.to_hash is not None and not whole.anchored):
         return False
-    chain.report.__dict__.update(whole.__dict__, files=files)
+    chain.report.__dict__.update(whole.__dict__, files=files, remarks=chain.report.remarks)
     chain.roots, chain.tree = joined.roots, tree if whole.starts_at_genesis else None
     chain.keys, chain.revoked = joined.keys, joined.revoked
     return True
@@ -2364,7 +3019,7 @@ def _parts(files: list[str], jobs: int) -> list[dict[str, Any]]:
     parts = []
     for path in files:
         start, total = 0, os.path.getsize(path)
-        if _magic(path) != _SQLITE and _magic(path)[:2] != _GZIP:
+        if _magic(path, {}) != _SQLITE and _magic(path, {})[:2] != _GZIP:
             while total - start > size + _PART // 2:
                 end = _line_start(path, start + size)
                 if end is None:
@@ -2383,7 +3038,8 @@ def _line_start(path: str, near: int) -> int | None:
 
 
 def _start_part(task: dict[str, Any]) -> dict[str, Any] | None:
-    command = [sys.executable, "-I", "-S", __file__, "--part"]
+    # Without "-S" where orjson is used: it is in a directory that "site" adds.
+    command = [sys.executable, "-I", *(["-S"] if _orjson is None else []), __file__, "--part"]
     # This interpreter with this file: nothing of the log is an argument.
     done = subprocess.run(  # noqa: S603
         command, input=json.dumps(task).encode(), capture_output=True, check=False
@@ -2398,7 +3054,7 @@ def _verify_part(task: dict[str, Any]) -> int:
     report = Report()
     chain = _Chain(report, None, None, task["to_hash"], task["careful"], goes_on=True)
     chain.wanted = task["wanted"]
-    _read_into(chain, task["path"], task["start"], task["end"])
+    _read_into(chain, task["path"], {}, task["start"], task["end"])
     chain.end()
 
     def text(nodes: list[tuple[int, bytes]]) -> list[tuple[int, str]]:
@@ -2424,6 +3080,9 @@ def _shown(text: Any) -> str:
         char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
         for char in str(text)
     )
+
+
+MAX_SHOWN = 100
 
 
 def _describe(fault: Fault) -> str:
@@ -2495,6 +3154,8 @@ def _summary(report: Report) -> list[str]:
     verdict = (
         "INTACT" if report.intact else f"TAMPERED: {report.fault_count:,} breaks, listed above"
     )
+    if report.status == "incomplete":
+        verdict = f"INCOMPLETE: {report.reason}"
     return [verdict, *(f"  {line}" for line in covered)]
 
 
@@ -2534,10 +3195,12 @@ def main(argv: list[str] | None = None, stores: Stores | None = None) -> int:
     parser.add_argument("--proof", metavar="FILE", help="check a proof instead, without the log")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--quiet", action="store_true", help="print nothing if it is intact")
-    parser.add_argument("--from-hash", metavar="HEX", help="the last hash before these files")
-    parser.add_argument("--to-hash", metavar="HEX", help="a hash kept elsewhere")
     parser.add_argument(
-        "--jobs", metavar="N", type=int, default=1, help="share the work between N processes"
+        "--from-hash", metavar="HEX", type=_hash, help="the last hash before these files"
+    )
+    parser.add_argument("--to-hash", metavar="HEX", type=_hash, help="a hash kept elsewhere")
+    parser.add_argument(
+        "--jobs", metavar="N", type=_jobs, default=1, help="share the work between N processes"
     )
     parser.add_argument(
         "--checkpoint",
@@ -2698,7 +3361,7 @@ def _check(
     def show(fault: Fault) -> None:
         nonlocal found
         found += 1
-        if not options.json:
+        if not options.json and found <= MAX_SHOWN:
             print(("FIRST BREAK  " if found == 1 else "BREAK        ") + _describe(fault))
 
     def progress(count: int) -> None:
@@ -2731,7 +3394,10 @@ def _check(
         stream=stream,
         also=also,
         beside=beside,
+        max_faults=sys.maxsize if options.json else MAX_FAULTS,
     )
+    if found > MAX_SHOWN and not options.json:
+        print(f"and {found - MAX_SHOWN:,} more, which --json lists")
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)
     if options.json:
@@ -2746,7 +3412,9 @@ def _check(
         for line in lines:
             print(_shown(line), file=out)
     sys.stdout.flush()
-    return {"intact": 0, "tampered": 1}.get(report.status, 2)
+    for remark in report.remarks:
+        print(_shown(f"NOTE: {remark}"), file=sys.stderr)
+    return {"intact": 0, "tampered": 1, "incomplete": 1}.get(report.status, 2)
 
 
 if __name__ == "__main__":

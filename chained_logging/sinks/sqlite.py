@@ -16,6 +16,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,20 +31,16 @@ from chained_logging.sinks import (
     sync_directory,
     sync_if_open,
 )
-from chained_logging.verify import SQLITE_SCHEMA
 
 APPLICATION_ID: Final = 0x636C6F67
 """``clog``: what tells a log from any other database (``PRAGMA application_id``)."""
 
-SCHEMA: Final = tuple(sql for name, sql in SQLITE_SCHEMA.items() if name.startswith("entries"))
 
-# Made with the first checkpoint: a log without a key has none.
-CHECKPOINT_SCHEMA: Final = (
-    *(sql for name, sql in SQLITE_SCHEMA.items() if name.startswith("checkpoints")),
-    "CREATE INDEX checkpoints_size ON checkpoints (size)",
-)
+def _statements() -> tuple[str, ...]:
+    """Return what ``schema.sql`` consists of, a statement each."""
+    text = resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
+    return tuple(part.strip().rstrip(";") for part in text.split("\n\n")[1:])
 
-INDEXES: Final = (["actor_id"], ["resource_type", "resource_id"], ["timestamp"], ["action"])
 
 # Each commit writes the last page of the table and one of every index anew. Pages of 2 KiB take
 # 2 to 4 µs less than those of 4 KiB, for a file larger by a sixth; of 1 KiB, an entry no longer
@@ -151,19 +148,33 @@ class SqliteSink:
         query = "SELECT seq, body, hash, signature FROM entries WHERE seq >= ? ORDER BY seq LIMIT ?"
         while rows := self._read(query, (start, _BATCH)):
             for seq, body, hash, signature in rows:
+                if not (_is_text(body, hash) and (signature is None or _is_text(signature))):
+                    raise self._not_text(f"entry {seq}")
                 yield Record(seq, body.encode(), hash, signature)
             start = rows[-1][0] + 1
 
     def checkpoints(self, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
         columns = "SELECT note, size, state, timestamp, id FROM checkpoints"
         while rows := self._read(f"{columns} WHERE id > ? ORDER BY id LIMIT ?", (mark, _BATCH)):
-            yield from ((row[4], StoredCheckpoint._make(row[:4])) for row in rows)
+            yield from ((row[4], self._checkpoint(row[:4])) for row in rows)
             mark = rows[-1][4]
 
     def last_checkpoint(self) -> StoredCheckpoint | None:
         columns = "SELECT note, size, state, timestamp FROM checkpoints"
         rows = self._read(f"{columns} ORDER BY size DESC, id DESC LIMIT 1", ())
-        return StoredCheckpoint._make(rows[0]) if rows else None
+        return self._checkpoint(rows[0]) if rows else None
+
+    def _checkpoint(self, row: tuple[Any, ...]) -> StoredCheckpoint:
+        note, size, state, timestamp = row
+        if _is_text(note, state, timestamp or "") and type(size) is int:
+            return StoredCheckpoint(note, size, state, timestamp)
+        raise self._not_text("a checkpoint")
+
+    def _not_text(self, what: str) -> OSError:
+        return OSError(
+            f"{self._path}: {what} is not stored as text, as a log stores it: it was changed by "
+            "another program; the command verify names every change"
+        )
 
     def _read(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """Read through a connection of its own, which no fork may come across."""
@@ -186,8 +197,9 @@ class SqliteSink:
         try:
             connection.execute("BEGIN IMMEDIATE")
             if not _has_checkpoints(connection):
-                for statement in CHECKPOINT_SCHEMA:
-                    connection.execute(statement)
+                for statement in _statements():  # a log without a key has no such table
+                    if " checkpoints" in statement:
+                        connection.execute(statement)
             connection.execute(
                 # The id is given: the trigger, which is asked before, would see none.
                 "INSERT INTO checkpoints (note, size, state, timestamp, id) SELECT ?, ?, ?, ?,"
@@ -298,6 +310,8 @@ class SqliteSink:
             "SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1"
         ).fetchone()
         if row is not None and row[0] > self._head.seq:  # a resumed head stands before its entry
+            if not _is_text(row[1]):
+                raise self._not_text(f"entry {row[0]}")
             self._head = Head(*row)
 
 
@@ -307,6 +321,11 @@ def _failure(path: Path, error: sqlite3.Error) -> OSError:
     if code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Busy(f"another program holds {path}: {error}")
     return OSError(f"{path}: {error}")
+
+
+def _is_text(*values: object) -> bool:
+    """Whether these are what a log stores: SQLite keeps a BLOB in a column of texts too."""
+    return all(isinstance(value, str) for value in values)
 
 
 def _uri(path: Path, mode: str) -> str:
@@ -340,11 +359,9 @@ def _create(connection: sqlite3.Connection) -> None:
     database = sqlite_utils.Database(connection)
     database.execute("BEGIN IMMEDIATE")
     try:
-        for statement in SCHEMA:
-            database.execute(statement)
-        for columns in INDEXES:
-            names = ", ".join(columns)
-            database.execute(f"CREATE INDEX entries_{'_'.join(columns)} ON entries ({names})")
+        for statement in _statements():
+            if " entries" in statement:
+                database.execute(statement)
         database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         database.execute("PRAGMA user_version = 1")
         database.execute("COMMIT")

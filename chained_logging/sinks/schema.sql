@@ -1,0 +1,68 @@
+-- What the database of a log holds. A blank line separates statements; SQLite keeps each as it is
+-- written here. The verifier has a copy of its own, and names every difference.
+-- entries_in_order is needed because INSERT OR REPLACE deletes without asking entries_no_delete.
+
+CREATE TABLE entries (
+  seq INTEGER PRIMARY KEY CHECK (seq = json_extract(body, '$.seq')),
+  body TEXT NOT NULL CHECK (typeof(body) = 'text'),
+  hash TEXT NOT NULL CHECK (length(hash) = 64),
+  signature TEXT,
+  id GENERATED ALWAYS AS (json_extract(body, '$.id')) VIRTUAL,
+  timestamp GENERATED ALWAYS AS (json_extract(body, '$.timestamp')) VIRTUAL,
+  actor_id GENERATED ALWAYS AS (json_extract(body, '$.actor_id')) VIRTUAL,
+  actor_type GENERATED ALWAYS AS (json_extract(body, '$.actor_type')) VIRTUAL,
+  action GENERATED ALWAYS AS (json_extract(body, '$.action')) VIRTUAL,
+  resource_type GENERATED ALWAYS AS (json_extract(body, '$.resource_type')) VIRTUAL,
+  resource_id GENERATED ALWAYS AS (json_extract(body, '$.resource_id')) VIRTUAL,
+  result GENERATED ALWAYS AS (json_extract(body, '$.result')) VIRTUAL,
+  ip_address GENERATED ALWAYS AS (json_extract(body, '$.ip_address')) VIRTUAL,
+  user_agent GENERATED ALWAYS AS (json_extract(body, '$.user_agent')) VIRTUAL,
+  session_id GENERATED ALWAYS AS (json_extract(body, '$.session_id')) VIRTUAL,
+  changed_fields GENERATED ALWAYS AS (json_extract(body, '$.changed_fields')) VIRTUAL,
+  old_values GENERATED ALWAYS AS (json_extract(body, '$.old_values')) VIRTUAL,
+  reason GENERATED ALWAYS AS (json_extract(body, '$.reason')) VIRTUAL,
+  context GENERATED ALWAYS AS (json_extract(body, '$.context')) VIRTUAL,
+  prev_hash GENERATED ALWAYS AS (json_extract(body, '$.prev_hash')) VIRTUAL,
+  v GENERATED ALWAYS AS (json_extract(body, '$.v')) VIRTUAL
+);
+
+CREATE TRIGGER entries_no_update BEFORE UPDATE ON entries BEGIN
+  SELECT RAISE(ABORT, 'the audit log is append-only: no entry is changed');
+END;
+
+CREATE TRIGGER entries_no_delete BEFORE DELETE ON entries BEGIN
+  SELECT RAISE(ABORT, 'the audit log is append-only: no entry is deleted');
+END;
+
+CREATE TRIGGER entries_in_order BEFORE INSERT ON entries
+WHEN NEW.seq <= (SELECT max(seq) FROM entries) BEGIN
+  SELECT RAISE(ABORT, 'the audit log is append-only: this place is taken');
+END;
+
+CREATE INDEX entries_actor_id ON entries (actor_id);
+
+CREATE INDEX entries_resource_type_resource_id ON entries (resource_type, resource_id);
+
+CREATE INDEX entries_timestamp ON entries (timestamp);
+
+CREATE INDEX entries_action ON entries (action);
+
+CREATE TABLE checkpoints (
+  id INTEGER PRIMARY KEY, size INTEGER NOT NULL, note TEXT NOT NULL, state TEXT NOT NULL,
+  timestamp TEXT
+);
+
+CREATE INDEX checkpoints_size ON checkpoints (size);
+
+CREATE TRIGGER checkpoints_no_update BEFORE UPDATE ON checkpoints BEGIN
+  SELECT RAISE(ABORT, 'the audit log is append-only: no checkpoint is changed');
+END;
+
+CREATE TRIGGER checkpoints_no_delete BEFORE DELETE ON checkpoints BEGIN
+  SELECT RAISE(ABORT, 'the audit log is append-only: no checkpoint is deleted');
+END;
+
+CREATE TRIGGER checkpoints_in_order BEFORE INSERT ON checkpoints
+WHEN NEW.id <= (SELECT max(id) FROM checkpoints) BEGIN
+  SELECT RAISE(ABORT, 'the audit log is append-only: this place is taken');
+END;

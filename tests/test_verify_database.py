@@ -1,0 +1,269 @@
+"""A database never shows other than what was verified: schema, types, indexes, side files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from verifiers import FILE, MODULE, check, kinds
+
+from chained_logging import AuditLog
+from chained_logging.cli import main as command_line
+from chained_logging.keys import PrivateKey
+
+SCHEMA = (FILE.parent / "sinks" / "schema.sql").read_text(encoding="utf-8")
+EVENT = {"actor": "u", "resource": "record/007", "ip": "10.0.0.1"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("made") / "audit.db"
+    with AuditLog(path, key=PrivateKey.generate(), origin="example.com/t") as log:
+        for number in range(5):
+            log.append("read", **EVENT, n=number, reason="é\n", changed_fields=["a"])
+    return path
+
+
+@pytest.fixture
+def log(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(made, tmp_path / "audit.db"))
+
+
+def edit(path: Path, *statements: str) -> None:
+    """Change a database as somebody does who makes its triggers anew afterwards."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        triggers = dict(db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
+        for name in triggers:
+            db.execute(f"DROP TRIGGER {name}")
+        for sql in ("PRAGMA ignore_check_constraints = ON", *statements):
+            db.execute(sql)
+        for sql in triggers.values():
+            db.execute(sql)
+
+
+def objects(path: Path) -> dict[str, str]:
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        return dict(db.execute("SELECT name, sql FROM sqlite_master"))
+
+
+NAMES = re.findall(r"CREATE \w+ (\w+)", SCHEMA)
+
+
+def test_the_schema_is_the_writers(made: Path) -> None:
+    assert MODULE._SCHEMA == SCHEMA
+    assert list(objects(made)) == NAMES
+    assert check(made).intact
+
+
+def test_statistics_change_no_answer(log: Path) -> None:
+    with contextlib.closing(sqlite3.connect(log)) as db:
+        db.execute("ANALYZE")
+    assert check(log).intact
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_object_is_as_the_log_makes_it(made: Path, tmp_path: Path, name: str) -> None:
+    sql = objects(made)[name]
+    altered = {
+        sql.replace(" ON", "\u00a0ON"),
+        sql.replace("(", "( "),
+        sql.replace("TEXT,", "NUMERIC,"),
+        sql.replace("GENERATED", "\u00a0GENERATED", 1),
+        sql.replace("ABORT", "IGNORE"),
+        sql.replace(") BEGIN", ") AND 0 BEGIN"),
+        f"{sql} WHERE seq > 3" if "INDEX" in sql else sql,
+        None,
+    }
+    for number, new in enumerate(altered - {sql}):
+        log = Path(shutil.copy(made, tmp_path / f"{number}.db"))
+        with contextlib.closing(sqlite3.connect(log, isolation_level=None)) as db:
+            db.execute("PRAGMA writable_schema = ON")
+            if new is None:
+                db.execute("DELETE FROM sqlite_master WHERE name = ?", (name,))
+            else:
+                db.execute("UPDATE sqlite_master SET sql = ? WHERE name = ?", (new, name))
+        report = check(log)
+        if new is None and name == "entries":
+            assert report.status == "unchecked"
+        else:
+            assert report.status == "tampered", new
+            assert any(f.field == "schema" and f" {name}" in f.reason for f in report.faults)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE VIEW shown AS SELECT * FROM entries WHERE actor_id <> 'u3'",
+        "CREATE TABLE other (entries)",
+        "CREATE INDEX partial ON entries (actor_id) WHERE actor_id <> 'u'",
+        "CREATE INDEX lying ON entries (lower(actor_id))",
+        "CREATE TRIGGER t BEFORE INSERT ON entries BEGIN SELECT RAISE(IGNORE); END",
+        "CREATE TRIGGER t INSTEAD OF INSERT ON shown BEGIN SELECT 1; END",
+        "CREATE VIRTUAL TABLE text USING fts5(body)",
+        "CREATE TABLE sqlite_stat9 (tbl)",
+        "PRAGMA application_id = 0",
+        "PRAGMA user_version = 99",
+    ],
+)
+def test_what_a_log_does_not_make_is_named(log: Path, sql: str) -> None:
+    with contextlib.closing(sqlite3.connect(log)) as db, contextlib.suppress(sqlite3.Error):
+        db.execute("CREATE VIEW shown AS SELECT 1")
+    with contextlib.closing(sqlite3.connect(log)) as db, contextlib.suppress(sqlite3.Error):
+        db.execute(sql)
+    assert kinds(log) == {("edited", "schema")}
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind"),
+    [
+        ("UPDATE entries SET hash = CAST(hash AS BLOB) WHERE seq = 5", ("malformed", "hash")),
+        ("UPDATE entries SET hash = CAST(hash AS BLOB)", ("malformed", "hash")),
+        ("UPDATE entries SET signature = x'00' WHERE seq = 2", ("malformed", "signature")),
+        ("UPDATE entries SET signature = x'00'", ("malformed", "signature")),
+        ("UPDATE entries SET body = CAST(body AS BLOB) WHERE seq = 3", ("malformed", "body")),
+        ("UPDATE checkpoints SET note = CAST(note AS BLOB)", ("checkpoint", None)),
+        ("UPDATE checkpoints SET state = CAST(state AS BLOB)", ("checkpoint", None)),
+        ("UPDATE checkpoints SET size = 999999", ("checkpoint", None)),
+        ("UPDATE checkpoints SET size = CAST(size AS TEXT) || '.5'", ("checkpoint", None)),
+        ("UPDATE checkpoints SET state = 'AAAA'", ("checkpoint", None)),
+        ("UPDATE checkpoints SET timestamp = x'00'", ("checkpoint", None)),
+    ],
+)
+def test_a_type_or_a_value_that_no_log_stores_is_named(
+    log: Path, sql: str, kind: tuple[str, str | None]
+) -> None:
+    edit(log, sql)
+    report = check(log)
+    assert report.status == "tampered"
+    assert kind in {(fault.kind, fault.field) for fault in report.faults}
+
+
+@pytest.mark.parametrize(
+    "sql", ["UPDATE entries SET hash = CAST(hash AS BLOB)", "UPDATE entries SET signature = x'00'"]
+)
+def test_the_writer_and_every_reader_say_so(
+    log: Path,
+    sql: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    edit(log, sql)
+    target = str(log.with_name("x.jsonl"))
+    for arguments in (["show", log], ["show", "--json", log], ["export", log, target]):
+        monkeypatch.setattr(sys, "argv", ["chained-logging", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            command_line()
+        assert stop.value.code == 2
+        assert "is not stored as text" in capsys.readouterr().err
+    if "hash" in sql:
+        with pytest.raises(OSError, match="is not stored as text"):
+            AuditLog(log)
+
+
+def test_an_index_that_leaves_an_entry_out_is_found(log: Path) -> None:
+    with contextlib.closing(sqlite3.connect(log)) as db:
+        page = db.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'entries_actor_id'"
+        ).fetchone()[0]
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+    data = bytearray(log.read_bytes())
+    cells = (page - 1) * size + 3
+    count = int.from_bytes(data[cells : cells + 2], "big")
+    data[cells : cells + 2] = (count - 1).to_bytes(2, "big")  # the last is gone
+    log.write_bytes(data)
+    with contextlib.closing(sqlite3.connect(log)) as db:
+        found = db.execute("SELECT count(*) FROM entries WHERE actor_id >= ''").fetchone()
+        assert found != db.execute("SELECT count(*) FROM entries NOT INDEXED").fetchone()
+    assert ("edited", "schema") in kinds(log)
+
+
+def test_pages_that_are_read_again_and_again_end(log: Path, tmp_path: Path) -> None:
+    path = tmp_path / "many.db"
+    with AuditLog(path) as many:
+        many.append_many([{"action": "read", **EVENT} for _ in range(400)])
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        (page,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'entries'").fetchone()
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+    data = bytearray(path.read_bytes())
+    root = (page - 1) * size
+    assert data[root] == 5  # an interior page: each of its cells now leads to itself
+    count = int.from_bytes(data[root + 3 : root + 5], "big")
+    for number in range(count):
+        at = root + int.from_bytes(data[root + 12 + 2 * number :][:2], "big")
+        data[at : at + 4] = page.to_bytes(4, "big")
+    path.write_bytes(data)
+    assert check(path).status != "intact"
+
+
+# --- What stands beside the file.
+
+
+def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
+    return {name.name: (name.read_bytes(), name.stat().st_mtime_ns) for name in folder.iterdir()}
+
+
+def test_a_rollback_journal_is_not_passed_over(log: Path) -> None:
+    log.with_name("audit.db-journal").write_bytes(b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7" + bytes(600))
+    before = snapshot(log.parent)
+    report = check(log)
+    assert report.status == "unchecked"
+    assert "audit.db-journal" in (report.reason or "")
+    assert snapshot(log.parent) == before
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_what_is_only_in_the_wal_counts(log: Path, tmp_path: Path, edited: bool) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    with AuditLog(log) as writer:
+        writer.append("only in the WAL", **EVENT)
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{log}{suffix}", copy / f"audit.db{suffix}")
+    if edited:
+        db = sqlite3.connect(copy / "audit.db", isolation_level=None)
+        triggers = dict(db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
+        db.execute("DROP TRIGGER entries_no_update")
+        db.execute("UPDATE entries SET hash = replace(hash, 'a', 'b') WHERE seq = 2")
+        db.execute(triggers["entries_no_update"])
+        other = tmp_path / "other"
+        other.mkdir()
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{copy / 'audit.db'}{suffix}", other / f"audit.db{suffix}")
+        db.close()
+        copy = other
+    before = snapshot(copy)
+    report = check(copy / "audit.db")
+    assert report.status == ("tampered" if edited else "intact")
+    assert snapshot(copy) == before
+    if not edited:
+        assert report.entries == 7
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "loop", "folder", "junk"])
+def test_a_wal_that_is_none_is_not_waited_for(log: Path, kind: str) -> None:
+    wal = log.with_name("audit.db-wal")
+    if kind == "pipe":
+        os.mkfifo(wal)
+    elif kind == "folder":
+        wal.mkdir()
+    elif kind == "junk":
+        wal.write_bytes(b"junk" * 5000)
+    else:
+        wal.symlink_to("/dev/zero" if kind == "device" else wal)
+    assert check(log).status in ("intact", "unchecked")
+    if kind == "junk":
+        assert check(log).intact  # as for every reader: no frame of it is valid
+
+
+def test_nothing_is_written_to_the_evidence(log: Path) -> None:
+    before = snapshot(log.parent)
+    assert check(log).intact
+    subprocess.run([sys.executable, "-I", "-S", FILE, log], check=True, capture_output=True)
+    assert snapshot(log.parent) == before

@@ -1,0 +1,55 @@
+"""Both verifiers: the package's, and its file alone, which has the standard library and no more."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+import chained_logging.verify  # noqa: F401  # the module, which a function of its name hides
+
+MODULE = sys.modules["chained_logging.verify"]
+FILE = Path(MODULE.__file__ or "")
+
+
+def _alone() -> ModuleType:
+    """Import the file as it is where nothing is installed."""
+    spec = importlib.util.spec_from_file_location("verify_alone", FILE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    with mock.patch.dict(sys.modules, orjson=None):
+        spec.loader.exec_module(module)
+    return module
+
+
+ALONE = _alone()
+
+
+def check(*paths: Path, **options: Any) -> Any:
+    """Verify with both, which must agree in all that they say, and return the report."""
+    reports = [module.verify(*paths, **options) for module in (MODULE, ALONE)]
+    assert asdict(reports[0]) == asdict(reports[1])
+    return reports[0]
+
+
+def kinds(*paths: Path, **options: Any) -> set[tuple[str, str | None]]:
+    """Return the kind and the field of each fault."""
+    return {(fault.kind, fault.field) for fault in check(*paths, **options).faults}
+
+
+def run(*arguments: object, alone: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run the file alone, as an auditor does; or the command."""
+    command = [sys.executable, "-I", "-S", str(FILE)]
+    if not alone:
+        command = [sys.executable, "-m", "chained_logging", "verify"]
+    command += map(str, arguments)
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=120, **options
+    )
