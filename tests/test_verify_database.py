@@ -219,11 +219,12 @@ def test_a_rollback_journal_is_not_passed_over(log: Path) -> None:
 
 
 @pytest.mark.parametrize("edited", [False, True])
-def test_what_is_only_in_the_wal_counts(log: Path, tmp_path: Path, edited: bool) -> None:
-    copy = tmp_path / "copy"
+def test_what_is_only_in_the_wal_counts(tmp_path: Path, edited: bool) -> None:
+    log, copy = tmp_path / "audit.db", tmp_path / "copy"
     copy.mkdir()
     with AuditLog(log) as writer:
-        writer.append("only in the WAL", **EVENT)
+        for _ in range(6):
+            writer.append("only in the WAL", **EVENT)
         for suffix in ("", "-wal"):
             shutil.copy(f"{log}{suffix}", copy / f"audit.db{suffix}")
     if edited:
