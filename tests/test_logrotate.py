@@ -178,7 +178,7 @@ def test_moving_loses_nothing(tmp_path: Path, options: list[str], writers: int) 
     ordered = sorted(pieces(path), key=lambda file: entries([file])[0][0] if file != path else -1)
     for gone in ordered[1:3]:
         rest = [file for file in pieces(path) if file != gone]
-        assert verify(*rest).status == "tampered", gone
+        assert verify(*rest).status in ("tampered", "incomplete"), gone
 
 
 def test_a_writer_that_makes_the_new_file_before_logrotate(tmp_path: Path) -> None:
