@@ -13,12 +13,32 @@ const collector = new Collector(process.env.AUDIT_SOCKET ?? "collector.sock", {
 });
 const app = express();
 
-// Any authentication would do: here a header stands for it.
-const actor = (req) => req.get("x-user") ?? null;
+// Any authentication would do: here a header stands for it, or who has just signed in.
+const actor = (req) => req.get("x-user") ?? req.user ?? null;
 
 app.disable("x-powered-by");
 app.use(audit(collector, { actor, sessionCookie: "session" }));
 app.use(express.json());
+
+// A login that fails names the account that was tried; one that succeeds names the actor.
+app.post("/login", (req, res) => {
+  const { username, password } = req.body ?? {};
+  res.locals.audit = { action: "login" };
+  if (password === "secret") {
+    req.user = username;
+    return res.json({ token: username });
+  }
+  res.locals.audit = { action: "login", result: "failure", account: String(username).slice(0, 256) };
+  res.status(401).json({ error: "wrong name or password" });
+});
+
+// Who is sent to the login page was denied, although the status is that of a redirect.
+const signedIn = (req, res, next) => {
+  if (actor(req)) return next();
+  res.locals.audit = { ...res.locals.audit, result: "denied" };
+  res.redirect("/login?next=" + encodeURIComponent(req.originalUrl));
+};
+app.get("/accounts/:id", signedIn, (req, res) => res.json({ id: req.params.id }));
 
 app.get("/health", (req, res) => res.send("well"));
 app.get("/patients", (req, res) => res.json([456]));
