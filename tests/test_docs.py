@@ -1,0 +1,88 @@
+"""Each snippet of README and docs/ works as a reader pastes it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from snippets import PAGES, ROOT, Snippet, absent, servers, snippets
+
+BINARIES = Path(sys.executable).parent
+SITE = Path(__file__).parent / "snippet_site"
+
+
+def environment(page: Path, request: pytest.FixtureRequest) -> dict[str, str]:
+    """Return the environment of a reader of this page, whose servers run."""
+    env = {
+        "HOME": os.environ.get("HOME", "/"),
+        "LANG": "C.UTF-8",
+        "PATH": f"{BINARIES}:/usr/local/bin:/usr/bin:/bin",
+        "PYTHONPATH": str(SITE),
+        "SNIPPET_ABSENT": " ".join(absent(page)),
+    }
+    needed, ports = servers(page), {}
+    if "postgresql" in needed:
+        postgres = request.getfixturevalue("documented_postgres")
+        env |= {"PGHOSTADDR": "127.0.0.1", "PGPORT": str(postgres.port)}
+        env["PGPASSFILE"] = str(postgres.folder / "pgpass")
+    if "s3" in needed:
+        env |= request.getfixturevalue("documented_s3")
+    if "nats" in needed:
+        ports["nats.example"] = request.getfixturevalue("documented_nats").port
+    return env | {"SNIPPET_SERVERS": json.dumps(ports)}
+
+
+def run(snippet: Snippet, folder: Path, env: dict[str, str]) -> tuple[subprocess.Popen[str], str]:
+    """Run a snippet until its shell ends; what it left in the background goes on."""
+    if snippet.language == "python":
+        command = [sys.executable, "-W", "error", "-c", snippet.code]
+    else:
+        command = ["bash", "-euo", "pipefail", "-c", snippet.code]
+    with tempfile.TemporaryFile("w+") as output:  # a pipe would be held open in the background
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            text=True,
+            start_new_session=True,
+        )
+        process.wait(timeout=120)
+        output.seek(0)
+        return process, output.read()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_page_works_as_pasted(
+    page: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    env = environment(page, request)
+    with contextlib.ExitStack() as stack:
+        for snippet in snippets(page):
+            where = f"{page.relative_to(ROOT)}:{snippet.line}"
+            if snippet.not_run is not None:
+                assert snippet.not_run, f"{where}: say why it is not run"
+            elif snippet.file is not None:
+                file = tmp_path / snippet.file
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(snippet.code)
+            else:
+                process, output = run(snippet, tmp_path, env)
+                stack.callback(end, process.pid)
+                said = f"{where} exits with {process.returncode}\n{snippet.code}\n{output}"
+                assert process.returncode == snippet.status, said
+
+
+def end(group: int) -> None:
+    """End what a snippet left in the background."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGTERM)
