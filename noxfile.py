@@ -1,0 +1,51 @@
+"""The tasks of this project. ``nox --list`` shows them; ``nox`` runs what CI runs.
+
+They use the environment that nox itself is installed in: ``pip install -e '.[dev]'``.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["lint", "types", "tests", "examples"]
+
+EXAMPLES = ["quickstart", "dictconfig", "cloudtrail", "central/run"]
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format (ruff)."""
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types (mypy --strict)."""
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests. Arguments after -- go to pytest."""
+    arguments = session.posargs or ["-q", "-n", "3", "--dist", "loadfile"]
+    session.run("python", "-m", "pytest", *arguments)
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Run each example that is a program of its own, in an empty folder."""
+    for example in EXAMPLES:
+        program = Path("examples", f"{example}.py").resolve()
+        with tempfile.TemporaryDirectory() as folder, session.chdir(folder):
+            session.run("python", str(program))
+
+
+@nox.session
+def benchmarks(session: nox.Session) -> None:
+    """Measure the ratios that the README states. Not part of CI: it needs a quiet machine."""
+    session.run("python", "benchmarks/run.py", *session.posargs)
