@@ -11,7 +11,7 @@ from pathlib import Path
 import nox
 
 nox.options.default_venv_backend = "none"
-nox.options.sessions = ["lint", "types", "tests", "examples"]
+nox.options.sessions = ["lint", "types", "docs", "tests", "examples"]
 
 EXAMPLES = ["quickstart", "dictconfig", "cloudtrail", "central/run"]
 
@@ -43,6 +43,12 @@ def examples(session: nox.Session) -> None:
         program = Path("examples", f"{example}.py").resolve()
         with tempfile.TemporaryDirectory() as folder, session.chdir(folder):
             session.run("python", str(program))
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation site into site/. A dead link or reference is an error."""
+    session.run("mkdocs", "build", "--strict", "--quiet", env={"NO_MKDOCS_2_WARNING": "1"})
 
 
 @nox.session

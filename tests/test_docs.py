@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +14,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import yaml
+from programs import missing
 from snippets import PAGES, ROOT, Snippet, absent, servers, snippets
 
 BINARIES = Path(sys.executable).parent
@@ -86,3 +90,25 @@ def end(group: int) -> None:
     """End what a snippet left in the background."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(group, signal.SIGTERM)
+
+
+def test_the_files_for_systemd_and_kubernetes_are_well_formed(tmp_path: Path) -> None:
+    files = {s.file: s.code for s in snippets(ROOT / "docs" / "guide" / "deploy.md") if s.file}
+    (stateful,) = yaml.safe_load_all(files["clinic.yaml"])
+    pod = stateful["spec"]["template"]["spec"]
+    volumes = {volume["name"] for volume in pod["volumes"]} | {
+        claim["metadata"]["name"] for claim in stateful["spec"]["volumeClaimTemplates"]
+    }
+    for container in pod["containers"] + pod["initContainers"]:
+        assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
+    if shutil.which("systemd-analyze") is None:
+        missing("systemd-analyze is not installed: apt-get install systemd")
+    for name in ("clinic.service", "clinic-ship.service"):
+        (tmp_path / name).write_text(re.sub("ExecStart=.*", "ExecStart=/bin/true", files[name]))
+        done = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", tmp_path / name],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert name not in done.stderr, done.stderr
