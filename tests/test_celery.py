@@ -219,19 +219,22 @@ def test_what_a_task_logs_and_enqueues_has_its_actor(worker: Worker) -> None:
     assert {(e["actor_id"], e["ip_address"]) for e in entries} == {("user-7", "10.0.0.7")}
 
 
-def test_numbers_and_uuids_are_actors_too(worker: Worker) -> None:
+def test_numbers_uuids_and_user_objects_are_actors_too(worker: Worker) -> None:
     worker.enqueue(
         """
-        for number, actor in enumerate([42, uuid.UUID(int=7), True]):
+        class User:
+            pk, username = 43, "ann"
+
+        for number, actor in enumerate([42, uuid.UUID(int=7), True, User(), object()]):
             with context(actor=actor):
                 add.apply_async((1, 2), task_id=f"t{number}")
         """
     )
-    assert {e["resource_id"]: e["actor_id"] for e in worker.wait(3)} == {
-        "t0": "42",
-        "t1": "00000000-0000-0000-0000-000000000007",
-        "t2": "celery",
-    }
+    entries = {e["resource_id"]: e for e in worker.wait(5)}
+    assert [entries[f"t{number}"]["actor_id"] for number in range(5)] == [
+        *("42", "00000000-0000-0000-0000-000000000007", "unknown", "43", "unknown")
+    ]
+    assert entries["t3"]["context"]["actor_name"] == "ann"
 
 
 def test_a_handler_on_the_root_logger_outlives_the_start_of_the_worker(worker: Worker) -> None:

@@ -14,7 +14,6 @@ import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Final
-from uuid import UUID
 
 try:
     from celery import signals, states  # type: ignore[import-untyped]
@@ -22,6 +21,7 @@ except ImportError as error:
     raise ImportError("recording tasks needs Celery: pip install 'celery>=5.3'") from error
 
 from chained_logging.context import context, current
+from chained_logging.event.identifiers import identifier, person_name
 from chained_logging.handler import AuditHandler
 from chained_logging.log import AuditLog
 from chained_logging.values import jsonable
@@ -29,10 +29,11 @@ from chained_logging.values import jsonable
 HEADER: Final = "chained_logging"
 CARRIED: Final = (
     *("actor", "actor_id", "user_id", "actor_type", "ip", "ip_address"),
-    *("session_id", "user_agent", "request_id"),
+    *("session_id", "user_agent", "request_id", "actor_name"),
 )
 """What of the context goes along with a task."""
 
+_ACTORS: Final = frozenset({"actor", "actor_id", "user_id"})
 _MAX_CARRIED: Final = 1024  # characters in each
 _NOBODY: Final = {"actor_id": "celery", "actor_type": "service"}
 
@@ -160,16 +161,22 @@ def _sender(request: Any) -> dict[str, Any]:
     if carried is None:  # a task that is called within the process that enqueued it
         carried = current()
     sender = _carriable(carried) if isinstance(carried, Mapping) else {}
-    if not {"actor", "actor_id", "user_id"} & sender.keys():
+    if not _ACTORS & sender.keys():
         sender |= _NOBODY
     return sender
 
 
 def _carriable(fields: Mapping[str, Any]) -> dict[str, str]:
-    """Return what goes along with a task, as texts: a number or a UUID is an actor as well."""
-    texts = {
-        name: str(jsonable(value))
-        for name, value in fields.items()
-        if name in CARRIED and isinstance(value, str | int | UUID) and not isinstance(value, bool)
-    }
-    return {name: text for name, text in texts.items() if len(text) <= _MAX_CARRIED}
+    """Return what goes along with a task, as texts: what names a user object, a number, a UUID."""
+    carried = {}
+    for name, value in fields.items():
+        if name in CARRIED and value is not None:
+            try:
+                carried[name] = identifier(value)
+            except ValueError:
+                carried[name] = ""  # which the log marks: there was one, and nothing names it
+    for name in _ACTORS & fields.keys():
+        person = person_name(fields[name], carried.get(name, ""))
+        if person is not None:
+            carried.setdefault("actor_name", person)
+    return {name: text for name, text in carried.items() if len(text) <= _MAX_CARRIED}
