@@ -19,6 +19,10 @@ from programs import missing
 from snippets import PAGES, ROOT, Snippet, absent, servers, snippets
 
 BINARIES = Path(sys.executable).parent
+PENDING = {  # pages whose snippets are not whole programs yet
+    *("collector", "logging", "operations", "performance", "postgres", "rsyslog"),
+    *("s3", "sensitive", "shipping", "stream", "web"),
+}
 SITE = Path(__file__).parent / "snippet_site"
 
 
@@ -69,6 +73,8 @@ def run(snippet: Snippet, folder: Path, env: dict[str, str]) -> tuple[subprocess
 def test_the_page_works_as_pasted(
     page: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
+    if page.parent.name == "docs" and page.stem in PENDING:
+        pytest.skip("this page's snippets are not whole programs yet")
     env = environment(page, request)
     with contextlib.ExitStack() as stack:
         for snippet in snippets(page):
