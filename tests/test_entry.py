@@ -176,6 +176,23 @@ def test_context() -> None:
         assert body({**GOOD, key: "x"})["context"] == {}
 
 
+class BrokenMapping(dict[str, int]):
+    def items(self) -> Any:
+        raise RuntimeError("no")
+
+
+class Untouchable:
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+@pytest.mark.parametrize("make", [lambda: BrokenMapping(a=1), Untouchable])
+@pytest.mark.parametrize("name", ["context", "actor", "resource", "ip", "old_values", "more"])
+def test_what_cannot_be_read_breaks_nobody(name: str, make: Any) -> None:
+    fields = body({**GOOD, name: make()})
+    assert "unprintable" in str(fields["context"]) or "invalid" in fields["context"]
+
+
 def test_the_logs_own_fields_cannot_be_given() -> None:
     theirs = {"id": "mine", "seq": 7, "hash": "h", "prev_hash": "p", "v": 9, "signature": "s"}
     fields = body({**GOOD, **theirs})

@@ -275,11 +275,14 @@ def _context(context: dict[Any, Any], invalid: Mapping[str, Any]) -> Fragment:
 
 def _merge_context(context: dict[str, Any], given: Any) -> None:
     """Take what a caller passed as ``context=``: more keys, or a value of that name."""
-    if isinstance(given, Mapping):
-        for key, value in given.items():
-            context.setdefault(key, value)
-    elif given is not None:
-        context["context"] = given
+    if given is None:
+        return
+    try:
+        more = dict(given.items()) if issubclass(type(given), Mapping) else {"context": given}
+    except Exception:  # a mapping that cannot be read
+        more = {"context": given}
+    for key, value in more.items():
+        context.setdefault(key, value)
 
 
 def _free(key: str, taken: Mapping[Any, Any]) -> str:
