@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from chained_logging.chain import MAX_BODY
 from chained_logging.entry import AuditEntry, InvalidEntry, parse_event
@@ -37,6 +38,20 @@ _MAX_INPUT = 10 * MAX_BODY
 @click.version_option(package_name="chained_logging")
 def cli() -> None:
     """Keep an audit log that anyone can check."""
+
+
+def _mean_nothing(when: object, where: str, *options: str) -> None:
+    """Refuse options that were given and could not be honoured.
+
+    :param when: whether they mean nothing.
+    :param where: such as ``without --key``.
+    :param options: the names of the parameters.
+    """
+    context = click.get_current_context()
+    for option in context.command.params if when else ():
+        given = context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
+        if given and option.name in options:
+            raise click.UsageError(f"{option.opts[0]} means nothing {where}")
 
 
 @cli.command()
@@ -66,6 +81,7 @@ def append(
     number on standard error, and the rest is appended all the same; the exit
     status is then 1.
     """
+    _mean_nothing(key_file is None, "without --key", "sign_each", "passphrase_file")
     refused = appended = incomplete = 0
     durability = "fsync" if fsync else "os"
     with AuditLog(
@@ -161,10 +177,8 @@ def collect(
         if token_file is None:
             raise click.UsageError("--http needs a --token-file")
         address = (host.strip("[]"), int(port))
-    elif token_file is not None:
-        raise click.UsageError("--token-file is for --http")
-    if passphrase_file is not None and key_file is None:
-        raise click.UsageError("--passphrase-file is that of a --key")
+    _mean_nothing(http is None, "without --http", "token_file")
+    _mean_nothing(key_file is None, "without --key", "passphrase_file")
     token = read_token(token_file) if token_file else None
     with AuditLog(
         log,
@@ -305,8 +319,7 @@ def checkpoint(
 
     if witnesses and not witness_keys:
         raise click.UsageError("a witness is known by its key: name it with --witness-key")
-    if witness_keys and not witnesses:
-        raise click.UsageError("--witness-key is the key of a witness: name it with --witness")
+    _mean_nothing(not witnesses, "without --witness", "witness_keys")
     keys = [_witness_key(text) for text in witness_keys]
     check_urls(witnesses, timestamp)  # before anything is written
     key = _load_key(key_file, passphrase_file)
@@ -490,6 +503,10 @@ def init(
 
     Done once, by somebody who may; the shipper needs less. Doing it again changes nothing.
     """
+    scheme = destination.partition(":")[0]
+    _mean_nothing(scheme != "s3", "but for s3://", "mode")
+    _mean_nothing(scheme != "nats", "but for nats://", "partitions", "replicas", "max_bytes")
+    _mean_nothing(print_only, "with --print", "retention")
     if print_only:
         if not destination.startswith(("postgresql://", "postgres://")):
             raise click.UsageError("--print is for PostgreSQL")
@@ -540,6 +557,11 @@ def ship(
     from chained_logging.ship.shipper import Shipper, status
     from chained_logging.signals import ended_by_signal, wait_for
 
+    _mean_nothing(only_status, "with --status", "follow", "key_file", "patience")
+    _mean_nothing(not follow, "without --follow", "interval")
+    _mean_nothing(key_file is None, "without --key", "passphrase_file")
+    s3 = any(url.startswith("s3:") for url in destinations)
+    _mean_nothing(not s3, "but for s3://", "key_file")
     with AuditLog(_existing(log), sign="follow", on_failure="raise") as audit:
         if only_status:
             places = read_places(audit.path)
@@ -604,6 +626,11 @@ def land(
     from chained_logging.ship.land import Landing
     from chained_logging.signals import ended_by_signal
 
+    _mean_nothing(only_status, "with --status", "once", "resume", "key_file")
+    _mean_nothing(resume is not None, "with --resume", "once")
+    _mean_nothing(not once, "without --once", "patience")
+    _mean_nothing(key_file is None, "without --key", "passphrase_file")
+    _mean_nothing(not destination.startswith("s3:"), "but for s3://", "key_file")
     signer = _load_key(key_file, passphrase_file) if key_file else None
     landing = Landing(
         stream,

@@ -220,7 +220,9 @@ def test_after_a_revocation_what_a_witness_cosigned_counts(
     run("append", path, "--key", key, stdin=events(5))
     run("revoke-key", path, "--public-key", public, "--reason", "stolen")
     pinned = {"public_key": public.read_text()}
-    assert not verify(path, **pinned).intact
+    report = verify(path, **pinned)
+    assert [one["key"] for one in report.revoked] == [pinned["public_key"].strip()]
+    assert report.signed_seq is None
     report = verify(path, **pinned, witness_keys=[one.vkey])
     assert (report.status, report.signed_seq) == ("intact", 9)
 

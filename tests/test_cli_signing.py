@@ -10,10 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from conftest import EVENT
 
 from chained_logging import AuditLog
+from chained_logging.cli import cli
 from chained_logging.keys import PrivateKey
 from chained_logging.notes import VerifierKey
 
@@ -161,3 +163,31 @@ def test_revocation(signed: tuple[Path, Path, Path]) -> None:
     entry = json.loads(run("revoke-key", path, "--public-key", public, "--reason", "stolen"))
     assert (entry["action"], entry["resource_id"]) == ("key.revoke", public.read_text())
     assert "not signed" in run("verify", path)
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        (["append", "LOG", "--sign-each"], "--sign-each"),
+        (["append", "LOG", "--passphrase-file", "x"], "--passphrase-file"),
+        (["collect", "LOG", "--socket", "s", "--token-file", "x"], "--token-file"),
+        (["collect", "LOG", "--socket", "s", "--passphrase-file", "x"], "--passphrase-file"),
+        (["checkpoint", "LOG", "--key", "KEY", "--witness-key", "x"], "--witness-key"),
+        (["init", "postgresql://h/d", "--mode", "GOVERNANCE"], "--mode"),
+        (["init", "s3://b/p", "--partitions", "4"], "--partitions"),
+        (["init", "postgresql://h/d", "--print", "--retention", "6y"], "--retention"),
+        (["ship", "LOG", "--to", "postgresql://h/d", "--key", "KEY"], "--key"),
+        (["ship", "LOG", "--to", "s3://b/p", "--interval", "4"], "--interval"),
+        (["ship", "LOG", "--status", "--follow"], "--follow"),
+        (["land", "nats://h/S", "--to", "postgresql://h/d", "--status", "--once"], "--once"),
+    ],
+)
+def test_an_option_that_cannot_be_honoured_is_refused(
+    signed: tuple[Path, Path, Path], command: list[str], option: str
+) -> None:
+    path, key, _ = signed
+    before = path.read_bytes()
+    names = {"LOG": str(path), "KEY": str(key)}
+    with pytest.raises(click.UsageError, match=f"{option} means nothing"):
+        cli([names.get(word, word) for word in command], standalone_mode=False)
+    assert path.read_bytes() == before

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from programs import until
 
 from chained_logging import AuditLog, timestamps
 from chained_logging.collector import Collector
 from chained_logging.net.client import Client, TooLong
-from chained_logging.net.head import BadRequest, Head, parse_head
+from chained_logging.net.head import BadRequest, Head, check_line, parse_head
 from chained_logging.net.server import Admission, HttpServer, Request, Response
 from chained_logging.witness import WitnessError, ask
 
@@ -343,3 +345,47 @@ def test_the_environments_proxy_is_asked(scheme: str, monkeypatch: pytest.Monkey
         b" HTTP/1.1" if first.endswith(b"1.1") else b" HTTP/1.0"
     )
     assert b"Proxy-Authorization: Basic bWU6cGFzcyB3b3Jk" in seen[0]
+
+
+# --- What is taken means the same to an independent parser.
+
+_LINES = st.lists(
+    st.one_of(
+        st.sampled_from(
+            [b"Host: x", b"Content-Length: 3", b"content-length:3", b"Connection: close", b"a: b"]
+        ),
+        st.binary(max_size=12),
+        st.tuples(st.sampled_from([b"Host", b"x", b"Expect", b"Content-Length"]), st.binary()).map(
+            b": ".join
+        ),
+    ),
+    max_size=6,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.one_of(
+        st.just(b"POST /v1/events HTTP/1.1"),
+        st.binary(max_size=20).map(b"POST /%b HTTP/1.1".__mod__),
+    ),
+    _LINES,
+)
+def test_a_head_that_is_taken_means_the_same_to_h11(first: bytes, lines: list[bytes]) -> None:
+    h11 = pytest.importorskip("h11")
+    data = b"\r\n".join([first, *lines, b"", b""])
+    whole = data.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+    try:
+        for line in whole[:-2].split(b"\n")[:-1]:
+            check_line(line + b"\n")
+        head = parse_head(whole[:-4].split(b"\r\n"))
+    except BadRequest:
+        return
+    other = h11.Connection(h11.SERVER)
+    other.receive_data(whole)
+    said = other.next_event()
+    assert (said.method.decode(), said.target.decode()) == (head.method, head.target)
+    for name, value in said.headers:
+        assert value.decode("latin-1") in head.headers[name.decode()]
+    length = dict(said.headers).get(b"content-length", b"0")
+    assert int(length) == head.length
