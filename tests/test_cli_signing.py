@@ -183,9 +183,11 @@ def test_revocation(signed: tuple[Path, Path, Path]) -> None:
     ],
 )
 def test_an_option_that_cannot_be_honoured_is_refused(
-    signed: tuple[Path, Path, Path], command: list[str], option: str
+    tmp_path: Path, command: list[str], option: str
 ) -> None:
-    path, key, _ = signed
+    path, key = tmp_path / "a.jsonl", tmp_path / "a.key"
+    AuditLog(path).close()
+    PrivateKey.generate().save(key)
     before = path.read_bytes()
     names = {"LOG": str(path), "KEY": str(key)}
     with pytest.raises(click.UsageError, match=f"{option} means nothing"):
