@@ -703,10 +703,16 @@ def _progress(wanted: bool) -> Iterator[Callable[[str, int, int], None] | None]:
 @click.argument("destination")
 @click.argument("log", type=click.Path(dir_okay=False))
 @click.option("--origin", help="Which log, if DESTINATION holds several.")
-def restore(destination: str, log: str, origin: str | None) -> None:
+@click.option(
+    "--public-key",
+    metavar="FILE",
+    help="The log's first public key: what no key vouches for is set aside.",
+)
+def restore(destination: str, log: str, origin: str | None, public_key: str | None) -> None:
     """Rebuild a lost host's log from DESTINATION as LOG, byte for byte; it goes on from there.
 
-    An entry of LOG then records it. The lost host must not come back with its old log.
+    An entry of LOG then records it. The lost host must not come back with its old log. The exit
+    status is 1 where something is missing in DESTINATION, or wrong with it.
     """
     from chained_logging.ship.restore import restore as restore_log
 
@@ -718,10 +724,14 @@ def restore(destination: str, log: str, origin: str | None) -> None:
                 names = ", ".join(origins) or "none"
                 raise click.UsageError(f"name a log with --origin; it holds {names}")
             (origin,) = origins
-        count, last = restore_log(store, origin, Path(log))
+        done = restore_log(store, origin, Path(log), public_key=public_key)
     finally:
         store.close()
-    click.echo(f"{count} entries, the last hash {last}", err=True)
+    click.echo(f"{done.entries} entries, the last hash {done.last_hash}", err=True)
+    for sentence in done.sentences(Path(log)):
+        click.echo(printable(sentence), err=True)
+    if done.problems:
+        raise SystemExit(1)
 
 
 def _filters(command: Any) -> Any:

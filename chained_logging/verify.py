@@ -80,6 +80,8 @@ MAX_FAULTS = 10_000  # kept in a report; all are counted
 MAX_HOLES = 10_000
 MAX_SKIPPED = 1 << 24  # of one line, before the rest of its file is left unread
 MAX_JUNK = 1_000_000  # short lines in a row, before the same
+_RESTORING = ".restoring"  # at the end of the name of a folder in which a log is restored
+FOREIGN = "foreign"  # the kind of what anybody may have added to a store: no fault of the log
 CHUNK = 1 << 17
 MAX_SAFE_INTEGER = 2**53 - 1
 
@@ -160,6 +162,9 @@ class Report:
     witnessed: dict[str, Any] = field(default_factory=dict)
     """By the name of each witness whose key was given: up to which ``seq``, and at what ``time``,
     it cosigned."""
+    foreign: int = 0
+    """Checkpoints in a store that are none, or that no key of the log signed. Whoever may add to
+    the store can put them there; they count for nothing."""
     unknown_witnesses: int = 0
     """Cosignatures of witnesses whose keys were not given."""
     timestamped_seq: int | None = None
@@ -1210,6 +1215,7 @@ class _Note:
         self, data: bytes, source: str, outside: bool = False, timestamp: str | None = None
     ) -> None:
         self.data, self.source, self.outside, self.timestamp = data, source, outside, timestamp
+        self.stored = False  # whether it is from a store, which others may add to
         self.signatures: list[tuple[str, bytes, bytes]] = []
         try:
             whole = data.decode()
@@ -2393,7 +2399,10 @@ def _follow(
                 if progress is not None:
                     progress(report.entries)
     for fault in also:
-        chain.report_fault(fault)
+        if fault.kind == FOREIGN:
+            report.foreign += 1
+        else:
+            chain.report_fault(fault)
     chain.end()
     return notes
 
@@ -2409,7 +2418,7 @@ def _conclude(chain: _Chain, notes: list[_Note], question: _Question) -> None:
         chain.fault("cut-tail", at, None, reason)
     if report.entries:
         _Signed(chain, notes, question.pin, question.witnesses, question.roots).check()
-    elif not report.fault_count and any(note.size for note in notes):
+    elif not report.fault_count and any(note.size and not note.stored for note in notes):
         size = max(note.size for note in notes)
         reason = f"a checkpoint vouches for {size:,} entries, and none is here"
         chain.fault("missing", _Line(report.files[0], 0), None, reason)
@@ -2496,8 +2505,12 @@ def _gather(
                 note = _Note(stored.note, log, timestamp=stored.timestamp)
                 if not stored.agrees(note) or (log in logs and not stored.state):
                     raise _Bad(None, "its size or state is not that of its note")
+                note.stored = stream is not None
                 yield note
             except _Bad as bad:
+                if stream is not None:
+                    chain.report.foreign += 1
+                    continue
                 reason = "the file ends in the middle of it" if stored.torn else bad.reason
                 reason = f"note {stored.number}: {reason}"
                 chain.fault("checkpoint", _Line(log, 0), None, reason)
@@ -2530,6 +2543,7 @@ class _Signed:
 
     def check(self) -> None:
         report, keys = self.report, self.chain.keys
+        self.notes = [note for note in self.notes if not self.is_foreign(note)]
         whole = report.starts_at_genesis or self.chain.tree is not None
         if keys and whole:
             report.public_key = keys[0][1].vkey
@@ -2552,6 +2566,20 @@ class _Signed:
         if whole and not report.unchecked_signatures:
             self.check_coverage()
         self.check_tail()
+
+    def is_foreign(self, note: _Note) -> bool:
+        """Whether a store's note is signed by no key of the log: then anybody may have put it."""
+        if not note.stored:
+            return False
+        keys = [key for _, key in self.chain.keys] + ([self.pin] if self.pin else [])
+        for name, id_, value in note.signatures:
+            for key in keys:  # of one that was given as PEM the name is not known
+                if name != (key.name or name) or id_ != key.id_under(name):
+                    continue
+                if key.verifies(value, note.text.encode()) is not False:
+                    return False
+        self.report.foreign += 1
+        return True
 
     def check_pin(self, pin: _Key) -> None:
         """Look for the key that was given among the log's: one of them, first or later."""
@@ -3132,6 +3160,11 @@ def _summary(report: Report) -> list[str]:
     covered += [_revocation(report, note) for note in report.revoked]
     for name, found in report.witnessed.items():
         covered.append(f"witnessed up to seq {found['seq']} by {name}, at {found['time']}")
+    if report.foreign:
+        covered.append(
+            f"{report.foreign:,} checkpoints in the store are FOREIGN: no key of the log signed "
+            "them, and they count for nothing"
+        )
     if report.unknown_witnesses:
         covered.append(
             f"{report.unknown_witnesses:,} cosignatures of witnesses whose keys were not given"
@@ -3311,6 +3344,15 @@ def _given_key(given: str) -> str:
 _VKEY = r"[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+={0,2}"
 
 
+def _check_finished(paths: list[str]) -> None:
+    """Refuse what a restore that was killed left behind: it is no log yet."""
+    for path in paths:
+        within = _RESTORING + os.sep in os.path.abspath(path) + os.sep
+        beside = path + _RESTORING
+        if within or (os.path.isdir(beside) and {*os.listdir(beside)} - {"lock"}):
+            raise _Unchecked(f"{path} is not restored yet: run the command restore again")
+
+
 def _run(options: argparse.Namespace, stores: Stores) -> int:
     """Check files as one log, and each log of each store by itself."""
     folders = [log for log in options.log if os.path.isdir(log)]
@@ -3319,6 +3361,7 @@ def _run(options: argparse.Namespace, stores: Stores) -> int:
     found: list[Fault] = []
     compared = None
     try:
+        _check_finished(files + folders)
         stores_named = options.against or any("://" in log for log in options.log)
         if options.origin is not None and not stores_named:
             raise _Unchecked("--origin chooses among the logs of a store, and no store is named")

@@ -347,7 +347,7 @@ def test_a_lost_host_is_restored_byte_for_byte_and_goes_on(path: Path, url: str)
     run("ship", restored, "--to", url)
     assert there(url) == stored(restored)
     # The lost host comes back with its old log, and is not believed.
-    fill(path, 5)
+    fill(path, 5, key=key)
     done = command("ship", path, "--to", url)
     assert done.returncode == 1
     assert there(url) == stored(restored)

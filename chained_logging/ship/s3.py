@@ -86,6 +86,8 @@ SLACK: Final = 900.0
 _DAY: Final = 86_400
 _MAX_LINE: Final = chain.MAX_BODY + 200
 _AHEAD: Final = 8  # objects that are fetched before they are asked for
+_MAX_PAGES: Final = 1_000_000  # of a listing: a thousand million versions
+_MAX_PROBES: Final = 1000
 _TRIES: Final = 100  # digests that are looked at for one that is genuine
 _NAMED_KEY = tuple(b'{"action":"%b","actor_id":"' % action.encode() for action in KEY_ACTIONS)
 
@@ -270,16 +272,13 @@ class S3Destination:
     def checkpoints(self, origin: str) -> Iterator[StoredCheckpoint]:
         """Read all checkpoints over entries that stand there, by size.
 
-        :raises Refused: if one of them is none.
+        What is none counts for nothing, as anybody may put it: :meth:`inspect` names it.
         """
         base, size = self.base(origin), self._find_head(origin).seq + 1
         for name, version in self._standing(base, CHECKPOINTS):
             if name.first <= size:
-                _, data = self.fetch(version)
-                try:
-                    yield parse_checkpoint(data, name)
-                except ValueError as error:
-                    raise Refused(f"{self.shown(version.key)} is no checkpoint: {error}") from None
+                with contextlib.suppress(ValueError):
+                    yield parse_checkpoint(self.fetch(version)[1], name)
 
         for key, versions in self.grouped(f"{base}{ANCHORED}/").items():
             match = ANCHORED_NAME.fullmatch(key[len(base) :])
@@ -830,19 +829,45 @@ class S3Destination:
         )
 
     def _pages(self, prefix: str, **more: str) -> Iterator[dict[str, Any]]:
-        """List the versions under a prefix, a page of at most 1,000 at a time."""
-        while True:
+        """List the versions under a prefix, a page of at most 1,000 at a time.
+
+        :raises DestinationError: if S3 cannot be asked now, or the listing is none that ends.
+        """
+        for _ in range(_MAX_PAGES):
             with self._asking(f"{self.name} cannot be listed"):
                 page = self._client.list_object_versions(
                     Bucket=self.bucket, Prefix=prefix, MaxKeys=self._page, **more
                 )
+            self._check_page(prefix, page)
             yield page
             if not page.get("IsTruncated"):
                 return
-            more["KeyMarker"] = page["NextKeyMarker"]
+            before = more.get("KeyMarker", ""), more.get("VersionIdMarker")
+            after = page.get("NextKeyMarker") or "", page.get("NextVersionIdMarker")
+            # Keys come in order, the versions of one in any.
+            if after[0].encode() < before[0].encode() or after == before:
+                break
+            more["KeyMarker"] = after[0]
             more.pop("VersionIdMarker", None)
-            if page.get("NextVersionIdMarker"):
-                more["VersionIdMarker"] = page["NextVersionIdMarker"]
+            if after[1]:
+                more["VersionIdMarker"] = after[1]
+        raise DestinationError(f"{self.name} cannot be listed: the listing does not end")
+
+    def _check_page(self, prefix: str, page: Mapping[str, Any]) -> None:
+        """Check that a listing has what is read of it, under the prefix that was asked for.
+
+        :raises DestinationError: if it has not.
+        """
+        try:
+            keys = [version.key for version in _versions(page)]
+            keys += [common["Prefix"] for common in page.get("CommonPrefixes", ())]
+            right = all(key.startswith(prefix) for key in keys)
+        except (AttributeError, KeyError, TypeError):
+            right = False
+        if not right:
+            raise DestinationError(
+                f"{self.name} cannot be listed: the listing is none of the keys under {prefix!r}"
+            )
 
     def _last_number(self, base: str, kind: str) -> int:
         """Return the largest number of a kind of object, -1 if there is none.
@@ -851,7 +876,7 @@ class S3Destination:
         """
         low, high, step = -1, MAX_SIZE + 1, 1
         probe = 0
-        while True:
+        for _ in range(_MAX_PROBES):
             more = {"KeyMarker": f"{base}{kind}/{probe:020d}"} if probe else {}
             page = next(self._pages(f"{base}{kind}/", **more))
             names = [Name.parse(version.key[len(base) :]) for version in _versions(page)]
@@ -866,6 +891,7 @@ class S3Destination:
                 return low
             middle = (low + high) // 2
             probe, step = min(low + step, middle), step * 2
+        raise DestinationError(f"{self.name} cannot be listed: the listing contradicts itself")
 
     # --- The client.
 

@@ -49,7 +49,7 @@ from chained_logging.ship.digest import (
     parse_time,
 )
 from chained_logging.sinks import Record
-from chained_logging.verify import Fault
+from chained_logging.verify import FOREIGN, Fault
 
 if TYPE_CHECKING:
     from chained_logging.ship.s3 import Facts, S3Destination, Version
@@ -85,6 +85,7 @@ class Inspection:
         self.check_bucket()
         self.read_objects()
         self.check_digests()
+        self.set_foreign_aside()
         self.check_place()
         self.check_listed()
         self.check_unlisted()
@@ -199,7 +200,7 @@ class Inspection:
         for name, version, facts in self._facts(standing):
             self.objects[name] = version, facts
             self.check_lock(version, facts)
-            if facts.problem:
+            if facts.problem and name.kind != CHECKPOINTS:
                 self.fault("unreadable", version.key, f"it {facts.problem}", name.first)
         for name, objects in later:
             self.check_later(name, objects)
@@ -350,7 +351,40 @@ class Inspection:
             if anchored_name(size, data) != name:
                 raise ValueError("it has other content than its name says")
         except ValueError as error:
-            self.fault("unreadable", version.key, f"{error}")
+            self.fault(FOREIGN, version.key, f"{error}")
+
+    def set_foreign_aside(self) -> None:
+        """Name the checkpoints that neither a digest lists nor a key of the log signed.
+
+        Anybody who may put can put one. It counts for nothing, and is no fault of the log.
+        """
+        keys = self.keys()
+        end = max((name.last for name in self.objects if name.kind == SEGMENTS), default=-1) + 1
+        for name, (version, facts) in list(self.objects.items()):
+            if name.kind != CHECKPOINTS:
+                continue
+            if name in self.listed:
+                if facts.problem:
+                    self.fault("unreadable", version.key, f"it {facts.problem}", name.first)
+            elif facts.problem:
+                self.fault(FOREIGN, version.key, f"it {facts.problem}, and counts for nothing")
+                del self.objects[name]
+            elif not self.is_signed(name, version, keys):
+                if name.first > end:  # the verifier sees the others
+                    reason = "it is signed by none of the log's keys, and counts for nothing"
+                    self.fault(FOREIGN, version.key, reason)
+                del self.objects[name]
+
+    def is_signed(self, name: Name, version: Version, keys: list[VerifierKey]) -> bool:
+        """Whether one of these keys signed a checkpoint."""
+        from chained_logging.ship.s3 import parse_checkpoint
+
+        try:
+            note = parse_checkpoint(self.store.fetch(version)[1], name).note
+            verify_note(Note.parse(note.encode()), keys)
+        except ValueError:  # a NoteError is one
+            return False
+        return True
 
     def note_listed(self, listed: Listed, number: int, version: Version) -> None:
         """Take over what a digest lists."""

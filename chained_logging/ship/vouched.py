@@ -1,0 +1,103 @@
+"""Which entries and checkpoints of a central store the log's own keys vouch for.
+
+Whoever may add to a store may add checkpoints of anybody, and entries that continue the chain,
+since hashes need no key. Only a signature tells whose they are.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator
+
+from chained_logging.checkpoint import entry_message, made_statement, signed_by_any
+from chained_logging.keyring import Keyring
+from chained_logging.merkle import Frontier
+from chained_logging.notes import Note, VerifierKey
+from chained_logging.sinks import Record, StoredCheckpoint
+
+
+class Vouched:
+    """What the keys of one log vouch for.
+
+    :param origin: of the log.
+    :param public_key: the log's first key, 32 bytes, from elsewhere; None believes the log.
+    :ivar entries: how many entries, from the first on, a key vouches for.
+    :ivar checkpoints: those that a key of the log signed, and that are of these entries.
+    :ivar foreign: how many others there are.
+    :ivar beyond: the largest size that a key of the log signed, of more entries than there are.
+    """
+
+    def __init__(self, origin: str, public_key: bytes | None = None) -> None:
+        self.entries = 0
+        self.checkpoints: list[StoredCheckpoint] = []
+        self.foreign = 0
+        self.beyond = 0
+        self._public_key = public_key
+        self._keyring = Keyring(origin)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why an entry that names a key is not the log's, if there is one."""
+        return self._keyring.trouble
+
+    def follow(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Look at each entry that passes, from the first on, for keys and signatures.
+
+        :raises ValueError: if the first key is not the one that was given.
+        """
+        pinned = self._public_key is None
+        for record in records:
+            self._keyring.look(record)
+            if not pinned and self._keyring.known:
+                pinned = True
+                if self._keyring.known[0].public_key != self._public_key:
+                    raise ValueError("the log's first key is not the one that was given")
+            if record.signature is not None and self._is_signed(record):
+                self.entries = record.seq + 1
+            yield record
+        if not pinned:
+            raise ValueError("the log names no key, and one was given")
+
+    def judge(self, notes: Iterable[StoredCheckpoint], records: Iterable[Record]) -> None:
+        """Tell the log's own checkpoints from others, after :meth:`follow`.
+
+        :param notes: all that the store has.
+        :param records: the same entries once more.
+        """
+        signed: dict[int, list[StoredCheckpoint]] = {}
+        for stored in notes:
+            if signed_by_any(stored, self._trusted()):
+                signed.setdefault(stored.size, []).append(stored)
+            else:
+                self.foreign += 1
+        tree = Frontier()
+        for record in records:
+            tree.append(bytes.fromhex(record.hash))
+            for stored in signed.pop(tree.size, ()):
+                self._compare(stored, tree)
+        self.beyond = max(signed, default=0)
+
+    def _trusted(self) -> list[VerifierKey]:
+        revoked = self._keyring.revoked
+        return [key for key in self._keyring.known if key.format() not in revoked]
+
+    def _compare(self, stored: StoredCheckpoint, tree: Frontier) -> None:
+        origin, size, root = Note.parse(stored.note.encode()).text.split("\n")[:3]
+        here = base64.b64encode(tree.root()).decode()
+        if (origin, size, root) != (self._keyring.origin, str(tree.size), here):
+            raise ValueError(
+                f"the first {tree.size:,} entries are not those that a checkpoint of the log's key "
+                "vouches for: they were rewritten"
+            )
+        self.checkpoints.append(stored)
+        self.entries = max(self.entries, tree.size)
+
+    def _is_signed(self, record: Record) -> bool:
+        current = self._keyring.current
+        if current is None or self._keyring.trouble or current in self._keyring.revoked:
+            return False
+        try:
+            signature = base64.b64decode(record.signature or "", validate=True)
+        except ValueError:
+            return False
+        return made_statement(VerifierKey.parse(current), entry_message(record.hash), signature)
