@@ -29,6 +29,10 @@ class Refused(OSError):
     """
 
 
+class Unfit(Refused):
+    """A destination will never take these entries, however it is set up: others it may take."""
+
+
 class Destination(Protocol):
     """A central store, opened by :func:`open_destination`. Used by one thread.
 

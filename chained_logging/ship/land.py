@@ -22,7 +22,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from chained_logging.review.query import printable
-from chained_logging.ship import Destination, DestinationError, Refused, require_retries
+from chained_logging.ship import Destination, DestinationError, Refused, Unfit, require_retries
 from chained_logging.ship.nats import (
     Connection,
     Message,
@@ -45,6 +45,7 @@ _log = logging.getLogger("chained_logging.ship")
 _ROUND_BYTES: Final = 32 << 20  # compressed; what a landing holds at a time, about
 _FETCH: Final = 64  # messages of a partition at a time
 _TRIES: Final = 10  # of a message that comes too early, until the stream itself is searched
+_FAILURES: Final = 3  # logs in a row that a destination did not take, until it is down
 _TEND_EVERY: Final = 10.0
 _LOOK_EVERY: Final = 60.0  # seconds between two looks at how old the oldest message is
 
@@ -189,11 +190,29 @@ class Landing:
             logs.setdefault(raw.subject, []).append(raw)
         if logs:
             self._stopped = self._read_stopped()
+        failed = 0
         for subject, raws in logs.items():
-            self._land_log(subject, raws)
+            try:
+                self._land_log(subject, raws)
+                failed = 0
+            except DestinationError:  # of this log alone, perhaps: somebody may hold a lock on it
+                failed += 1
+                self._pause(raws)
+                if failed == min(len(logs), _FAILURES):
+                    raise
         self._tend()
         self._look_at_age()
         return full
+
+    def _pause(self, raws: list[Msg]) -> None:
+        """Have messages delivered again a little later."""
+
+        async def put_back() -> None:
+            for raw in raws:
+                if not raw.is_acked:
+                    await raw.nak(delay=self._delay)
+
+        self._stream.ask(put_back())
 
     def _tend(self) -> None:
         """Let the destination do for each log what is due by the clock."""
@@ -217,7 +236,7 @@ class Landing:
         for raw in raws:
             try:
                 deliveries.append(_Delivery(self._checked(subject, raw.headers, raw.data), raw))
-            except ValueError as error:
+            except Exception as error:  # whatever it is, it is of this message
                 wrong = raw, f"message {raw.metadata.sequence.stream} is no batch: {error}"
                 break
         else:
@@ -301,9 +320,10 @@ class Landing:
         return deliveries
 
     def _refused(self, raw: Msg, error: Refused) -> None:
-        """Stop a log that the destination does not take. Before it took anything at all, it is
-        the destination that is not set up: then nothing is stopped, and the landing ends."""
-        if not self._wrote:
+        """Stop a log that the destination does not take. Before it took anything at all, and unless
+        it says that it is because of these entries, it is the destination that is not set up: then
+        nothing is stopped, and the landing ends."""
+        if not self._wrote and not isinstance(error, Unfit):
             raise error
         self._stop_log(raw.subject, raw, str(error))
 
@@ -340,19 +360,23 @@ class Landing:
             try:
                 message = self._checked(subject, headers, data)
                 new = following(head, message)
-            except ValueError:
+            except Exception:  # it was named before
+                _log.debug("a message of %s is left out", origin, exc_info=True)
                 continue
             if new is None:
                 return head.seq + 1, message.first - 1
             if new or message.checkpoints:
                 try:
                     destination.write(origin, new, message.checkpoints)
-                except (DestinationError, Refused):
+                except (DestinationError, Refused) as error:
                     now = destination.head(origin)
                     if now.seq < message.head.seq:
-                        raise
-                    head = now
-                    continue
+                        if not isinstance(error, Unfit) or not message.checkpoints:
+                            raise
+                        destination.write(origin, new, [])  # a checkpoint may be forged
+                    else:
+                        head = now
+                        continue
                 self.landed += len(new)
             if new:
                 head = message.head

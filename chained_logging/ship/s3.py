@@ -44,7 +44,7 @@ from chained_logging.notes import (
     verify_note,
 )
 from chained_logging.review.retention import retention_days
-from chained_logging.ship import DestinationError, Refused
+from chained_logging.ship import DestinationError, Refused, Unfit
 from chained_logging.ship.digest import (
     ANCHORED,
     ANCHORED_NAME,
@@ -209,7 +209,7 @@ class S3Destination:
         name, version = max(standing, key=lambda item: (item[0].last, -item[1].modified))
         facts = self._learn(name, version)
         if facts.problem:
-            raise Refused(
+            raise Unfit(
                 f"{self.shown(version.key)} {facts.problem}, so it is not known where the log ends "
                 "there: see what verify says of it, and ship to another prefix"
             )
@@ -316,7 +316,7 @@ class S3Destination:
             self.tend(origin)  # what was put an interval ago is listed before there is more
         for checkpoint in checkpoints:
             if checkpoint.size > end + 1:
-                raise Refused(f"the checkpoint over {checkpoint.size} entries covers none of these")
+                raise Unfit(f"the checkpoint over {checkpoint.size} entries covers none of these")
         try:
             for checkpoint in checkpoints:
                 self._put_checkpoint(origin, checkpoint)
@@ -330,12 +330,12 @@ class S3Destination:
     def _check_next(self, head: Head, records: Sequence[Record]) -> None:
         first, prev_hash = chain.position(records[0].body)
         if (first, prev_hash) != (head.seq + 1, head.hash):
-            raise Refused(
+            raise Unfit(
                 f"{self.name} holds another history: entry {first} does not follow its entry "
                 f"{head.seq} with the hash {head.hash}"
             )
         if [record.seq for record in records] != list(range(first, first + len(records))):
-            raise Refused(f"the entries from {first} on have a gap")
+            raise Unfit(f"the entries from {first} on have a gap")
 
     def _put_segment(self, origin: str, records: Sequence[Record]) -> None:
         if len(records) > MAX_ENTRIES:
@@ -375,7 +375,7 @@ class S3Destination:
             same = None
         if same != checkpoint.note.rpartition("\n\n")[0]:
             key = self.base(origin) + name.format()
-            raise Refused(f"{self.shown(key)} is another checkpoint of this size")
+            raise Unfit(f"{self.shown(key)} is another checkpoint of this size")
         policy = self._policy or self._read_policy()
         key = self.base(origin) + anchored_name(name.first, data)
         self._put_object(key, data, policy.mode, self.clock() + policy.days * _DAY)
@@ -742,7 +742,7 @@ class S3Destination:
         """
         base = f"{self.prefix}{encode_origin(origin)}/"
         if len((base + Name(SEGMENTS, 0, 0).format()).encode()) > MAX_KEY:
-            raise Refused(f"the origin {origin[:40]!r}… is too long for a key of S3")
+            raise Unfit(f"the origin {origin[:40]!r}… is too long for a key of S3")
         return base
 
     def shown(self, key: str) -> str:
@@ -949,7 +949,7 @@ class _Genuine(NamedTuple):
     previous: str | None
 
 
-class Stands(Refused):
+class Stands(Unfit):
     """An object is there already, and is another one."""
 
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from chained_logging.ship import DestinationError, Refused
+from chained_logging.ship import DestinationError, Refused, Unfit
 
 if TYPE_CHECKING:
     import psycopg
@@ -46,7 +46,9 @@ _SETTINGS: Final = {
 }
 # By the class of an SQLSTATE (PostgreSQL's manual, appendix A): connections, a transaction that
 # was rolled back or is read-only, resources, locks, an operator's hand, the system, a bug.
-_PASSING: Final = frozenset({"08", "25", "40", "53", "54", "55", "57", "58", "XX"})
+_PASSING: Final = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
+# Data that is none, constraints, too deep or too large, what the schema's own triggers refuse.
+_UNFIT: Final = frozenset({"22", "23", "54", "CL"})
 _STANDS_ALREADY: Final = frozenset({"CL002", "23505"})
 _PORTS: Final = re.compile(r"\d*(,\d*)*", re.ASCII)
 
@@ -109,7 +111,10 @@ class Session:
         except self._psycopg.Error as error:
             state = error.sqlstate or ""
             message = f"{self.name}: {error.diag.message_primary or str(error).strip()}"
-            passing = isinstance(error, self._psycopg.OperationalError) or state[:2] in _PASSING
+            unfit = state[:2] in _UNFIT or isinstance(error, self._psycopg.DataError)
+            passing = state[:2] in _PASSING or (
+                isinstance(error, self._psycopg.OperationalError) and not unfit
+            )
             if passing:
                 self.close()
             if state in _STANDS_ALREADY:
@@ -119,6 +124,8 @@ class Session:
                 ) from None
             if passing:
                 raise DestinationError(message) from None
+            if unfit:
+                raise Unfit(message) from None
             if state == "42501":
                 message += f": {advice}"
             elif state in ("3F000", "42P01", "42883"):
