@@ -18,6 +18,7 @@ import contextlib
 import gzip
 import hashlib
 import json
+import logging
 import re
 import time
 import zlib
@@ -67,6 +68,8 @@ from chained_logging.ship.digest import (
 )
 from chained_logging.sinks import EMPTY, Head, Record, StoredCheckpoint
 from chained_logging.verify import Fault
+
+_log = logging.getLogger("chained_logging.ship")
 
 MAX_ENTRIES: Final = 20_000
 """The most entries in one segment."""
@@ -669,21 +672,28 @@ class S3Destination:
         self._policy = policy
         until = self.clock() + policy.days * _DAY
         for version, valid in versions if renew else ():
-            if valid is None or not valid.covers(policy):
-                continue  # what was replaced need not be kept for longer
-            facts, _ = self.fetch(version)
-            if facts.until is None or facts.until < until - _DAY:
-                with self._asking(f"{self.shown(version.key)} could not be locked for longer"):
-                    self._client.put_object_retention(
-                        Bucket=self.bucket,
-                        Key=version.key,
-                        VersionId=version.id,
-                        Retention={
-                            "Mode": policy.mode,
-                            "RetainUntilDate": datetime.fromtimestamp(until, UTC),
-                        },
-                    )
+            if valid is not None and valid.covers(policy):  # what was replaced need not be kept
+                self._lock_for_longer(version, policy.mode, until)
         return policy
+
+    def _lock_for_longer(self, version: Version, mode: str, until: float) -> None:
+        """Lock the policy's object until then. A shipper that may not do that only says so."""
+        facts, _ = self.fetch(version)
+        if facts.until is not None and facts.until >= until - _DAY:
+            return
+        try:
+            with self._asking(f"{self.shown(version.key)} could not be locked for longer"):
+                self._client.put_object_retention(
+                    Bucket=self.bucket,
+                    Key=version.key,
+                    VersionId=version.id,
+                    Retention={
+                        "Mode": mode,
+                        "RetainUntilDate": datetime.fromtimestamp(until, UTC),
+                    },
+                )
+        except DestinationError as error:
+            _log.warning("%s: run init again, as who may do that", error)
 
     def policies(self) -> list[tuple[Version, Policy | None]]:
         """Return the versions of the policy's object, first to last; None for what is none."""
@@ -1001,6 +1011,8 @@ def init(url: str, *, retention: str, mode: str = "COMPLIANCE") -> list[str]:
         wanted = Policy(wanted.days, wanted.mode, default)
         if known != wanted:
             destination.put_policy(wanted)
+        else:
+            destination._read_policy(renew=True)
         return []
     finally:
         destination.close()
