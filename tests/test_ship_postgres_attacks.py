@@ -459,6 +459,24 @@ def test_a_shipper_can_neither_make_partitions_nor_bind_itself_nor_lock(
             filled.sql(statement, user="mallory")
 
 
+def test_what_a_shipper_may_do_to_itself_makes_no_log_look_weakened(
+    filled: Database, mallory: PostgresDestination
+) -> None:
+    filled.sql("ALTER ROLE mallory SET search_path = nowhere", user="mallory")
+    with contextlib.suppress(psycopg.errors.InsufficientPrivilege):  # from PostgreSQL 16 on
+        filled.sql("GRANT mallory TO postgres", user="mallory")
+    url = filled.server.url(filled.name, "mallory")
+    with psycopg.connect(url, autocommit=True) as session:
+        session.execute("CREATE TYPE pg_temp.mine AS (one int)")
+        session.execute("CREATE CAST (pg_temp.mine AS text) WITH INOUT")
+        session.execute("CREATE TABLE pg_temp.entries ()")
+        session.execute("LISTEN everything")
+        try:
+            assert filled.faults() == ""
+        finally:
+            filled.sql("REVOKE mallory FROM postgres")
+
+
 class Hostile:
     """A session of mallory's that holds on to whatever it can get."""
 

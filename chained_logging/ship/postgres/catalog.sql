@@ -16,10 +16,11 @@ roles AS (
   WHERE rolname IN ('chained_logging_owner', 'chained_logging_shipper', 'chained_logging_reader')
 ),
 -- PostgreSQL 16 knows memberships that only let somebody grant them on: whoever made a role has one.
+-- Before, a role could grant itself to anybody: that says nothing of who was given it.
 granted AS (
   SELECT member, roleid FROM pg_auth_members AS m
-  WHERE coalesce(to_jsonb(m) ->> 'inherit_option', 'true') = 'true'
-    OR coalesce(to_jsonb(m) ->> 'set_option', 'true') = 'true'
+  WHERE grantor <> roleid AND (coalesce(to_jsonb(m) ->> 'inherit_option', 'true') = 'true'
+    OR coalesce(to_jsonb(m) ->> 'set_option', 'true') = 'true')
 ),
 reaches AS (  -- each role, and what it is by way of others
   SELECT member, roleid FROM granted
@@ -121,22 +122,19 @@ WHERE rights <> ''
 UNION ALL
 SELECT 'membership of ' || pg_get_userbyid(member) || ' in ' || pg_get_userbyid(roleid), ''
 FROM pg_auth_members JOIN roles ON roles.oid = member
-UNION ALL  -- the owner, and shipper or reader, in one person (PostgreSQL 16 knows finer shades)
-SELECT 'ownership by ' || r.rolname, 'who ships or reads as well'
-FROM pg_roles AS r, lateral (SELECT CASE WHEN current_setting('server_version_num')::int < 160000
-  THEN 'MEMBER' ELSE 'USAGE, SET' END) AS m (kind)
-WHERE NOT r.rolsuper AND r.rolname NOT IN (SELECT rolname FROM roles)
-  AND to_regrole('chained_logging_owner') IS NOT NULL
-  AND pg_has_role(r.oid, to_regrole('chained_logging_owner'), kind)
-  AND (pg_has_role(r.oid, to_regrole('chained_logging_shipper'), kind)
-    OR pg_has_role(r.oid, to_regrole('chained_logging_reader'), kind))
-UNION ALL  -- what a database or a role sets, but for what only costs time or is shown
+UNION ALL  -- the owner, and shipper or reader, in one person
+SELECT 'ownership by ' || rolname, 'who ships or reads as well' FROM people
+WHERE NOT rolsuper AND oid IN (
+  SELECT member FROM reaches JOIN roles ON roles.oid = roleid AND rolname = 'chained_logging_owner')
+UNION ALL  -- what is set on the database, and on who asks, but for what only costs time or is shown;
+-- others can set on themselves what they like
 SELECT concat_ws(' ', 'setting', CASE setrole WHEN 0 THEN NULL ELSE 'of ' || pg_get_userbyid(setrole) END,
   CASE setdatabase WHEN 0 THEN NULL ELSE 'of the database' END, split_part(setting, '=', 1)),
   substr(setting, strpos(setting, '=') + 1)
 FROM pg_db_role_setting, unnest(setconfig) AS setting
 WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
-  AND (setrole = 0 OR setrole IN (SELECT oid FROM roles UNION SELECT oid FROM people))
+  AND (setrole = 0 OR setrole IN (SELECT oid FROM roles)
+    OR pg_get_userbyid(setrole) IN (current_user, session_user))
   AND split_part(lower(setting), '=', 1) !~ '^(log_.*|.*_mem|.*_cost|.*_limit|effective_.*|max_parallel.*|jit.*|pgaudit\..*|pg_stat.*|auto_explain\..*|application_name|client_min_messages|timezone|lc_messages|deadlock_timeout|statement_timeout|temp_buffers)$'
 UNION ALL
 SELECT 'event trigger ' || evtname, concat_ws(', ', evtevent, evtfoid::regprocedure, 'enabled ' || evtenabled::text)
@@ -174,6 +172,7 @@ WHERE put.oid >= 16384 AND namespace IN ('pg_catalog', 'chained_logging')
 UNION ALL
 SELECT concat_ws(' ', 'cast from', castsource::regtype, 'to', casttarget::regtype), ''
 FROM pg_cast WHERE pg_cast.oid >= 16384
+  AND castsource < 16384 AND casttarget < 16384  -- of a type of his own anybody may make one
   AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_cast'::regclass AND objid = pg_cast.oid AND deptype = 'e')
 UNION ALL  -- PostgreSQL's own, as far as columns, constraints, triggers and answers rest on them
 SELECT 'built-in function ' || p.oid::regprocedure, concat_ws(' ', lanname, prosrc)
