@@ -236,10 +236,13 @@ def test_nobody_of_starlettes_middleware(tmp_path: Path) -> None:
         ({"exp": 1}, "anonymous"),
     ],
 )
-def test_user_that_a_middleware_leaves_in_the_state(site: Site, user: Any, id: str) -> None:
+@pytest.mark.parametrize("name", ["user", "current_user", "user_id"])
+def test_user_that_a_middleware_leaves_in_the_state(
+    site: Site, name: str, user: Any, id: str
+) -> None:
     @site.app.middleware("http")
     async def sign_in(request: Request, call_next: Any) -> Any:
-        request.state.user = user
+        setattr(request.state, name, user)
         return await call_next(request)
 
     @site.app.get("/")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from chained_logging.integrations.courier import Event
 from chained_logging.integrations.routes import template
@@ -307,7 +307,13 @@ def _look_but_at(at_first: Any) -> Callable[[Exchange], Person | None]:
 
 def _state_user(scope: Scope) -> Any:
     state = scope.get("state")
-    return state.get("user") if isinstance(state, dict) else None
+    if not state or not isinstance(state, dict):
+        return None
+    return next((state[name] for name in _USERS if state.get(name) is not None), None)
+
+
+_USERS: Final = ("user", "current_user", "user_id")
+"""Where middlewares leave who is signed in, in ``request.state``."""
 
 
 def _header(headers: Iterable[tuple[bytes, bytes]], name: str) -> str | None:

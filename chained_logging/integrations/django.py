@@ -137,7 +137,10 @@ class AuditMiddleware:
         if response.status_code >= 500 and raised is not None:
             exchange.cause = raised
         _see_route(exchange, request)
-        users.refused(exchange, request, response)
+        try:
+            users.refused(exchange, request, response)
+        except Exception as error:  # a form of the application's own
+            self.auditor.complain("form", error, exchange)
         length = content_length(response.items())
         if response.streaming:
             kind = _AsyncStream if response.is_async else Answer

@@ -22,6 +22,7 @@ from chained_logging.integrations.web.headers import (
     redirects,
 )
 from chained_logging.integrations.web.marks import audited
+from chained_logging.integrations.web.people import Person, person_of
 from chained_logging.log import AuditLog
 
 __all__ = ["AuditMiddleware", "annotate", "audited", "set_actor"]
@@ -62,7 +63,8 @@ class AuditMiddleware:
         if exchange is None:
             return self.app(environ, start_response)
         environ[_SEEN] = True
-        flask.attach(exchange)
+        exchange.look = _look
+        flask.listen()
         response = _Response(self.auditor, exchange, start_response)
         try:
             with exchange:
@@ -90,7 +92,10 @@ class _Response(Answer):
         self.length = content_length(headers)
         if redirects(self._exchange.status):
             self._exchange.location = location(headers)
-        flask.started(self._exchange)
+        try:
+            flask.started(self._exchange)
+        except Exception as error:  # of an application that is not what it seems
+            self._auditor.complain("flask", error, self._exchange)
         write = self._start_response(status, headers, *((exc_info,) if exc_info else ()))
 
         def counted(data: bytes) -> object:
@@ -106,6 +111,11 @@ class _Response(Answer):
             super().record()
         except OSError as error:
             raise RuntimeError(f"the audit log failed: {error}") from error
+
+
+def _look(exchange: Exchange) -> Person | None:
+    """Return whom Flask has, or whom the server signed in (RFC 3875, section 4.1.11)."""
+    return flask.look(exchange) or person_of(exchange.native.get("REMOTE_USER"))
 
 
 def _text(value: str) -> str:

@@ -212,7 +212,7 @@ class Auditor:
             error = self._ask_actor(self._actor, exchange)
             if error is not None:
                 exchange.actor_failed = True
-                self._complain("actor", error, exchange)
+                self.complain("actor", error, exchange)
         who = exchange.actor()
         if exchange.attempt is not None:
             self._note_attempt(exchange)
@@ -259,14 +259,14 @@ class Auditor:
                 if not self._rule(event):
                     return None
             except Exception as error:
-                self._complain("rule", error, exchange)
+                self.complain("rule", error, exchange)
                 event["rule_failed"] = True
         if self._redact is None:
             return event
         try:
             return dict(self._redact(event))
         except Exception as error:  # nothing goes into the log that nobody has looked through
-            self._complain("redact", error, exchange)
+            self.complain("redact", error, exchange)
             kept = {name: event[name] for name in _STRUCTURE if name in event}
             return {**kept, "redaction_failed": True}
 
@@ -289,7 +289,7 @@ class Auditor:
                 if result is not None and result not in RESULTS:
                     raise ValueError("it returned no result")
             except Exception as error:
-                self._complain("result", error, exchange)
+                self.complain("result", error, exchange)
             else:
                 if result is not None:
                     return result
@@ -307,7 +307,7 @@ class Auditor:
                 if named is not None:
                     return resource(named)
             except Exception as error:
-                self._complain("resource", error, exchange)
+                self.complain("resource", error, exchange)
         if marked is not None:
             value = exchange.params.get(marked.id) if marked.id else None
             return Resource(
@@ -315,7 +315,7 @@ class Auditor:
             )
         return resource_of(exchange.route, exchange.params, exchange.path)
 
-    def _complain(self, name: str, error: Exception, exchange: Exchange) -> None:
+    def complain(self, name: str, error: Exception, exchange: Exchange) -> None:
         """A callable of the user's failed: say so, in the entry too, and do without it."""
         exchange.context[f"{name}_failed"] = True
         warnings.warn(

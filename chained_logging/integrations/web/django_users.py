@@ -184,7 +184,7 @@ def refused(exchange: Exchange, request: Any, response: Any) -> None:
     if account is not None:
         exchange.context["account"] = account
     form = (getattr(response, "context_data", None) or {}).get("form")
-    if getattr(form, "errors", None):
+    if getattr(form, "_errors", None):  # its property would look at the form once more
         exchange.action, exchange.result = "login", "failure"
 
 

@@ -22,13 +22,6 @@ tutorial, Flask-HTTPAuth, Flask-JWT-Extended."""
 _listening: set[str] = set()
 
 
-def attach(exchange: Exchange) -> None:
-    """Look at a request's user as Flask has it, if this program uses Flask."""
-    if "flask" in sys.modules:
-        _listen()
-        exchange.look = _look
-
-
 def started(exchange: Exchange) -> None:
     """Take what Flask knows, as it starts its response."""
     request = exchange.native.get("werkzeug.request")
@@ -51,9 +44,10 @@ def _is_current(flask: Any, exchange: Exchange) -> bool:
 # --- Who makes the request.
 
 
-def _look(exchange: Exchange) -> Person | None:
-    flask: Any = sys.modules["flask"]
-    if not _is_current(flask, exchange):
+def look(exchange: Exchange) -> Person | None:
+    """Return whom the application has; None if it does not say, or does not use Flask."""
+    flask: Any = sys.modules.get("flask")
+    if flask is None or not _is_current(flask, exchange):
         return None
     if "flask_login" in sys.modules and hasattr(flask.current_app, "login_manager"):
         who = _current_user(flask, exchange)
@@ -92,9 +86,9 @@ _KEPT: Final = "chained_logging.flask"
 # --- What its signals tell.
 
 
-def _listen() -> None:
-    """Connect to the signals of Flask, and of Flask-Login once that is imported."""
-    if "flask" not in _listening:
+def listen() -> None:
+    """Connect to the signals of Flask, and of Flask-Login, once they are imported."""
+    if "flask" in sys.modules and "flask" not in _listening:
         _listening.add("flask")
         sys.modules["flask"].got_request_exception.connect(_raised)
     login: Any = sys.modules.get("flask_login")
