@@ -61,6 +61,10 @@ EXPECTED = {
     "rest, deletes herself": ("4", "delete", "success"),
     "rest, with a session that it does not read": ("anonymous", "read", "denied"),
     "rest, wrong token": ("anonymous", "read", "denied"),
+    "rest, basic": ("1", "read", "success"),
+    "rest, basic, wrong": ("anonymous", "read", "denied"),
+    "proxy": ("1", "read", "success"),
+    "proxy, wrong": ("anonymous", "read", "denied"),
     "rest, login fails": ("anonymous", "login", "failure"),
     "async nobody": ("anonymous", "read", "success"),
     "async ann": ("1", "read", "success"),
@@ -93,7 +97,9 @@ def test_all_that_was_asked_is_expected(asked: Any) -> None:
     assert set(asked) - {"queries", "queries of nobody", "queries of ann"} == set(EXPECTED)
 
 
-@pytest.mark.parametrize("name", [name for name in EXPECTED if "fails" in name])
+@pytest.mark.parametrize(
+    "name", [*(name for name in EXPECTED if "fails" in name), "rest, basic, wrong", "proxy, wrong"]
+)
 def test_login_that_fails_names_the_account(asked: Any, name: str) -> None:
     assert asked[name]["account"] == "ann"
 

@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import sys
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ if not settings.configured:
             "django.contrib.messages.middleware.MessageMiddleware",
             "web_django_people.bearer",
             "web_django_people.impersonate",
+            "web_django_people.remote_user",
         ],
         TEMPLATES=[
             {
@@ -87,7 +89,7 @@ from django.test import AsyncClient, Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import path
 from django.utils.functional import SimpleLazyObject
-from rest_framework.authentication import TokenAuthentication
+from rest_framework.authentication import BasicAuthentication, TokenAuthentication
 from rest_framework.authtoken.models import Token
 from rest_framework.authtoken.views import obtain_auth_token
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
@@ -108,6 +110,20 @@ def bearer(get_response: Any) -> Any:
         name = request.headers.get("x-bearer")
         if name:
             request.user = SimpleLazyObject(lambda: User.objects.get(username=name))
+        return get_response(request)
+
+    return middleware
+
+
+def remote_user(get_response: Any) -> Any:
+    """Sign in whom a proxy names, as RemoteUserMiddleware does."""
+
+    def middleware(request: Any) -> Any:
+        name = request.headers.get("x-remote-user")
+        if name:
+            user = authenticate(request, username=name, password=request.headers["x-password"])
+            if user is not None:
+                login(request, user)
         return get_response(request)
 
     return middleware
@@ -231,7 +247,7 @@ async def async_stops(request: Any) -> HttpResponse:
 
 
 @api_view(["GET", "DELETE"])
-@authentication_classes([TokenAuthentication])
+@authentication_classes([TokenAuthentication, BasicAuthentication])
 @permission_classes([IsAuthenticated])
 def api(request: Any) -> Response:
     log_inside()
@@ -347,6 +363,13 @@ def synchronous(asked: Asked) -> None:
             ask("rest, deletes herself", Client(), "/api", "delete", **about)
     ask("rest, with a session that it does not read", signed("bob"), "/api")
     ask("rest, wrong token", Client(), "/api", headers={"authorization": "Token x"})
+    for secret in ("secret", "hunter2hunter2"):
+        basic = b64encode(f"ann:{secret}".encode()).decode()
+        name = "rest, basic" if secret == "secret" else "rest, basic, wrong"
+        ask(name, Client(), "/api", headers={"authorization": f"Basic {basic}"})
+        remote = {"x-remote-user": "ann", "x-password": secret}
+        name = "proxy" if secret == "secret" else "proxy, wrong"
+        ask(name, Client(), "/private", headers=remote)
     ask("rest, login fails", Client(), "/api/token", "post", data=form)
     queries = {}
     for name, client in {"nobody": Client(), "ann": signed("ann")}.items():

@@ -150,8 +150,20 @@ def _logged_in(sender: object, request: Any, user: Any, **_: object) -> None:
         exchange.seen = _person(user) or exchange.seen
     except Exception:
         exchange.unreadable = True
-    exchange.signed_in = True
-    exchange.action, exchange.result = "login", None
+    if not _comes_along(exchange, request):
+        exchange.signed_in = True
+        exchange.action, exchange.result = "login", None
+
+
+def _comes_along(exchange: Exchange, request: Any) -> bool:
+    """Whether a request for something else brought its credentials along.
+
+    So it is in a middleware, such as that for ``REMOTE_USER``, and with HTTP's basic authentication
+    (RFC 7617). What was asked for is then what the entry is about, and its status is the result.
+    """
+    if getattr(exchange.native if request is None else request, "resolver_match", None) is None:
+        return True
+    return (exchange.header("authorization") or "")[:6].lower() == "basic "
 
 
 def _logged_out(sender: object, request: Any, user: Any = None, **_: object) -> None:
@@ -164,12 +176,15 @@ def _logged_out(sender: object, request: Any, user: Any = None, **_: object) -> 
     exchange.action = "logout"
 
 
-def _login_failed(sender: object, credentials: Any = None, **_: object) -> None:
+def _login_failed(
+    sender: object, credentials: Any = None, request: Any = None, **_: object
+) -> None:
     """Django answers a login that failed with 200 and the form again."""
     exchange = active_exchange()
     if exchange is None:
         return
-    exchange.action, exchange.result = "login", "failure"
+    if not _comes_along(exchange, request):
+        exchange.action, exchange.result = "login", "failure"
     account = account_in(credentials, (_username_field(), *ACCOUNT_FIELDS))
     if account is not None:
         exchange.context["account"] = account
