@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -145,10 +147,18 @@ class FileLock:
         except ValueError:
             return None
 
-    @property
-    def boot(self) -> str:
-        """Which run of the machine this is: it tells a power failure from tampering."""
-        return self._boot
+    def restarted(self, memory: Memory) -> bool:
+        """Whether the machine was restarted since: it tells a power failure from tampering.
+
+        Where that cannot be told, it may have been.
+        """
+        return memory.boot != self._boot or memory.boot == UNKNOWN_BOOT
+
+    def may_have_lost(self, memory: Memory, found: int) -> bool:
+        """Whether a power failure can explain that entries end at `found`."""
+        if memory.boot == self._boot == UNKNOWN_BOOT:
+            return found >= memory.synced
+        return self.restarted(memory)
 
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -185,8 +195,19 @@ def lock_file(fd: int, refusal: str, patience: float = PATIENCE) -> None:
 _PAUSE: Final = 0.00005
 
 
+UNKNOWN_BOOT = "unknown"
+
+
 def _boot_id() -> str:
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:  # macOS has no such file: there every restart is taken for the same
-        return "unknown"
+    except OSError:
+        pass
+    if sys.platform != "darwin":
+        return UNKNOWN_BOOT
+    try:
+        command = ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)  # noqa: S603  # nothing in it is given
+    except (OSError, subprocess.SubprocessError):
+        return UNKNOWN_BOOT
+    return done.stdout.strip() or UNKNOWN_BOOT

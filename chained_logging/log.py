@@ -37,7 +37,7 @@ from chained_logging.entry import OURSELVES, AuditEntry, AuditId, Draft, draft, 
 from chained_logging.event.resources import resource_names
 from chained_logging.group_commit import GroupCommit, SyncGate
 from chained_logging.keyring import KeyForged, Keyring, KeyRotated
-from chained_logging.lock import PATIENCE, Busy, FileLock
+from chained_logging.lock import PATIENCE, UNKNOWN_BOOT, Busy, FileLock, Memory
 from chained_logging.notes import ED25519, Signer, VerifierKey
 from chained_logging.redact import Redactor
 from chained_logging.sinks import (
@@ -698,7 +698,7 @@ class AuditLog:
                 # From here on a damaged file is known to be ours, after a power failure too.
                 self._file_lock.introduce(EMPTY, -1, origin or "")
                 self._file_lock.sync()
-            elif memory is not None and memory.boot != self._file_lock.boot:
+            elif memory is not None and self._file_lock.restarted(memory):
                 self._sink.recheck(memory.synced)
             head = self._sink.head()
             found = self._origin_in_log() if head != EMPTY else None
@@ -709,7 +709,7 @@ class AuditLog:
             name = found or origin or f"chained-logging/{uuid.uuid4()}"
             rewritten = memory is not None and self._rewritten(memory.head, head)
             if memory is not None and head.seq < memory.head.seq:
-                head = self._shorter_than_remembered(memory.head, memory.boot, head)
+                head = self._shorter_than_remembered(memory, head)
             self._keyring = Keyring(name)
             if head == EMPTY:
                 about = {"origin": name, "format": 1, "software": _software()}
@@ -724,7 +724,7 @@ class AuditLog:
             # Until the notice of it is written, the lock file keeps the place that shows it.
             noted = memory.head if memory is not None and rewritten else head
             self._file_lock.introduce(noted, synced, name)
-            if memory is not None and memory.boot != self._file_lock.boot:
+            if memory is not None and self._file_lock.restarted(memory):
                 # What it remembered may have been lost, and its place be given again: a second
                 # power failure must not bring the old note back.
                 self._file_lock.sync()
@@ -755,9 +755,13 @@ class AuditLog:
         self._sink.notices.append(Notice("log.recover", {"cause": cause, "rewritten": True}))
         return True
 
-    def _shorter_than_remembered(self, remembered: Head, boot: str, found: Head) -> Head:
-        if boot != self._file_lock.boot and found != EMPTY:
-            cause = f"the machine was restarted, and the entries after {found.seq} were not on disk"
+    def _shorter_than_remembered(self, memory: Memory, found: Head) -> Head:
+        remembered = memory.head
+        if found != EMPTY and self._file_lock.may_have_lost(memory, found.seq):
+            was = "may have been" if memory.boot == UNKNOWN_BOOT else "was"
+            cause = (
+                f"the machine {was} restarted, and the entries after {found.seq} were not on disk"
+            )
             head = found
         else:
             cause = f"entry {remembered.seq} had been written, and the file ends at {found.seq}"

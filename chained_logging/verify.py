@@ -1724,6 +1724,28 @@ def _notes_in(path: str) -> Iterator[_Stored]:
             yield _note_line(number, line)
 
 
+_LISTINGS = (".digest", ".manifest")
+_LISTED = re.compile(
+    rb'segments/[0-9]{20}-([0-9]{20})\.jsonl|"last_seq":([0-9]{1,16})[,}]'  # of S3; of a log
+)
+
+
+def _listed(paths: Iterable[str]) -> list[tuple[str, int]]:
+    """Return the last entry that each catalogue of segments beside a log lists."""
+    found = []
+    for path in paths:
+        if not _size(path):
+            continue
+        _check_regular(path)
+        last, left = -1, _size(path)
+        with open(path, "rb") as file:
+            while left > 0 and (line := file.readline(min(left, MAX_NOTE))):
+                left -= len(line)
+                last = max([last, *(int(a or b) for a, b in _LISTED.findall(line))])
+        found.append((path, last))
+    return found
+
+
 def _grows(path: str, size: int) -> bool:
     """Whether a file's last line is only just being written: a moment later it has grown."""
     for _ in range(10):
@@ -1822,6 +1844,7 @@ class _Chain:
         self.report = report
         self.keep = keep
         self.kinds: set[str] = set()
+        self.listed: list[tuple[str, int]] = []  # up to where catalogues of segments say it goes
         self.moved: Callable[[], bool] | None = (
             None  # whether the log has changed since it was read
         )
@@ -2382,6 +2405,8 @@ def _follow(
     # The checkpoints first: those that come later are of entries that may come later.
     notes = list(_gather(chain, names, question.outside, beside, stream))
     chain.wanted = sorted({note.size for note in notes if note.size}, reverse=True)
+    listings = [path for path in beside if path.endswith(_LISTINGS)]
+    chain.listed = _listed([*listings, *(name + ".manifest" for name in names)])
     files: list[str] = []
     if stream is None:
         files, copies = _in_order(_with_segments(names, held), held)
@@ -2416,6 +2441,10 @@ def _conclude(chain: _Chain, notes: list[_Note], question: _Question) -> None:
             "the hash kept elsewhere is not in the log: its end was cut off, or it was rewritten"
         )
         chain.fault("cut-tail", at, None, reason)
+    for path, seq in chain.listed if report.last_seq is not None else ():
+        if seq > (report.last_seq or 0):
+            reason = f"it lists entries up to seq {seq}: the end of the log was cut off"
+            chain.fault("cut-tail", _Line(path, 0, seq=report.last_seq), None, reason)
     if report.entries:
         _Signed(chain, notes, question.pin, question.witnesses, question.roots).check()
     elif not report.fault_count and any(note.size and not note.stored for note in notes):
@@ -2492,7 +2521,7 @@ def _gather(
         if not found:
             raise _Unchecked(f"{path} holds no checkpoint")
     own = [(log, _notes_beside(log)) for log in logs]
-    own += [(path, _notes_in(path)) for path in beside]
+    own += [(path, _notes_in(path)) for path in beside if not path.endswith(_LISTINGS)]
     if stream is not None:
         own.append((stream.name, (_Stored(n, *pair) for n, pair in enumerate(stream.notes, 1))))
     for log, notes in own:
@@ -2874,7 +2903,9 @@ def _logs_in(folder: str) -> tuple[list[tuple[str, list[str], list[str]]], list[
                 # name. A database is one by itself.
                 log = "" if shipped == "segments" else match[1] + match[3].replace(".gz", "")
                 logs.setdefault((place, log), ([], []))[0].append(path)
-            elif shipped == "checkpoints" and _NOTES_NAME.fullmatch(name):
+            elif (shipped == "checkpoints" and _NOTES_NAME.fullmatch(name)) or (
+                shipped == "digests" and name.endswith(".digest")
+            ):
                 segments = os.path.join(os.path.dirname(place), "segments")
                 logs.setdefault((segments, ""), ([], []))[1].append(path)
             elif notes and not {name[:-12], name[:-12] + ".gz"}.intersection(names):

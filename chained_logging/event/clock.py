@@ -20,7 +20,7 @@ def uuid7(now: int) -> str:
     ms = now // 1_000_000
     cached, text = _milli
     if cached != ms:
-        digits = f"{ms:012x}"
+        digits = f"{min(max(ms, 0), _LAST_MILLI):012x}"  # a clock may say anything
         text = f"{digits[:8]}-{digits[8:]}-"
         _milli = (ms, text)
     try:
@@ -43,10 +43,13 @@ def _random_parts(data: bytearray) -> list[str]:
 
 _VERSION = bytes(byte & 0x0F | 0x70 for byte in range(256))
 _VARIANT = bytes(byte & 0x3F | 0x80 for byte in range(256))
+_LAST_MILLI = 2**48 - 1
 _milli: tuple[int, str] = (-1, "")
 _random: list[str] = []
 _random_owner = os.getpid()
 
+# The first and the last second that RFC 3339 can write with Python's calendar.
+_YEAR_1, _YEAR_9999 = -62_135_596_800, 253_402_300_799
 _second: tuple[int, str] = (-1, "")
 
 
@@ -56,6 +59,7 @@ def timestamp(now: int) -> str:
     second, nanos = divmod(now, 1_000_000_000)
     cached, text = _second  # strftime takes 1 µs and changes once a second
     if cached != second:
-        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        year, month, day, *clock = time.gmtime(min(max(second, _YEAR_1), _YEAR_9999))[:6]
+        text = "{:04d}-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}".format(year, month, day, *clock)
         _second = (second, text)
     return f"{text}.{nanos // 1000:06d}Z"
