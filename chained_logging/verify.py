@@ -972,7 +972,8 @@ _STATISTICS = {  # what ANALYZE adds: it has a say in speed alone
 _APPLICATION = 0x636C6F67  # "clog"
 _COLUMNS = [line.split()[0] for line in _SCHEMA.split("\n") if " GENERATED ALWAYS AS " in line]
 _OBJECTS = ("context", "old_values", "changed_fields")  # which SQLite gives as JSON
-_SQL_ERRORS = (sqlite3.Error, sqlite3.Warning, MemoryError, OverflowError)
+# The last: of an error whose message holds bytes of a damaged file.
+_SQL_ERRORS = (sqlite3.Error, sqlite3.Warning, MemoryError, OverflowError, UnicodeError)
 _STORED = {b"integer": "a number", b"real": "a number", b"blob": "a BLOB", b"null": "NULL"}
 _LEAST_ROW = 40  # bytes that any row takes: more of them than fit are pages that are read twice
 

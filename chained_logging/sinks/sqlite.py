@@ -187,7 +187,7 @@ class SqliteSink:
                     return connection.execute(query, values).fetchall()
                 finally:
                     connection.close()
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeError) as error:
                 raise OSError(f"{self._path}: {error}") from error
 
     def add_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
@@ -315,7 +315,7 @@ class SqliteSink:
             self._head = Head(*row)
 
 
-def _failure(path: Path, error: sqlite3.Error) -> OSError:
+def _failure(path: Path, error: Exception) -> OSError:
     """Return what an error of SQLite's is for the log."""
     code = getattr(error, "sqlite_errorcode", None)  # its own errors have none
     if code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
