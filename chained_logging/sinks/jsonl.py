@@ -6,12 +6,14 @@ the chain runs on in a new one; see :mod:`chained_logging.sinks.segments`.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from chained_logging import chain
 from chained_logging.sinks import (
@@ -143,12 +145,35 @@ class JsonlSink:
             self._seal()
 
     def records(self, start: int = 0) -> Iterator[Record]:
-        sealed = segment_paths(self._path)
-        for number, path in enumerate(sealed, 1):
-            # A segment ends where the next begins: what lies before `start` is not read.
-            if number == len(sealed) or sealed[number] > segment_path(self._path, start):
-                yield from _records(path, start)
-        yield from _records(self._path, start)
+        # The file first: should another process seal it meanwhile, it is still what it was, and
+        # its new name, and those after it, are left out.
+        with contextlib.ExitStack() as stack:
+            log = self._open_to_read()
+            if log is not None:
+                stack.enter_context(log)
+            sealed = []
+            for path in segment_paths(self._path):
+                if log is not None and os.path.samestat(os.stat(path), os.fstat(log.fileno())):
+                    break
+                sealed.append(path)
+            for number, path in enumerate(sealed, 1):
+                # A segment ends where the next begins: what lies before `start` is not read.
+                if number == len(sealed) or sealed[number] > segment_path(self._path, start):
+                    with open(path, "rb") as file:
+                        yield from _records(file, start)
+            if log is not None:
+                yield from _records(log, start)
+
+    def _open_to_read(self) -> BinaryIO | None:
+        """Open the log; None if a crash left its segments alone."""
+        for _ in range(20):
+            try:
+                return open(self._path, "rb")
+            except FileNotFoundError:
+                if not segment_paths(self._path):
+                    raise
+                time.sleep(0.005)  # another process may be between a seal and the next file
+        return None
 
     def checkpoints(self, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
         return read_checkpoints(self._path, mark)
@@ -400,13 +425,12 @@ def _last_entry(lines: bytes) -> tuple[Head, bool] | None:
     return None
 
 
-def _records(path: Path, start: int) -> Iterator[Record]:
-    with open(path, "rb") as file:
-        if start:
-            file.seek(_place_before(file.fileno(), start))
-        for line in file:
-            if line.endswith(b"\n"):
-                body, hash, signature = chain.split_line(line[:-1])
-                seq, _ = chain.position(body)
-                if seq >= start:
-                    yield Record(seq, body, hash, signature)
+def _records(file: BinaryIO, start: int) -> Iterator[Record]:
+    if start:
+        file.seek(_place_before(file.fileno(), start))
+    for line in file:
+        if line.endswith(b"\n"):
+            body, hash, signature = chain.split_line(line[:-1])
+            seq, _ = chain.position(body)
+            if seq >= start:
+                yield Record(seq, body, hash, signature)
