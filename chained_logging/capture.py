@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from chained_logging.diagnostics import unheard
@@ -40,17 +40,18 @@ def capture_record(log: AuditLog, record: logging.LogRecord) -> AuditId | None:
     """
     known = recorded_as(record)
     if known is None or log.path not in known.logs:
-        made = store(log, captured(record, known))
+        made = store(log, lambda: captured(record, known))
         known = joined(known, made, record.__dict__.get("audit_id"))
     if known is not None:
         record.__dict__["audit_id"] = known
-        _mark(record, known)
+        mark(record, known)
     return known
 
 
-def store(log: AuditLog, found: Captured) -> AuditId | None:
+def store(log: AuditLog, capture: Callable[[], Captured]) -> AuditId | None:
     """Make an entry, and raise nothing but what the caller asked for by the log's options."""
     try:
+        found = capture()
         return log.record(found.event, action=found.action, result=found.result)
     except Exception as error:
         if log.on_failure == "raise" or (log.strict and isinstance(error, InvalidEntry)):
@@ -78,15 +79,16 @@ def is_recorded(log: AuditLog, record: logging.LogRecord) -> bool:
 def recorded_as(record: logging.LogRecord) -> AuditId | None:
     """Return the id of a record's entry, also where it was made of a copy, or by structlog."""
     known = record.__dict__.get("audit_id")
-    if type(known) is not AuditId and type(record.msg) is dict:
-        known = record.msg.get("audit_id")
+    for inside in (record.msg, record.__dict__.get("extra")):  # of structlog, of loguru
+        if type(known) is not AuditId and type(inside) is dict:
+            known = inside.get("audit_id")
     if type(known) is AuditId:
         return known
     moment, marked = _marks.get(id(record.created), (None, None))
     return marked if moment is record.created else None
 
 
-def _mark(record: logging.LogRecord, known: AuditId) -> None:
+def mark(record: logging.LogRecord, known: AuditId) -> None:
     """Know a record's copies by the moment, an object that they have in common."""
     _marks[id(record.created)] = record.created, known
     while len(_marks) > _MARKS:
@@ -117,7 +119,7 @@ def captured(record: logging.LogRecord, known: AuditId | None) -> Captured:
     message = logged.message or (record.msg if isinstance(record.msg, Mapping) else None)
     fields = _fields(record, logged, known)
     if message is not None:
-        failed = record.levelno >= logging.ERROR
+        failed = (record.levelno or 0) >= logging.ERROR
         found = structured({key: message[key] for key in message if key != "audit"}, failed=failed)
         event = over(logged.context, fields, found.event)
         action: Any = found.action
@@ -129,7 +131,7 @@ def captured(record: logging.LogRecord, known: AuditId | None) -> Captured:
         event = over(logged.context, fields)
         if "\n" in text or event.get("action", text) != text:
             event.setdefault("message", text)
-        failed = record.levelno >= logging.ERROR
+        failed = (record.levelno or 0) >= logging.ERROR
     caught = logged.exception or exception_of(record.exc_info)
     if caught is not None:
         event["exception"] = caught
@@ -143,11 +145,11 @@ def _fields(record: logging.LogRecord, logged: Logged, known: AuditId | None) ->
         return set_apart(logged.fields)
     every = record.__dict__
     fields = {key: every[key] for key in every if key not in OWN and key not in _STRUCTLOG}
-    _without_ours(fields, known)
     extra = fields.get("extra")
     if isinstance(extra, dict) and extra.get("audit"):  # loguru's
         del fields["extra"]
         fields.update(extra)
+    _without_ours(fields, known)
     return set_apart(fields)
 
 

@@ -60,7 +60,7 @@ def _is_shown(logger: logging.Logger) -> bool:
 
 def report_once(key: str, level: int, text: str) -> None:
     """As :func:`report`, the first time only for this key."""
-    if key in _told or len(_told) > _MAX_TOLD:
+    if _here.reporting or key in _told or len(_told) > _MAX_TOLD:
         return
     _told.add(key)
     report(level, text)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from chained_logging.capture import OWN, capture_record, event_of, is_recorded
 from chained_logging.context import current
+from chained_logging.diagnostics import LOGGER
 from chained_logging.listening import Listener, check, deliver, register
 from chained_logging.log import AuditLog
 from chained_logging.records import Logged, exception_of, install, is_tagged, note, snapshot
@@ -79,7 +80,7 @@ class AuditHandler(Listener):
             capture_record(self.log, record)
             if not self.heard:  # by get_logger it may have come past its logger's level
                 self.heard = logging.getLogger(record.name).isEnabledFor(logging.INFO)
-        elif record.levelno >= logging.WARNING and not self._checked:
+        elif not self._checked and record.levelno >= logging.WARNING and record.name != LOGGER:
             self._checked = True
             check(self)
 

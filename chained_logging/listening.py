@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from weakref import WeakSet
 
+from chained_logging.capture import recorded_as
 from chained_logging.diagnostics import report_once, unheard
 
 
@@ -66,7 +67,9 @@ def deliver(logger: logging.Logger, record: logging.LogRecord) -> None:
     for listener in found:
         if not listener.has(record):
             listener.handle(record)
-    if not found and not (passed and _forwards(logger)):
+    if found or recorded_as(record) is not None:  # perhaps by a formatter, with AuditProcessor
+        return
+    if not (passed and _forwards(logger)):
         _beyond(logger, record)
 
 

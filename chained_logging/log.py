@@ -1222,7 +1222,8 @@ class AuditLog:
 
         Handlers and exit functions may log after that, and a file handler would write it.
         """
-        self._shut(resting=True)
+        # Where Python is half gone already, a file cannot be opened any more.
+        self._shut(resting=True, release=self._sink.needs_closing or not _exiting)
 
     def __del__(self) -> None:
         # Nobody holds it any more. What waits for somebody else's lock is kept in a spill file.
@@ -1231,7 +1232,7 @@ class AuditLog:
                 self._set_patience(stalled=True)
                 self._shut()
 
-    def _shut(self, *, resting: bool = False) -> None:
+    def _shut(self, *, resting: bool = False, release: bool = True) -> None:
         self._notice_fork()
         with self._lock:
             if self._closed:
@@ -1240,7 +1241,8 @@ class AuditLog:
             nested = self._writing == threading.get_ident()
             self._behind = self._behind or any(spill.exists() for spill in self._spills)
             told = [] if nested else [*self._write_last(), *self._sign_last()]
-            self._closed, self._resting = True, resting
+            if release:
+                self._closed, self._resting = True, resting
         for level, text in told:
             warn(f"audit log: {text}", stacklevel=4)
             report(level, f"audit log {self.path}: {text}")
@@ -1252,13 +1254,14 @@ class AuditLog:
             self._shipper = None
         with self._lock:
             try:
-                self._released = True
+                self._released = release
                 self._gate.wait(self._written)
                 with contextlib.suppress(OSError):  # only the lock file's memory is poorer then
                     self._note_place()
             finally:
-                self._sink.close()
-                self._file_lock.close()
+                if release:
+                    self._sink.close()
+                    self._file_lock.close()
 
     def _write_last(self) -> list[tuple[int, str]]:
         """Chain what waits, and return what there is to say where that fails."""

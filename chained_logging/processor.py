@@ -7,12 +7,13 @@ import os
 import sys
 from collections.abc import MutableMapping
 from contextvars import copy_context
-from typing import Any
+from typing import Any, Final
 
 from chained_logging.capture import (
     capture_record,
     failure,
     joined,
+    mark,
     over,
     recorded_as,
     store,
@@ -23,6 +24,8 @@ from chained_logging.diagnostics import report_once, unheard
 from chained_logging.entry import AuditId
 from chained_logging.log import AuditLog
 from chained_logging.records import install
+
+_FORMATTER: Final = "structlog.stdlib"
 
 
 class AuditProcessor:
@@ -51,11 +54,15 @@ class AuditProcessor:
         if not isinstance(event_dict, MutableMapping):
             unheard("after the renderer", "AuditProcessor must stand before the renderer")
             return event_dict
-        if "audit" not in event_dict and "_record" not in event_dict:
-            return event_dict
         record = event_dict.get("_record")  # inside a ProcessorFormatter
+        if record is None:
+            frame = sys._getframe(1)
+            if frame.f_code.co_name == "format" and frame.f_globals["__name__"] == _FORMATTER:
+                record = frame.f_locals.get("record")  # remove_processors_meta was here before
+            elif "audit" not in event_dict:
+                return event_dict
         known: AuditId | None
-        if isinstance(record, logging.LogRecord) and not event_dict.get("_from_structlog"):
+        if isinstance(record, logging.LogRecord) and "_logger" not in record.__dict__:
             if not (event_dict.get("audit") or record.__dict__.get("audit")):
                 return event_dict
             known = capture_record(self.log, record)
@@ -82,8 +89,12 @@ class AuditProcessor:
             event = over(bound, event)
         if not self._known_chain or "event" not in event:
             self._know_chain()
-        found = structured(event, failed=failure(method_name), renamed=self._renamed)
-        return joined(known, store(self.log, found), given)
+        failed = failure(method_name)
+        made = store(self.log, lambda: structured(event, failed, renamed=self._renamed))
+        known = joined(known, made, given)
+        if known is not None and isinstance(record, logging.LogRecord):
+            mark(record, known)
+        return known
 
     def _know_chain(self) -> None:
         """Look at what stands before this, in structlog's own chain, and say what drops events."""

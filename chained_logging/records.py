@@ -9,9 +9,11 @@ holds the context; being no attribute in ``__dict__``, it is on no line that sho
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from types import FrameType
 from typing import Any, Final, NamedTuple
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
@@ -107,7 +109,7 @@ def note(record: logging.LogRecord, logged: Logged) -> None:
     """Let a record carry this."""
     if isinstance(record, AuditRecord):
         record.logged = logged
-    elif any(logged):
+    else:
         _others[record] = logged
 
 
@@ -115,7 +117,20 @@ def noted(record: logging.LogRecord) -> Logged:
     """Return what a record carries."""
     if isinstance(record, AuditRecord):
         return getattr(record, "logged", Logged())
-    return _others.get(record) or Logged()
+    logged = _others.get(record)
+    if logged is None:  # a factory of the program's came after ours
+        logged = Logged(current()) if _is_at_its_logger(record) else Logged()
+    return logged
+
+
+def _is_at_its_logger(record: logging.LogRecord) -> bool:
+    """Whether a record is being handled by the call that made it, not after a queue or a buffer."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code is logging.Logger.callHandlers.__code__:
+            return frame.f_locals["record"].created is record.created
+        frame = frame.f_back
+    return False
 
 
 def snapshot(record: logging.LogRecord) -> Logged:

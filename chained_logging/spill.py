@@ -34,14 +34,18 @@ class Spilled(NamedTuple):
     unreadable: list[bytes]
 
 
+# The first is kept when the machine restarts; the last is memory. Nothing in them is trusted that
+# is not in a folder of our own.
+FOLDERS = tuple(dict.fromkeys(("/var/tmp", tempfile.gettempdir(), "/dev/shm")))  # noqa: S108
+
+
 def spills_of(log: Path) -> list[Spill]:
     """Return where the events of a log may wait: beside it, or where the disk is not full too.
 
     Those elsewhere are in a folder that is ours alone, as anybody may write to the one around it.
     """
     name = f"{sha256(os.fsencode(log)).hexdigest()[:16]}-{log.name}.spill"
-    folders = dict.fromkeys(("/var/tmp", tempfile.gettempdir(), "/dev/shm"))  # noqa: S108
-    private = [Path(folder) / f"chained_logging-{os.geteuid()}" for folder in folders]
+    private = [Path(folder) / f"chained_logging-{os.geteuid()}" for folder in FOLDERS]
     return [Spill(Path(f"{log}.spill")), *(_SpillElsewhere(folder / name) for folder in private)]
 
 

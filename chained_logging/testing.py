@@ -150,7 +150,7 @@ def recorded(**options: Any) -> Iterator[RecordedLog]:
             handle(self, record)
             # Whatever stands in for the handlers meanwhile, such as those of assertLogs.
             if is_tagged(record) and recorded_as(record) is None:
-                store(log, captured_of(record, None))
+                store(log, lambda: captured_of(record, None))
 
         with (
             mock.patch.object(AuditLog, "_store", observed),

@@ -219,7 +219,8 @@ def set_apart(event: Mapping[str, Any]) -> Mapping[str, Any]:
         own.update(context)
     elif context is not None:
         own["context"] = context
-    return {**event, "context": own}
+    plain = {key: event[key] for key in event if key not in _CAPTURED}
+    return {**plain, "context": own} if own else plain
 
 
 def prepared(event: Mapping[Any, Any]) -> dict[Any, Any]:

@@ -52,7 +52,7 @@ class AuditSink:
         known = given if type(given) is AuditId else None
         if known is not None and self.log.path in known.logs:
             return
-        made = store(self.log, structured(*_event(record)))
+        made = store(self.log, lambda: structured(*_event(record)))
         known = joined(known, made, given)
         if known is not None:
             extra["audit_id"] = known

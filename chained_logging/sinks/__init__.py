@@ -69,11 +69,13 @@ class Sink(Protocol):
     """A place for entries.
 
     :ivar notices: what :meth:`head` came across; whoever calls it takes them out.
+    :ivar needs_closing: whether the store is one file only once it is closed.
     :ivar patience: seconds that a call may wait for another program that holds the store.
     """
 
     notices: list[Notice]
     patience: float
+    needs_closing: bool
 
     def sealed(self) -> Head | None:
         """Return the last entry's place in sealed segments, if there are any."""

@@ -49,6 +49,8 @@ _FIRST_BYTES = b'{"action":"'  # of every stored line
 class JsonlSink:
     """See :class:`chained_logging.sinks.Sink`."""
 
+    needs_closing = False
+
     def __init__(
         self, path: Path, *, max_bytes: int | None = None, max_age: float | None = None
     ) -> None:
