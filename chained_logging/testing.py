@@ -28,9 +28,9 @@ from typing import Any
 from unittest import mock
 
 from chained_logging import chain
-from chained_logging.capture import captured as captured_of
-from chained_logging.capture import recorded_as, store
+from chained_logging.capture import capture_record, recorded_as
 from chained_logging.entry import FIELD_OF, AuditEntry, Draft
+from chained_logging.listening import Listener
 from chained_logging.log import AuditLog
 from chained_logging.records import install, is_tagged
 from chained_logging.values import jsonable
@@ -146,17 +146,38 @@ def recorded(**options: Any) -> Iterator[RecordedLog]:
             recording._add(drafts, records)
             return records
 
+        fallback = _Fallback(log)
+
         def handled(self: logging.Logger, record: logging.LogRecord) -> None:
             handle(self, record)
-            # Whatever stands in for the handlers meanwhile, such as those of assertLogs.
-            if is_tagged(record) and recorded_as(record) is None:
-                store(log, lambda: captured_of(record, None))
+            fallback.handle(record)  # others may stand in for the handlers, as with assertLogs
 
         with (
             mock.patch.object(AuditLog, "_store", observed),
             mock.patch.object(logging.Logger, "handle", handled),
         ):
-            yield recording
+            logging.getLogger().addHandler(fallback)
+            try:
+                yield recording
+            finally:
+                logging.getLogger().removeHandler(fallback)
+
+
+class _Fallback(Listener):
+    """Records what no log heard."""
+
+    heard = True
+
+    def __init__(self, log: AuditLog) -> None:
+        super().__init__()
+        self._log = log
+
+    def has(self, record: logging.LogRecord) -> bool:
+        return recorded_as(record) is not None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if is_tagged(record) and not self.has(record):
+            capture_record(self._log, record)
 
 
 # --- What is compared, and how it is shown.
@@ -196,7 +217,7 @@ def _fits(wanted: Any, found: Any) -> bool:
     if wanted is ...:
         return found is not None
     if callable(wanted):
-        return bool(wanted(found))
+        return found is not None and bool(wanted(found))
     return bool(wanted == found or jsonable(wanted) == found or str(wanted) == found)
 
 
