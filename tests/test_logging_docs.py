@@ -40,4 +40,4 @@ def test_the_example_leaves_one_complete_entry(section: str, tmp_path: Path) -> 
 
 
 def test_there_is_an_example_for_each() -> None:
-    assert len(SECTIONS) == 5
+    assert len(SECTIONS) == 6
