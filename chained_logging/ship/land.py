@@ -25,7 +25,9 @@ from chained_logging.review.query import printable
 from chained_logging.ship import Destination, DestinationError, Refused, Unfit, require_retries
 from chained_logging.ship.nats import (
     Connection,
+    Foreign,
     Message,
+    check_published,
     decode,
     following,
     origin_of,
@@ -236,6 +238,8 @@ class Landing:
         for raw in raws:
             try:
                 deliveries.append(_Delivery(self._checked(subject, raw.headers, raw.data), raw))
+            except Foreign as error:
+                self._set_aside(token, raw, str(error))
             except Exception as error:  # whatever it is, it is of this message
                 wrong = raw, f"message {raw.metadata.sequence.stream} is no batch: {error}"
                 break
@@ -251,7 +255,10 @@ class Landing:
         for delivery in rest:
             self._put_back(subject, delivery)
 
-    def _checked(self, subject: str, headers: Any, data: bytes | None) -> Message:
+    def _checked(
+        self, subject: str, headers: Any, data: bytes | None, *, delivered: bool = True
+    ) -> Message:
+        check_published(headers, data, delivered=delivered)
         message = decode(subject, headers, data)
         partition = partition_of(message.origin, self._stream.partitions)
         if subject != f"{self._stream.stream}.{partition}.{token_of(message.origin)}":
@@ -319,6 +326,13 @@ class Landing:
                 break
         return deliveries
 
+    def _set_aside(self, token: str, raw: Msg, reason: str) -> None:
+        """Keep a message that is no part of any log, say so, and go on."""
+        reason = f"message {raw.metadata.sequence.stream}: {reason}"
+        self._keep_dead(token, raw, reason)
+        self._acknowledge([raw])
+        self._alert(f"{raw.subject}: {reason}")
+
     def _refused(self, raw: Msg, error: Refused) -> None:
         """Stop a log that the destination does not take. Before it took anything at all, and unless
         it says that it is because of these entries, it is the destination that is not set up: then
@@ -358,7 +372,7 @@ class Landing:
         head = destination.head(origin)
         for _, _, headers, data in self._stream.messages(subject):
             try:
-                message = self._checked(subject, headers, data)
+                message = self._checked(subject, headers, data, delivered=False)
                 new = following(head, message)
             except Exception:  # it was named before
                 _log.debug("a message of %s is left out", origin, exc_info=True)

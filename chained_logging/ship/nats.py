@@ -32,7 +32,7 @@ from chained_logging.entry import AuditEntry
 from chained_logging.review.retention import retention_days
 from chained_logging.ship import DestinationError, Refused
 from chained_logging.sinks import EMPTY, Head, Record, StoredCheckpoint
-from chained_logging.verify import Fault
+from chained_logging.verify import FOREIGN, Fault
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -107,6 +107,44 @@ def encode(
         "Audit-Last-Hash": head.hash,
     }
     return headers, gzip.compress(data, 6, mtime=0)
+
+
+class Foreign(ValueError):
+    """A message that no shipper published, nor whoever may publish what a shipper does.
+
+    Who asks the server for something names the subject to which the answer goes, and no permission
+    is about that. So anybody can have answers put into the log of another. Such a one is no
+    part of any log, and stops none.
+    """
+
+
+def check_published(
+    headers: Mapping[str, str] | None, data: bytes | None, *, delivered: bool
+) -> None:
+    """Check that a message is not an answer of the server's.
+
+    :param delivered: whether a consumer delivered it, as it is stored. A message that was asked
+        for has headers of the server's in any case.
+    :raises Foreign: if it is one: a confirmation, an error, or a stored message that somebody asked
+        for, to which the server adds where it is from.
+    """
+    headers = headers or {}
+    if "Audit-Format" in headers:
+        answer = delivered and "Nats-Stream" in headers
+    else:
+        answer = "Status" in headers or _is_answer((data or b"")[:10_000])
+    if answer:
+        raise Foreign("it is none of a shipper's, but an answer that somebody had sent there")
+
+
+def _is_answer(data: bytes) -> bool:
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(found, dict):
+        return False
+    return {"stream", "seq"} <= found.keys() or str(found.get("type")).startswith("io.nats.")
 
 
 def decode(subject: str, headers: Mapping[str, str] | None, data: bytes | None) -> Message:
@@ -770,6 +808,9 @@ class NatsDestination:
                     raise message
                 message.check()
                 new = message.records if head is None else following(head, message)
+            except Foreign as error:
+                faults.append(self._fault(FOREIGN, f"message {place}: {error}"))
+                continue
             except ValueError as error:
                 faults.append(self._fault("malformed", f"message {place} is no batch: {error}"))
                 continue
@@ -839,6 +880,7 @@ class NatsDestination:
     def _messages(self, origin: str) -> Iterator[tuple[int, Message | ValueError]]:
         for place, subject, headers, data in self._open().messages(self._subject(origin)):
             try:
+                check_published(headers, data, delivered=False)
                 yield place, decode(subject, headers, data)
             except ValueError as error:
                 yield place, error

@@ -1,0 +1,103 @@
+"""Four hosts and a landing with the permissions in the documentation, and a fifth that attacks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import nats as nats_py
+import pytest
+from servers_nats import running_nats
+from test_ship_nats import Store, batch, ship, write
+
+from chained_logging.ship import nats
+from chained_logging.ship.land import Landing
+from chained_logging.ship.nats import partition_of, token_of
+
+HOSTS = ("one", "two", "three", "four")
+PARTITIONS = 2
+DOCS = (Path(__file__).parent.parent / "docs" / "stream.md").read_text()
+
+
+def origin(host: str) -> str:
+    return f"example.com/{host}"
+
+
+def subject(host: str) -> str:
+    name = origin(host)
+    return f"AUDIT.{partition_of(name, PARTITIONS)}.{token_of(name)}"
+
+
+def configuration() -> str:
+    """Return the users of the documentation: a host each, a landing, and an administrator."""
+    host, landing = re.findall(r"^\{ user: .*?\} \}$", DOCS, re.MULTILINE | re.DOTALL)
+    users = ['{ user: admin, password: "…" }', landing]
+    for name in (*HOSTS, "mallory"):
+        own = host.replace("AUDIT.5.example=2Ecom/web", subject(name))
+        own = own.replace("example=2Ecom/web", token_of(origin(name)))
+        users.append(own.replace("user: web", f"user: {name}"))
+    return f"authorization {{ users: [ {', '.join(users)} ] }}"
+
+
+async def attack(url: str, records: list[Any]) -> None:
+    """Publish to another's log: directly, and as the answer to a message of one's own."""
+    refused: list[str] = []
+
+    async def heard(error: Exception) -> None:
+        refused.append(str(error).lower())
+
+    client = await nats_py.connect(url, error_cb=heard)
+    try:
+        headers, data = batch(records)
+        await client.publish(subject("one"), data, headers=headers)
+        await client.publish("AUDIT-dead.x.y.1", b"junk")
+        await client.publish("$KV.AUDIT-stopped.x", b"{}")
+        await client.publish("$JS.API.STREAM.PURGE.AUDIT", b"", reply="_INBOX.x")
+        await client.publish(subject("mallory"), data, headers=headers)
+        last = f"$JS.API.DIRECT.GET.AUDIT.{subject('mallory')}"
+        await client.publish(last, b"", reply=subject("two"))  # a whole batch, as the answer
+        for victim in HOSTS:
+            await client.publish(subject("mallory"), b"junk", reply=subject(victim))
+        await client.flush()
+        await asyncio.sleep(1)
+    finally:
+        await client.close()
+    assert sum("permissions violation" in error for error in refused) == 4
+
+
+def test_four_hosts_are_landed_while_a_fifth_attacks_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nats, "_TIMEOUT", 3.0)  # what is not permitted gets no answer
+    store = Store(tmp_path / "store")
+    with running_nats(configuration()) as server:
+        nats.init(server.url("AUDIT", "admin:%E2%80%A6"), partitions=PARTITIONS)
+        records = {name: write(tmp_path / f"{name}.jsonl", 20, origin(name)) for name in HOSTS}
+        for name in HOSTS:
+            place = ship(tmp_path / f"{name}.jsonl", server.url("AUDIT", f"{name}:%E2%80%A6"))
+            assert place.problem is None
+        asyncio.run(attack(server.url("", "mallory:…").rstrip("/"), records["one"]))
+        for name in HOSTS:
+            records[name] = write(tmp_path / f"{name}.jsonl", 20, origin(name))
+            place = ship(tmp_path / f"{name}.jsonl", server.url("AUDIT", f"{name}:%E2%80%A6"))
+            assert (place.problem, place.seq) == (None, 40)
+        source = server.url("AUDIT", "landing:%E2%80%A6")
+        landings = [
+            Landing(source, store.open, patience=1, on_alert=store.alerts.append) for _ in range(2)
+        ]
+        began = time.monotonic()
+        threads = [threading.Thread(target=landing.land, args=(30,)) for landing in landings]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        for name in HOSTS:
+            assert store.records(origin(name)) == records[name]
+        assert time.monotonic() - began < 40
+        with contextlib.closing(landings[0]) as landing:
+            assert list(landing.stopped()) == [origin("mallory")]
