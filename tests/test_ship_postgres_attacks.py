@@ -463,7 +463,7 @@ def test_what_a_shipper_may_do_to_itself_makes_no_log_look_weakened(
     filled: Database, mallory: PostgresDestination
 ) -> None:
     filled.sql("ALTER ROLE mallory SET search_path = nowhere", user="mallory")
-    with contextlib.suppress(psycopg.errors.InsufficientPrivilege):  # from PostgreSQL 16 on
+    with contextlib.suppress(psycopg.errors.InsufficientPrivilege):  # from PostgreSQL 15 on
         filled.sql("GRANT mallory TO postgres", user="mallory")
     url = filled.server.url(filled.name, "mallory")
     with psycopg.connect(url, autocommit=True) as session:

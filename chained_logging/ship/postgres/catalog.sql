@@ -16,7 +16,7 @@ roles AS (
   WHERE rolname IN ('chained_logging_owner', 'chained_logging_shipper', 'chained_logging_reader')
 ),
 -- PostgreSQL 16 knows memberships that only let somebody grant them on: whoever made a role has one.
--- Before, a role could grant itself to anybody: that says nothing of who was given it.
+-- Before 15, a role could grant itself to anybody: that says nothing of who was given it.
 granted AS (
   SELECT member, roleid FROM pg_auth_members AS m
   WHERE grantor <> roleid AND (coalesce(to_jsonb(m) ->> 'inherit_option', 'true') = 'true'
