@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import sqlite3
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from flask_login import (
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from chained_logging import AuditHandler, AuditLog
+from chained_logging import AuditHandler, AuditLog, context
 from chained_logging.integrations.wsgi import AuditMiddleware, set_actor
 from chained_logging.log import AuditWarning
 
@@ -345,6 +346,43 @@ def test_what_code_says_wins_over_flask_login(site: Site) -> None:
 
     signed(site).get("/service")
     assert said(site.last())[0] == "cron"
+
+
+def test_actor_named_inside_a_block_of_context(site: Site) -> None:
+    @site.app.get("/tenant")
+    def tenant() -> str:
+        with context(tenant="t-1"):
+            set_actor("ann")
+            site.log_inside()
+        return "x"
+
+    site.app.test_client().get("/tenant")
+    assert said(site.inside()) == ("ann", "inside", "success")
+    assert site.inside()["context"]["tenant"] == "t-1"
+
+
+@pytest.mark.parametrize(
+    ("value", "id"),
+    [
+        (42, "42"),
+        (uuid.UUID(int=1), str(uuid.UUID(int=1))),
+        ((42, "admin"), "42"),
+        (User("ann"), "ann"),
+        (None, "anonymous"),
+        (("u",), "unknown"),
+        ({"id": 1}, "unknown"),
+        ("", "unknown"),
+        (object(), "unknown"),
+    ],
+)
+def test_actor_of_a_callable(tmp_path: Path, value: Any, id: str) -> None:
+    site = Site(tmp_path, actor=lambda exchange: value)
+    site.app.get("/")(lambda: "x")
+    assert site.app.test_client().get("/").status_code == 200
+    fields = site.last()
+    assert fields["actor_id"] == id
+    assert ("invalid" in fields["context"]) == (id == "unknown")
+    site.log.close()
 
 
 def test_plain_session_and_a_page_named_login(tmp_path: Path) -> None:
