@@ -19,6 +19,7 @@ import click
 from click.core import ParameterSource
 
 from chained_logging.chain import MAX_BODY
+from chained_logging.cli_types import FilePath
 from chained_logging.entry import AuditEntry, InvalidEntry, parse_event
 from chained_logging.log import AuditLog
 from chained_logging.review.export import export_log, export_tiles
@@ -55,13 +56,13 @@ def _mean_nothing(when: object, where: str, *options: str) -> None:
 
 
 @cli.command()
-@click.argument("log", type=click.Path(dir_okay=False))
+@click.argument("log", type=FilePath(dir_okay=False))
 @click.option("--strict", is_flag=True, help="Refuse an event with a missing or invalid field.")
 @click.option("--fsync", is_flag=True, help="Have each entry on the disk before the next.")
 @click.option("--origin", help="The name of a new log.")
-@click.option("--key", "key_file", type=click.Path(dir_okay=False), help="Sign checkpoints.")
+@click.option("--key", "key_file", type=FilePath(dir_okay=False), help="Sign checkpoints.")
 @click.option("--sign-each", is_flag=True, help="Sign every entry too.")
-@click.option("--passphrase-file", type=click.Path(dir_okay=False), help="Of the key.")
+@click.option("--passphrase-file", type=FilePath(dir_okay=False), help="Of the key.")
 @click.option("--json", "as_json", is_flag=True, help="Print each stored entry.")
 def append(
     log: str,
@@ -134,18 +135,18 @@ def _event(line: bytes | None) -> dict[str, Any]:
 
 
 @cli.command()
-@click.argument("log", type=click.Path(dir_okay=False))
-@click.option("--socket", "socket_path", type=click.Path(), required=True, help="Listen here.")
+@click.argument("log", type=FilePath(dir_okay=False))
+@click.option("--socket", "socket_path", type=FilePath(), required=True, help="Listen here.")
 @click.option("--mode", default="600", help="The socket's mode, in octal: 660 for a group.")
 @click.option("--http", metavar="ADDRESS:PORT", help="Listen here too; loopback only.")
-@click.option("--token-file", type=click.Path(dir_okay=False), help="Its first line is the token.")
+@click.option("--token-file", type=FilePath(dir_okay=False), help="Its first line is the token.")
 @click.option("--connections", type=click.IntRange(min=1), default=128, help="At once.")
 @click.option("--timeout", type=click.FloatRange(min=0.1), default=30.0, help="For slow clients.")
 @click.option("--strict", is_flag=True, help="Refuse an event with a missing or invalid field.")
 @click.option("--fsync", is_flag=True, help="Answer once the disk has the entry.")
 @click.option("--origin", help="The name of a new log.")
-@click.option("--key", "key_file", type=click.Path(dir_okay=False), help="Sign checkpoints.")
-@click.option("--passphrase-file", type=click.Path(dir_okay=False), help="Of the key.")
+@click.option("--key", "key_file", type=FilePath(dir_okay=False), help="Sign checkpoints.")
+@click.option("--passphrase-file", type=FilePath(dir_okay=False), help="Of the key.")
 def collect(
     log: str,
     socket_path: str,
@@ -222,7 +223,7 @@ def verify(arguments: tuple[str, ...]) -> None:
 
 
 @cli.command("verify-proof", context_settings={"ignore_unknown_options": True})
-@click.argument("file", type=click.Path(dir_okay=False))
+@click.argument("file", type=FilePath(dir_okay=False))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def verify_proof(file: str, arguments: tuple[str, ...]) -> None:
     """Check a proof in FILE, without the log.
@@ -240,10 +241,10 @@ def verify_proof(file: str, arguments: tuple[str, ...]) -> None:
 # which every user of the machine can read.
 
 _key_option = click.option(
-    "--key", "key_file", type=click.Path(dir_okay=False), required=True, help="The private key."
+    "--key", "key_file", type=FilePath(dir_okay=False), required=True, help="The private key."
 )
 _passphrase_option = click.option(
-    "--passphrase-file", type=click.Path(dir_okay=False), help="Its first line is the passphrase."
+    "--passphrase-file", type=FilePath(dir_okay=False), help="Its first line is the passphrase."
 )
 
 
@@ -260,7 +261,7 @@ def _existing(log: str) -> str:
 
 
 @cli.command()
-@click.argument("file", type=click.Path(dir_okay=False))
+@click.argument("file", type=FilePath(dir_okay=False))
 @click.option("--origin", help="The log's name, for a vkey as well.")
 @click.option("--witness", metavar="NAME", help="Instead: the name of a witness, for its vkey.")
 @_passphrase_option
@@ -293,7 +294,7 @@ def keygen(
 
 
 @cli.command()
-@click.argument("log", type=click.Path(dir_okay=False))
+@click.argument("log", type=FilePath(dir_okay=False))
 @_key_option
 @_passphrase_option
 @click.option("--witness", "witnesses", multiple=True, metavar="URL", help="Have it cosigned.")
@@ -348,7 +349,7 @@ def _witness_key(text_or_file: str) -> VerifierKey:
 
 
 @cli.command()
-@click.argument("folder", type=click.Path(file_okay=False))
+@click.argument("folder", type=FilePath(file_okay=False))
 @click.option("--name", required=True, help="The witness's name: its URL without the scheme.")
 @_key_option
 @_passphrase_option
@@ -392,7 +393,7 @@ def witness(
 
 
 @cli.command("rotate-key")
-@click.argument("log", type=click.Path(dir_okay=False))
+@click.argument("log", type=FilePath(dir_okay=False))
 @_key_option
 @_passphrase_option
 def rotate_key(log: str, key_file: str, passphrase_file: str | None) -> None:
@@ -432,7 +433,7 @@ def rotate_key(log: str, key_file: str, passphrase_file: str | None) -> None:
 
 
 @cli.command("revoke-key")
-@click.argument("log", type=click.Path(dir_okay=False))
+@click.argument("log", type=FilePath(dir_okay=False))
 @click.option("--public-key", required=True, help="The stolen key, as a vkey or a file.")
 @click.option("--reason", required=True, help="What happened.")
 def revoke_key(log: str, public_key: str, reason: str) -> None:
@@ -446,7 +447,7 @@ def revoke_key(log: str, public_key: str, reason: str) -> None:
 
 
 @cli.command()
-@click.argument("log", type=click.Path(dir_okay=False))
+@click.argument("log", type=FilePath(dir_okay=False))
 @click.option("--seq", type=click.IntRange(min=0), help="Prove that this entry is in the log.")
 @click.option("--from", "old", type=click.IntRange(min=0), help="Or that the log at this size …")
 @click.option("--to", "new", type=click.IntRange(min=0), help="… is how it begins at this one.")
@@ -526,7 +527,7 @@ def init(
 
 
 @cli.command()
-@click.argument("log", type=click.Path(dir_okay=False))
+@click.argument("log", type=FilePath(dir_okay=False))
 @click.option("--to", "destinations", multiple=True, metavar="URL", help="Where to; repeatable.")
 @click.option("--follow", is_flag=True, help="Go on until stopped.")
 @click.option("--status", "only_status", is_flag=True, help="Only say how far each one is behind.")
@@ -534,7 +535,7 @@ def init(
 @click.option(
     "--patience", default=60.0, show_default=True, help="Seconds to wait for one that is down."
 )
-@click.option("--key", "key_file", type=click.Path(dir_okay=False), help="Signs digests (S3).")
+@click.option("--key", "key_file", type=FilePath(dir_okay=False), help="Signs digests (S3).")
 @_passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def ship(
@@ -603,7 +604,7 @@ def ship(
 @click.option("--status", "only_status", is_flag=True, help="Only say what waits.")
 @click.option("--resume", metavar="ORIGIN", help="Go on with a log that was stopped.")
 @click.option("--patience", default=60.0, show_default=True, help="Seconds to try, with --once.")
-@click.option("--key", "key_file", type=click.Path(dir_okay=False), help="Signs digests (S3).")
+@click.option("--key", "key_file", type=FilePath(dir_okay=False), help="Signs digests (S3).")
 @_passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def land(
@@ -701,7 +702,7 @@ def _progress(wanted: bool) -> Iterator[Callable[[str, int, int], None] | None]:
 
 @cli.command()
 @click.argument("destination")
-@click.argument("log", type=click.Path(dir_okay=False))
+@click.argument("log", type=FilePath(dir_okay=False))
 @click.option("--origin", help="Which log, if DESTINATION holds several.")
 @click.option(
     "--public-key",
@@ -752,7 +753,7 @@ def _filters(command: Any) -> Any:
 
 
 @cli.command()
-@click.argument("log", type=click.Path(dir_okay=False, exists=True))
+@click.argument("log", type=FilePath(dir_okay=False, exists=True))
 @_filters
 @click.option("--limit", type=click.IntRange(min=1), help="The last N that match.")
 @click.option("--json", "as_json", is_flag=True, help="Print stored entries, one a line.")
@@ -849,8 +850,8 @@ def _moment(text: str | None, option: str) -> str | None:
 
 
 @cli.command()
-@click.argument("log", type=click.Path(dir_okay=False, exists=True))
-@click.argument("file", type=click.Path(), required=False)
+@click.argument("log", type=FilePath(dir_okay=False, exists=True))
+@click.argument("file", type=FilePath(), required=False)
 @click.option(
     "--format",
     "form",

@@ -761,7 +761,12 @@ def _check_regular(path: str) -> None:
         if not stat.S_ISREG(mode):
             raise _Unchecked(f"{path} is not a regular file")
     except OSError as error:
+        if _ADDRESS.search(path):  # not shown: there may be a password in it
+            raise _Unchecked("a file must be given; what was given is an address") from None
         raise _Unchecked(f"{path} cannot be read: {error.strerror}") from None
+
+
+_ADDRESS = re.compile(r"[A-Za-z][\w+.-]*:.*@|://|pass(?:word|wd|file)?\s*=", re.IGNORECASE)
 
 
 def _size(path: str) -> int:

@@ -27,7 +27,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from chained_logging import chain
+from chained_logging import chain, urls
 from chained_logging.entry import AuditEntry
 from chained_logging.review.retention import retention_days
 from chained_logging.ship import DestinationError, Refused
@@ -286,7 +286,7 @@ class Connection:
             raise ImportError(
                 "NATS needs the package nats-py: pip install chained_logging[nats]"
             ) from None
-        parts = urlsplit(url)
+        parts = urlsplit(urls.checked(url))
         self.stream = parts.path.strip("/")
         if parts.scheme not in ("nats", "tls") or not _STREAM_NAME.fullmatch(self.stream):
             raise ValueError("a stream is nats://host:4222/STREAM, or tls://… for TLS")

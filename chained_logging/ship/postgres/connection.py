@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from chained_logging import urls
 from chained_logging.ship import DestinationError, Refused, Unfit
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Session:
                 "PostgreSQL needs the package psycopg: pip install chained_logging[postgres]"
             ) from None
         self._psycopg = psycopg
+        urls.checked(url)
         try:
             given: dict[str, Any] | None = conninfo_to_dict(url)
         except psycopg.Error:
@@ -78,12 +80,14 @@ class Session:
         if given is None or not url.startswith(("postgresql://", "postgres://")):
             # The error of libpq is not shown: it quotes the URL, and the password in it.
             raise ValueError("that is no URL of a PostgreSQL database: postgresql://host/database")
-        if "@" in str(given.get("dbname")) or not _PORTS.fullmatch(str(given.get("port", ""))):
+        places = str(given.get("dbname")) + str(given.get("host"))
+        if "@" in places or not _PORTS.fullmatch(str(given.get("port", ""))):
             # libpq took a part of the password for the port or the database: it would be shown.
             raise ValueError(
                 "that URL cannot be read: in its password / is written %2F, @ %40, : %3A, ? %3F"
             )
         self.name = _shown(given)
+        self._secrets = [given.get(name) for name in ("password", "sslpassword")]
         options = " ".join(
             [str(given.get("options") or "")]
             + [f"-c {name}={value.replace(' ', '')}" for name, value in _SETTINGS.items()]
@@ -110,7 +114,8 @@ class Session:
             yield self._connect()
         except self._psycopg.Error as error:
             state = error.sqlstate or ""
-            message = f"{self.name}: {error.diag.message_primary or str(error).strip()}"
+            reason = error.diag.message_primary or str(error).strip()
+            message = f"{self.name}: {urls.without(reason, self._secrets)}"
             unfit = state[:2] in _UNFIT or isinstance(error, self._psycopg.DataError)
             passing = state[:2] in _PASSING or (
                 isinstance(error, self._psycopg.OperationalError) and not unfit
