@@ -3246,16 +3246,19 @@ def _seconds(text: str) -> float:
     return value
 
 
+_CENTRAL = "a URL is central storage: the command chained-logging verify reads it"  # no password
+
+
 class Stores:
     """How logs in central storage are read. This file alone cannot: the package gives its own."""
 
     def streams(self, url: str, origin: str | None) -> Iterator[tuple[Stream, Iterable[Fault]]]:
         """Yield each log that a store holds, and what is wrong with the store."""
-        raise _Unchecked(f"{url} is central storage: the command chained-logging verify reads it")
+        raise _Unchecked(_CENTRAL)
 
     def differences(self, log: str, url: str, origin: str | None) -> tuple[list[Fault], int, str]:
         """Return how a store differs from a log, how far it is behind, and its name."""
-        raise _Unchecked(f"{url} is central storage: the command chained-logging verify reads it")
+        raise _Unchecked(_CENTRAL)
 
 
 def main(argv: list[str] | None = None, stores: Stores | None = None) -> int:

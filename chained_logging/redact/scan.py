@@ -47,6 +47,7 @@ _ASSIGNED: Final = re.compile(rb"(?:(?i:bearer|basic|token|digest|apikey)[ \t]{1
 _PARAMETER: Final = re.compile(rb"[^\s&;<>#\"']*")
 _MEMBER: Final = re.compile(rb"[^\s,}\]]*(?:\[redacted\])?")
 _ELEMENT: Final = re.compile(rb"[^<]*")
+_OPENED: Final = re.compile(rb"<(?:[\w.\-]{1,40}:)?\Z")
 _TAG: Final = re.compile(rb"[^<>]{0,200}>")
 _WORD: Final = re.compile(rb"[^\s\"'<>]+")
 _LINE: Final = re.compile(rb"[^\r\n]*")
@@ -196,7 +197,7 @@ class Scanner:
         text = name.decode("latin-1")
         if self._names.is_allowed(text):
             return None
-        if bare[-1:] == b"<" or (bare[-1:] == b":" and data[end : end + 1] == b">"):
+        if _OPENED.search(bare[-48:]):
             tag = _TAG.match(data, end)
             span = (tag.end(), _end(_ELEMENT, data, tag.end())) if tag else None
         else:

@@ -147,7 +147,7 @@ _MARKED: Final = (
     (rb"hooks\.(?:slack|zapier)\.com/[A-Za-z0-9_/\-]+", rb".*/[\w/\-]{16,}"),
     (rb"discord(?:app)?\.com/api/[a-z0-9/]*webhooks/[A-Za-z0-9_/\-]+", rb".*/[0-9]+/[\w\-]{20,}"),
     (rb"webhook\.office\.com/webhookb2/[A-Za-z0-9_@/.\-]+", rb".*"),
-    (rb"[0-9]+:AA[A-Za-z0-9_\-]+", rb"[0-9]{8,10}:[\w\-]{32,}"),  # Telegram
+    (rb"(?:bot)?[0-9]+:AA[A-Za-z0-9_\-]+", rb"(?:bot)?[0-9]{8,10}:[\w\-]{32,}"),  # Telegram
     (  # Discord
         rb"[MNO][A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+",
         rb"[\w\-]{23,30}\.[\w\-]{6}\.[\w\-]{27,}",
