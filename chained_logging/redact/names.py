@@ -186,7 +186,7 @@ class Names:
             return KEYED
         if self.is_allowed(name):
             return OPEN
-        data = shadow(name).strip(b" \t'\":=")
+        data = shadow(name)
         if self._telling.search(data) is None:
             return OPEN
         if self._secret.search(data):
