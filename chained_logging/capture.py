@@ -17,6 +17,7 @@ OWN: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctim
 """What every record has by itself; the rest came by ``extra``."""
 
 _STRUCTLOG: Final = frozenset({"_logger", "_name", "_record", "_from_structlog"})
+_NOT_FIELDS: Final = OWN | _STRUCTLOG
 _SPECIAL: Final = _STRUCTLOG | {"audit_id", "exc_info", "stack_info"}
 _FAILURES: Final = frozenset({"error", "exception", "critical", "fatal"})
 _MARKS: Final = 1024
@@ -79,11 +80,13 @@ def is_recorded(log: AuditLog, record: logging.LogRecord) -> bool:
 def recorded_as(record: logging.LogRecord) -> AuditId | None:
     """Return the id of a record's entry, also where it was made of a copy, or by structlog."""
     known = record.__dict__.get("audit_id")
-    for inside in (record.msg, record.__dict__.get("extra")):  # of structlog, of loguru
-        if type(known) is not AuditId and type(inside) is dict:
-            known = inside.get("audit_id")
     if type(known) is AuditId:
         return known
+    if type(record.msg) is dict or "extra" in record.__dict__:  # of structlog, of loguru
+        for inside in (record.msg, record.__dict__.get("extra")):
+            known = inside.get("audit_id") if type(inside) is dict else None
+            if type(known) is AuditId:
+                return known
     moment, marked = _marks.get(id(record.created), (None, None))
     return marked if moment is record.created else None
 
@@ -144,7 +147,7 @@ def _fields(record: logging.LogRecord, logged: Logged, known: AuditId | None) ->
     if logged.fields is not None:
         return set_apart(logged.fields)
     every = record.__dict__
-    fields = {key: every[key] for key in every if key not in OWN and key not in _STRUCTLOG}
+    fields = {key: every[key] for key in every if key not in _NOT_FIELDS}
     extra = fields.get("extra")
     if isinstance(extra, dict) and extra.get("audit"):  # loguru's
         del fields["extra"]

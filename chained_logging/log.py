@@ -293,7 +293,8 @@ class AuditLog:
             self._say_kept(error, stacklevel=4)
             records = []
         else:
-            self._after_a_call()
+            if self._trouble or _exiting:
+                self._after_a_call()
         if not records:  # they wait: see _store
             return [AuditEntry(entry.body(0, chain.GENESIS), None) for entry in drafts]
         return [AuditEntry(body, hash, signature) for _, body, hash, signature in records]
@@ -326,7 +327,8 @@ class AuditLog:
                 raise
             self._say_kept(error, stacklevel=4)
         else:
-            self._after_a_call()
+            if self._trouble or _exiting:
+                self._after_a_call()
         return AuditId(entry.id, (self.path,))
 
     def _after_a_call(self) -> None:
@@ -461,9 +463,8 @@ class AuditLog:
             self._writing = threading.get_ident()
             try:
                 records = self._write_locked(drafts)
-                with contextlib.suppress(OSError):  # which is not about these, but kept for later
-                    while self._deferred or self._behind:  # logged in the middle of this
-                        self._write_deferred()
+                if self._deferred or self._behind:  # logged in the middle of this
+                    self._write_all_deferred()
             except BaseException:  # raised perhaps by a handler that has logged in the middle
                 if self._deferred or self._behind:
                     with contextlib.suppress(OSError):
@@ -486,6 +487,11 @@ class AuditLog:
         else:
             self._hasty = not (synced or behind)
             self._behind = True
+
+    def _write_all_deferred(self) -> None:
+        with contextlib.suppress(OSError):  # which is about no call, and they are kept for later
+            while self._deferred or self._behind:
+                self._write_deferred()
 
     def _write_deferred(self) -> None:
         waiting = len(self._deferred)  # which are taken out once it is known what became of them

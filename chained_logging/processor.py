@@ -57,7 +57,7 @@ class AuditProcessor:
         record = event_dict.get("_record")  # inside a ProcessorFormatter
         if record is None:
             frame = sys._getframe(1)
-            if frame.f_code.co_name == "format" and frame.f_globals["__name__"] == _FORMATTER:
+            if frame.f_code.co_name == "format" and frame.f_globals.get("__name__") == _FORMATTER:
                 record = frame.f_locals.get("record")  # remove_processors_meta was here before
             elif "audit" not in event_dict:
                 return event_dict
