@@ -88,10 +88,15 @@ def read_entries(path: Path) -> Iterator[AuditEntry]:
         yield AuditEntry(body, hash, signature)
 
 
-# C0 and C1 controls, and what reorders or hides text on a terminal (Unicode Bidi, zero width).
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
-
-
 def printable(text: str) -> str:
-    """Return text that cannot move a terminal's cursor: such characters as their escapes."""
-    return _UNPRINTABLE.sub(lambda m: m[0].encode("unicode_escape").decode(), text)
+    """Return text that cannot steer a terminal, or hide or reorder what stands around it.
+
+    Controls, format characters (bidirectional, zero width, tags), separators and lone surrogates
+    are written as their escapes.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
+        for char in text
+    )
