@@ -146,6 +146,7 @@ def _event(line: bytes | None) -> dict[str, Any]:
 @click.option("--fsync", is_flag=True, help="Answer once the disk has the entry.")
 @click.option("--origin", help="The name of a new log.")
 @click.option("--key", "key_file", type=FilePath(dir_okay=False), help="Sign checkpoints.")
+@click.option("--sign-each", is_flag=True, help="Sign every entry too.")
 @click.option("--passphrase-file", type=FilePath(dir_okay=False), help="Of the key.")
 def collect(
     log: str,
@@ -159,6 +160,7 @@ def collect(
     fsync: bool,
     origin: str | None,
     key_file: str | None,
+    sign_each: bool,
     passphrase_file: str | None,
 ) -> None:
     """Append what other programs send to a Unix socket to LOG, until SIGTERM.
@@ -188,6 +190,7 @@ def collect(
         strict=strict,
         origin=origin,
         key=_load_key(key_file, passphrase_file) if key_file else None,
+        sign="each" if sign_each else "checkpoint",
     ) as audit:
         ended = ended_by_signal()
         collector = Collector(
@@ -396,16 +399,15 @@ def witness(
 @click.argument("log", type=FilePath(dir_okay=False))
 @_key_option
 @_passphrase_option
-def rotate_key(log: str, key_file: str, passphrase_file: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the seal and the vkey as JSON.")
+def rotate_key(log: str, key_file: str, passphrase_file: str | None, as_json: bool) -> None:
     """Go over to a new key: seal LOG with the old one, destroy that, and print the seal.
 
-    The new key's vkey goes to standard error: proofs and witnesses need it from then on.
-
-    The new key is written to the same file, with the same passphrase. Interrupted at any moment,
-    the same command finishes it.
+    The new key is written to the same file, with the same passphrase, and its vkey to standard
+    error: give both to whoever verifies. Interrupted at any moment, the same command finishes it.
     """
+    from chained_logging.checkpoint import verifier_key
     from chained_logging.keys import PrivateKey, destroy, passphrase_from
-    from chained_logging.notes import ED25519, VerifierKey
 
     _existing(log)
     new_file = f"{key_file}.new"
@@ -414,34 +416,44 @@ def rotate_key(log: str, key_file: str, passphrase_file: str | None) -> None:
     if Path(new_file).exists():  # it was interrupted: the log may have gone over already, or not
         new = PrivateKey.load(new_file, passphrase)
         with contextlib.suppress(ValueError), AuditLog(log, key=new, sign="follow") as audit:
-            note = audit.checkpoint()
+            note, vkey = audit.checkpoint(), verifier_key(audit.origin, new)
     if note is None:
         old = PrivateKey.load(key_file, passphrase)
         with AuditLog(log, key=old, sign="follow", on_failure="raise") as audit:
             if new is None:  # not before it is known that the old one is the log's
                 new = PrivateKey.generate()
                 new.save(new_file, passphrase)
-            note = audit.rotate_key(new)
+            note, vkey = audit.rotate_key(new), verifier_key(audit.origin, new)
     if Path(key_file).exists():
         destroy(key_file)
     os.rename(new_file, key_file)
+    if as_json:
+        click.echo(json.dumps({"note": note.decode(), "vkey": vkey}))
+        return
     _write(note)
-    origin = note.decode().partition("\n")[0]
-    public = PrivateKey.load(key_file, passphrase).public_key
-    vkey = VerifierKey(origin, ED25519, public).format()
-    click.echo(f"the log's key is now {vkey}", err=True)
+    sys.stdout.flush()
+    click.echo(vkey, err=True)  # the seal alone is what a redirection keeps
 
 
 @cli.command("revoke-key")
 @click.argument("log", type=FilePath(dir_okay=False))
 @click.option("--public-key", required=True, help="The stolen key, as a vkey or a file.")
 @click.option("--reason", required=True, help="What happened.")
-def revoke_key(log: str, public_key: str, reason: str) -> None:
-    """Record in LOG that a key was stolen: what it signs proves nothing any more by itself."""
+@click.option("--key", "key_file", type=FilePath(dir_okay=False), help="The log's key.")
+@_passphrase_option
+def revoke_key(
+    log: str, public_key: str, reason: str, key_file: str | None, passphrase_file: str | None
+) -> None:
+    """Record in LOG that a key was stolen: what it signs proves nothing any more by itself.
+
+    With --key, the log's key says so. Without, anybody who can write LOG could have, and verify
+    says that too. Then give the log another key: rotate-key.
+    """
     from chained_logging.checkpoint import named_key
     from chained_logging.keys import load_public
 
-    with AuditLog(_existing(log), sign="follow", on_failure="raise") as audit:
+    key = _load_key(key_file, passphrase_file) if key_file else None
+    with AuditLog(_existing(log), key=key, sign="follow", on_failure="raise") as audit:
         entry = audit.revoke_key(named_key(audit.origin, load_public(public_key).raw), reason)
     _write(entry.line + b"\n")
 

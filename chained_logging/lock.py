@@ -7,13 +7,15 @@ kernel drops when the holder dies, so that no lock is ever stale.
 from __future__ import annotations
 
 import os
-import stat
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from chained_logging.chain import GENESIS, MAX_SAFE_INTEGER
+from chained_logging.files import open_own
 from chained_logging.sinks import Head, sync_directory
 
 try:
@@ -21,6 +23,8 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]  # tested for before each use
 
+
+_HASH = re.compile("[0-9a-f]{64}")
 
 PATIENCE: Final = 0.02
 """Seconds to wait for others who are at work as usual: they are done in microseconds."""
@@ -143,9 +147,13 @@ class FileLock:
         try:
             place, synced, boot, origin = os.pread(self._fd, 8192, 0).decode().split("\n")[:4]
             seq, hash = place.split()
-            return Memory(Head(int(seq), hash), int(synced), boot, origin)
+            memory = Memory(Head(int(seq), hash), int(synced), boot, origin)
         except ValueError:
             return None
+        # What no log writes is not believed: the next entry would be chained to it.
+        known = hash == GENESIS if memory.head.seq == -1 else _HASH.fullmatch(hash)
+        sane = -1 <= memory.head.seq < MAX_SAFE_INTEGER and memory.synced >= -1
+        return memory if known and sane else None
 
     def restarted(self, memory: Memory) -> bool:
         """Whether the machine was restarted since: it tells a power failure from tampering.
@@ -161,13 +169,8 @@ class FileLock:
         return self.restarted(memory)
 
     def _open(self) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        fd = os.open(self.path, flags, 0o600)
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            os.close(fd)
-            raise OSError(f"{self.path} is not a regular file")
-        self._fd = fd
-        return fd
+        self._fd = open_own(self.path, os.O_RDWR | os.O_CREAT)
+        return self._fd
 
 
 def lock_file(fd: int, refusal: str, patience: float = PATIENCE) -> None:

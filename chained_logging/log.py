@@ -35,6 +35,7 @@ from chained_logging.context import current
 from chained_logging.diagnostics import AuditWarning, count_unheard, report, warn
 from chained_logging.entry import OURSELVES, AuditEntry, AuditId, Draft, draft, set_apart
 from chained_logging.event.resources import resource_names
+from chained_logging.files import ForeignFile
 from chained_logging.group_commit import GroupCommit, SyncGate
 from chained_logging.keyring import KeyForged, Keyring, KeyRotated
 from chained_logging.lock import PATIENCE, UNKNOWN_BOOT, Busy, FileLock, Memory
@@ -192,6 +193,7 @@ class AuditLog:
         self._keyring = Keyring("")
         self._newest: StoredCheckpoint | None = None  # made here, or found to be of our key
         self._told = ""
+        self._mute = False  # without the key of a log in which each entry is signed
         self._checkpoint_every = checkpoint_every
         self._checkpoint_interval = checkpoint_interval
         self._heartbeat = heartbeat
@@ -512,7 +514,9 @@ class AuditLog:
             # The last hash is read here, after the lock was taken, or two writers would fork
             # the chain.
             head = self._sink.head()
-            if self._behind or self._waiting:
+            if self._mute and any(d.fields["actor_id"] != OURSELVES for d in drafts):
+                raise OSError(f"each entry of {self.path} is signed, and this writer has no key")
+            if (self._behind or self._waiting) and not self._mute:
                 head = self._write_waiting(head)
             if self._sink.notices:
                 head = self._write_notices(head)
@@ -595,23 +599,35 @@ class AuditLog:
         return head
 
     def _write_spilled(self, spill: Spill, head: Head) -> Head:
-        spilled = spill.read()
-        drafts, start = spilled.drafts, spilled.start
+        start, done = spill.start(), dict[str, Record]()
         sync = not self._hasty
         if start is None or head.seq + 1 < start:
             spill.mark(head.seq + 1, sync=sync)
         else:  # somebody died in the middle of this: what is in the log is not written again
-            done = {entry.id for entry in self.entries(start)}
-            drafts = [entry for entry in drafts if entry.id not in done]
-        if spilled.unreadable:
-            name = spill.set_aside(spilled.unreadable)
-            about = {"cause": "lines of the spill file that are no events", "kept_in": name}
+            done = {AuditEntry(r.body, r.hash).id: r for r in self.records(start)}
+        batch: list[Draft] = []
+        strange = False
+        for item in spill.read():
+            if isinstance(item, bytes):
+                strange = True
+            elif isinstance(item, Draft) and not _is_there(item, done):
+                batch.append(item)
+                if len(batch) == _BATCH:
+                    head = self._write_batches(batch, head)
+                    batch.clear()
+        head = self._write_batches(batch, head)
+        if strange:
+            about = {"cause": "lines of the spill file that are no events"}
+            about["kept_in"] = spill.set_aside()
             self._sink.notices.append(Notice("log.recover", about))
-        head = self._write_batches(drafts, head)
         if sync:
             self._sink.sync()
         spill.remove(sync=sync)
         return head
+
+    def _spill_refused(self) -> str | None:
+        """Why a file of events that stands where this log would keep them is not used."""
+        return next((spill.refused for spill in self._spills if spill.refused), None)
 
     def _write_batches(self, drafts: Sequence[Draft], head: Head) -> Head:
         for start in range(0, len(drafts), _BATCH):
@@ -623,7 +639,9 @@ class AuditLog:
         """Note a failure and, if callers shall not see it, keep the events for later."""
         self._counts["failed"] += len(drafts)
         self._last_error = str(error)
-        if self.on_failure == "raise":
+        # What the log says of itself is for whoever says it to see: nobody else may bear its name.
+        drafts = [entry for entry in drafts if entry.fields["actor_id"] != OURSELVES]
+        if self.on_failure == "raise" or not (drafts or self._waiting):
             return
         # What only came too early is as safe as it would be in the log.
         sync = self.durability == "fsync" or not isinstance(error, Busy)
@@ -735,7 +753,8 @@ class AuditLog:
                 # power failure must not bring the old note back.
                 self._file_lock.sync()
             self._seq = head.seq
-            self._tell(self._keyring.trouble)
+            self._behind = any([spill.exists() for spill in self._spills])
+            self._tell(self._keyring.trouble or self._spill_refused())
             return name
         except BaseException:
             self._sink.close()
@@ -802,6 +821,7 @@ class AuditLog:
                     f"the log {self.path} is signed: open it with its key, or with sign='follow' "
                     "to write nothing but what the log says of itself"
                 )
+            self._mute = self._signs_each(head)
         elif self._sign != "each" and self._signs_each(head):
             if self._sign == "checkpoint":
                 raise ValueError(f"each entry of {self.path} is signed: open it with sign='each'")
@@ -1118,9 +1138,13 @@ class AuditLog:
         """Append an entry that the log writes about itself, such as that it was restored.
 
         :param action: ``log.…``.
-        :raises: as :meth:`append`.
+        :raises OSError: if it cannot be written.
         """
-        return self._append([self._own_entry(Notice(action, context))])[0]
+        entry = self._own_entry(Notice(action, context))
+        records = self._store([entry])
+        if not records:  # in the middle of an append of this thread, which writes it at its end
+            return AuditEntry(entry.body(0, chain.GENESIS), None)
+        return AuditEntry(*records[0][1:])
 
     def _make_checkpoint(self, head: Head, last: StoredCheckpoint | None) -> StoredCheckpoint:
         """Sign the entries up to `head`, all of which must be there, and what they say of keys
@@ -1240,12 +1264,13 @@ class AuditLog:
 
     def _shut(self, *, resting: bool = False, release: bool = True) -> None:
         self._notice_fork()
-        with self._lock:
+        # In this order, as the keeper takes them: it may be about to sign a sealed segment.
+        with self._signing, self._lock:
             if self._closed:
                 return
             # A signal handler may close the log in the middle of an append of this very thread.
             nested = self._writing == threading.get_ident()
-            self._behind = self._behind or any(spill.exists() for spill in self._spills)
+            self._behind = self._behind or any([spill.exists() for spill in self._spills])
             told = [] if nested else [*self._write_last(), *self._sign_last()]
             if release:
                 self._closed, self._resting = True, resting
@@ -1371,17 +1396,22 @@ class AuditLog:
             try:
                 if self._file_lock.moved():
                     self._file_lock.close()
-                if any(spill.exists() for spill in self._spills):
+                if any([spill.exists() for spill in self._spills]):
                     self._behind, self._hasty = True, False
+                foreign = self._spill_refused()
                 if self._behind or self._waiting or self._deferred:
                     self._write_deferred()
                 self._file_lock.acquire()
                 head = self._sink.head()
-                self._sink.tend()
+                try:
+                    self._sink.tend()
+                except ForeignFile as error:  # the rest is done all the same
+                    foreign = str(error)
                 self._note_place()
             finally:
                 self._file_lock.release()
                 self._writing = 0
+        self._tell(foreign)
         self._tend_silence(head)
         sealed = self._sink.sealed()
         if self._key is not None and sealed is not None and sealed.seq >= self._signed[0]:
@@ -1428,6 +1458,15 @@ class AuditLog:
             self._shipper = None
         self._sink.forked()
         self._file_lock.close()
+
+
+def _is_there(draft: Draft, done: Mapping[str, Record]) -> bool:
+    """Whether this very event is in the log, and not another one of its id."""
+    record = done.get(draft.id)
+    if record is None:
+        return False
+    seq, prev = chain.position(record.body)
+    return draft.body(seq, prev) == record.body
 
 
 def _load_key(file: str | os.PathLike[str]) -> PrivateKey:

@@ -3,35 +3,37 @@
 ``<log>.spill`` holds one body a line, as it would be at ``seq`` 0. It is locked while it is written
 to, and while its events are chained: that is another lock than the log's, which may be what cannot
 be had. Before its events are chained, the next ``seq`` is noted in it, so that a crash between
-chaining them and removing the file repeats none: those whose ``id`` is in the log from there on are
+chaining them and removing the file repeats none: those that are in the log from there on are
 there already.
+
+What is read back is not believed: a line is an event only if a caller could have logged it, so that
+none bears the log's own name. A file that is not the log's own (see :mod:`chained_logging.files`)
+is neither read nor written to, and left as it is.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final
+
+import orjson
 
 from chained_logging import chain
-from chained_logging.entry import Draft
+from chained_logging.entry import OURSELVES, UNKNOWN, Draft
+from chained_logging.event.fields import ADDRESSLESS, FIELDS, REQUIRED
+from chained_logging.files import ForeignFile, open_own, require_own
 from chained_logging.lock import PATIENCE, Busy, lock_file
 from chained_logging.sinks import sync_directory, sync_file
 
-
-class Spilled(NamedTuple):
-    """What a spill file holds."""
-
-    drafts: list[Draft]
-    start: int | None
-    """From which ``seq`` on some of them may be in the log."""
-    unreadable: list[bytes]
+_MAX_LINE: Final = chain.MAX_BODY + 2
 
 
 # The first is kept when the machine restarts; the last is memory. Nothing in them is trusted that
@@ -50,15 +52,23 @@ def spills_of(log: Path) -> list[Spill]:
 
 
 class Spill:
-    """See the module."""
+    """See the module.
+
+    :ivar refused: why the file that stands there is not used, if it is not.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path: Final = path
+        self.refused: str | None = None
         self._fd = -1  # while it is held
 
     def exists(self) -> bool:
         """Whether events wait here."""
-        return self.path.exists()
+        try:
+            there, self.refused = require_own(self.path), None
+        except ForeignFile as error:
+            there, self.refused = False, str(error)
+        return there
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -94,38 +104,41 @@ class Spill:
         """Note from where on the events will be chained, while they are held."""
         self._append(self._fd, [b"%d" % seq], sync=sync)
 
-    def read(self) -> Spilled:
-        """Return what waits.
+    def start(self) -> int | None:
+        """Return from which ``seq`` on some of the events may be in the log.
 
         :raises OSError: if the file cannot be read.
         """
-        found = Spilled([], None, [])
-        start = None
-        with open(self.path, "rb") as file:
-            for line in file:
-                item = _parse(line)
-                if item is None:
-                    if line.strip():
-                        found.unreadable.append(line)
-                elif isinstance(item, Draft):
-                    found.drafts.append(item)
-                else:  # the lowest: a power failure may take the log back to before a mark
-                    start = item if start is None else min(start, item)
-        return found._replace(start=start)
+        # The lowest: a power failure may take the log back to before a mark.
+        return min((item for item in self.read() if isinstance(item, int)), default=None)
 
-    def set_aside(self, lines: Sequence[bytes]) -> str:
-        """Keep lines that are no events in a file of their own, and return its name."""
+    def read(self) -> Iterator[Draft | int | bytes]:
+        """Yield what waits: events, marks, and lines that are neither.
+
+        :raises OSError: if the file cannot be read.
+        """
+        with open(open_own(self.path, os.O_RDONLY), "rb") as file:
+            inside = False  # a line that is too long for an event, of which pieces come
+            while line := file.readline(_MAX_LINE):
+                whole = not inside and (line.endswith(b"\n") or len(line) < _MAX_LINE)
+                inside = not line.endswith(b"\n")
+                if line.strip():
+                    yield _parse(line) if whole else line
+
+    def set_aside(self) -> str:
+        """Keep the lines that are no events in a file of their own, and return its name."""
         aside = self.path.with_name(f"{self.path.name}.torn-{time.time_ns()}")
         fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with open(fd, "wb") as file:
-            file.writelines(lines)
+            file.writelines(line for line in self.read() if isinstance(line, bytes))
             file.flush()
             os.fsync(fd)
         return aside.name
 
     def remove(self, *, sync: bool) -> None:
         """Remove the file: all of it is in the log."""
-        self.path.unlink(missing_ok=True)
+        if require_own(self.path):
+            self.path.unlink(missing_ok=True)
         if sync:
             sync_directory(self.path)
 
@@ -145,9 +158,8 @@ class Spill:
             sync_directory(self.path)
 
     def _open(self, create: int, patience: float = PATIENCE) -> int:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | create
         while True:
-            fd = os.open(self.path, flags, 0o600)
+            fd = open_own(self.path, os.O_RDWR | os.O_APPEND | create)
             try:
                 lock_file(fd, f"another process holds {self.path}", patience)
                 if os.fstat(fd).st_nlink:  # else whoever had it before has chained and removed it
@@ -182,10 +194,57 @@ class _SpillElsewhere(Spill):
         return super()._open(create, patience)
 
 
-def _parse(line: bytes) -> Draft | int | None:
-    """Return an event, a mark, or None for what is neither: the file may have been edited."""
+def _parse(line: bytes) -> Draft | int | bytes:
+    """Return an event, a mark, or the line as it is: the file may have been edited."""
     text = line.strip()
     try:
-        return int(text) if text.isdigit() and len(text) < 20 else Draft.from_body(text)
-    except ValueError:
-        return None
+        if text.isdigit() and len(text) < 20:
+            return int(text)
+        _check_event(orjson.loads(text))
+        return Draft.from_body(text)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return line
+
+
+_ID: Final = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_OTHERS: Final = frozenset({"context", "id", "prev_hash", "seq", "v"})
+
+
+def _check_event(fields: dict[str, Any]) -> None:
+    """Check that an event of a caller could have become this.
+
+    :raises ValueError: if not; also KeyError and TypeError.
+    """
+    if fields["actor_id"] == OURSELVES:
+        raise ValueError("it bears the name of the log itself")
+    if not isinstance(fields["context"], dict) or fields["v"] != 1 or fields["seq"] != 0:
+        raise ValueError("it is not the body of an event")
+    if not REQUIRED | _OTHERS | {"timestamp"} <= fields.keys() <= FIELDS.keys() | _OTHERS:
+        raise ValueError("its fields are not those of an entry")
+    if not _ID.fullmatch(fields["id"]) or fields["prev_hash"] != chain.GENESIS:
+        raise ValueError("its id is no UUID of version 7")
+    invalid = fields["context"].get("invalid", {})
+    if not invalid.keys() <= FIELDS.keys():
+        raise ValueError("context.invalid names other fields than there are")
+    for name in fields.keys() - _OTHERS:
+        _check_field(name, fields[name], fields["actor_type"], name in invalid)
+
+
+def _check_field(name: str, value: Any, actor_type: str, invalid: bool) -> None:
+    if invalid and name in REQUIRED:
+        valid = value == UNKNOWN
+    elif value is None:
+        valid = name == "ip_address" and actor_type in ADDRESSLESS
+    else:
+        kept = FIELDS[name].rule(value)
+        if isinstance(kept, orjson.Fragment):
+            valid = chain.canonical_text(value) == _text(kept)
+        else:
+            valid = kept == value
+    if not valid:
+        raise ValueError(f"its {name} is not one that an entry can have")
+
+
+def _text(fragment: orjson.Fragment) -> str:
+    contents = fragment.contents
+    return contents if isinstance(contents, str) else contents.decode()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from chained_logging import chain
+from chained_logging.files import refuse_what_is_there
 from chained_logging.notes import Checkpoint, Note, NoteError
-from chained_logging.sinks import Record, StoredCheckpoint, open_sink, sync_directory
+from chained_logging.sinks import Record, Sink, StoredCheckpoint, open_sink, sync_directory
 
 
 def export_log(source: Path, target: Path) -> tuple[int, str]:
@@ -29,14 +31,29 @@ def write_log(
 ) -> tuple[int, str]:
     """Write a new log that holds these entries and checkpoints, checking each hash and link.
 
+    It is made in a folder of its own beside the target, and gets its name once it is whole: what
+    fails leaves nothing, and nothing that somebody else made is touched.
+
     :param source: where they are from, for a message.
     :returns: the number of entries and the last hash.
-    :raises FileExistsError: if the target is there already.
-    :raises ValueError: if the source is broken; what was copied until there is removed.
+    :raises FileExistsError: if the target is there already, or a file that belongs beside it.
+    :raises ValueError: if the source is broken.
     """
-    if target.exists():
-        raise FileExistsError(f"{target} is there already")
-    sink = open_sink(target)
+    refuse_what_is_there(target)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
+        made = Path(folder, target.name)
+        count, last = _write(open_sink(made), records, checkpoints, source)
+        os.chmod(made, 0o600)
+        # The log comes last: without it there is none.
+        for name in (".checkpoints", ""):
+            _give_name(made.with_name(made.name + name), target.with_name(target.name + name))
+    sync_directory(target)
+    return count, last
+
+
+def _write(
+    sink: Sink, records: Iterator[Record], checkpoints: Iterator[StoredCheckpoint], source: str
+) -> tuple[int, str]:
     count, last = 0, chain.GENESIS
     try:
         sink.head()
@@ -51,15 +68,28 @@ def write_log(
         for stored in checkpoints:
             sink.add_checkpoint(stored)
         sink.sync()
+    finally:
         sink.close()
-    except BaseException:
-        sink.close()
-        for name in ("", "-wal", "-shm", ".checkpoints"):
-            Path(f"{target}{name}").unlink(missing_ok=True)
-        raise
-    os.chmod(target, 0o600)
-    sync_directory(target)
     return count, last
+
+
+def _give_name(made: Path, target: Path) -> None:
+    """Move a file, but over nothing.
+
+    :raises FileExistsError: if something has that name by now.
+    """
+    if not made.exists():
+        return
+    try:
+        os.link(made, target)
+    except FileExistsError:
+        raise FileExistsError(f"{target} is there already") from None
+    except OSError:  # a file system without hard links
+        if os.path.lexists(target):
+            raise FileExistsError(f"{target} is there already") from None
+        os.rename(made, target)
+    else:
+        os.unlink(made)
 
 
 def export_tiles(log: Path, folder: Path) -> tuple[int, int]:
@@ -75,6 +105,11 @@ def export_tiles(log: Path, folder: Path) -> tuple[int, int]:
     """
     from chained_logging.tiles import resume_at, with_partials, write_tiles
 
+    if folder.is_symlink():
+        raise OSError(f"{folder} is a symbolic link: name the folder itself")
+    held = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if held and not held & {".lock", "checkpoint", "tile"}:
+        raise OSError(f"{folder} holds other files: tiles go into a folder of their own")
     sink = open_sink(log)
     checkpoint = sink.last_checkpoint()
     if checkpoint is None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from chained_logging.chain import GENESIS
+from chained_logging.files import open_own, require_own
 
 try:
     import fcntl
@@ -183,11 +184,12 @@ def replace_file(path: Path, data: bytes) -> None:
     """Bring a file's whole content onto the disk. Whoever reads it sees all of it, or the one
     before.
 
-    :raises OSError: if that fails; the one before is left then.
+    :raises OSError: if that fails, or either is not the log's own; the one before is left then.
     """
+    require_own(path)
     draft = path.with_name(f"{path.name}.new")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-    with open(os.open(draft, flags, 0o600), "wb") as file:
+    with open(open_own(draft, os.O_WRONLY | os.O_CREAT), "wb") as file:
+        file.truncate(0)
         file.write(data)
         file.flush()
         sync_file(file.fileno())

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chained_logging import chain
+from chained_logging.files import open_own, open_regular
 from chained_logging.sinks import StoredCheckpoint, sync_directory, sync_file
 
 _MAX_LINE = 1 << 19
@@ -36,7 +37,7 @@ def read_checkpoints(log: Path, mark: int = 0) -> Iterator[tuple[int, StoredChec
     """
     path = checkpoint_path(log)
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             file.seek(mark)
             while line := file.readline(_MAX_LINE):
                 mark += len(line)
@@ -53,7 +54,7 @@ def last_checkpoint(log: Path) -> StoredCheckpoint | None:
     """
     path = checkpoint_path(log)
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             start = max(0, size - 2 * _MAX_LINE)
             file.seek(start)
@@ -73,8 +74,7 @@ def append_checkpoint(log: Path, checkpoint: StoredCheckpoint) -> None:
     :raises OSError: if it cannot be written.
     """
     path = checkpoint_path(log)
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    fd = os.open(path, flags, 0o600)
+    fd = open_own(path, os.O_RDWR | os.O_CREAT)
     try:
         size = os.fstat(fd).st_size
         if size:  # a torn line is of a checkpoint that never was: its writer died

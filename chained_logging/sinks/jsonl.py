@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import stat
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from chained_logging import chain
+from chained_logging.files import ForeignFile, open_own, require_own
 from chained_logging.sinks import (
     EMPTY,
     Head,
@@ -140,11 +140,11 @@ class JsonlSink:
                 self._set_aside(at, size, fd, "lines damaged by a power failure")
 
     def tend(self) -> None:
+        if self._max_age is not None and self._size and time.time() - self._began > self._max_age:
+            self._seal()
         if self._manifest_due:
             complete_manifest(self._path)
             self._manifest_due = False
-        if self._max_age is not None and self._size and time.time() - self._began > self._max_age:
-            self._seal()
 
     def records(self, start: int = 0) -> Iterator[Record]:
         # The file first: should another process seal it meanwhile, it is still what it was, and
@@ -234,14 +234,17 @@ class JsonlSink:
 
     def _sealed_head(self) -> Head:
         """Return the last place in sealed segments, and list those that are not yet."""
+        paths = segment_paths(self._path)
+        for path in paths:
+            require_own(path)
         try:
             segments = complete_manifest(self._path)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            if not full and not isinstance(error, ForeignFile):
                 raise
-            # A full disk: the manifest is a catalogue, which no entry need wait for.
+            # The manifest is a catalogue, which no entry need wait for.
             self._manifest_due = True
-            paths = segment_paths(self._path)
             segments = [describe(paths[-1])] if paths else []
         if not segments:
             return EMPTY
@@ -251,21 +254,14 @@ class JsonlSink:
     def _open(
         self, flags: int = os.O_RDWR | os.O_APPEND | os.O_CREAT
     ) -> tuple[int, os.stat_result]:
-        flags |= os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        fd = os.open(self._path, flags, 0o600)
-        found = os.fstat(fd)
-        reason = None
-        if not stat.S_ISREG(found.st_mode):
-            reason = "is not a regular file"
-        elif found.st_nlink > 1:
-            # Under its other name it would have another lock, and so a second chain.
-            reason = "has more than one name (hard links)"
-        elif is_mount(self._path):
-            reason = "is mounted by itself: mount its directory, which holds its lock too"
-        if reason is not None:
+        # Under a second name it would have another lock, and so a second chain.
+        fd = open_own(self._path, flags)
+        if is_mount(self._path):
             os.close(fd)
-            raise OSError(f"{self._path} {reason}")
-        return fd, found
+            raise OSError(
+                f"{self._path} is mounted by itself: mount its directory, which holds its lock too"
+            )
+        return fd, os.fstat(fd)
 
     def _truncated(self, size: int) -> None:
         self.notices.append(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from chained_logging import chain
+from chained_logging.files import open_regular, require_own
 from chained_logging.sinks import replace_file
 
 
@@ -53,7 +54,8 @@ def read_manifest(log: Path) -> list[Segment]:
     :raises OSError: if a line of the manifest is none.
     """
     try:
-        lines = manifest_path(log).read_bytes().split(b"\n")[:-1]
+        with open_regular(manifest_path(log)) as file:
+            lines = file.read().split(b"\n")[:-1]
     except FileNotFoundError:
         return []
     try:
@@ -69,6 +71,7 @@ def complete_manifest(log: Path) -> list[Segment]:
 
     :raises OSError: if a segment or the manifest cannot be read or written.
     """
+    require_own(manifest_path(log))
     segments = read_manifest(log)
     listed = {segment.file for segment in segments}
     missing = [path for path in segment_paths(log) if path.name not in listed]

@@ -20,6 +20,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
+from chained_logging.files import open_own, require_own
 from chained_logging.lock import Busy
 from chained_logging.sinks import (
     EMPTY,
@@ -263,12 +264,10 @@ class SqliteSink:
 
     def _open(self) -> None:
         if not self._path.exists():  # made by us, so that it is not for others to read
-            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            os.close(open_own(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
+        for name in ("", "-wal", "-shm", "-journal"):  # SQLite believes what is in these
+            require_own(self._path.with_name(self._path.name + name))
         found = os.lstat(self._path)
-        if not os.path.isfile(self._path) or os.path.islink(self._path):
-            raise OSError(f"{self._path} is not a regular file")
-        if found.st_nlink > 1:
-            raise OSError(f"{self._path} has more than one name (hard links)")
         if is_mount(self._path):
             raise OSError(
                 f"{self._path} is mounted by itself: mount its directory, which holds its lock too"
@@ -300,7 +299,8 @@ class SqliteSink:
         self._connection = connection
         self._waits = -1.0
         self._file, self._size = (found.st_dev, found.st_ino), found.st_size
-        self._wal = os.open(f"{self._path}-wal", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._wal = os.open(f"{self._path}-wal", flags, 0o600)
         sync_directory(self._path)
 
     def _be_patient(self, connection: sqlite3.Connection) -> None:
