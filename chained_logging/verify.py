@@ -2540,7 +2540,7 @@ def _gather(
                 note = _Note(stored.note, log, timestamp=stored.timestamp)
                 if not stored.agrees(note) or (log in logs and not stored.state):
                     raise _Bad(None, "its size or state is not that of its note")
-                note.stored = stream is not None
+                note.stored = stream is not None and log == stream.name
                 yield note
             except _Bad as bad:
                 if stream is not None:
