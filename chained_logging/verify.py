@@ -2531,7 +2531,7 @@ def _gather(
     if stream is not None:
         own.append((stream.name, (_Stored(n, *pair) for n, pair in enumerate(stream.notes, 1))))
     for log, notes in own:
-        bad_notes = 0
+        in_store, bad_notes = stream is not None and log not in beside, 0
         for stored in notes:
             if stored.torn and log in logs:  # of a checkpoint that never was: its writer died
                 chain.report.remarks.append(f"{log}: its file of checkpoints ends in half of one")
@@ -2540,10 +2540,10 @@ def _gather(
                 note = _Note(stored.note, log, timestamp=stored.timestamp)
                 if not stored.agrees(note) or (log in logs and not stored.state):
                     raise _Bad(None, "its size or state is not that of its note")
-                note.stored = stream is not None and log == stream.name
+                note.stored = in_store
                 yield note
             except _Bad as bad:
-                if stream is not None:
+                if in_store:
                     chain.report.foreign += 1
                     continue
                 reason = "the file ends in the middle of it" if stored.torn else bad.reason
