@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
+import textwrap
 import uuid
 import warnings
 from collections.abc import AsyncIterator, Iterator
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import check_chain
 from fastapi import BackgroundTasks, Depends, FastAPI, Form, HTTPException, Request, WebSocket
 from fastapi.responses import PlainTextResponse, RedirectResponse, StreamingResponse
 from fastapi.testclient import TestClient
@@ -610,3 +614,37 @@ def test_user_of_litestars_middleware(tmp_path: Path) -> None:
         client.get("/")
     log.close()
     assert said(entries(log.path)[0])[0] == "42"
+
+
+def test_no_warning_breaks_a_request_under_w_error(tmp_path: Path) -> None:
+    """``python -W error`` makes exceptions of warnings: the request must not see them."""
+    code = """
+    import logging, sys
+    from chained_logging.integrations.wsgi import AuditMiddleware
+
+    def broken(exchange):
+        raise KeyError("x")
+
+    def application(environ, start_response):
+        start_response("200 OK", [("Content-Length", "2")])
+        return [b"ok"]
+
+    said = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append((record.name, record.levelname))
+    logging.getLogger().addHandler(handler)
+    app = AuditMiddleware(application, log="audit.jsonl", actor=broken)
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/p/1", "REMOTE_ADDR": "10.0.0.1"}
+    for _ in range(2):
+        assert b"".join(app(dict(environ), lambda status, headers: None)) == b"ok"
+    assert said == [("chained_logging", "WARNING")], said
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [e["actor_id"] for e in check_chain(tmp_path / "audit.jsonl")[1:]] == ["unknown"] * 2

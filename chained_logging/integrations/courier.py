@@ -8,14 +8,14 @@ what comes meanwhile shares the next one, and so the next sync.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
-import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from chained_logging.log import AuditWarning
+from chained_logging.diagnostics import report, warn
 
 Event = dict[str, Any]
 Outcomes = Sequence[BaseException | None]
@@ -147,7 +147,8 @@ def _warn(outcomes: Outcomes) -> None:
     for error in outcomes:
         if error is not None:
             message = f"audit log: an entry was not stored: {error}"
-            warnings.warn(message, AuditWarning, stacklevel=3)
+            warn(message, stacklevel=3)
+            report(logging.ERROR, message)
 
 
 def _tell(waiting: Waiting, outcomes: Outcomes) -> None:

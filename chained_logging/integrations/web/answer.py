@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any, Final
 
+from chained_logging.diagnostics import warn
 from chained_logging.integrations.courier import Event
 from chained_logging.integrations.web.auditor import Auditor
 from chained_logging.integrations.web.exchange import Exchange
 from chained_logging.integrations.web.headers import has_no_body
-from chained_logging.log import AuditWarning
 
 CLIENT_GONE: Final = "the client was gone"
 UNFINISHED: Final = "the answer was not finished"
@@ -73,7 +72,7 @@ class Answer(Iterator[bytes]):
             self.note_failure(UNFINISHED)
             self.record()
         except Exception as error:
-            warnings.warn(f"audit log: {error}", AuditWarning, stacklevel=1)
+            warn(f"audit log: {error}", stacklevel=1)
 
     def completes(self, data: bytes) -> bool:
         """Whether the client has the whole answer with this."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from chained_logging.context import current
+from chained_logging.diagnostics import report_once, warn
 from chained_logging.event.clock import uuid7
 from chained_logging.event.entry import InvalidEntry
 from chained_logging.event.fields import RESULTS
@@ -27,7 +28,7 @@ from chained_logging.integrations.web.login import ACCOUNT_FIELDS, LoginPages
 from chained_logging.integrations.web.marks import Audited
 from chained_logging.integrations.web.people import named as person_named
 from chained_logging.integrations.web.rule import Rule
-from chained_logging.log import AuditLog, AuditWarning, LogClosed
+from chained_logging.log import AuditLog, LogClosed
 
 Mode = Literal["before", "after"]
 Actor = Any
@@ -318,9 +319,10 @@ class Auditor:
     def complain(self, name: str, error: Exception, exchange: Exchange) -> None:
         """A callable of the user's failed: say so, in the entry too, and do without it."""
         exchange.context[f"{name}_failed"] = True
-        warnings.warn(
-            f"audit log: {name} raised {type(error).__name__}", AuditWarning, stacklevel=2
-        )
+        kind = type(error).__name__
+        text = f"audit log: {name} raised {kind}"
+        warn(text, stacklevel=2)
+        report_once(f"{name} raised {kind}", logging.WARNING, text)
 
     # --- It is stored.
 
@@ -337,7 +339,7 @@ class Auditor:
         except OSError as error:
             if self.log.on_failure == "raise":
                 raise
-            warnings.warn(f"audit log: {error}", AuditWarning, stacklevel=2)
+            warn(f"audit log: {error}", stacklevel=2)
 
     async def store_async(self, event: Event) -> None:
         """Store an event without blocking the event loop by a sync.
