@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import re2
+
+from chained_logging.redact.expression import Expression
 
 SECRET_NAMES: Final = (
     *("pass-word", "pass-wd", "pass-phrase", "pass-code", "pwd", "psw", "pswd", "passwort"),
@@ -86,7 +88,7 @@ def squash(name: str) -> str:
     return "".join(_WORDS.findall(name)).lower()
 
 
-def compile_bytes(pattern: bytes) -> Any:
+def compile_bytes(pattern: bytes) -> Expression:
     """Compile an expression that is searched in bytes, in time linear in them.
 
     :raises ValueError: for what RE2 does not take: a back-reference, a look-around.
@@ -96,7 +98,7 @@ def compile_bytes(pattern: bytes) -> Any:
     options.log_errors = False
     options.never_capture = False
     options.max_mem = 64 << 20  # what its automaton may take before it begins anew
-    return re2.compile(pattern, options)
+    return Expression(pattern, options)
 
 
 def _alternatives(names: Iterable[str]) -> bytes:

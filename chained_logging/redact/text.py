@@ -10,6 +10,7 @@ from typing import Any, Final
 import re2
 
 from chained_logging.event.values import REDACTED
+from chained_logging.redact.expression import Expression
 from chained_logging.redact.names import shadow
 from chained_logging.redact.scan import MAX_DEPTH, Scanner, Span, decoded, encoded, unquoted
 
@@ -135,7 +136,7 @@ class Texts:
         return text
 
 
-def compiled(pattern: Any) -> Any:
+def compiled(pattern: Any) -> Expression:
     """Compile an application's expression for RE2.
 
     :raises ValueError: if RE2 does not take it.
@@ -150,7 +151,7 @@ def compiled(pattern: Any) -> Any:
     options = re2.Options()
     options.log_errors = False
     try:
-        return re2.compile(f"(?{letters}){source}" if letters else source, options)
+        return Expression(f"(?{letters}){source}" if letters else source, options)
     except re2.error as error:
         reason = error.args[0] if error.args else error
         reason = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else reason

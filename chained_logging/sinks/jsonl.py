@@ -103,9 +103,12 @@ class JsonlSink:
         except OSError:  # all of it or nothing
             _cut(self._fd, self._size)
             raise
-        self._size += size
         seq, _, hash, _ = records[-1]
-        self._head = Head._make((seq, hash))  # half of Head(…)
+        head = Head._make((seq, hash))  # half of Head(…)
+        # Both or neither: a signal handler that raises does so after a call, and never between
+        # these two. With one of them alone the next entry would take a position twice.
+        self._size += size
+        self._head = head
 
     def sync(self) -> None:
         sync_if_open(self._fd)
