@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import rfc8785
 
-pytest_plugins = ("servers_nats", "servers_postgres", "servers_s3")  # their servers, once a run
+# Their servers, once a run; those of the documentation, once a page.
+pytest_plugins = ("servers_nats", "servers_postgres", "servers_s3", "servers_documented")
 
 EVENT = {"actor": "user-1", "resource": "patient_record/456", "ip": "10.0.0.1"}
 

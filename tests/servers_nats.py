@@ -28,6 +28,7 @@ class NatsServer:
     def __init__(self, folder: Path, config: str = "", name: str = "one") -> None:
         self.folder = folder
         self.port = free_port()
+        self.certificate: Path | None = None  # where it has TLS
         self._process: subprocess.Popen[bytes] | None = None
         (folder / "nats.conf").write_text(
             f'server_name: {name}\nlisten: "127.0.0.1:{self.port}"\n{config}\n'

@@ -34,7 +34,7 @@ class PostgresServer:
         self.folder = folder
         self.data = folder / "data"
         self.port = free_port()
-        self._binaries = binaries
+        self.binaries = binaries
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         # PostgreSQL refuses to run as root.
@@ -57,7 +57,7 @@ class PostgresServer:
         """Run one of PostgreSQL's programs, as the user that the server is run by."""
         env = {"PGPASSWORD": PASSWORD, "PATH": os.environ["PATH"], "LC_ALL": "C"}
         done = subprocess.run(
-            [self._binaries / program, *arguments],
+            [self.binaries / program, *arguments],
             env=env, check=False, capture_output=True, text=True, cwd=self.folder, **self._user,
         )  # fmt: skip
         if done.returncode:
@@ -69,7 +69,7 @@ class PostgresServer:
             "listen_addresses": "127.0.0.1", "port": str(self.port),
             "unix_socket_directories": str(self.folder), **self._settings,
         }  # fmt: skip
-        command = [str(self._binaries / "postgres"), "-D", str(self.data)]
+        command = [str(self.binaries / "postgres"), "-D", str(self.data)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
         with (self.folder / "log").open("ab") as log:

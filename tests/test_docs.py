@@ -19,10 +19,7 @@ from programs import missing
 from snippets import PAGES, ROOT, Snippet, absent, servers, snippets
 
 BINARIES = Path(sys.executable).parent
-PENDING = {  # pages whose snippets are not whole programs yet
-    *("logging", "operations", "postgres"),
-    *("s3", "shipping", "stream"),
-}
+PENDING = {"logging", "operations"}  # pages whose snippets are not whole programs yet
 SITE = Path(__file__).parent / "snippet_site"
 
 
@@ -40,10 +37,13 @@ def environment(page: Path, request: pytest.FixtureRequest) -> dict[str, str]:
         postgres = request.getfixturevalue("documented_postgres")
         env |= {"PGHOSTADDR": "127.0.0.1", "PGPORT": str(postgres.port)}
         env["PGPASSFILE"] = str(postgres.folder / "pgpass")
+        env["PATH"] += f":{postgres.binaries}"  # psql
     if "s3" in needed:
         env |= request.getfixturevalue("documented_s3")
     if "nats" in needed:
-        ports["nats.example"] = request.getfixturevalue("documented_nats").port
+        nats = request.getfixturevalue("documented_nats")
+        ports["nats.example"] = nats.port
+        env["SSL_CERT_FILE"] = str(nats.certificate)
     return env | {"SNIPPET_SERVERS": json.dumps(ports)}
 
 

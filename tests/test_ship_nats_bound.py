@@ -38,7 +38,7 @@ def configuration() -> str:
     host, landing = re.findall(r"^\{ user: .*?\} \}$", DOCS, re.MULTILINE | re.DOTALL)
     users = ['{ user: admin, password: "…" }', landing]
     for name in (*HOSTS, "mallory"):
-        own = host.replace("AUDIT.5.example=2Ecom/web", subject(name))
+        own = host.replace("AUDIT.0.example=2Ecom/web", subject(name))
         own = own.replace("example=2Ecom/web", token_of(origin(name)))
         users.append(own.replace("user: web", f"user: {name}"))
     return f"authorization {{ users: [ {', '.join(users)} ] }}"
