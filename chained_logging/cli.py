@@ -1,6 +1,6 @@
-"""The commands. Thin: what they do is elsewhere.
+"""The commands, without logic of their own.
 
-Exit 0: well, or intact. 1: tampered or incomplete. 2: could not be done or checked.
+Exit status 0: done, or intact. 1: tampered with or incomplete. 2: could not be done or checked.
 """
 
 from __future__ import annotations
@@ -31,8 +31,36 @@ if TYPE_CHECKING:
     from chained_logging.keys import PrivateKey
     from chained_logging.notes import VerifierKey
 
-# Ten times a body: what a line of input may hold. Larger values are stored as their digests.
+# The longest line of input. Values that an entry cannot hold are stored as their digests.
 _MAX_INPUT = 10 * MAX_BODY
+
+
+# A passphrase comes from CHAINED_LOGGING_PASSPHRASE or a file, never from an argument, which every
+# user of the machine can read.
+_passphrase_option = click.option(
+    "--passphrase-file",
+    type=FilePath(dir_okay=False),
+    help="File whose first line is the key's passphrase.",
+)
+_key_option = click.option(
+    "--key",
+    "key_file",
+    type=FilePath(dir_okay=False),
+    required=True,
+    help="File with the private key.",
+)
+_signing_key_option = click.option(
+    "--key",
+    "key_file",
+    type=FilePath(dir_okay=False),
+    help="File with the log's private key. Checkpoints are signed with it.",
+)
+_digest_key_option = click.option(
+    "--key",
+    "key_file",
+    type=FilePath(dir_okay=False),
+    help="S3: file with the private key that signs digests.",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,29 +69,30 @@ def cli() -> None:
     """Keep an audit log that anyone can check."""
 
 
-def _mean_nothing(when: object, where: str, *options: str) -> None:
-    """Refuse options that were given and could not be honoured.
+def _refuse_options(when: object, why: str, *options: str) -> None:
+    """Refuse options that would be ignored.
 
-    :param when: whether they mean nothing.
-    :param where: such as ``without --key``.
+    :param when: whether to refuse them.
+    :param why: the end of the sentence, such as ``needs --key``.
     :param options: the names of the parameters.
+    :raises click.UsageError: if one of them was given on the command line.
     """
     context = click.get_current_context()
     for option in context.command.params if when else ():
         given = context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
         if given and option.name in options:
-            raise click.UsageError(f"{option.opts[0]} means nothing {where}")
+            raise click.UsageError(f"{option.opts[0]} {why}")
 
 
 @cli.command()
 @click.argument("log", type=FilePath(dir_okay=False))
 @click.option("--strict", is_flag=True, help="Refuse an event with a missing or invalid field.")
-@click.option("--fsync", is_flag=True, help="Have each entry on the disk before the next.")
-@click.option("--origin", help="The name of a new log.")
-@click.option("--key", "key_file", type=FilePath(dir_okay=False), help="Sign checkpoints.")
-@click.option("--sign-each", is_flag=True, help="Sign every entry too.")
-@click.option("--passphrase-file", type=FilePath(dir_okay=False), help="Of the key.")
-@click.option("--json", "as_json", is_flag=True, help="Print each stored entry.")
+@click.option("--fsync", is_flag=True, help="Sync each entry to the disk.")
+@click.option("--origin", help="Name of the log, if it is new, such as example.com/audit.")
+@_signing_key_option
+@click.option("--sign-each", is_flag=True, help="Sign each entry as well as checkpoints.")
+@_passphrase_option
+@click.option("--json", "as_json", is_flag=True, help="Print each stored entry as JSON.")
 def append(
     log: str,
     strict: bool,
@@ -76,13 +105,14 @@ def append(
 ) -> None:
     """Append entries to LOG from JSON Lines on standard input.
 
-    Each line is an object with the fields of an entry, under their names or
-    aliases: {"action": "backup", "actor": "cron", "actor_type": "service",
-    "resource": "database/main"}. A line that cannot be taken is named by its
-    number on standard error, and the rest is appended all the same; the exit
-    status is then 1.
+    Each line is an object with the fields of an entry, by name or alias:
+    {"action": "backup", "actor": "cron", "actor_type": "service",
+    "resource": "database/main"}.
+
+    A line that is refused is reported with its number on standard error. The
+    others are appended, and the exit status is 1.
     """
-    _mean_nothing(key_file is None, "without --key", "sign_each", "passphrase_file")
+    _refuse_options(key_file is None, "needs --key", "sign_each", "passphrase_file")
     refused = appended = incomplete = 0
     durability = "fsync" if fsync else "os"
     with AuditLog(
@@ -130,24 +160,44 @@ def _input_lines() -> Iterator[tuple[int, bytes | None]]:
 
 def _event(line: bytes | None) -> dict[str, Any]:
     if line is None:
-        raise ValueError(f"is longer than {_MAX_INPUT:,} bytes")
+        raise ValueError(f"must have at most {_MAX_INPUT:,} bytes")
     return parse_event(line)
 
 
 @cli.command()
 @click.argument("log", type=FilePath(dir_okay=False))
-@click.option("--socket", "socket_path", type=FilePath(), required=True, help="Listen here.")
-@click.option("--mode", default="600", help="The socket's mode, in octal: 660 for a group.")
-@click.option("--http", metavar="ADDRESS:PORT", help="Listen here too; loopback only.")
-@click.option("--token-file", type=FilePath(dir_okay=False), help="Its first line is the token.")
-@click.option("--connections", type=click.IntRange(min=1), default=128, help="At once.")
-@click.option("--timeout", type=click.FloatRange(min=0.1), default=30.0, help="For slow clients.")
+@click.option(
+    "--socket", "socket_path", type=FilePath(), required=True, help="Unix socket to listen on."
+)
+@click.option("--mode", default="600", show_default=True, help="Mode of the socket, in octal.")
+@click.option(
+    "--http", metavar="ADDRESS:PORT", help="Loopback address to listen on for HTTP as well."
+)
+@click.option(
+    "--token-file",
+    type=FilePath(dir_okay=False),
+    help="File whose first line is the token that HTTP clients must send.",
+)
+@click.option(
+    "--connections",
+    type=click.IntRange(min=1),
+    default=128,
+    show_default=True,
+    help="Number of clients that may be connected at once.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.1),
+    default=30.0,
+    show_default=True,
+    help="Seconds that a client has for a line, a request, or taking an answer.",
+)
 @click.option("--strict", is_flag=True, help="Refuse an event with a missing or invalid field.")
-@click.option("--fsync", is_flag=True, help="Answer once the disk has the entry.")
-@click.option("--origin", help="The name of a new log.")
-@click.option("--key", "key_file", type=FilePath(dir_okay=False), help="Sign checkpoints.")
-@click.option("--sign-each", is_flag=True, help="Sign every entry too.")
-@click.option("--passphrase-file", type=FilePath(dir_okay=False), help="Of the key.")
+@click.option("--fsync", is_flag=True, help="Sync each entry to the disk before it is answered.")
+@click.option("--origin", help="Name of the log, if it is new, such as example.com/audit.")
+@_signing_key_option
+@click.option("--sign-each", is_flag=True, help="Sign each entry as well as checkpoints.")
+@_passphrase_option
 def collect(
     log: str,
     socket_path: str,
@@ -163,25 +213,26 @@ def collect(
     sign_each: bool,
     passphrase_file: str | None,
 ) -> None:
-    """Append what other programs send to a Unix socket to LOG, until SIGTERM.
+    """Append to LOG what other programs send to a Unix socket, until SIGTERM.
 
-    A line of JSON is an event, and is answered by a line once it is stored: docs/collector.md.
+    Each line of JSON is an event. It is answered with a line once it is stored.
+    docs/collector.md describes the protocol.
     """
     from chained_logging.collector import Collector, read_token
     from chained_logging.signals import ended_by_signal
 
     if not re.fullmatch("0?[0-7]{3}", mode):
-        raise click.UsageError("--mode is three octal digits, such as 660")
+        raise click.UsageError("--mode must be three octal digits, such as 660")
     address = None
     if http is not None:
         host, _, port = http.rpartition(":")
         if not re.fullmatch("[0-9]{1,5}", port):
-            raise click.UsageError("--http is an address and a port, such as 127.0.0.1:8181")
+            raise click.UsageError("--http must be an address and a port, such as 127.0.0.1:8181")
         if token_file is None:
             raise click.UsageError("--http needs a --token-file")
         address = (host.strip("[]"), int(port))
-    _mean_nothing(http is None, "without --http", "token_file")
-    _mean_nothing(key_file is None, "without --key", "passphrase_file")
+    _refuse_options(http is None, "needs --http", "token_file")
+    _refuse_options(key_file is None, "needs --key", "passphrase_file")
     token = read_token(token_file) if token_file else None
     with AuditLog(
         log,
@@ -217,8 +268,8 @@ def collect(
 def verify(arguments: tuple[str, ...]) -> None:
     """Check everything in LOG… that can be checked.
 
-    The same as running chained_logging/verify.py, which needs nothing of this package; and LOG may
-    be postgresql://… or s3://… here, where it alone cannot read.
+    This runs chained_logging/verify.py, which also works as a single file without this package.
+    LOG may be postgresql://… or s3://… here, which that file alone cannot read.
     """
     from chained_logging.ship.check import CentralStores
 
@@ -231,24 +282,17 @@ def verify(arguments: tuple[str, ...]) -> None:
 def verify_proof(file: str, arguments: tuple[str, ...]) -> None:
     """Check a proof in FILE, without the log.
 
-    --public-key FILE is the log's key, --witness-key VKEY that of a witness that must have
-    cosigned, --origin NAME the log's name, --to-hash HEX the entry's hash, --checkpoint FILE the
-    older of two states. The same as running chained_logging/verify.py --proof FILE.
+    It takes the verifier's options: --public-key FILE is the log's key, --witness-key VKEY the key
+    of a witness that must have cosigned, --origin NAME the log's name, --to-hash HEX the entry's
+    hash, and --checkpoint FILE the older of two states. This runs chained_logging/verify.py --proof
+    FILE.
     """
     if any(argument.startswith("--proof") for argument in arguments):
-        raise click.UsageError("name one proof: FILE")
+        raise click.UsageError("name the proof once, as FILE, without --proof")
     sys.exit(verify_main([*arguments, "--proof", file]))
 
 
-# --- Keys. A passphrase comes from CHAINED_LOGGING_PASSPHRASE or a file, never from an argument,
-# which every user of the machine can read.
-
-_key_option = click.option(
-    "--key", "key_file", type=FilePath(dir_okay=False), required=True, help="The private key."
-)
-_passphrase_option = click.option(
-    "--passphrase-file", type=FilePath(dir_okay=False), help="Its first line is the passphrase."
-)
+# --- Keys.
 
 
 def _load_key(file: str, passphrase_file: str | None) -> PrivateKey:
@@ -259,14 +303,14 @@ def _load_key(file: str, passphrase_file: str | None) -> PrivateKey:
 
 def _existing(log: str) -> str:
     if not Path(log).exists():
-        raise FileNotFoundError(f"{log} is not there")
+        raise FileNotFoundError(f"{log} does not exist")
     return log
 
 
 @cli.command()
 @click.argument("file", type=FilePath(dir_okay=False))
-@click.option("--origin", help="The log's name, for a vkey as well.")
-@click.option("--witness", metavar="NAME", help="Instead: the name of a witness, for its vkey.")
+@click.option("--origin", help="Name of the log. The key is then printed as a vkey too.")
+@click.option("--witness", metavar="NAME", help="Name of a witness, to make a key for it.")
 @_passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print the public key as JSON.")
 def keygen(
@@ -274,15 +318,18 @@ def keygen(
 ) -> None:
     """Write a new private key to FILE, with mode 0600, and print the public one.
 
-    An existing FILE is refused. With a passphrase the key is encrypted.
+    An existing FILE is refused. If there is a passphrase, from --passphrase-file or the environment
+    variable CHAINED_LOGGING_PASSPHRASE, the key is encrypted with it.
     """
     from chained_logging.keys import PrivateKey, passphrase_from, public_pem
     from chained_logging.notes import COSIGNATURE, ED25519, VerifierKey
 
     if "" in (origin, witness):
-        raise click.UsageError("a name is not empty")
+        raise click.UsageError("the name must not be empty")
     if origin and witness:
-        raise click.UsageError("a key is a log's or a witness's, never both")
+        raise click.UsageError(
+            "give --origin or --witness, never both: logs and witnesses have keys of their own"
+        )
     key = PrivateKey.generate()
     name, kind = (witness, COSIGNATURE) if witness else (origin, ED25519)
     vkey = VerifierKey(name, kind, key.public_key).format() if name else None
@@ -300,11 +347,23 @@ def keygen(
 @click.argument("log", type=FilePath(dir_okay=False))
 @_key_option
 @_passphrase_option
-@click.option("--witness", "witnesses", multiple=True, metavar="URL", help="Have it cosigned.")
 @click.option(
-    "--witness-key", "witness_keys", multiple=True, metavar="VKEY", help="A key, or its file."
+    "--witness",
+    "witnesses",
+    multiple=True,
+    metavar="URL",
+    help="Witness that cosigns the checkpoint. Repeatable.",
 )
-@click.option("--timestamp", metavar="URL", help="Have it timestamped (RFC 3161).")
+@click.option(
+    "--witness-key",
+    "witness_keys",
+    multiple=True,
+    metavar="VKEY",
+    help="Key of a witness, or the file that holds it. Repeatable.",
+)
+@click.option(
+    "--timestamp", metavar="URL", help="RFC 3161 authority that timestamps the checkpoint."
+)
 def checkpoint(
     log: str,
     key_file: str,
@@ -313,17 +372,17 @@ def checkpoint(
     witness_keys: tuple[str, ...],
     timestamp: str | None,
 ) -> None:
-    """Sign a checkpoint over all entries of LOG, keep it beside it, and print it.
+    """Sign a checkpoint over all entries of LOG, store it beside LOG, and print it.
 
-    Keep a copy where the log's administrators cannot reach it. Witnesses and a timestamp authority
-    are such places: what they sign is kept beside LOG and checked by verify. One that does not
-    answer is named, and the exit status is then 1.
+    Keep a copy where the log's administrators cannot reach it. Witnesses and timestamp authorities
+    are such places. What they sign is stored beside LOG, and the command verify checks it. If one
+    does not answer, its name is reported and the exit status is 1.
     """
     from chained_logging.anchor import anchor, check_urls
 
     if witnesses and not witness_keys:
-        raise click.UsageError("a witness is known by its key: name it with --witness-key")
-    _mean_nothing(not witnesses, "without --witness", "witness_keys")
+        raise click.UsageError("--witness needs --witness-key, the key that it signs with")
+    _refuse_options(not witnesses, "needs --witness", "witness_keys")
     keys = [_witness_key(text) for text in witness_keys]
     check_urls(witnesses, timestamp)  # before anything is written
     key = _load_key(key_file, passphrase_file)
@@ -345,7 +404,7 @@ def _witness_key(text_or_file: str) -> VerifierKey:
     try:
         key = VerifierKey.parse(text)
     except NoteError as error:
-        raise click.UsageError(f"{text_or_file} is no witness's key: {error}") from None
+        raise click.UsageError(f"{text_or_file} is not a witness's key: {error}") from None
     if key.type not in COSIGNATURES:
         raise click.UsageError(f"{text_or_file} is a log's key, not a witness's")
     return key
@@ -353,14 +412,25 @@ def _witness_key(text_or_file: str) -> VerifierKey:
 
 @cli.command()
 @click.argument("folder", type=FilePath(file_okay=False))
-@click.option("--name", required=True, help="The witness's name: its URL without the scheme.")
+@click.option("--name", required=True, help="Name of the witness: its URL without the scheme.")
 @_key_option
 @_passphrase_option
 @click.option(
-    "--log", "logs", multiple=True, required=True, metavar="VKEY", help="A log's key, or its file."
+    "--log",
+    "logs",
+    multiple=True,
+    required=True,
+    metavar="VKEY",
+    help="Key of a log to cosign for, or the file that holds it. Repeatable.",
 )
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8330, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    default=8330,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0 for any free one.",
+)
 def witness(
     folder: str,
     name: str,
@@ -370,12 +440,14 @@ def witness(
     host: str,
     port: int,
 ) -> None:
-    """Run a witness for others' logs; it keeps in FOLDER what it cosigned.
+    """Run a witness for other people's logs. FOLDER keeps what it cosigned.
 
-    For each log it cosigns a checkpoint only if that extends the last one. FOLDER must never be
-    brought back from a backup: the witness would forget what it signed. It speaks HTTP (C2SP
-    tlog-witness); put a reverse proxy with TLS before it where it leaves the machine. After a
-    rotation name the log's old and new key, each with --log.
+    It cosigns a checkpoint only if that extends the last one of the same log. Never restore FOLDER
+    from a backup: the witness would forget what it signed.
+
+    It speaks HTTP (C2SP tlog-witness). If requests come from other machines, put a reverse proxy
+    with TLS in front of it. After a log's key was rotated, name the old and the new key, each with
+    --log.
     """
     from chained_logging.keys import load_public
     from chained_logging.notes import ED25519, VerifierKey
@@ -385,7 +457,7 @@ def witness(
     for text in logs:
         public = load_public(text)
         if public.name is None:
-            raise click.UsageError(f"{text}: a log is known by its vkey, which has its name in it")
+            raise click.UsageError(f"{text} must be a vkey, which contains the log's name")
         key = VerifierKey(public.name, ED25519, public.raw)
         known.setdefault(public.name, []).append(key)
     itself = Witness(Path(folder), name, _load_key(key_file, passphrase_file), known)
@@ -399,12 +471,15 @@ def witness(
 @click.argument("log", type=FilePath(dir_okay=False))
 @_key_option
 @_passphrase_option
-@click.option("--json", "as_json", is_flag=True, help="Print the seal and the vkey as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the checkpoint and the vkey as JSON.")
 def rotate_key(log: str, key_file: str, passphrase_file: str | None, as_json: bool) -> None:
-    """Go over to a new key: seal LOG with the old one, destroy that, and print the seal.
+    """Replace the key of LOG with a new one, and print the old key's last checkpoint.
 
-    The new key is written to the same file, with the same passphrase, and its vkey to standard
-    error: give both to whoever verifies. Interrupted at any moment, the same command finishes it.
+    The old key signs a last checkpoint and is destroyed. The new key is written to the same file,
+    with the same passphrase. Its vkey is printed on standard error: give the vkey and the
+    checkpoint to those who verify LOG.
+
+    If the command is interrupted, run it again to finish.
     """
     from chained_logging.checkpoint import verifier_key
     from chained_logging.keys import PrivateKey, destroy, passphrase_from
@@ -413,7 +488,7 @@ def rotate_key(log: str, key_file: str, passphrase_file: str | None, as_json: bo
     new_file = f"{key_file}.new"
     passphrase = passphrase_from(file=passphrase_file)
     new = note = None
-    if Path(new_file).exists():  # it was interrupted: the log may have gone over already, or not
+    if Path(new_file).exists():  # it was interrupted: the log may have the new key already, or not
         new = PrivateKey.load(new_file, passphrase)
         with contextlib.suppress(ValueError), AuditLog(log, key=new, sign="follow") as audit:
             note, vkey = audit.checkpoint(), verifier_key(audit.origin, new)
@@ -437,17 +512,18 @@ def rotate_key(log: str, key_file: str, passphrase_file: str | None, as_json: bo
 
 @cli.command("revoke-key")
 @click.argument("log", type=FilePath(dir_okay=False))
-@click.option("--public-key", required=True, help="The stolen key, as a vkey or a file.")
-@click.option("--reason", required=True, help="What happened.")
-@click.option("--key", "key_file", type=FilePath(dir_okay=False), help="The log's key.")
+@click.option("--public-key", required=True, help="The stolen public key, as a vkey or a file.")
+@click.option("--reason", required=True, help="What happened, in words.")
+@_signing_key_option
 @_passphrase_option
 def revoke_key(
     log: str, public_key: str, reason: str, key_file: str | None, passphrase_file: str | None
 ) -> None:
-    """Record in LOG that a key was stolen: what it signs proves nothing any more by itself.
+    """Record in LOG that a key was stolen.
 
-    With --key, the log's key says so. Without, anybody who can write LOG could have, and verify
-    says that too. Then give the log another key: rotate-key.
+    From then on, a signature by that key alone proves nothing. With --key, the log's key signs the
+    record. Without it, anybody who can write LOG could have made the record, and verify reports
+    that. Afterwards, give the log a new key with rotate-key.
     """
     from chained_logging.checkpoint import named_key
     from chained_logging.keys import load_public
@@ -460,25 +536,38 @@ def revoke_key(
 
 @cli.command()
 @click.argument("log", type=FilePath(dir_okay=False))
-@click.option("--seq", type=click.IntRange(min=0), help="Prove that this entry is in the log.")
-@click.option("--from", "old", type=click.IntRange(min=0), help="Or that the log at this size …")
-@click.option("--to", "new", type=click.IntRange(min=0), help="… is how it begins at this one.")
+@click.option("--seq", type=click.IntRange(min=0), help="Number of the entry to prove.")
+@click.option(
+    "--from",
+    "old",
+    type=click.IntRange(min=0),
+    help="Older size of the log, to prove that the log only grew since.",
+)
+@click.option(
+    "--to",
+    "new",
+    type=click.IntRange(min=0),
+    help="Size of the log that the proof is for. By default that of the newest checkpoint.",
+)
 def prove(log: str, seq: int | None, old: int | None, new: int | None) -> None:
-    """Print a proof that can be checked without LOG: see verify-proof.
+    """Print a proof about LOG, which verify-proof checks without LOG.
 
-    Sizes are those of checkpoints; --to is by default that of the newest.
+    With --seq, it proves that LOG contains an entry. With --from, it proves that LOG at one size is
+    the beginning of LOG at a later size. Sizes must be those of checkpoints.
     """
     from chained_logging.proof import GO_READERS, LogTree
 
     if (seq is None) == (old is None):
-        raise click.UsageError("name an entry with --seq, or a size with --from")
+        raise click.UsageError(
+            "give either --seq, to prove an entry, or --from, to prove that the log only grew"
+        )
     tree = LogTree(Path(_existing(log)))
     if old is None:
         proof = tree.inclusion(seq or 0, new)
         if len(proof.extra) > GO_READERS:
             click.echo(
-                f"the entry has {len(proof.extra):,} bytes: verify-proof reads the proof, "
-                "readers in Go take lines of at most 64 KiB in base64",
+                f"the entry has {len(proof.extra):,} bytes. verify-proof reads this proof, but "
+                "readers written in Go accept lines of at most 64 KiB in base64",
                 err=True,
             )
         _write(proof.format())
@@ -491,18 +580,32 @@ def prove(log: str, seq: int | None, old: int | None, new: int | None) -> None:
 
 @cli.command()
 @click.argument("destination")
-@click.option("--retention", help="hipaa, soc2, pci, or a period such as 400d or 6y.")
+@click.option(
+    "--retention",
+    help="How long entries are kept: hipaa, soc2, pci, or a period such as 400d or 6y.",
+)
 @click.option(
     "--mode",
     type=click.Choice(["COMPLIANCE", "GOVERNANCE"]),
     default="COMPLIANCE",
     show_default=True,
-    help="S3: whether even the account's owner is kept from deleting.",
+    help="S3: Object Lock mode. COMPLIANCE keeps even the account's owner from deleting.",
 )
-@click.option("--print", "print_only", is_flag=True, help="PostgreSQL: only print the SQL.")
-@click.option("--partitions", default=16, show_default=True, help="NATS: they stay for ever.")
-@click.option("--replicas", default=1, show_default=True, help="NATS: servers that keep a copy.")
-@click.option("--max-bytes", type=click.IntRange(min=1), help="NATS: where the stream is full.")
+@click.option(
+    "--print", "print_only", is_flag=True, help="PostgreSQL: print the SQL, and change nothing."
+)
+@click.option(
+    "--partitions",
+    default=16,
+    show_default=True,
+    help="NATS: number of partitions. It cannot be changed later.",
+)
+@click.option(
+    "--replicas", default=1, show_default=True, help="NATS: number of servers that keep a copy."
+)
+@click.option(
+    "--max-bytes", type=click.IntRange(min=1), help="NATS: size at which the stream is full."
+)
 def init(
     destination: str,
     retention: str | None,
@@ -512,17 +615,20 @@ def init(
     replicas: int,
     max_bytes: int | None,
 ) -> None:
-    """Prepare DESTINATION, postgresql://…, s3://bucket/prefix or nats://host/STREAM.
+    """Prepare DESTINATION: postgresql://…, s3://bucket/prefix or nats://host/STREAM.
 
-    Done once, by somebody who may; the shipper needs less. Doing it again changes nothing.
+    Run it once, with an administrator's rights; the shipper needs fewer. Running it again changes
+    nothing.
     """
     scheme = destination.partition(":")[0]
-    _mean_nothing(scheme != "s3", "but for s3://", "mode")
-    _mean_nothing(scheme != "nats", "but for nats://", "partitions", "replicas", "max_bytes")
-    _mean_nothing(print_only, "with --print", "retention")
+    _refuse_options(scheme != "s3", "applies to s3:// only", "mode")
+    _refuse_options(
+        scheme != "nats", "applies to nats:// only", "partitions", "replicas", "max_bytes"
+    )
+    _refuse_options(print_only, "cannot be combined with --print", "retention")
     if print_only:
         if not destination.startswith(("postgresql://", "postgres://")):
-            raise click.UsageError("--print is for PostgreSQL")
+            raise click.UsageError("--print works for postgresql:// only")
         from chained_logging.ship import postgres
 
         click.echo(postgres.statements(), nl=False)
@@ -540,14 +646,26 @@ def init(
 
 @cli.command()
 @click.argument("log", type=FilePath(dir_okay=False))
-@click.option("--to", "destinations", multiple=True, metavar="URL", help="Where to; repeatable.")
-@click.option("--follow", is_flag=True, help="Go on until stopped.")
-@click.option("--status", "only_status", is_flag=True, help="Only say how far each one is behind.")
-@click.option("--interval", default=1.0, show_default=True, help="Seconds between two looks.")
 @click.option(
-    "--patience", default=60.0, show_default=True, help="Seconds to wait for one that is down."
+    "--to", "destinations", multiple=True, metavar="URL", help="Destination to ship to. Repeatable."
 )
-@click.option("--key", "key_file", type=FilePath(dir_okay=False), help="Signs digests (S3).")
+@click.option("--follow", is_flag=True, help="Keep shipping new entries until stopped.")
+@click.option(
+    "--status",
+    "only_status",
+    is_flag=True,
+    help="Ship nothing; print how far behind each destination is.",
+)
+@click.option(
+    "--interval", default=1.0, show_default=True, help="Seconds between two looks for new entries."
+)
+@click.option(
+    "--patience",
+    default=60.0,
+    show_default=True,
+    help="Seconds to keep trying a destination that is down.",
+)
+@_digest_key_option
 @_passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def ship(
@@ -561,20 +679,22 @@ def ship(
     passphrase_file: str | None,
     as_json: bool,
 ) -> None:
-    """Bring all entries of LOG to central storage, each exactly once.
+    """Copy all entries of LOG to central storage, each exactly once.
 
-    Exit 0: everything is there. 1: LOG is broken, or a destination holds another history, or held
-    more before. 2: a destination is down; the same command goes on where it was.
+    Exit status 0: everything has arrived. 1: LOG is broken, or a destination holds another history
+    or held more before. 2: a destination is down; run the command again to continue.
     """
     from chained_logging.ship.place import read_place, read_places
     from chained_logging.ship.shipper import Shipper, status
     from chained_logging.signals import ended_by_signal, wait_for
 
-    _mean_nothing(only_status, "with --status", "follow", "key_file", "patience")
-    _mean_nothing(not follow, "without --follow", "interval")
-    _mean_nothing(key_file is None, "without --key", "passphrase_file")
+    _refuse_options(
+        only_status, "cannot be combined with --status", "follow", "key_file", "patience"
+    )
+    _refuse_options(not follow, "needs --follow", "interval")
+    _refuse_options(key_file is None, "needs --key", "passphrase_file")
     s3 = any(url.startswith("s3:") for url in destinations)
-    _mean_nothing(not s3, "but for s3://", "key_file")
+    _refuse_options(not s3, "applies to s3:// only", "key_file")
     with AuditLog(_existing(log), sign="follow", on_failure="raise") as audit:
         if only_status:
             places = read_places(audit.path)
@@ -583,7 +703,7 @@ def ship(
             _show_status(rows, as_json)
             sys.exit(1 if any(row["alert"] for row in rows) else 0)
         if not destinations:
-            raise click.UsageError("name a destination with --to")
+            raise click.UsageError("give a destination with --to")
         signer = _load_key(key_file, passphrase_file) if key_file else None
         alerts: list[str] = []
         with _progress(not follow) as on_progress:
@@ -610,13 +730,23 @@ def ship(
 
 @cli.command()
 @click.argument("stream")
-@click.option("--to", "destination", required=True, metavar="URL", help="Where to.")
-@click.option("--partitions", help="Only these, such as 0-7 or 1,3; by default all.")
-@click.option("--once", is_flag=True, help="Land what is there, and end.")
-@click.option("--status", "only_status", is_flag=True, help="Only say what waits.")
-@click.option("--resume", metavar="ORIGIN", help="Go on with a log that was stopped.")
-@click.option("--patience", default=60.0, show_default=True, help="Seconds to try, with --once.")
-@click.option("--key", "key_file", type=FilePath(dir_okay=False), help="Signs digests (S3).")
+@click.option(
+    "--to",
+    "destination",
+    required=True,
+    metavar="URL",
+    help="Destination: postgresql://… or s3://bucket/prefix.",
+)
+@click.option(
+    "--partitions", help="Partitions to read, such as 0-7 or 1,3. By default all of them."
+)
+@click.option("--once", is_flag=True, help="Stop when the stream is empty.")
+@click.option("--status", "only_status", is_flag=True, help="Move nothing; print what is waiting.")
+@click.option("--resume", metavar="ORIGIN", help="Name of a stopped log to continue.")
+@click.option(
+    "--patience", default=60.0, show_default=True, help="With --once: seconds to keep trying."
+)
+@_digest_key_option
 @_passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def land(
@@ -631,19 +761,20 @@ def land(
     passphrase_file: str | None,
     as_json: bool,
 ) -> None:
-    """Bring what is in STREAM, nats://…, into PostgreSQL or S3, until stopped.
+    """Move entries from STREAM (nats://…) into PostgreSQL or S3, until stopped.
 
-    Any number of these may run at once. A log in which something is wrong is stopped, the others
-    go on. Exit 0: well. 1: a log is stopped. 2: something is left, or could not be done.
+    Any number of these may run at once. If something is wrong with a log, that log is stopped and
+    the others continue. Exit status 0: done. 1: a log is stopped. 2: something is left, or could
+    not be done.
     """
     from chained_logging.ship.land import Landing
     from chained_logging.signals import ended_by_signal
 
-    _mean_nothing(only_status, "with --status", "once", "resume", "key_file")
-    _mean_nothing(resume is not None, "with --resume", "once")
-    _mean_nothing(not once, "without --once", "patience")
-    _mean_nothing(key_file is None, "without --key", "passphrase_file")
-    _mean_nothing(not destination.startswith("s3:"), "but for s3://", "key_file")
+    _refuse_options(only_status, "cannot be combined with --status", "once", "resume", "key_file")
+    _refuse_options(resume is not None, "cannot be combined with --resume", "once")
+    _refuse_options(not once, "needs --once", "patience")
+    _refuse_options(key_file is None, "needs --key", "passphrase_file")
+    _refuse_options(not destination.startswith("s3:"), "applies to s3:// only", "key_file")
     signer = _load_key(key_file, passphrase_file) if key_file else None
     landing = Landing(
         stream,
@@ -678,7 +809,7 @@ def _numbers(text: str) -> list[int]:
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         if not (first.isdecimal() and (last.isdecimal() if dash else True)) or len(part) > 20:
-            raise click.UsageError("--partitions are numbers such as 0-7 or 1,3")
+            raise click.UsageError("--partitions must be numbers such as 0-7 or 1,3")
         numbers.update(range(int(first), min(int(last or first), 100_000) + 1))
     return sorted(numbers)
 
@@ -715,17 +846,18 @@ def _progress(wanted: bool) -> Iterator[Callable[[str, int, int], None] | None]:
 @cli.command()
 @click.argument("destination")
 @click.argument("log", type=FilePath(dir_okay=False))
-@click.option("--origin", help="Which log, if DESTINATION holds several.")
+@click.option("--origin", help="Name of the log, if DESTINATION holds several.")
 @click.option(
     "--public-key",
     metavar="FILE",
-    help="The log's first public key: what no key vouches for is set aside.",
+    help="The log's first public key. Entries that no key vouches for are set aside.",
 )
 def restore(destination: str, log: str, origin: str | None, public_key: str | None) -> None:
-    """Rebuild a lost host's log from DESTINATION as LOG, byte for byte; it goes on from there.
+    """Rebuild a lost host's log from DESTINATION as LOG, byte for byte.
 
-    An entry of LOG then records it. The lost host must not come back with its old log. The exit
-    status is 1 where something is missing in DESTINATION, or wrong with it.
+    New entries continue the restored log, and an entry records the restoration. The lost host must
+    not return with its old log. The exit status is 1 if something is missing in DESTINATION or
+    wrong with it.
     """
     from chained_logging.ship.restore import restore as restore_log
 
@@ -735,7 +867,9 @@ def restore(destination: str, log: str, origin: str | None, public_key: str | No
         if origin is None:
             if len(origins) != 1:
                 names = ", ".join(origins) or "none"
-                raise click.UsageError(f"name a log with --origin; it holds {names}")
+                raise click.UsageError(
+                    f"give the log's name with --origin; the destination holds {names}"
+                )
             (origin,) = origins
         done = restore_log(store, origin, Path(log), public_key=public_key)
     finally:
@@ -749,15 +883,22 @@ def restore(destination: str, log: str, origin: str | None, public_key: str | No
 
 def _filters(command: Any) -> Any:
     options = (
-        click.option("--actor", help="Only entries of this actor_id."),
-        click.option("--action", help="Only this action."),
+        click.option("--actor", help="Show only entries with this actor_id."),
+        click.option("--action", help="Show only entries with this action."),
         click.option(
-            "--resource", help="Only this resource: TYPE, TYPE/ID, a URL, an ARN, a path."
+            "--resource",
+            help="Show only entries about this resource: TYPE, TYPE/ID, a URL, an ARN or a path.",
         ),
-        click.option("--result", help="Only success, failure, denied or unknown."),
-        click.option("--since", help="Not before this time (RFC 3339, or a date, in UTC)."),
-        click.option("--until", help="Before this time."),
-        click.option("--incomplete", is_flag=True, help="Only incomplete entries."),
+        click.option(
+            "--result", help="Show only this result: success, failure, denied or unknown."
+        ),
+        click.option(
+            "--since", help="Show only entries from this time on (RFC 3339, or a date; UTC)."
+        ),
+        click.option(
+            "--until", help="Show only entries before this time (RFC 3339, or a date; UTC)."
+        ),
+        click.option("--incomplete", is_flag=True, help="Show only incomplete entries."),
     )
     for option in reversed(options):
         command = option(command)
@@ -767,12 +908,14 @@ def _filters(command: Any) -> Any:
 @cli.command()
 @click.argument("log", type=FilePath(dir_okay=False, exists=True))
 @_filters
-@click.option("--limit", type=click.IntRange(min=1), help="The last N that match.")
-@click.option("--json", "as_json", is_flag=True, help="Print stored entries, one a line.")
+@click.option("--limit", type=click.IntRange(min=1), help="Show only the last N that match.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print stored entries as JSON, one on each line."
+)
 def show(log: str, limit: int | None, as_json: bool, **options: Any) -> None:
     """Print the entries of LOG as a table.
 
-    Nothing is verified here. Control characters are shown as escapes.
+    Nothing is verified: use the command verify for that. Control characters are shown as escapes.
     """
     from collections import deque
 
@@ -816,7 +959,7 @@ def _legible(entries: Iterator[AuditEntry], log: str) -> Iterator[AuditEntry]:
         except (ValueError, RecursionError):
             fields = None
         if not isinstance(fields, dict):
-            raise ValueError(f"{log}: entry {number}, counted from 1, is no JSON object")
+            raise ValueError(f"{log}: entry {number}, counted from 1, is not a JSON object")
         texts = ["timestamp", "actor_id", "actor_type", "action"]
         texts += ["resource_type", "resource_id", "result"]
         wrong = [name for name in texts if not isinstance(fields.get(name), str)]
@@ -827,8 +970,8 @@ def _legible(entries: Iterator[AuditEntry], log: str) -> Iterator[AuditEntry]:
             wrong.append("context")
         if wrong:
             raise ValueError(
-                f"{log}: entry {number}, counted from 1, is not as a log writes it "
-                f"({', '.join(wrong)}): chained-logging verify names every break"
+                f"{log}: entry {number}, counted from 1, was not written by a log "
+                f"({', '.join(wrong)}). chained-logging verify reports every fault"
             )
         yield entry
 
@@ -858,7 +1001,9 @@ def _moment(text: str | None, option: str) -> str | None:
         moment = dt.datetime.fromisoformat(text)
         return timestamp_text(moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC))
     except (ValueError, OverflowError):
-        raise click.UsageError(f"{option} is not a time: {printable(text)!r}") from None
+        raise click.UsageError(
+            f"{option} must be a date or an RFC 3339 time, not {printable(text)!r}"
+        ) from None
 
 
 @cli.command()
@@ -869,20 +1014,22 @@ def _moment(text: str | None, option: str) -> str | None:
     "form",
     type=click.Choice(["log", "tlog-tiles"]),
     default="log",
-    help="tlog-tiles: FILE is a folder, for transparency-log monitors (C2SP).",
+    show_default=True,
+    help="Format of the copy. tlog-tiles (C2SP) is a folder for transparency-log monitors.",
 )
 def export(log: str, file: str | None, form: str) -> None:
     """Copy the stored entries of LOG, byte for byte, to FILE or standard output.
 
-    A FILE with the suffix of a log (.jsonl, .db) becomes a log of that kind
-    with the same entries and the same hashes. An existing FILE is refused.
+    The suffix of FILE (.jsonl, .db) decides what kind of log it becomes. Entries
+    and hashes stay the same. An existing FILE is refused.
 
-    With --format tlog-tiles FILE is a folder, which grows with each call: up to the newest
-    checkpoint the whole log as C2SP tlog-tiles. Every web server can publish it.
+    With --format tlog-tiles, FILE is a folder. It holds the log up to its newest
+    checkpoint as C2SP tlog-tiles, and each call adds what is new. Any web server
+    can publish it.
     """
     if form == "tlog-tiles":
         if file is None:
-            raise click.UsageError("tlog-tiles are a folder: name it")
+            raise click.UsageError("--format tlog-tiles needs FILE, the folder to write to")
         size, written = export_tiles(Path(log), Path(file))
         click.echo(f"{size} entries, {written} files written", err=True)
         return
@@ -899,7 +1046,7 @@ def _write(data: bytes) -> None:
 
 
 def main() -> NoReturn:
-    """Run a command; a failure is one sentence and exit status 2, never a traceback."""
+    """Run a command. A failure prints one sentence and exits with 2, never with a traceback."""
     try:
         cli(standalone_mode=False)
         sys.stdout.flush()
@@ -908,7 +1055,7 @@ def main() -> NoReturn:
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except BrokenPipeError:  # the reader has seen enough: `show | head`
+    except BrokenPipeError:  # the reader stopped reading: `show | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except (OSError, ValueError, ImportError) as problem:

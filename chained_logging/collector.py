@@ -1,11 +1,11 @@
 """The collector: entries from any language on this machine, over a Unix socket or loopback HTTP.
 
-One line of JSON is one event, and is answered with one line once it is durable, in order:
-``{"id": …, "seq": …, "hash": …}``, or ``{"error": …}`` where it was not taken. Each connection has
-a thread of its own, which takes what has come, appends it in one write, answers, and only then
-reads on: a client that is faster than the disk waits, and nothing piles up here. Under
-``durability="fsync"`` connections that wait at the same moment share one sync. The protocol, and
-what a client may rely on, is in ``docs/collector.md``.
+Each line of JSON is one event. It is answered with one line once it is durable, in order:
+``{"id": …, "seq": …, "hash": …}``, or ``{"error": …}`` if it was refused. Each connection has a
+thread of its own. The thread takes what has arrived, appends it in one write, answers, and only
+then reads on. A client that is faster than the disk therefore waits, and no queue grows. Under
+``durability="fsync"`` connections that wait at the same time share one sync. The protocol, and what
+a client may rely on, is in ``docs/collector.md``.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from chained_logging.net.server import Admission, HttpServer, Request, Response
 from chained_logging.signals import wait_for
 
 MAX_LINE: Final = 10 * MAX_BODY
-"""Bytes in one event. What is larger than an entry can hold is stored as its digest."""
+"""Bytes in one event. Values that an entry cannot hold are stored as their digests."""
 MAX_REQUEST: Final = 4 * MAX_LINE
 """Bytes in the body of one HTTP request."""
 MAX_KEY: Final = 200
 """Characters in an idempotency key."""
 REMEMBERED: Final = 100_000
-"""How many of the last idempotency keys are known, also after a restart."""
+"""Number of recent entries whose idempotency keys are known, also after a restart."""
 _BATCH: Final = 256
 _CHUNK: Final = 1 << 16
 _DRAIN: Final = 10.0  # seconds that connections have to end at SIGTERM
@@ -58,19 +58,19 @@ _PLAIN_ERROR: Final = re.compile(r"[^\x20-\x7e]")
 class Collector:
     """Serves a log to other programs until :meth:`stop`. A context manager.
 
-    :param log: an open log, best with ``on_failure="raise"``: a client then learns that its event
-        was not stored.
-    :param socket_path: where to listen. What a dead collector left there is replaced; a living
-        one, or a file that is no socket, is refused.
-    :param mode: of the socket file. Whoever may write to it may add entries.
+    :param log: an open log. Open it with ``on_failure="raise"``, so that a client learns when its
+        event was not stored.
+    :param socket_path: Unix socket to listen on. The socket of a dead collector is replaced. That
+        of a running one, and a file that is not a socket, are refused.
+    :param mode: mode of the socket file. Every program that may write to it may add entries.
     :param http: ``(address, port)`` to listen on as well, loopback only; port 0 for any free one.
     :param token: what HTTP clients send as ``Authorization: Bearer``; at least 16 characters.
-    :param connections: how many clients there may be at once, on each of the two. On HTTP these
-        are those with the token; those without it have a budget of their own.
-    :param timeout: seconds that a client has for a line it has begun, a request, or for taking
-        an answer, before its connection is closed.
+    :param connections: number of clients that may be connected at once, to the socket and over
+        HTTP each. HTTP clients without the token have a budget of their own.
+    :param timeout: seconds that a client has to finish a line, to finish a request, or to take an
+        answer, before its connection is closed.
     :raises OSError: if it cannot listen there.
-    :raises ValueError: for an address that is not loopback, and HTTP without a token.
+    :raises ValueError: for an address that is not loopback, and for HTTP without a token.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Collector:
 
     @property
     def http_address(self) -> tuple[str, int]:
-        """Where it listens for HTTP."""
+        """The address and port on which it listens for HTTP."""
         if self._http is None:
             raise ValueError("this collector does not listen for HTTP")
         return self._http.address
@@ -123,7 +123,7 @@ class Collector:
         self.stop()
 
     def stop(self) -> None:
-        """Take no new connections, store and answer what has come, and end. The log stays open."""
+        """Refuse connections, store and answer what has arrived, and end. The log stays open."""
         end = time.monotonic() + _DRAIN
         if self._http is not None:
             self._http.stop()
@@ -142,9 +142,8 @@ class Collector:
     def run(self, ended: threading.Event) -> None:
         """Serve until an event is set, then :meth:`stop`. For the main thread.
 
-        :param ended: such as :func:`chained_logging.signals.ended_by_signal` returns. It is asked
-            for before the collector is made: a signal must find its handler from the first
-            connection on.
+        :param ended: from :func:`chained_logging.signals.ended_by_signal`. Call that before you
+            make the collector, so that a signal finds its handler from the first connection on.
         """
         wait_for(ended)
         self.stop()
@@ -154,8 +153,8 @@ class Collector:
     def store(self, lines: Sequence[bytes | str], peer: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Append events, and return an answer for each.
 
-        :param lines: one event each, as JSON; or a sentence that says why there is none.
-        :param peer: who sent them.
+        :param lines: the bytes of one event each, as JSON; or, as text, why a line was refused.
+        :param peer: the sender, for ``context.peer``.
         """
         answers: list[dict[str, Any]] = [{} for _ in lines]
         events: list[tuple[int, dict[str, Any], _Claim | None]] = []
@@ -185,7 +184,7 @@ class Collector:
     def _append(
         self, events: Sequence[tuple[int, dict[str, Any], _Claim | None]]
     ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Append all in one write; one by one where a strict log refuses one of them."""
+        """Append all in one write, or one by one if a strict log refuses one of them."""
         answers: list[dict[str, Any]] = []
         try:
             answers = [_answer(e) for e in self.log.append_many([event for _, event, _ in events])]
@@ -213,12 +212,12 @@ def _take_key(event: dict[str, Any]) -> str | None:
     """Return the client's idempotency key, which stays in the event."""
     key = event.get("idempotency_key")
     if key is not None and not (isinstance(key, str) and 0 < len(key) <= MAX_KEY):
-        raise ValueError(f"idempotency_key is not a text of 1 to {MAX_KEY} characters")
+        raise ValueError(f"idempotency_key must be a text of 1 to {MAX_KEY} characters")
     return key
 
 
 def _attribute(event: dict[str, Any], peer: Mapping[str, Any]) -> None:
-    """Note who sent an event, in a place that the sender cannot write to."""
+    """Store who sent an event in ``peer``, which the sender cannot set."""
     context = event.get("context")
     context = context if isinstance(context, dict) else {}
     for holder in (event, context):
@@ -251,7 +250,7 @@ def _printable(problem: object) -> str:
 
 
 class _Claim:
-    """Somebody's use of an idempotency key; `ours` for the first one, which appends."""
+    """One use of an idempotency key; `ours` for the first, which appends the event."""
 
     def __init__(self, name: tuple[Any, str], future: Future[dict[str, Any]], ours: bool) -> None:
         self.name = name
@@ -260,7 +259,7 @@ class _Claim:
 
 
 class _Keys:
-    """The last idempotency keys and what they were answered, so that a retry adds no entry."""
+    """The recent idempotency keys and their answers, so that a retry adds no entry."""
 
     def __init__(self, log: AuditLog) -> None:
         self._lock = threading.Lock()
@@ -274,7 +273,7 @@ class _Keys:
                     self._known[(_service(peer), key)] = future
 
     def claim(self, peer: Mapping[str, Any], key: str) -> _Claim:
-        """Return a claim to a key: the first, or one on the answer that the first one gets."""
+        """Return a claim to a key. If it is not the first, it waits for the first one's answer."""
         name = (_service(peer), key)
         with self._lock:
             future = self._known.get(name)
@@ -286,7 +285,7 @@ class _Keys:
             return _Claim(name, future, ours=True)
 
     def settle(self, claim: _Claim | None, answer: dict[str, Any]) -> None:
-        """Give an answer to all who wait for it; an error is not kept: it can be retried."""
+        """Give an answer to all that wait for it. An error is forgotten, so it can be retried."""
         if claim is None:
             return
         if "error" in answer:
@@ -303,22 +302,23 @@ def _service(peer: Mapping[str, Any]) -> Any:
 
 
 def _guard(path: Path) -> int:
-    """Return a lock that a living collector on this socket holds, and make way for a new one.
+    """Lock a socket's path for this collector, and remove what a dead one left there.
 
-    :raises OSError: if there is one, or something that is no socket.
+    :returns: the descriptor of the lock file.
+    :raises OSError: if another program uses the path, or a file there is not a socket.
     """
     fd = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise OSError(f"a collector is running on {path}") from None
+            raise OSError(f"a collector is running on {path}: stop it first") from None
         with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISSOCK(os.lstat(path).st_mode):
-                raise OSError(f"{path} is there, and is no socket")
+                raise OSError(f"{path} exists and is not a socket: choose another path")
             with socket.socket(socket.AF_UNIX) as probe:
                 if probe.connect_ex(str(path)) == 0:
-                    raise OSError(f"another program listens on {path}")
+                    raise OSError(f"another program listens on {path}: choose another path")
             os.unlink(path)
     except BaseException:
         os.close(fd)
@@ -327,7 +327,7 @@ def _guard(path: Path) -> int:
 
 
 def _credentials(connection: socket.socket) -> dict[str, Any]:
-    """Return who is at the other end of a Unix socket, as the kernel says."""
+    """Return who is at the other end of a Unix socket, as reported by the kernel."""
     peer: dict[str, Any] = {"transport": "unix"}
     if hasattr(socket, "SO_PEERCRED"):  # Linux
         data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
@@ -339,7 +339,7 @@ def _credentials(connection: socket.socket) -> dict[str, Any]:
 
 
 class _UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    """Threads for connections, up to so many, which can be told to come to their end."""
+    """A thread for each connection, up to a limit. They can be told to finish."""
 
     daemon_threads = True
     block_on_close = False
@@ -352,7 +352,7 @@ class _UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self._lock = threading.Condition()
         self._open: dict[socket.socket, bool] = {}  # whether it sent a line; oldest first
         super().__init__(path, _UnixHandler, bind_and_activate=False)
-        mask = os.umask(0o177)  # so that it is never there with another mode
+        mask = os.umask(0o177)  # so that the socket never has another mode
         try:
             self.server_bind()
         finally:
@@ -381,7 +381,7 @@ class _UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
             self._free.release()
 
     def _made_way(self) -> bool:
-        """End the oldest connection that never sent a line, if there is one, and take its place."""
+        """Close the oldest connection that never sent a line, if there is one, and use its slot."""
         with self._lock:
             silent = next((one for one, spoke in self._open.items() if not spoke), None)
             if silent is None:
@@ -391,13 +391,13 @@ class _UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         return self._free.acquire(timeout=1)
 
     def spoke(self, connection: socket.socket) -> None:
-        """Note that a client sent a line: it keeps its connection."""
+        """Note that a client sent a line, so that it keeps its connection."""
         with self._lock:
             if connection in self._open:
                 self._open[connection] = True
 
     def accept_waiting(self) -> None:
-        """Take the connections that wait in the kernel: what they sent has come, too."""
+        """Accept the connections that wait in the kernel: they may have sent events already."""
         self.socket.settimeout(0)
         with contextlib.suppress(OSError):  # BlockingIOError: there are no more
             while True:
@@ -406,15 +406,15 @@ class _UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
                 self.process_request(connection, address)
 
     def drain(self, end: float) -> None:
-        """Let connections take what was sent before this, and wait for them, until a time."""
+        """Let connections read what was already sent, and wait for them until `end`."""
         with self._lock:
             for connection in self._open:
                 with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RD)  # it still reads what has come, then an end
+                    connection.shutdown(socket.SHUT_RD)  # it still reads what has arrived
             self._lock.wait_for(lambda: not self._open, max(0.0, end - time.monotonic()))
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say that a connection failed, and go on: a client's going away is no news."""
+        """Report that a connection failed, unless its client went away."""
         error = sys.exception()
         if not isinstance(error, ConnectionError | TimeoutError):
             print(f"collector: a connection failed: {error!r}", file=sys.stderr)
@@ -440,10 +440,10 @@ class _UnixHandler(socketserver.BaseRequestHandler):
                 self.request.settimeout(collector.timeout)
                 try:
                     self.request.sendall(_lines(answers))
-                except BrokenPipeError:  # it does not read: what it sends is stored all the same
+                except BrokenPipeError:  # it wants no answers; what it sends is still stored
                     listening = False
-        # To close on bytes that were not read would reset the connection, and the last answer
-        # might never be read.
+        # Closing with unread bytes would reset the connection, and the client might never read
+        # the last answer.
         with contextlib.suppress(OSError):
             self.request.shutdown(socket.SHUT_RD)
             self.request.settimeout(1)
@@ -452,7 +452,7 @@ class _UnixHandler(socketserver.BaseRequestHandler):
 
 
 class _Lines:
-    """Lines from a socket, each of a bounded length and begun not too long ago."""
+    """Lines from a socket, each bounded in its length and in the time that it takes."""
 
     def __init__(self, connection: socket.socket, timeout: float) -> None:
         self._connection = connection
@@ -464,9 +464,9 @@ class _Lines:
         self._begun: float | None = None
 
     def lines(self) -> list[bytes | str]:
-        """Wait for a line, and return it with those that came with it; none at the end.
+        """Wait for a line, and return it with those that arrived with it; nothing at the end.
 
-        In the place of one that cannot be taken stands a sentence that says why.
+        A line that is refused is replaced by a text that says why.
         """
         while not self._ready and not self._ended:
             self._receive()
@@ -483,12 +483,12 @@ class _Lines:
             self._connection.settimeout(left)
             data = self._connection.recv(_CHUNK)
         except TimeoutError:
-            self._end(f"its end did not come within {self._timeout:g} seconds")
+            self._end(f"a line must end within {self._timeout:g} seconds")
             return
         except ConnectionError:
             data = b""
         if not data:
-            self._end("has no line feed at its end, so it may have been cut off")
+            self._end("a line must end with a line feed: without one it may have been cut off")
             return
         *lines, rest = data.split(b"\n")
         for line in lines:
@@ -504,7 +504,7 @@ class _Lines:
     def _finish(self, line: bytes) -> None:
         if self._skipping or len(line) > MAX_LINE:
             self._skipping = False
-            self._ready.append(f"is longer than {MAX_LINE:,} bytes")
+            self._ready.append(f"a line must have at most {MAX_LINE:,} bytes")
         elif line.strip():
             self._ready.append(line)
 
@@ -523,7 +523,7 @@ def _loopback(host: str, port: int) -> tuple[str, int]:
     except ValueError:
         loopback = False
     if not loopback:
-        raise ValueError(f"HTTP is for this machine alone: {host!r} is not a loopback address")
+        raise ValueError(f"HTTP must stay on this machine: {host!r} is not a loopback address")
     return host, port
 
 
@@ -540,17 +540,17 @@ class _Events:
         scheme, _, token = head.headers.get("authorization", "").partition(" ")
         given = token.strip().encode("latin-1")
         if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._collector.token):
-            reason = "the bearer token is missing or wrong"
+            reason = "the request needs the right bearer token"
             return self.refuse(401, reason, ("WWW-Authenticate", "Bearer"))
         if head.target != "/v1/events":
-            return self.refuse(404, "events are posted to /v1/events")
+            return self.refuse(404, "post events to /v1/events")
         if head.method != "POST":
-            return self.refuse(405, "events are posted to /v1/events", ("Allow", "POST"))
+            return self.refuse(405, "post events to /v1/events", ("Allow", "POST"))
         if head.media_type() not in ("application/json", _NDJSON, "application/jsonl"):
-            return self.refuse(415, "the body is application/json or application/x-ndjson")
+            return self.refuse(415, "the body must be application/json or application/x-ndjson")
         charset = re.search("charset *= *[\"']?([^\"'; ]*)", head.headers["content-type"], re.I)
         if charset and charset[1].lower() not in ("utf-8", "utf8"):
-            return self.refuse(415, "the body is in UTF-8")
+            return self.refuse(415, "the body must be in UTF-8")
         return Admission(MAX_REQUEST, known=True)
 
     def answer(self, request: Request) -> Response:
@@ -558,7 +558,8 @@ class _Events:
         if request.head.media_type() != "application/json":
             lines = [line for line in request.body.split(b"\n") if line.strip()]
         checked = [
-            ln if len(ln) <= MAX_LINE else f"is longer than {MAX_LINE:,} bytes" for ln in lines
+            ln if len(ln) <= MAX_LINE else f"a line must have at most {MAX_LINE:,} bytes"
+            for ln in lines
         ]
         peer = {"transport": "http", "address": request.address}
         answers: list[dict[str, Any]] = []
@@ -586,15 +587,17 @@ class _Events:
 
 
 def read_token(path: str | os.PathLike[str]) -> str:
-    """Return the token in the first line of a file that its owner alone can read.
+    """Return the token in the first line of a file that only its owner can read.
 
-    :raises OSError: if it cannot be read, or others can.
-    :raises ValueError: if it has no token that is long enough.
+    :raises OSError: if the file cannot be read, or others may read it.
+    :raises ValueError: if the token is too short or not ASCII.
     """
     with open(path, "rb") as file:
         if os.fstat(file.fileno()).st_mode & 0o077:
-            raise OSError(f"{path} can be read by others: chmod 600")
+            raise OSError(f"{path} must be readable by its owner only: chmod 600 {path}")
         token = file.readline(4096).strip()
     if len(token) < _MIN_TOKEN or not token.isascii():
-        raise ValueError(f"{path} has no token of at least {_MIN_TOKEN} ASCII characters")
+        raise ValueError(
+            f"the first line of {path} must be a token of at least {_MIN_TOKEN} ASCII characters"
+        )
     return token.decode()

@@ -59,7 +59,7 @@ def test_keygen(tmp_path: Path) -> None:
     assert vkey.startswith(f"{ORIGIN}+")
     before = file.read_bytes()
     for option in ("--origin", "--witness"):
-        assert "not empty" in run("keygen", tmp_path / "no", option, "", status=2)
+        assert "must not be empty" in run("keygen", tmp_path / "no", option, "", status=2)
     assert not (tmp_path / "no").exists()
     assert "never written over" in run("keygen", file, status=2)
     assert file.read_bytes() == before
@@ -89,7 +89,7 @@ def test_checkpoint_and_verify(signed: tuple[Path, Path, Path]) -> None:
     with AuditLog(path.with_name("other" + path.suffix), origin=ORIGIN) as other:
         other.append("x", **EVENT)
     run("verify", other.path, "--public-key", public, status=1)
-    assert "not there" in run("checkpoint", path.with_name("none.db"), "--key", key, status=2)
+    assert "does not exist" in run("checkpoint", path.with_name("none.db"), "--key", key, status=2)
 
 
 def test_proofs(signed: tuple[Path, Path, Path]) -> None:
@@ -190,6 +190,6 @@ def test_an_option_that_cannot_be_honoured_is_refused(
     PrivateKey.generate().save(key)
     before = path.read_bytes()
     names = {"LOG": str(path), "KEY": str(key)}
-    with pytest.raises(click.UsageError, match=f"{option} means nothing"):
+    with pytest.raises(click.UsageError, match=f"{option} (needs|applies to|cannot)"):
         cli([names.get(word, word) for word in command], standalone_mode=False)
     assert path.read_bytes() == before

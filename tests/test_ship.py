@@ -391,8 +391,8 @@ def test_bad_destinations_are_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     fill(path, 1)
     assert "a destination is postgresql" in run("ship", path, "--to", "ftp://x", status=2)
-    assert "name a destination" in run("ship", path, status=2)
-    assert "is not there" in run("ship", tmp_path / "no.jsonl", "--to", "s3://x/y", status=2)
+    assert "give a destination" in run("ship", path, status=2)
+    assert "does not exist" in run("ship", tmp_path / "no.jsonl", "--to", "s3://x/y", status=2)
     secret = "postgresql://user:hush-hush@127.0.0.1:1/db"
     done = command("ship", path, "--to", secret, "--patience", "0")
     assert (done.returncode, "hush" in done.stdout + done.stderr) == (2, False)
@@ -457,7 +457,7 @@ def test_a_dba_gets_the_statements_to_read_and_run(postgres_server: PostgresServ
     with psycopg.connect(url, autocommit=True) as dba:
         dba.execute(printed.encode())
     assert "is there already" in run("init", url)  # and init finds what it would have made
-    assert "--print is for PostgreSQL" in run("init", "s3://a/b", "--print", status=2)
+    assert "--print works for postgresql" in run("init", "s3://a/b", "--print", status=2)
 
 
 def test_a_place_that_was_damaged_is_one_sentence(tmp_path: Path, url: str) -> None:

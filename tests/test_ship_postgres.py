@@ -960,7 +960,7 @@ def test_init_says_what_it_did_and_can_be_repeated(database: Database):
     again = init(database.url, retention="hipaa")
     assert "is there already" in again[0]
     assert "2192 days" in again[1]
-    with pytest.raises(ValueError, match="a retention is"):
+    with pytest.raises(ValueError, match="a retention must be"):
         init(database.url, retention="forever")
 
 

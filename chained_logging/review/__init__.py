@@ -1,1 +1,1 @@
-"""Looking at a log: queries and exports."""
+"""What people do with a log: queries, exports, retention periods."""

@@ -1,4 +1,4 @@
-"""A log copied from one kind of store to another, with every hash kept."""
+"""Copies of a log in another form, with every hash unchanged."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from chained_logging.sinks import Record, Sink, StoredCheckpoint, open_sink, syn
 
 
 def export_log(source: Path, target: Path) -> tuple[int, str]:
-    """Write the entries of one log into a new one, checking each hash and link on the way.
+    """Copy a log into a new one, and check each hash and link on the way.
 
     :returns: the number of entries and the last hash.
-    :raises FileExistsError: if the target is there already.
-    :raises ValueError: if the source is broken; what was copied until there is removed.
+    :raises FileExistsError: if the target exists.
+    :raises ValueError: if the source is broken. The incomplete copy is removed.
     """
     log = open_sink(source)
     checkpoints = (stored for _, stored in log.checkpoints())
@@ -29,14 +29,14 @@ def export_log(source: Path, target: Path) -> tuple[int, str]:
 def write_log(
     target: Path, records: Iterator[Record], checkpoints: Iterator[StoredCheckpoint], source: str
 ) -> tuple[int, str]:
-    """Write a new log that holds these entries and checkpoints, checking each hash and link.
+    """Write entries and checkpoints into a new log, and check each hash and link.
 
-    It is made in a folder of its own beside the target, and gets its name once it is whole: what
-    fails leaves nothing, and nothing that somebody else made is touched.
+    The log is made in a temporary folder beside the target, and renamed once it is complete. A
+    failure leaves nothing behind, and no existing file is touched.
 
-    :param source: where they are from, for a message.
+    :param source: the name of their source, for error messages.
     :returns: the number of entries and the last hash.
-    :raises FileExistsError: if the target is there already, or a file that belongs beside it.
+    :raises FileExistsError: if the target or one of its side files exists.
     :raises ValueError: if the source is broken.
     """
     refuse_what_is_there(target)
@@ -62,7 +62,7 @@ def _write(
             for record in batch:
                 seq, prev = chain.position(record.body)
                 if chain.leaf_hash(record.body) != record.hash or (count and prev != last):
-                    raise ValueError(f"{source} is broken at seq {seq}: see the command verify")
+                    raise ValueError(f"{source} is broken at seq {seq}: run chained-logging verify")
                 count, last = count + 1, record.hash
             sink.write(batch)
         for stored in checkpoints:
@@ -83,25 +83,25 @@ def _give_name(made: Path, target: Path) -> None:
     try:
         os.link(made, target)
     except FileExistsError:
-        raise FileExistsError(f"{target} is there already") from None
+        raise FileExistsError(f"{target} exists already: choose another name") from None
     except OSError:  # a file system without hard links
         if os.path.lexists(target):
-            raise FileExistsError(f"{target} is there already") from None
+            raise FileExistsError(f"{target} exists already: choose another name") from None
         os.rename(made, target)
     else:
         os.unlink(made)
 
 
 def export_tiles(log: Path, folder: Path) -> tuple[int, int]:
-    """Lay a log out as C2SP ``tlog-tiles``, up to its newest checkpoint; or go on with that.
+    """Write a log as C2SP ``tlog-tiles``, up to its newest checkpoint, or add what is new.
 
-    The partial tiles of all checkpoints that were made in between are there too: the
-    specification asks for those "for which a checkpoint was produced".
+    The partial tiles of all earlier checkpoints are written too: the specification asks for those
+    "for which a checkpoint was produced".
 
-    :returns: the number of entries, and how many files were written.
+    :returns: the number of entries, and the number of files written.
     :raises OSError: if the log has no checkpoint, or a file cannot be read or written.
-    :raises ProofError: if the entries are not those of the checkpoint, or the folder is of another
-        log.
+    :raises ProofError: if the checkpoint is not for these entries, or the folder belongs to
+        another log.
     """
     from chained_logging.tiles import resume_at, with_partials, write_tiles
 
@@ -113,7 +113,7 @@ def export_tiles(log: Path, folder: Path) -> tuple[int, int]:
     sink = open_sink(log)
     checkpoint = sink.last_checkpoint()
     if checkpoint is None:
-        raise OSError(f"{log} has no checkpoint: tiles need one, and a log with a key")
+        raise OSError(f"{log} must have a checkpoint: run chained-logging checkpoint first")
     start = resume_at(folder)
     bodies = (record.body for record in sink.records(start))
     size = checkpoint.size
@@ -127,5 +127,5 @@ def export_tiles(log: Path, folder: Path) -> tuple[int, int]:
 def _said(note: str) -> Checkpoint | None:
     try:
         return Checkpoint.parse(Note.parse(note.encode()).text)
-    except NoteError:  # it is for `verify` to name it
+    except NoteError:  # the command verify reports it
         return None

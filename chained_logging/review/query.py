@@ -1,4 +1,4 @@
-"""Entries read back and filtered."""
+"""Reading entries and filtering them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from chained_logging.sinks import open_sink
 class Filter:
     """Which entries to show. None means any.
 
-    :ivar resource: a type, or a record by any name that an event may give it: ``type/id``, a URL,
-        an ARN, a path. A request is also found by the other parameters of its route, so
+    :ivar resource: a type, or a record in any form that an event may use: ``type/id``, a URL, an
+        ARN or a path. A request is also found by the other parameters of its route, so
         ``patients/456`` finds ``GET /patients/456/notes/7``.
-    :ivar since: not before this ``timestamp``, in the form that entries have.
-    :ivar until: before this one.
+    :ivar since: the earliest ``timestamp``, in the form that entries have.
+    :ivar until: the first ``timestamp`` that is too late, in the same form.
     """
 
     actor: str | None = None
@@ -33,13 +33,13 @@ class Filter:
     incomplete: bool = False
 
     def matches(self, entry: AuditEntry) -> bool:
-        """Whether the entry is one of those asked for."""
+        """Return whether an entry passes the filter."""
         return (
             self.actor in (None, entry.actor_id)
             and self.action in (None, entry.action)
             and (self.resource is None or _concerns(entry, self.resource))
             and self.result in (None, entry.result)
-            # Timestamps have one form and length, so that their order is that of their text.
+            # All timestamps have the same form and length, so they sort as text.
             and (self.since is None or entry.timestamp >= self.since)
             and (self.until is None or entry.timestamp < self.until)
             and (not self.incomplete or entry.incomplete)
@@ -47,7 +47,7 @@ class Filter:
 
 
 def _concerns(entry: AuditEntry, wanted: str) -> bool:
-    """Whether an entry is about a resource: a type, or a record by its name."""
+    """Return whether an entry is about a resource: a type, or a record by its name."""
     kind, id = entry.resource_type, entry.resource_id
     if wanted in (kind, id, f"{kind}/{id}"):
         return True
@@ -58,7 +58,7 @@ def _concerns(entry: AuditEntry, wanted: str) -> bool:
 def _parameters(context: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield type and id of each parameter of a request's route.
 
-    The type is what stands before it there, and also its name without ``_id``.
+    A parameter is yielded twice: the type is the literal before it, and its name without ``_id``.
     """
     route, values = context.get("route"), context.get("params")
     if not isinstance(route, str) or not isinstance(values, dict):
@@ -79,10 +79,10 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 
 
 def read_entries(path: Path) -> Iterator[AuditEntry]:
-    """Read the entries of a log that may be in use. Nothing is verified.
+    """Read the entries of a log that may be in use, without verifying them.
 
-    :raises OSError: if it cannot be read.
-    :raises ValueError: at a line that is no entry.
+    :raises OSError: if the log cannot be read.
+    :raises ValueError: at a line that is not an entry.
     """
     for _, body, hash, signature in open_sink(path).records():
         yield AuditEntry(body, hash, signature)
