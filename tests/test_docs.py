@@ -19,7 +19,7 @@ from programs import missing
 from snippets import PAGES, ROOT, Snippet, absent, servers, snippets
 
 BINARIES = Path(sys.executable).parent
-PENDING = {"logging", "operations"}  # pages whose snippets are not whole programs yet
+PENDING = {"operations"}  # pages whose snippets are not whole programs yet
 SITE = Path(__file__).parent / "snippet_site"
 
 
