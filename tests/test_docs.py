@@ -19,7 +19,6 @@ from programs import missing
 from snippets import PAGES, ROOT, Snippet, absent, servers, snippets
 
 BINARIES = Path(sys.executable).parent
-PENDING = {"operations"}  # pages whose snippets are not whole programs yet
 SITE = Path(__file__).parent / "snippet_site"
 
 
@@ -73,8 +72,6 @@ def run(snippet: Snippet, folder: Path, env: dict[str, str]) -> tuple[subprocess
 def test_the_page_works_as_pasted(
     page: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    if page.parent.name == "docs" and page.stem in PENDING:
-        pytest.skip("this page's snippets are not whole programs yet")
     env = environment(page, request)
     with contextlib.ExitStack() as stack:
         for snippet in snippets(page):
