@@ -117,7 +117,7 @@ def append(
     durability = "fsync" if fsync else "os"
     with AuditLog(
         log,
-        durability=durability,  # type: ignore[arg-type]  # one of the two, as written above
+        durability=durability,  # type: ignore[arg-type]  # one of the two, as assigned above
         on_failure="raise",
         strict=strict,
         origin=origin,
@@ -213,10 +213,10 @@ def collect(
     sign_each: bool,
     passphrase_file: str | None,
 ) -> None:
-    """Append to LOG what other programs send to a Unix socket, until SIGTERM.
+    """Append to LOG what other programs send to a socket.
 
-    Each line of JSON is an event. It is answered with a line once it is stored.
-    docs/collector.md describes the protocol.
+    It listens until SIGTERM. Each line of JSON is an event, and is answered with a line once it
+    is stored. docs/collector.md describes the protocol.
     """
     from chained_logging.collector import Collector, read_token
     from chained_logging.signals import ended_by_signal
@@ -316,10 +316,11 @@ def _existing(log: str) -> str:
 def keygen(
     file: str, origin: str | None, witness: str | None, passphrase_file: str | None, as_json: bool
 ) -> None:
-    """Write a new private key to FILE, with mode 0600, and print the public one.
+    """Make a private key, and print its public key.
 
-    An existing FILE is refused. If there is a passphrase, from --passphrase-file or the environment
-    variable CHAINED_LOGGING_PASSPHRASE, the key is encrypted with it.
+    FILE is written with mode 0600; an existing FILE is refused. If there is a passphrase, from
+    --passphrase-file or the environment variable CHAINED_LOGGING_PASSPHRASE, the key is
+    encrypted with it.
     """
     from chained_logging.keys import PrivateKey, passphrase_from, public_pem
     from chained_logging.notes import COSIGNATURE, ED25519, VerifierKey
@@ -372,11 +373,12 @@ def checkpoint(
     witness_keys: tuple[str, ...],
     timestamp: str | None,
 ) -> None:
-    """Sign a checkpoint over all entries of LOG, store it beside LOG, and print it.
+    """Sign a checkpoint of LOG, and print it.
 
-    Keep a copy where the log's administrators cannot reach it. Witnesses and timestamp authorities
-    are such places. What they sign is stored beside LOG, and the command verify checks it. If one
-    does not answer, its name is reported and the exit status is 1.
+    It covers all entries, and is also stored beside LOG. Keep a copy where the log's
+    administrators cannot reach it. Witnesses and timestamp authorities are such places. What
+    they sign is stored beside LOG, and the command verify checks it. If one does not answer,
+    its name is reported and the exit status is 1.
     """
     from chained_logging.anchor import anchor, check_urls
 
@@ -440,14 +442,14 @@ def witness(
     host: str,
     port: int,
 ) -> None:
-    """Run a witness for other people's logs. FOLDER keeps what it cosigned.
+    """Run a witness for other people's logs.
 
-    It cosigns a checkpoint only if that extends the last one of the same log. Never restore FOLDER
-    from a backup: the witness would forget what it signed.
+    FOLDER keeps what it cosigned. It cosigns a checkpoint only if that extends the last one of
+    the same log. Never restore FOLDER from a backup: the witness would forget what it signed.
 
-    It speaks HTTP (C2SP tlog-witness). If requests come from other machines, put a reverse proxy
-    with TLS in front of it. After a log's key was rotated, name the old and the new key, each with
-    --log.
+    It speaks HTTP (C2SP tlog-witness). If requests come from other machines, put a reverse
+    proxy with TLS in front of it. After a log's key was rotated, name the old and the new key,
+    each with --log.
     """
     from chained_logging.keys import load_public
     from chained_logging.notes import ED25519, VerifierKey
@@ -473,11 +475,11 @@ def witness(
 @_passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print the checkpoint and the vkey as JSON.")
 def rotate_key(log: str, key_file: str, passphrase_file: str | None, as_json: bool) -> None:
-    """Replace the key of LOG with a new one, and print the old key's last checkpoint.
+    """Give LOG a new key.
 
-    The old key signs a last checkpoint and is destroyed. The new key is written to the same file,
-    with the same passphrase. Its vkey is printed on standard error: give the vkey and the
-    checkpoint to those who verify LOG.
+    The old key signs a last checkpoint, which is printed, and is destroyed. The new key is
+    written to the same file, with the same passphrase. Its vkey is printed on standard error:
+    give the vkey and the checkpoint to those who verify LOG.
 
     If the command is interrupted, run it again to finish.
     """
@@ -495,7 +497,7 @@ def rotate_key(log: str, key_file: str, passphrase_file: str | None, as_json: bo
     if note is None:
         old = PrivateKey.load(key_file, passphrase)
         with AuditLog(log, key=old, sign="follow", on_failure="raise") as audit:
-            if new is None:  # not before it is known that the old one is the log's
+            if new is None:  # only once the old key has proved to be the log's
                 new = PrivateKey.generate()
                 new.save(new_file, passphrase)
             note, vkey = audit.rotate_key(new), verifier_key(audit.origin, new)
@@ -507,7 +509,7 @@ def rotate_key(log: str, key_file: str, passphrase_file: str | None, as_json: bo
         return
     _write(note)
     sys.stdout.flush()
-    click.echo(vkey, err=True)  # the seal alone is what a redirection keeps
+    click.echo(vkey, err=True)  # so that a redirection keeps the checkpoint alone
 
 
 @cli.command("revoke-key")
@@ -550,10 +552,11 @@ def revoke_key(
     help="Size of the log that the proof is for. By default that of the newest checkpoint.",
 )
 def prove(log: str, seq: int | None, old: int | None, new: int | None) -> None:
-    """Print a proof about LOG, which verify-proof checks without LOG.
+    """Print a proof about LOG.
 
-    With --seq, it proves that LOG contains an entry. With --from, it proves that LOG at one size is
-    the beginning of LOG at a later size. Sizes must be those of checkpoints.
+    The command verify-proof checks it without LOG. With --seq, it proves that LOG contains an
+    entry. With --from, it proves that LOG at one size is the beginning of LOG at a later size.
+    Sizes must be those of checkpoints.
     """
     from chained_logging.proof import GO_READERS, LogTree
 
@@ -615,10 +618,10 @@ def init(
     replicas: int,
     max_bytes: int | None,
 ) -> None:
-    """Prepare DESTINATION: postgresql://…, s3://bucket/prefix or nats://host/STREAM.
+    """Prepare central storage for logs.
 
-    Run it once, with an administrator's rights; the shipper needs fewer. Running it again changes
-    nothing.
+    DESTINATION is postgresql://…, s3://bucket/prefix or nats://host/STREAM. Run it once, with
+    an administrator's rights; the shipper needs fewer. Running it again changes nothing.
     """
     scheme = destination.partition(":")[0]
     _refuse_options(scheme != "s3", "applies to s3:// only", "mode")
@@ -679,10 +682,11 @@ def ship(
     passphrase_file: str | None,
     as_json: bool,
 ) -> None:
-    """Copy all entries of LOG to central storage, each exactly once.
+    """Copy all entries of LOG to central storage.
 
-    Exit status 0: everything has arrived. 1: LOG is broken, or a destination holds another history
-    or held more before. 2: a destination is down; run the command again to continue.
+    Each entry arrives exactly once. Exit status 0: everything has arrived. 1: LOG is broken, or
+    a destination holds another history or held more before. 2: a destination is down; run the
+    command again to continue.
     """
     from chained_logging.ship.place import read_place, read_places
     from chained_logging.ship.shipper import Shipper, status
@@ -761,11 +765,11 @@ def land(
     passphrase_file: str | None,
     as_json: bool,
 ) -> None:
-    """Move entries from STREAM (nats://…) into PostgreSQL or S3, until stopped.
+    """Move entries from a stream into PostgreSQL or S3.
 
-    Any number of these may run at once. If something is wrong with a log, that log is stopped and
-    the others continue. Exit status 0: done. 1: a log is stopped. 2: something is left, or could
-    not be done.
+    It reads STREAM (nats://…) until stopped. Any number of these may run at once. If something
+    is wrong with a log, that log is stopped and the others continue. Exit status 0: done. 1: a
+    log is stopped. 2: something is left, or could not be done.
     """
     from chained_logging.ship.land import Landing
     from chained_logging.signals import ended_by_signal
@@ -853,11 +857,11 @@ def _progress(wanted: bool) -> Iterator[Callable[[str, int, int], None] | None]:
     help="The log's first public key. Entries that no key vouches for are set aside.",
 )
 def restore(destination: str, log: str, origin: str | None, public_key: str | None) -> None:
-    """Rebuild a lost host's log from DESTINATION as LOG, byte for byte.
+    """Rebuild a lost host's log from central storage.
 
-    New entries continue the restored log, and an entry records the restoration. The lost host must
-    not return with its old log. The exit status is 1 if something is missing in DESTINATION or
-    wrong with it.
+    LOG becomes a copy of the log in DESTINATION, byte for byte. New entries continue the
+    restored log, and an entry records the restoration. The lost host must not return with its
+    old log. The exit status is 1 if something is missing in DESTINATION or wrong with it.
     """
     from chained_logging.ship.restore import restore as restore_log
 
@@ -866,7 +870,7 @@ def restore(destination: str, log: str, origin: str | None, public_key: str | No
         origins = store.origins()
         if origin is None:
             if len(origins) != 1:
-                names = ", ".join(origins) or "none"
+                names = ", ".join(origins) or "no logs"
                 raise click.UsageError(
                     f"give the log's name with --origin; the destination holds {names}"
                 )
@@ -920,7 +924,7 @@ def show(log: str, limit: int | None, as_json: bool, **options: Any) -> None:
     from collections import deque
 
     matching = read_entries(Path(log))
-    if not as_json or any(options.values()):  # else each is printed as it stands
+    if not as_json or any(options.values()):  # otherwise each is printed as stored
         wanted = _filter(options)
         matching = (e for e in _legible(matching, log) if wanted.matches(e))
     entries: Iterator[AuditEntry] = (
@@ -952,7 +956,7 @@ def show(log: str, limit: int | None, as_json: bool, **options: Any) -> None:
 
 
 def _legible(entries: Iterator[AuditEntry], log: str) -> Iterator[AuditEntry]:
-    """Stop, with one sentence, at an entry that was tampered with so that it has no row."""
+    """Yield entries, and refuse one that was tampered with so that it cannot be shown."""
     for number, entry in enumerate(entries, 1):
         try:
             fields: Any = entry.fields
@@ -1018,14 +1022,13 @@ def _moment(text: str | None, option: str) -> str | None:
     help="Format of the copy. tlog-tiles (C2SP) is a folder for transparency-log monitors.",
 )
 def export(log: str, file: str | None, form: str) -> None:
-    """Copy the stored entries of LOG, byte for byte, to FILE or standard output.
+    """Copy the stored entries of LOG, byte for byte.
 
-    The suffix of FILE (.jsonl, .db) decides what kind of log it becomes. Entries
-    and hashes stay the same. An existing FILE is refused.
+    They go to FILE, or to standard output. The suffix of FILE (.jsonl, .db) decides what kind
+    of log it becomes. Entries and hashes stay the same. An existing FILE is refused.
 
-    With --format tlog-tiles, FILE is a folder. It holds the log up to its newest
-    checkpoint as C2SP tlog-tiles, and each call adds what is new. Any web server
-    can publish it.
+    With --format tlog-tiles, FILE is a folder. It holds the log up to its newest checkpoint as
+    C2SP tlog-tiles, and each call adds what is new. Any web server can publish it.
     """
     if form == "tlog-tiles":
         if file is None:
