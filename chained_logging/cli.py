@@ -609,10 +609,19 @@ def prove(log: str, seq: int | None, old: int | None, new: int | None) -> None:
 @click.option(
     "--max-bytes", type=click.IntRange(min=1), help="NATS: size at which the stream is full."
 )
+@click.option(
+    "--key",
+    "key_file",
+    type=FilePath(dir_okay=False),
+    help="S3: private key that alone can make the retention longer later.",
+)
+@_passphrase_option
 def init(
     destination: str,
     retention: str | None,
     mode: str,
+    key_file: str | None,
+    passphrase_file: str | None,
     print_only: bool,
     partitions: int,
     replicas: int,
@@ -624,7 +633,8 @@ def init(
     an administrator's rights; the shipper needs fewer. Running it again changes nothing.
     """
     scheme = destination.partition(":")[0]
-    _refuse_options(scheme != "s3", "applies to s3:// only", "mode")
+    _refuse_options(scheme != "s3", "applies to s3:// only", "mode", "key_file")
+    _refuse_options(key_file is None, "needs --key", "passphrase_file")
     _refuse_options(
         scheme != "nats", "applies to nats:// only", "partitions", "replicas", "max_bytes"
     )
@@ -643,6 +653,7 @@ def init(
         partitions=partitions,
         replicas=replicas,
         max_bytes=max_bytes,
+        signer=_load_key(key_file, passphrase_file) if key_file else None,
     ):
         click.echo(printable(sentence))
 

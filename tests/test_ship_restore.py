@@ -94,7 +94,7 @@ def test_junk_checkpoints_count_for_nothing_and_stop_nothing(
     key = key_of(log, tmp_path)
     done = command("verify", bucket.url, "--public-key", key)
     assert "INTACT" in done.stdout, done.stdout
-    assert "4 checkpoints in the store are FOREIGN" in done.stdout
+    assert "4 objects or checkpoints in the store are FOREIGN" in done.stdout
     target = tmp_path / "audit.jsonl"
     done = restored_by_command(bucket, target, "--public-key", key)
     assert done.returncode == 0, done.stderr

@@ -382,14 +382,14 @@ def test_a_legal_hold_keeps_every_version(s3: Bucket, log: Log) -> None:
 def test_the_end_is_found_among_more_objects_than_a_listing_shows(radosgw: Bucket) -> None:
     with opened(radosgw) as store:
         base, store._page = store.base(ORIGIN), 3
-        assert store._last_number(base, "digests") == -1
+        assert store.last_number(base, "digests") == -1
         for count, number in enumerate([0, 1, 2, 3, 5, 9, 40, 41, 10**6, 10**12 + 7, 2**63 - 1]):
             key = f"{base}digests/{number:020d}.digest"
             radosgw.client.put_object(Bucket=radosgw.name, Key=key, Body=b"")
-            assert store._last_number(base, "digests") == number
-            assert store._last_number(base, "segments") == -1
-            assert len(store._standing(base, "digests")) == count + 1
-            assert [name.first for name, _ in store._standing(base, "digests", 4)] == [
+            assert store.last_number(base, "digests") == number
+            assert store.last_number(base, "segments") == -1
+            assert len(store.standing(base, "digests")) == count + 1
+            assert [name.first for name, _ in store.standing(base, "digests", 4)] == [
                 other for other in (5, 9, 40, 41, 10**6, 10**12 + 7, 2**63 - 1) if other <= number
             ]
 

@@ -100,6 +100,39 @@ class SharedDestination(Destination, Protocol):
         """Return the rest of it."""
 
 
+class Ours(Protocol):
+    """What a log says of what a destination holds under its name."""
+
+    def size(self) -> int:
+        """Return how many entries the log has."""
+
+    def reached(self) -> Head:
+        """Return the last entry that the destination is remembered to hold."""
+
+    def holds(self, head: Head) -> bool:
+        """Whether the log has this entry; or had it, as far as is remembered."""
+
+    def has_key(self) -> bool:
+        """Whether the log has a key. Without one nobody can tell what is the log's."""
+
+    def signed(self, stored: StoredCheckpoint) -> bool:
+        """Whether a key of the log signed a checkpoint."""
+
+    def agrees(self, stored: StoredCheckpoint) -> bool:
+        """Whether a checkpoint is one over the first entries that the log has."""
+
+
+@runtime_checkable
+class OpenDestination(Destination, Protocol):
+    """A destination where others may be able to add entries under the log's name."""
+
+    def find_end(self, origin: str, ours: Ours) -> Head:
+        """As :meth:`head`, but what no key of the log vouches for is passed over.
+
+        :raises Refused: if the log's key vouches for entries that the log does not have.
+        """
+
+
 def destination_name(url: str) -> str:
     """Return a destination's name: its URL without the secrets in it.
 
@@ -157,12 +190,14 @@ def init_destination(
     partitions: int = 16,
     replicas: int = 1,
     max_bytes: int | None = None,
+    signer: Signer | None = None,
 ) -> list[str]:
     """Prepare a destination, and return sentences of what was done. Done again it changes nothing.
 
     :param retention: see :func:`chained_logging.review.retention.retention_days`; S3 needs one.
     :param mode: of S3's Object Lock, ``COMPLIANCE`` or ``GOVERNANCE``.
     :param partitions: of NATS, as `replicas` and `max_bytes`: see :func:`.nats.init`.
+    :param signer: of S3, the key that may make the retention longer later.
     :raises OSError: if it cannot be prepared: what is missing, and how to set it.
     :raises ValueError: if the URL names no destination, or the retention is none.
     """
@@ -172,7 +207,7 @@ def init_destination(
 
         if retention is None:
             raise ValueError("name how long S3 shall keep entries: --retention hipaa, 400d, 6y …")
-        missing = s3.init(url, retention=retention, mode=mode)
+        missing = s3.init(url, retention=retention, mode=mode, signer=signer)
         if missing:
             raise Refused("; ".join(missing))
         return [f"{destination_name(url)} keeps entries for {retention}, locked in mode {mode}."]

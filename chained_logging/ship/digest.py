@@ -20,7 +20,7 @@ from urllib.parse import quote, unquote
 
 from chained_logging import chain
 from chained_logging.merkle import MAX_SIZE
-from chained_logging.notes import MAX_NOTE, Note, Signer, sign_note
+from chained_logging.notes import MAX_NOTE, Note, Signer, VerifierKey, sign_note, verify_note
 from chained_logging.sinks import Head
 
 FORMAT: Final = 1
@@ -31,6 +31,9 @@ MAX_LISTED: Final = 1000
 
 MODES: Final = ("GOVERNANCE", "COMPLIANCE")
 """Modes of S3 Object Lock, the weaker first."""
+
+POLICY_SIGNER: Final = "chained-logging/policy"
+"""The name of the key that signs policies."""
 
 MAX_DAYS: Final = 36_500
 """The longest retention that S3 takes: 100 years."""
@@ -88,11 +91,15 @@ class Name(NamedTuple):
     """The first entry of a segment, the size of a checkpoint, the number of a digest."""
     last: int
     """The last entry of a segment; of the others the same as `first`."""
+    mark: str = ""
+    """What tells a segment from another of these entries: the start of its last entry's hash. It
+    has none, unless somebody else put the other one first."""
 
     def format(self) -> str:
         """Return the name, below that of the origin. Of one kind they sort as numbers do."""
         if self.kind == SEGMENTS:
-            return f"{SEGMENTS}/{self.first:020d}-{self.last:020d}.jsonl.gz"
+            mark = f"-{self.mark}" if self.mark else ""
+            return f"{SEGMENTS}/{self.first:020d}-{self.last:020d}{mark}.jsonl.gz"
         suffix = "digest" if self.kind == DIGESTS else "json"
         return f"{self.kind}/{self.first:020d}.{suffix}"
 
@@ -103,12 +110,14 @@ class Name(NamedTuple):
         if found is None:
             return None
         first = int(found[2])
-        name = cls(found[1], first, int(found[3] or first))
+        name = cls(found[1], first, int(found[3] or first), found[4] or "")
         valid = name.format() == text and first <= name.last <= MAX_SIZE
         return name if valid else None
 
 
-_NAME = re.compile(r"(segments|checkpoints|digests)/([0-9]{20})(?:-([0-9]{20}))?\.[a-z.]+")
+_NAME = re.compile(
+    r"(segments|checkpoints|digests)/([0-9]{20})(?:-([0-9]{20})(?:-([0-9a-f]{16}))?)?\.[a-z.]+"
+)
 
 
 # --- The policy.
@@ -123,6 +132,8 @@ class Policy:
     """One of :data:`MODES`."""
     default: str | None = None
     """The bucket's own default retention when this was written, such as ``COMPLIANCE 30 days``."""
+    key: str | None = None
+    """The public key, a vkey, that must sign the next policy; without one this is the last."""
 
     def __post_init__(self) -> None:
         if type(self.days) is not int or not 1 <= self.days <= MAX_DAYS:
@@ -131,15 +142,30 @@ class Policy:
             raise ValueError(f"the mode of Object Lock is {' or '.join(MODES)}, not {self.mode!r}")
         if not isinstance(self.default, str | None):
             raise ValueError("the default retention in a policy is a text or null")
+        if self.key is not None:
+            VerifierKey.parse(self.key)
 
     def covers(self, other: Policy) -> bool:
         """Whether this one is as long and as firm as `other`, or more."""
         return self.days >= other.days and MODES.index(self.mode) >= MODES.index(other.mode)
 
     def format(self) -> bytes:
-        """Return the content of the policy's object."""
-        fields = {"days": self.days, "default_retention": self.default, "mode": self.mode}
-        return chain.canonical({**fields, "format": FORMAT}) + b"\n"
+        """Return the content of the first policy's object."""
+        fields = {
+            "days": self.days,
+            "default_retention": self.default,
+            "format": FORMAT,
+            "key": self.key,
+            "mode": self.mode,
+        }
+        return chain.canonical(fields) + b"\n"
+
+    def sign(self, store: str, signer: Signer) -> bytes:
+        """Return the content of the object of a policy that follows another: a signed note.
+
+        :param store: the URL of the bucket and the prefix, so that it is of use for no other.
+        """
+        return sign_note(f"{store}\n{self.format().decode()}", POLICY_SIGNER, signer).format()
 
     @classmethod
     def parse(cls, data: bytes) -> Policy:
@@ -149,11 +175,31 @@ class Policy:
         """
         fields = _object(data, "a policy")
         try:
-            policy = cls(fields["days"], fields["mode"], fields["default_retention"])
-        except (KeyError, TypeError):
-            raise ValueError("not a policy: a field is missing") from None
+            policy = cls(fields["days"], fields["mode"], fields["default_retention"], fields["key"])
+        except (KeyError, TypeError, AttributeError):
+            raise ValueError("not a policy: a field is missing or of another type") from None
         if policy.format() != data:
             raise ValueError(f"not a policy of format {FORMAT} in canonical form")
+        return policy
+
+    def parse_next(self, data: bytes, store: str) -> Policy:
+        """Return the policy that an object's content is, if this policy's key signed it.
+
+        :param store: as of :meth:`sign`.
+        :raises ValueError: if it is none, or may not follow this one.
+        """
+        if data == self.format():
+            return self  # put once more
+        if self.key is None:
+            raise ValueError("the policy before names no key, so that none follows it")
+        note = Note.parse(data)
+        verify_note(note, [VerifierKey.parse(self.key)])
+        named, _, text = note.text.partition("\n")
+        policy = Policy.parse(text.encode())
+        if named != store:
+            raise ValueError(f"it is a policy of {named}")
+        if not policy.covers(self):
+            raise ValueError("it is shorter or weaker than the one before")
         return policy
 
 

@@ -27,11 +27,13 @@ from chained_logging.notes import Signer
 from chained_logging.ship import (
     Destination,
     DestinationError,
+    OpenDestination,
     Refused,
     destination_name,
     open_destination,
     require_retries,
 )
+from chained_logging.ship.ours import OurLog
 from chained_logging.ship.place import Place, place_path, read_place, write_place
 from chained_logging.sinks import EMPTY, Head, Record, StoredCheckpoint
 
@@ -167,6 +169,7 @@ class _Route:
         path = place_path(shipper.log.path, name)
         self.lock = FileLock(path.with_name(f"{path.name}.lock"))
         self.place = Place(name)
+        self._ours = OurLog(shipper.log, lambda: Head(self.place.seq, self.place.hash))
         self._destination: Destination | None = None
         self._there = EMPTY  # what stands there, as of when we asked, and what we wrote since
         self._asked: float | None = None
@@ -254,7 +257,7 @@ class _Route:
         now = time.monotonic()
         if self._asked is None or now - self._asked >= _LATER:
             # Not each time: a listing of S3 costs money. What is written here is known.
-            self._there, self._asked = self._destination.head(log.origin), now
+            self._there, self._asked = self._ask_end(self._destination), now
         there = self._there
         until = log.durable_head()
         self._compare(there, until)
@@ -274,6 +277,12 @@ class _Route:
             self._reached(there, mark)
         self._destination.tend(log.origin)
         self._keep_memory(self._destination)
+
+    def _ask_end(self, destination: Destination) -> Head:
+        """Return where the log ends there, whatever somebody else may have added behind it."""
+        if isinstance(destination, OpenDestination):
+            return destination.find_end(self.shipper.log.origin, self._ours)
+        return destination.head(self.shipper.log.origin)
 
     def _keep_memory(self, destination: Destination) -> None:
         memory = getattr(destination, "place", None)

@@ -1,0 +1,66 @@
+"""What a log says of what a destination holds under its name, where others may add to that."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from chained_logging.checkpoint import signed_by_any
+from chained_logging.keyring import Keyring
+from chained_logging.merkle import Frontier
+from chained_logging.notes import Checkpoint, Note, NoteError
+from chained_logging.sinks import EMPTY, Head, StoredCheckpoint
+
+if TYPE_CHECKING:
+    from chained_logging.log import AuditLog
+
+
+class OurLog:
+    """See :class:`chained_logging.ship.Ours`. It reads the whole log where it must, once.
+
+    :param reached: returns the last entry that the destination is remembered to hold.
+    """
+
+    def __init__(self, log: AuditLog, reached: Callable[[], Head]) -> None:
+        self._log = log
+        self._reached = reached
+        self._keyring = Keyring(log.origin)
+
+    def size(self) -> int:
+        return self._log.durable_head().seq + 1
+
+    def reached(self) -> Head:
+        return self._reached()
+
+    def holds(self, head: Head) -> bool:
+        if head in (EMPTY, self._reached()):
+            return True
+        with contextlib.suppress(ValueError):
+            ours = next(self._log.records(head.seq), None)
+            return ours is not None and (ours.seq, ours.hash) == head
+        return False
+
+    def has_key(self) -> bool:
+        with contextlib.suppress(ValueError):  # a broken log: what is before the break counts
+            for record in self._log.records(self._keyring.next):
+                self._keyring.look(record)
+        return bool(self._keyring.known)
+
+    def signed(self, stored: StoredCheckpoint) -> bool:
+        known = self._keyring.known if self.has_key() else []
+        trusted = [key for key in known if key.format() not in self._keyring.revoked]
+        return signed_by_any(stored, trusted)
+
+    def agrees(self, stored: StoredCheckpoint) -> bool:
+        try:
+            said = Checkpoint.parse(Note.parse(stored.note.encode()).text)
+        except (NoteError, ValueError):
+            return False
+        tree = Frontier()
+        with contextlib.suppress(ValueError):
+            for record in self._log.records():
+                if tree.size == said.size:
+                    break
+                tree.append(bytes.fromhex(record.hash))
+        return (tree.size, tree.root()) == (said.size, said.root)

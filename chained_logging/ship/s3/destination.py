@@ -1,0 +1,321 @@
+"""The destination: puts a log's segments and checkpoints, and reads them again."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from chained_logging import chain
+from chained_logging.merkle import MAX_SIZE
+from chained_logging.notes import Signer
+from chained_logging.ship import Ours, Refused, Unfit
+from chained_logging.ship.digest import CHECKPOINTS, SEGMENTS, Name, anchored_name
+from chained_logging.ship.s3.digests import SLACK, DigestWriter, Stands
+from chained_logging.ship.s3.objects import MAX_ENTRIES, gzip_of, parse_checkpoint
+from chained_logging.ship.s3.policy import DAY
+from chained_logging.ship.s3.reader import Object
+from chained_logging.ship.s3.store import MAX_CONTENT, Version
+from chained_logging.sinks import EMPTY, Head, Record, StoredCheckpoint
+from chained_logging.verify import Fault
+
+_log = logging.getLogger("chained_logging.ship")
+
+
+class S3Destination(DigestWriter):
+    """Logs in a bucket with Object Lock. See :class:`chained_logging.ship.Destination`.
+
+    Endpoint, region and credentials are found where boto3 finds them: the environment
+    (``AWS_ENDPOINT_URL_S3``, ``AWS_PROFILE``, ``AWS_ACCESS_KEY_ID`` …), ``~/.aws``, the machine's
+    role.
+
+    :param url: ``s3://bucket/prefix``, prepared by :func:`init`.
+    :param signer: signs the digests: the log's key.
+    :param digest_interval: seconds between two digests.
+    :param slack: seconds by which clocks may differ, see :data:`SLACK`.
+    :param clock: the seconds since 1970.
+    :ivar place: by origin, the newest digest that was made or read here. It is JSON, to be kept
+        outside the bucket and given to :meth:`remember` later: whoever has every key and every
+        permission cannot change what is kept elsewhere.
+    :raises ValueError: if the URL is none of this kind.
+    :raises ImportError: if boto3 is not installed.
+    """
+
+    batch_entries = MAX_ENTRIES
+    batch_bytes = 8 << 20
+    batch_seconds = 60.0
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        signer: Signer | None = None,
+        digest_interval: float = 3600.0,
+        slack: float = SLACK,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(
+            url, signer=signer, digest_interval=digest_interval, slack=slack, clock=clock
+        )
+        self._checkpoint: dict[str, int] = {}
+        self._ours: dict[str, Ours] = {}
+        self._passed: set[tuple[str, str]] = set()  # objects of others, named once
+
+    # --- What stands there.
+
+    def head(self, origin: str) -> Head:
+        """Return the last entry that stands there, see :class:`chained_logging.ship.Destination`.
+
+        :raises DestinationError: if S3 cannot be asked now.
+        :raises Refused: if the last segment is none.
+        """
+        return self._stands_at(origin, self._find_head(origin))
+
+    def find_end(self, origin: str, ours: Ours) -> Head:
+        """Return the last entry that is the log's, see :class:`.OpenDestination`.
+
+        What somebody else put behind it is passed over, unless a key of the log vouches for it.
+
+        :raises DestinationError: if S3 cannot be asked now.
+        :raises Refused: if a key of the log vouches for more than the log has; and for a log
+            without a key, if what stands there is not the log's.
+        """
+        self._ours[origin] = ours
+        try:
+            head = self._find_head(origin)
+        except Unfit:
+            if not ours.has_key():
+                raise
+        else:
+            # More than was delivered may be left of a crash; or put by somebody who read the rest.
+            usual = head.seq <= ours.reached().seq and ours.holds(head)
+            if usual or head == EMPTY or not ours.has_key():
+                return self._stands_at(origin, head)
+        end = self._own_end(origin, ours)
+        self._check_vouched(origin, end, ours)
+        return self._stands_at(origin, end)
+
+    def _stands_at(self, origin: str, head: Head) -> Head:
+        self._heads[origin] = head
+        self._checkpoint[origin] = self.last_number(self.base(origin), CHECKPOINTS)
+        return head
+
+    def _find_head(self, origin: str) -> Head:
+        base = self.base(origin)
+        number = self.last_number(base, SEGMENTS)
+        # One that begins earlier may end later, if two shippers ran.
+        standing = self.standing(base, SEGMENTS, number - MAX_ENTRIES)
+        if not standing:
+            return EMPTY
+        # Of two that end together the one that was there first.
+        name, version = max(standing, key=lambda item: (item[0].last, -item[1].modified))
+        facts = self.learn(name, version)
+        if facts.problem:
+            raise Unfit(
+                f"{self.shown(version.key)} {facts.problem}, so it is not known where the log ends "
+                "there: see what verify says of it, and ship to another prefix"
+            )
+        return Head(name.last, facts.last_hash)
+
+    def _own_end(self, origin: str, ours: Ours) -> Head:
+        """Return the end of the log's own segments.
+
+        A segment whose last hash is the log's is the log's from its first entry on.
+        """
+        reached = ours.reached()
+        standing = self.standing(self.base(origin), SEGMENTS, reached.seq - MAX_ENTRIES)
+        standing.sort(key=lambda item: item[0].last)
+        size = max(ours.size(), reached.seq + 1)
+        end = reached if any(self._has(item, reached) for item in standing) else EMPTY
+        if end == EMPTY:  # not remembered, or deleted
+            held = (self._held(item, ours, size) for item in reversed(standing))
+            end = next((head for head in held if head is not None), EMPTY)
+        for item in standing:
+            if item[0].first <= end.seq + 1 <= item[0].last:
+                end = self._held(item, ours, size) or end
+        for name, version in standing:
+            if name.last > end.seq:
+                self._pass_over(version)
+        return end
+
+    def _has(self, item: Object, head: Head) -> bool:
+        name, version = item
+        return name.first <= head.seq <= name.last and self._holds(name, version, *head)
+
+    def _held(self, item: Object, ours: Ours, size: int) -> Head | None:
+        """Return the end of a segment that is the log's, None for another one."""
+        name, version = item
+        if name.last >= size:
+            return None
+        facts = self.learn(name, version)
+        head = Head(name.last, facts.last_hash)
+        return head if not facts.problem and ours.holds(head) else None
+
+    def _check_vouched(self, origin: str, end: Head, ours: Ours) -> None:
+        """Check that what is passed over is nothing that a key of the log vouches for.
+
+        :raises Refused: if it is.
+        """
+        why = (
+            f"{self.name} holds entries behind entry {end.seq} that the log's key signed, and the "
+            "log does not have them: it was cut or rolled back, or another host writes with its key"
+        )
+        for name, version in self.notes(origin, MAX_SIZE, end.seq + 1):
+            if (version.key, version.id) in self._passed:
+                continue
+            try:
+                stored = self.checkpoint(name, version)
+            except ValueError:
+                self._pass_over(version)
+                continue
+            if not ours.signed(stored):
+                self._pass_over(version)
+            elif not ours.agrees(stored):
+                raise Refused(why)
+        if self.signer is not None:
+            place = self._newest_place(origin)
+            if place is not None and place.signed and not ours.holds(place.head):
+                raise Refused(why)
+
+    def _pass_over(self, version: Version) -> None:
+        if (version.key, version.id) not in self._passed:
+            self._passed.add((version.key, version.id))
+            _log.warning("%s is not the log's: it is passed over", self.shown(version.key))
+
+    def inspect(self, origin: str) -> list[Fault]:
+        """Name what is missing, replaced, added, deleted or not locked as the policy has it.
+
+        Objects that no digest lists yet are in order for the time of `digest_interval` and
+        `slack`. Call it after :meth:`records`, which spares reading everything twice.
+        """
+        from chained_logging.ship.s3.inspect import Inspection
+
+        return Inspection(self, origin).run()
+
+    # --- Putting.
+
+    def write(
+        self, origin: str, records: Sequence[Record], checkpoints: Sequence[StoredCheckpoint]
+    ) -> None:
+        """Store entries, see :class:`chained_logging.ship.Destination`: one segment.
+
+        :raises ValueError: for more than :data:`MAX_ENTRIES` or :data:`MAX_CONTENT`.
+        """
+        head = self._heads.get(origin) or self.head(origin)
+        end = records[-1].seq if records else head.seq
+        if records:
+            self._check_next(head, records)
+        with contextlib.suppress(Refused):  # that no digest can be made does not stop the log
+            self.tend(origin)  # what was put an interval ago is listed before there is more
+        for checkpoint in checkpoints:
+            if checkpoint.size > end + 1:
+                raise Unfit(f"the checkpoint over {checkpoint.size} entries covers none of these")
+        try:
+            for checkpoint in checkpoints:
+                self._put_checkpoint(origin, checkpoint)
+            if records:
+                self._put_segment(origin, records)
+                self._heads[origin] = Head(end, records[-1].hash)
+        except BaseException:
+            self._heads.pop(origin, None)
+            raise
+
+    def _check_next(self, head: Head, records: Sequence[Record]) -> None:
+        first, prev_hash = chain.position(records[0].body)
+        if (first, prev_hash) != (head.seq + 1, head.hash):
+            raise Unfit(
+                f"{self.name} holds another history: entry {first} does not follow its entry "
+                f"{head.seq} with the hash {head.hash}"
+            )
+        if [record.seq for record in records] != list(range(first, first + len(records))):
+            raise Unfit(f"the entries from {first} on have a gap")
+
+    def _put_segment(self, origin: str, records: Sequence[Record]) -> None:
+        if len(records) > MAX_ENTRIES:
+            raise ValueError(f"a segment has at most {MAX_ENTRIES} entries, not {len(records)}")
+        lines = [chain.stored_line(*record[1:]) + b"\n" for record in records]
+        content = b"".join(lines)
+        if len(content) > MAX_CONTENT:
+            raise ValueError(f"a segment has at most {MAX_CONTENT} bytes, not {len(content)}")
+        name = Name(SEGMENTS, records[0].seq, records[-1].seq)
+        try:
+            self._put_new(origin, name, gzip_of(content))
+        except Stands:
+            if not self._has_key(origin):
+                raise
+            # Somebody else was there first. Who does not know the hash cannot be again.
+            name = name._replace(mark=records[-1].hash[:16])
+            self._put_new(origin, name, gzip_of(content))
+
+    def _put_new(self, origin: str, name: Name, data: bytes) -> None:
+        """Put an object after a look whether it stands there, as servers may not look."""
+        standing = self.oldest(self.base(origin) + name.format())
+        if standing is None:
+            self._put(origin, name, data)
+        else:
+            self._check_same(standing, name, data)
+
+    def _has_key(self, origin: str) -> bool:
+        return origin in self._ours and self._ours[origin].has_key()
+
+    def _put_checkpoint(self, origin: str, checkpoint: StoredCheckpoint) -> None:
+        name = Name(CHECKPOINTS, checkpoint.size, checkpoint.size)
+        data = chain.canonical(checkpoint.to_dict()) + b"\n"
+        # Asked first, as it may well stand there, and a server may not know If-None-Match.
+        if checkpoint.size <= self._checkpoint.get(origin, -1):
+            standing = self.oldest(self.base(origin) + name.format())
+            if standing is not None:
+                found = self.get(standing).data
+                if found != data:
+                    self._put_anchored(origin, name, checkpoint, found, data)
+                return
+        self._put(origin, name, data)
+        self._checkpoint[origin] = max(checkpoint.size, self._checkpoint.get(origin, -1))
+
+    def _put_anchored(
+        self, origin: str, name: Name, checkpoint: StoredCheckpoint, found: bytes, data: bytes
+    ) -> None:
+        """Put a checkpoint once more, with what others signed of it since; or beside what somebody
+        else put in its place.
+
+        No digest lists it: who signed it, and that it is the same one, it shows by itself.
+
+        :raises Refused: if another one stands there that a key of the log signed.
+        """
+        try:
+            stands = parse_checkpoint(found, name)
+        except ValueError:
+            stands = None
+        text = checkpoint.note.rpartition("\n\n")[0]
+        same = stands is not None and stands.note.rpartition("\n\n")[0] == text
+        foreign = self._has_key(origin) and not (
+            stands is not None and self._ours[origin].signed(stands)
+        )
+        if not same and not foreign:
+            key = self.base(origin) + name.format()
+            raise Unfit(f"{self.shown(key)} is another checkpoint of this size")
+        policy = self._current()
+        key = self.base(origin) + anchored_name(name.first, data)
+        self.put(key, data, policy.mode, self.clock() + policy.days * DAY)
+
+    # --- Legal hold.
+
+    def legal_hold(self, origin: str, on: bool) -> int:
+        """Put a legal hold on every version of every object of an origin, or take it off.
+
+        While it is on, none of them can be deleted, whatever the retention. Objects that are
+        shipped later are held from the next call on.
+
+        :returns: how many versions that were.
+        :raises DestinationError: if S3 cannot be asked now, or does not allow it.
+        """
+        versions = [
+            version
+            for group in self.grouped(self.base(origin)).values()
+            for version in group
+            if not version.marker
+        ]
+        for version in versions:
+            self.hold(version, on)
+        return len(versions)

@@ -1,0 +1,167 @@
+"""What an object of a log holds: a segment's entries, a checkpoint. Pure functions on bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import json
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from chained_logging import chain
+from chained_logging.checkpoint import frontier
+from chained_logging.entry import OURSELVES, AuditEntry
+from chained_logging.keyring import KEY_ACTIONS
+from chained_logging.notes import ED25519, MAX_NOTE, Signer, VerifierKey
+from chained_logging.ship.digest import CHECKPOINTS, SEGMENTS, Name
+from chained_logging.ship.s3.store import MAX_CONTENT
+from chained_logging.sinks import Record, StoredCheckpoint
+
+MAX_ENTRIES: Final = 20_000
+"""The most entries in one segment."""
+
+_MAX_LINE: Final = chain.MAX_BODY + 200
+_NAMED_KEY = tuple(b'{"action":"%b","actor_id":"' % action.encode() for action in KEY_ACTIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a version's content. It does not change any more."""
+
+    sha256: str
+    size: int
+    content: str
+    """SHA-256 of a segment before compression: what two compressors agree on. Else `sha256`."""
+    mode: str | None
+    until: float | None
+    """Object Lock's mode and date, None if it shows none."""
+    problem: str | None = None
+    """Why this is not what its name says."""
+    first_prev: str = ""
+    """The `prev_hash` of a segment's first entry."""
+    last_hash: str = ""
+    keys: tuple[str, ...] = ()
+    """The public keys that the log names in it, as vkeys."""
+
+
+def gzip_of(content: bytes) -> bytes:
+    """Return bytes as gzip, without a time in it: the same content is the same object."""
+    return gzip.compress(content, 6, mtime=0)
+
+
+def unpack(data: bytes) -> tuple[bytes, str | None]:
+    """Return what a segment's object holds, and what is wrong with it.
+
+    At most :data:`MAX_CONTENT` bytes are unpacked, whatever the object claims.
+    """
+    unzip = zlib.decompressobj(31)
+    try:
+        content = unzip.decompress(data, MAX_CONTENT + 1)
+    except zlib.error:
+        return b"", "is not gzip, or damaged"
+    if len(content) > MAX_CONTENT:
+        return b"", f"unpacks to more than {MAX_CONTENT} bytes"
+    if not unzip.eof:
+        return content, "is cut short"
+    return content, "has something after its end" if unzip.unused_data else None
+
+
+def entries(content: bytes, name: Name) -> tuple[list[Record], str | None]:
+    """Return a segment's entries up to the first thing that is wrong, and what that is.
+
+    The hash of each is that of its body, and names the one before.
+    """
+    lines = content.split(b"\n")
+    rest = lines.pop()
+    found: list[Record] = []
+    for seq, line in enumerate(lines, name.first):
+        if seq > name.last:
+            return found, f"goes on after entry {name.last}"
+        if len(line) > _MAX_LINE:
+            return found, f"has a line that is longer than an entry, in place of entry {seq}"
+        try:
+            body, hash, signature = chain.split_line(line)
+            at, prev_hash = chain.position(body)
+        except ValueError:
+            return found, f"has a line that is no entry, in place of entry {seq}"
+        if at != seq:
+            return found, f"has entry {at} in place of entry {seq}"
+        if chain.leaf_hash(body) != hash:
+            return found, f"has an entry {seq} whose hash is not that of its body"
+        if found and prev_hash != found[-1].hash:
+            return found, f"has an entry {seq} that is not chained to the one before"
+        found.append(Record(seq, body, hash, signature))
+    if rest or len(found) <= name.last - name.first:
+        return found, f"ends before entry {name.first + len(found)}"
+    return found, None
+
+
+def parse_checkpoint(data: bytes, name: Name) -> StoredCheckpoint:
+    """Return the checkpoint that an object's content is, as the log kept it.
+
+    :raises ValueError: if it is none, or of another size.
+    """
+    if len(data) > MAX_NOTE:
+        raise ValueError(f"it has more than {MAX_NOTE} bytes")
+    try:
+        found = StoredCheckpoint(**json.loads(data))
+        if chain.canonical(found.to_dict()) + b"\n" != data:
+            raise ValueError("it is not in canonical form")
+        frontier(found)
+    except (TypeError, AttributeError, RecursionError):
+        raise ValueError("its fields are not those of a checkpoint") from None
+    except OSError as error:
+        raise ValueError(str(error)) from None
+    if found.size != name.first:
+        raise ValueError("it is of another size")
+    return found
+
+
+def describe(
+    name: Name, data: bytes, mode: str | None, until: float | None
+) -> tuple[Facts, list[Record]]:
+    """Return the facts of an object's content, and its entries if it is a segment."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    if name.kind != SEGMENTS:
+        problem = None
+        if name.kind == CHECKPOINTS:
+            try:
+                parse_checkpoint(data, name)
+            except ValueError as error:
+                problem = f"is no checkpoint: {error}"
+        return Facts(sha256, len(data), sha256, mode, until, problem), []
+    content, problem = unpack(data)
+    records, wrong = entries(content, name)
+    if records and not records[-1].hash.startswith(name.mark):
+        wrong = wrong or "ends with another entry than its name says"
+    facts = Facts(
+        sha256,
+        len(data),
+        hashlib.sha256(content).hexdigest(),
+        mode,
+        until,
+        problem or wrong,
+        chain.position(records[0].body)[1] if records else "",
+        records[-1].hash if records else "",
+        tuple(_named_keys(records)),
+    )
+    return facts, records
+
+
+def log_key(origin: str, signer: Signer) -> VerifierKey:
+    """Return the key by which a log's digests are verified: its own."""
+    return VerifierKey(origin, ED25519, signer.public_key)
+
+
+def _named_keys(records: Iterable[Record]) -> Iterator[str]:
+    for record in records:
+        if record.body.startswith(_NAMED_KEY):
+            entry = AuditEntry(record.body, record.hash)
+            with contextlib.suppress(ValueError, AttributeError, KeyError):
+                if (entry.actor_id, entry.actor_type) == (OURSELVES, "system"):
+                    key = entry.context.get("public_key")
+                    if key:
+                        yield VerifierKey.parse(key).format()

@@ -1,0 +1,214 @@
+"""What stands of a log in a bucket: where it ends, its segments and checkpoints, read anew."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections import deque
+from collections.abc import Iterator
+from typing import Final
+
+from chained_logging.merkle import MAX_SIZE
+from chained_logging.ship import DestinationError, Unfit
+from chained_logging.ship.digest import (
+    ANCHORED,
+    ANCHORED_NAME,
+    CHECKPOINTS,
+    DIGESTS,
+    SEGMENTS,
+    Name,
+    SignedDigest,
+    decode_origin,
+    encode_origin,
+    parse_digest,
+)
+from chained_logging.ship.s3.objects import (
+    MAX_ENTRIES,
+    Facts,
+    describe,
+    parse_checkpoint,
+)
+from chained_logging.ship.s3.path import Path
+from chained_logging.ship.s3.store import MAX_CONTENT, ObjectStore, Version, versions_in
+from chained_logging.sinks import Record, StoredCheckpoint
+
+MAX_KEY: Final = 1024
+"""The longest key in bytes that S3 takes."""
+
+_MAX_PROBES: Final = 1000
+
+Object = tuple[Name, Version]
+"""An object of a log, as its oldest version."""
+
+
+class Reader(ObjectStore):
+    """Reads the logs under a prefix.
+
+    :ivar facts: by key and version, what was read, for an inspection to go by.
+    :ivar paths: by origin, which segments :meth:`records` read.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.facts: dict[tuple[str, str], Facts] = {}
+        self.paths: dict[str, Path] = {}
+        self._own: dict[tuple[str, str], Facts] = {}  # what was put here, until a digest lists it
+
+    # --- Names.
+
+    def base(self, origin: str) -> str:
+        """Return what the keys of an origin begin with.
+
+        :raises Refused: if they would be longer than S3 takes.
+        """
+        base = f"{self.prefix}{encode_origin(origin)}/"
+        if len((base + Name(SEGMENTS, 0, 0, "0" * 16).format()).encode()) > MAX_KEY:
+            raise Unfit(f"the origin {origin[:40]!r}… is too long for a key of S3")
+        return base
+
+    def origins(self) -> list[str]:
+        """Return the logs that are here, also those that a delete marker hides."""
+        found = []
+        for page in self.pages(self.prefix, Delimiter="/"):
+            for common in page.get("CommonPrefixes", ()):
+                with contextlib.suppress(ValueError):  # something else's
+                    found.append(decode_origin(common["Prefix"][len(self.prefix) : -1]))
+        return sorted(found)
+
+    def standing(self, base: str, kind: str, after: int = -1) -> list[Object]:
+        """Return the oldest version of each object of a kind, by number, from above one on."""
+        oldest: dict[str, Version] = {}
+        more = {}
+        if after >= 0:
+            # A key that is there, where one can be told: some servers lose one object else.
+            exact = Name(kind, after, after).format()
+            more["KeyMarker"] = base + (f"{kind}/{after:020d}~" if kind == SEGMENTS else exact)
+        for page in self.pages(f"{base}{kind}/", **more):
+            for version in versions_in(page):
+                if not version.marker:
+                    known = oldest.get(version.key)
+                    if known is None or version.modified <= known.modified:
+                        oldest[version.key] = version
+        named = ((Name.parse(key[len(base) :]), oldest[key]) for key in oldest)
+        return sorted(
+            (name, version) for name, version in named if name is not None and name.first > after
+        )
+
+    def last_number(self, base: str, kind: str) -> int:
+        """Return the largest number of a kind of object, -1 if there is none.
+
+        S3 lists upward only. A year has half a million segments: this asks some dozen times.
+        """
+        low, high, step = -1, MAX_SIZE + 1, 1
+        probe = 0
+        for _ in range(_MAX_PROBES):
+            more = {"KeyMarker": f"{base}{kind}/{probe:020d}"} if probe else {}
+            page = next(self.pages(f"{base}{kind}/", **more))
+            names = [Name.parse(version.key[len(base) :]) for version in versions_in(page)]
+            numbers = [name.first for name in names if name is not None]
+            if numbers:
+                low = max(numbers)
+                if not page.get("IsTruncated"):
+                    return low
+            else:
+                high = probe
+            if high - low <= 1:
+                return low
+            middle = (low + high) // 2
+            probe, step = min(low + step, middle), step * 2
+        raise DestinationError(f"{self.name} cannot be listed: the listing contradicts itself")
+
+    # --- Contents.
+
+    def fetch(self, version: Version) -> tuple[Facts, bytes]:
+        """Read a version. Its facts are those of any object, not of its kind.
+
+        No more than a byte beyond :data:`.store.MAX_CONTENT` is read: its facts say so.
+
+        :raises DestinationError: if it cannot be read now.
+        """
+        data, mode, until = self.get(version)
+        sha256 = hashlib.sha256(data).hexdigest()
+        problem = None if len(data) <= MAX_CONTENT else f"has more than {MAX_CONTENT} bytes"
+        return Facts(sha256, len(data), sha256, mode, until, problem), data
+
+    def read(self, name: Name, version: Version) -> tuple[Facts, list[Record]]:
+        """Read an object, and its entries up to the first thing that is wrong, if it is a segment.
+
+        Several threads may do this.
+        """
+        facts, data = self.fetch(version)
+        if facts.problem:
+            return facts, []
+        return describe(name, data, facts.mode, facts.until)
+
+    def learn(self, name: Name, version: Version) -> Facts:
+        """Return the facts of an object, read unless it was put or read here before."""
+        known = version.key, version.id
+        if known not in self._own:
+            self._own[known], _ = self.read(name, version)
+        return self._own[known]
+
+    def digests(self, base: str) -> Iterator[SignedDigest]:
+        """Read all digests, by number. The signatures under them are not verified."""
+        for _, version in self.standing(base, DIGESTS):
+            with contextlib.suppress(ValueError):
+                yield parse_digest(self.get(version).data)
+
+    def records(self, origin: str, start: int = 0) -> Iterator[Record]:
+        """Read entries from `start` on, in order, as they stand there, verified by nobody.
+
+        Where segments overlap, each entry is returned once, as :mod:`.path` says. What cannot be
+        read is left out, and :meth:`inspect` names it.
+        """
+        path = Path(self, origin)
+        for record in path.records():
+            if record.seq >= start:
+                yield record
+        self.paths[origin] = path
+
+    def path(self, origin: str) -> Path:
+        """Return what :meth:`records` found last; it is read for that, if it was not."""
+        if origin not in self.paths:
+            deque(self.records(origin), maxlen=0)
+        return self.paths[origin]
+
+    def checkpoints(self, origin: str) -> Iterator[StoredCheckpoint]:
+        """Read all checkpoints over entries that stand there, by size.
+
+        What is none counts for nothing, as anybody may put it: :meth:`inspect` names it.
+        """
+        for name, version in self.notes(origin, self.size_named(origin)):
+            with contextlib.suppress(ValueError):
+                yield self.checkpoint(name, version)
+
+    def size_named(self, origin: str) -> int:
+        """Return how many entries the names of the segments tell of; who put them is not asked."""
+        base = self.base(origin)
+        # One that begins earlier may end later, if two shippers ran.
+        after = self.last_number(base, SEGMENTS) - MAX_ENTRIES
+        return max((name.last for name, _ in self.standing(base, SEGMENTS, after)), default=-1) + 1
+
+    def notes(self, origin: str, size: int, after: int = -1) -> Iterator[Object]:
+        """Yield the objects of checkpoints up to a size, those signed by others since last."""
+        base = self.base(origin)
+        for name, version in self.standing(base, CHECKPOINTS, after):
+            if name.first <= size:
+                yield name, version
+        for key, versions in self.grouped(f"{base}{ANCHORED}/").items():
+            match = ANCHORED_NAME.fullmatch(key[len(base) :])
+            if match and after < int(match[1]) <= size:
+                standing = next((one for one in versions if not one.marker), None)
+                if standing is not None:
+                    yield Name(CHECKPOINTS, int(match[1]), int(match[1])), standing
+
+    def checkpoint(self, name: Name, version: Version) -> StoredCheckpoint:
+        """Read a checkpoint.
+
+        :raises ValueError: if it is none, or of another size than its name says.
+        """
+        return parse_checkpoint(self.get(version).data, name)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self.disconnect()
