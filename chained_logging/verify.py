@@ -3199,8 +3199,8 @@ def _summary(report: Report) -> list[str]:
         covered.append(f"witnessed up to seq {found['seq']} by {name}, at {found['time']}")
     if report.foreign:
         covered.append(
-            f"{report.foreign:,} objects or checkpoints in the store are FOREIGN: no key of the log "
-            "vouches for them, and they count for nothing"
+            f"{report.foreign:,} objects or checkpoints in the store are FOREIGN: no key of the "
+            "log vouches for them, and they count for nothing"
         )
     if report.unknown_witnesses:
         covered.append(

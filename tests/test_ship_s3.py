@@ -272,17 +272,23 @@ def test_init_says_what_a_bucket_lacks(s3: Bucket) -> None:
 
 
 def test_init_never_shortens_a_policy(s3: Bucket, log: Log) -> None:
-    assert init(s3.url, retention="90d", mode="GOVERNANCE") == []
+    key = PrivateKey.generate()
+    assert init(s3.url, retention="90d", mode="GOVERNANCE", signer=key) == []
     assert init(s3.url, retention="90d", mode="governance") == []
     assert len(s3.versions("policy.json")) == 1
     for retention, mode in (("30d", "COMPLIANCE"), ("30d", "GOVERNANCE")):
         with pytest.raises(Refused, match="90 days in mode GOVERNANCE"):
             init(s3.url, retention=retention, mode=mode)
-    assert init(s3.url, retention="hipaa") == []
+    for other in (None, PrivateKey.generate()):
+        with pytest.raises(Refused, match=r"only the key that it names .* --key"):
+            init(s3.url, retention="hipaa", signer=other)
+    assert init(s3.url, retention="hipaa", signer=key) == []
     with pytest.raises(Refused, match="2192 days in mode COMPLIANCE"):
         init(s3.url, retention="hipaa", mode="GOVERNANCE")
-    with opened(s3) as store:
+    with opened(s3, signer=log.key) as store:
         log.ship(store, 50)
+        ((_, segment),) = store.standing(store.base(ORIGIN), "segments")
+        assert store.get(segment).until == pytest.approx(time.time() + 2192 * DAY, abs=HOUR)
     assert kinds(s3) == set()
     with pytest.raises(ValueError, match="36500 days"):
         init(s3.url, retention="999y")

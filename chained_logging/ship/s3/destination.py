@@ -90,7 +90,7 @@ class S3Destination(DigestWriter):
         else:
             # More than was delivered may be left of a crash; or put by somebody who read the rest.
             usual = head.seq <= ours.reached().seq and ours.holds(head)
-            if usual or head == EMPTY or not ours.has_key():
+            if usual or not ours.has_key():
                 return self._stands_at(origin, head)
         end = self._own_end(origin, ours)
         self._check_vouched(origin, end, ours)
@@ -102,10 +102,7 @@ class S3Destination(DigestWriter):
         return head
 
     def _find_head(self, origin: str) -> Head:
-        base = self.base(origin)
-        number = self.last_number(base, SEGMENTS)
-        # One that begins earlier may end later, if two shippers ran.
-        standing = self.standing(base, SEGMENTS, number - MAX_ENTRIES)
+        standing = self.last_segments(origin)
         if not standing:
             return EMPTY
         # Of two that end together the one that was there first.

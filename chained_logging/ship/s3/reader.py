@@ -184,10 +184,15 @@ class Reader(ObjectStore):
 
     def size_named(self, origin: str) -> int:
         """Return how many entries the names of the segments tell of; who put them is not asked."""
+        return max((name.last for name, _ in self.last_segments(origin)), default=-1) + 1
+
+    def last_segments(self, origin: str) -> list[Object]:
+        """Return the segments that the last one to begin may overlap, and more."""
         base = self.base(origin)
         # One that begins earlier may end later, if two shippers ran.
-        after = self.last_number(base, SEGMENTS) - MAX_ENTRIES
-        return max((name.last for name, _ in self.standing(base, SEGMENTS, after)), default=-1) + 1
+        number = self.last_number(base, SEGMENTS)
+        found = self.standing(base, SEGMENTS, number - MAX_ENTRIES)
+        return found if found or number < 0 else self.standing(base, SEGMENTS)
 
     def notes(self, origin: str, size: int, after: int = -1) -> Iterator[Object]:
         """Yield the objects of checkpoints up to a size, those signed by others since last."""

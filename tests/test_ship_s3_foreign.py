@@ -1,0 +1,198 @@
+"""A credential that may only add objects, under any key: nobody believes it, waits or loses."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import EVENT
+from s3_logs import DAY, HOUR, ORIGIN, kinds, lines, locked, opened, prepared
+from test_ship import command
+from test_ship_restore import forged
+
+from chained_logging import AuditLog
+from chained_logging.keys import PrivateKey, public_pem
+from chained_logging.ship.check import CentralStores
+from chained_logging.ship.digest import POLICY_SIGNER, Policy, encode_origin
+from chained_logging.ship.place import Place, place_path
+from chained_logging.ship.restore import restore
+from chained_logging.ship.s3 import init
+from chained_logging.ship.shipper import Shipper
+from chained_logging.sinks import Record, open_sink
+from chained_logging.verify import main as verify_main
+
+if TYPE_CHECKING:
+    from servers_s3 import Bucket
+
+BASE = f"logs/{encode_origin(ORIGIN)}/"
+YEARS = Policy(18_000, "COMPLIANCE")
+
+
+class Host:
+    """A host that ships its log again and again."""
+
+    def __init__(self, bucket: Bucket, path: Path, key: PrivateKey | None) -> None:
+        self.bucket, self.path, self.key = bucket, path, key
+
+    def append(self, count: int) -> None:
+        with AuditLog(self.path, key=self.key, origin=ORIGIN, on_failure="raise") as log:
+            log.append_many([{"action": "read", **EVENT}] * count)
+
+    def ship(self, count: int = 10) -> Place:
+        """Append entries, and deliver everything."""
+        self.append(count)
+        with AuditLog(self.path, sign="follow", on_failure="raise") as log:
+            (place,) = Shipper(log, [self.bucket.url], signer=self.key).ship(20)
+        return place
+
+    def records(self) -> list[Record]:
+        return list(open_sink(self.path).records())
+
+    def assert_there(self) -> None:
+        """Check that all entries are there, that the log is intact, and that it is restored."""
+        with opened(self.bucket) as store:
+            assert list(store.records(ORIGIN)) == self.records()
+        assert kinds(self.bucket) <= {"foreign"}
+        pem = self.path.with_suffix(".pub")
+        assert self.key is not None
+        pem.write_text(public_pem(self.key.public_key))
+        assert verify_main([self.bucket.url, "--public-key", str(pem)], CentralStores()) == 0
+        target = self.path.with_name("restored.db")
+        with opened(self.bucket) as store:
+            done = restore(store, ORIGIN, target, public_key=str(pem))
+        assert done.problems == []
+        assert list(open_sink(target).records())[:-1] == self.records()
+
+
+@pytest.fixture
+def host(s3: Bucket, tmp_path: Path) -> Host:
+    prepared(s3)
+    return Host(s3, tmp_path / "audit.jsonl", PrivateKey.generate())
+
+
+def segment(first: int, last: int) -> str:
+    return f"{BASE}segments/{first:020d}-{last:020d}.jsonl.gz"
+
+
+# --- The policy.
+
+
+def test_a_policy_that_a_shipper_put_locks_nothing(host: Host) -> None:
+    host.ship()
+    for data in (YEARS.format(), YEARS.sign(host.bucket.url, PrivateKey.generate()), b"{}\n"):
+        host.bucket.put("logs/policy.json", data, **locked())
+    time.sleep(1.1)
+    host.ship()
+    host.assert_there()
+    with opened(host.bucket) as store:
+        named = [f for f in store.inspect(ORIGIN) if f.file.endswith("policy.json")]
+        assert [fault.kind for fault in named] == ["foreign"] * 3
+        for versions in store.grouped(BASE).values():
+            for version in versions:
+                assert store.get(version).until == pytest.approx(time.time() + 30 * DAY, abs=HOUR)
+
+
+def test_a_policy_that_names_a_key_follows_no_other_and_is_of_one_place(s3: Bucket) -> None:
+    key, other = PrivateKey.generate(), PrivateKey.generate()
+    assert init(s3.url, retention="30d", signer=key) == []
+    elsewhere = YEARS.sign(s3.url.replace("/logs", "/other"), key)
+    for data in (YEARS.sign(s3.url, other), elsewhere, YEARS.format()):
+        s3.put("logs/policy.json", data, **locked())
+    with opened(s3) as store:
+        assert store._current().days == 30
+    assert init(s3.url, retention="60d", signer=key) == []
+    with opened(s3) as store:
+        assert store._current().days == 60
+        assert store._current().key is not None
+        assert store._current().key.startswith(POLICY_SIGNER)  # type: ignore[union-attr]
+
+
+def test_what_was_put_before_init_is_said(s3: Bucket, tmp_path: Path) -> None:
+    s3.put("logs/policy.json", b"{}\n", **locked())
+    done = command("init", s3.url, "--retention", "30d")
+    assert done.returncode == 2
+    assert "is not a policy, and somebody else put it" in done.stderr
+
+
+# --- Segments and checkpoints.
+
+ATTACKS: dict[str, Callable[[list[Record]], dict[str, bytes]]] = {
+    # In every name that may come next, and over all that is there.
+    "chained": lambda log: (
+        {
+            segment(len(log), len(log) + n - 1): gzip.compress(lines(forged(log[-1], n)))
+            for n in range(1, 16)
+        }
+        | {
+            segment(0, len(log) + 1): gzip.compress(
+                lines([*log[:3], *forged(log[2], len(log) - 1)])
+            )
+        }
+    ),
+    "junk": lambda log: {
+        segment(len(log), len(log) + 9): b"junk",
+        segment(10**15, 10**15): b"junk",
+        f"{BASE}segments/readme.txt": b"hello",
+    },
+    "checkpoints to come": lambda log: {
+        f"{BASE}checkpoints/{len(log) + n:020d}.json": b"{}\n" for n in range(1, 20)
+    },
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_forged_objects_stop_no_shipper_and_no_reader(host: Host, attack: str) -> None:
+    host.ship()
+    for key, data in ATTACKS[attack](host.records()).items():
+        host.bucket.put(key, data, **locked())
+    time.sleep(1.1)  # the servers' times have but seconds
+    place = host.ship()
+    assert place.problem is None
+    assert host.ship().problem is None
+    host.assert_there()
+    assert "foreign" in kinds(host.bucket)
+
+
+def test_a_shipper_that_remembers_nothing_goes_on_too(host: Host) -> None:
+    host.ship()
+    tail = forged(host.records()[-1])
+    host.bucket.put(segment(tail[0].seq, tail[-1].seq), gzip.compress(lines(tail)), **locked())
+    place_path(host.path, host.bucket.url).unlink()
+    assert host.ship().problem is None
+    host.assert_there()
+
+
+def test_a_log_that_was_rolled_back_is_refused_all_the_same(host: Host) -> None:
+    host.ship()
+    kept = host.path.with_name("kept")
+    kept.mkdir()
+    for path in host.path.parent.glob("audit.jsonl*"):
+        shutil.copy2(path, kept)
+    before = len(host.records())
+    host.ship()
+    tail = forged(host.records()[-1])
+    host.bucket.put(segment(tail[0].seq, tail[-1].seq), gzip.compress(lines(tail)), **locked())
+    for path in host.path.parent.glob("audit.jsonl*"):
+        path.unlink()
+    for path in kept.iterdir():
+        shutil.copy2(path, host.path.parent)
+    assert len(host.records()) == before
+    place = host.ship(20)
+    assert place.alert
+    assert "rolled back" in (place.problem or "")
+
+
+def test_a_log_without_a_key_cannot_tell_and_stops(s3: Bucket, tmp_path: Path) -> None:
+    prepared(s3)
+    host = Host(s3, tmp_path / "audit.jsonl", None)
+    host.ship()
+    tail = forged(host.records()[-1])
+    s3.put(segment(tail[0].seq, tail[-1].seq), gzip.compress(lines(tail)), **locked())
+    place = host.ship()
+    assert place.alert
+    assert "the log" in (place.problem or "")
