@@ -19,7 +19,7 @@ import click
 from click.core import ParameterSource
 
 from chained_logging.chain import MAX_BODY
-from chained_logging.cli_types import FilePath
+from chained_logging.cli_types import AsGiven, FilePath
 from chained_logging.entry import AuditEntry, InvalidEntry, parse_event
 from chained_logging.log import AuditLog
 from chained_logging.review.export import export_log, export_tiles
@@ -260,11 +260,7 @@ def collect(
         collector.run(ended)
 
 
-@cli.command(
-    context_settings={"ignore_unknown_options": True, "help_option_names": []},
-    add_help_option=False,
-)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@cli.command(cls=AsGiven, add_help_option=False)
 def verify(arguments: tuple[str, ...]) -> None:
     """Check everything in LOG… that can be checked.
 

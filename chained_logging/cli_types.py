@@ -23,3 +23,12 @@ class FilePath(click.Path):
         if isinstance(value, str) and is_address(value) and not os.path.exists(value):
             self.fail("must be a file; what was given is the address of something else", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class AsGiven(click.Command):
+    """A command whose ``arguments`` are handed on as they are: click would take ``--`` away."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take all of them."""
+        ctx.params["arguments"] = tuple(args)
+        return []

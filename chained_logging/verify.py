@@ -794,6 +794,19 @@ def _magic(path: str, held: _Held) -> bytes:
         return file.read(16)
 
 
+def _names_of(path: str) -> list[str]:
+    """Return the names beside which a log's side files may be: of a link, its target's first.
+
+    Writers and SQLite go by the target. A database has no other name: a link's would hide its WAL.
+    """
+    if not os.path.islink(path):
+        return [path]
+    target = os.path.realpath(path)
+    if not os.path.isfile(target) or _magic(target, {}) == _SQLITE:
+        return [target]
+    return [target, path]
+
+
 def _is_open(path: str) -> bool:
     """Whether somebody has a database open: then both files are beside it."""
     return os.path.exists(path + "-shm") and os.path.exists(path + "-wal")
@@ -1008,7 +1021,7 @@ def _database(path: str) -> Iterator[sqlite3.Connection]:
                 _check_regular(path + suffix)
                 shutil.copyfile(path + suffix, copy + suffix)
             path = copy
-        uri = "file:" + urllib.parse.quote(os.path.abspath(path)) + options
+        uri = "file:" + urllib.parse.quote(os.fsencode(os.path.abspath(path))) + options
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10)
         stack.enter_context(contextlib.closing(connection))
         connection.text_factory = bytes
@@ -1019,9 +1032,23 @@ def _catalogue(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
     # With this set, SQLite lists objects too that it cannot make sense of. Nothing is written, and
     # nothing in them runs: what is read later are plain columns, or those of the very schema above.
     connection.execute("PRAGMA writable_schema = ON")
-    found = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+    columns = ("type", "name", "tbl_name", "sql")
+    query = ", ".join((*columns, *(f"typeof({name})" for name in columns)))
+    rows = connection.execute(f"SELECT {query} FROM sqlite_master").fetchall()  # noqa: S608  # these
     connection.execute("PRAGMA writable_schema = RESET")
-    return found
+    # A name that is a BLOB has the same bytes, and is found by no query that asks for a text.
+    return [row[:4] if set(row[4:]) == {b"text"} else (*row[:3], row[3:]) for row in rows]
+
+
+def _refusal(connection: sqlite3.Connection) -> list[str]:
+    """Return why other programs cannot read a database that `_catalogue` can, if they cannot."""
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except _SQL_ERRORS as error:
+        if "locked" in str(error):
+            raise
+        return [f"SQLite refuses to read it: {error}"]
+    return []
 
 
 def _expected() -> list[tuple[Any, ...]]:
@@ -1036,13 +1063,14 @@ class _Schema:
     """How a database's schema differs from the one that a log makes."""
 
     def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        refused = _refusal(connection)
         found, made = _catalogue(connection), _expected()
         if (b"table", b"entries") not in [row[:2] for row in found]:
             raise _Unchecked(f"{path} is a database of something else: no table 'entries'")
         if not any(str(row[2]).lower() == "b'checkpoints'" for row in found):  # no key yet
             made = [row for row in made if row[2] != b"checkpoints"]
         altered = [row for row in made if found.count(row) != 1]
-        self.reasons = [_altered(*row[:2]) for row in altered]
+        self.reasons = [*refused, *(_altered(*row[:2]) for row in altered)]
         names = [row[:2] for row in altered]
         for row in found:
             if row not in made and row not in _STATISTICS and row[:2] not in names:
@@ -1144,16 +1172,22 @@ def _row_blocks(path: str, batch: list[Any]) -> Iterator[_Block | _Line]:
 
 
 def _row_line(
-    kind: bytes, body: bytes, hash_kind: bytes, hash_: bytes, sign_kind: bytes, sign: bytes | None
+    kind: bytes,
+    body: bytes | None,
+    hash_kind: bytes,
+    hash_: bytes | None,
+    sign_kind: bytes,
+    sign: bytes | None,
 ) -> tuple[bytes, _Bad | None]:
+    body, hash_ = body or b"", hash_ or b""  # SQLite makes NULL of a part of an empty BLOB
     if kind != b"text" or not body.endswith(b"}") or b"\n" in body:
         return b"", _Bad("body", "the body is no JSON text")
     for name, found in (("hash", hash_kind), ("signature", sign_kind)):
         if found != b"text" and (name, found) != ("signature", b"null"):
             return b"", _Bad(name, f"the column {name} holds {_STORED[found]}, not a text")
     ending = b',"hash":"' + hash_.replace(b"\n", b"?") + b'"'
-    if sign is not None:
-        ending += b',"signature":"' + sign.replace(b"\n", b"?") + b'"'
+    if sign_kind != b"null":
+        ending += b',"signature":"' + (sign or b"").replace(b"\n", b"?") + b'"'
     return body[:-1] + ending + b"}\n", None
 
 
@@ -1685,12 +1719,13 @@ def _notes_beside(path: str) -> Iterator[_Stored]:
 
 def _note_rows(path: str) -> Iterator[_Stored]:
     """Yield the checkpoints in a database; of what is wrong with it, `_rows` tells."""
-    number = 0
+    number = -1
     try:
         with _database(path) as connection:
             connection.execute("BEGIN")
             if not _Schema(connection, path).checkpoints:
                 return
+            number = 0
             rows = connection.execute(
                 "SELECT typeof(note), typeof(state), typeof(timestamp), note, timestamp, size,"
                 " state FROM checkpoints NOT INDEXED ORDER BY id"
@@ -1702,7 +1737,8 @@ def _note_rows(path: str) -> Iterator[_Stored]:
                 at = None if timestamp is None else _decoded(timestamp)
                 yield _Stored(number, note, at, size, _decoded(state))
     except _SQL_ERRORS:
-        yield _Stored(number + 1, b"")
+        if number >= 0:
+            yield _Stored(number + 1, b"")
 
 
 def _notes_in(path: str) -> Iterator[_Stored]:
@@ -2289,7 +2325,7 @@ def verify(
     :returns: a report; its ``status`` is ``unchecked``, with a ``reason``, where
         nothing could be checked. Nothing is raised for what a file holds.
     """
-    names = [os.fspath(path) for path in paths]
+    names = [name for path in paths for name in _names_of(os.fspath(path))]
     also = also if stream else list(also)
     try:
         question = _Question.of(
@@ -2870,12 +2906,15 @@ def _segments_beside(path: str) -> list[str]:
     return [os.path.join(folder, name) for name in found if suffix]
 
 
-_LOG_NAME = re.compile(r"(.*?)(\.[0-9]{20})?(\.(?:jsonl|ndjson|db|sqlite3?)(?:\.gz)?)", re.ASCII)
+_LOG_NAME = re.compile(
+    r"(.*?)(\.[0-9]{20})?(\.(?:jsonl|ndjson|db|sqlite3?)(?:\.gz)?)", re.ASCII | re.DOTALL
+)
 
 
 # What stands beside a log, and holds no entries of its own: see docs/format.md.
 _BESIDE = re.compile(
-    r".*(\.checkpoints|\.lock|\.manifest|\.new|\.spill(\..*)?|\.ship-[0-9a-f]{12}|-wal|-shm|-journal)"
+    r".*(\.checkpoints|\.lock|\.manifest|\.new|\.spill(\..*)?|\.ship-[0-9a-f]{12}|-wal|-shm|-journal)",
+    re.DOTALL,
 )
 _NOTES_NAME = re.compile(r"[0-9]{20}\.json", re.ASCII)
 
@@ -3387,8 +3426,9 @@ _VKEY = r"[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+={0,2}"
 def _check_finished(paths: list[str]) -> None:
     """Refuse what a restore that was killed left behind: it is no log yet."""
     for path in paths:
-        within = _RESTORING + os.sep in os.path.abspath(path) + os.sep
-        beside = path + _RESTORING
+        target = os.path.realpath(path)
+        within = _RESTORING + os.sep in target + os.sep
+        beside = target + _RESTORING
         if within or (os.path.isdir(beside) and {*os.listdir(beside)} - {"lock"}):
             raise _Unchecked(f"{path} is not restored yet: run the command restore again")
 

@@ -7,7 +7,6 @@ the chain runs on in a new one; see :mod:`chained_logging.sinks.segments`.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from chained_logging import chain
-from chained_logging.files import ForeignFile, open_own, require_own
+from chained_logging.files import open_own, require_own
 from chained_logging.sinks import (
     EMPTY,
     Head,
@@ -33,8 +32,9 @@ from chained_logging.sinks.checkpoint_file import (
     read_checkpoints,
 )
 from chained_logging.sinks.segments import (
+    Segment,
     complete_manifest,
-    describe,
+    listed_name,
     segment_path,
     segment_paths,
 )
@@ -240,19 +240,19 @@ class JsonlSink:
         paths = segment_paths(self._path)
         for path in paths:
             require_own(path)
+        listed: list[Segment] = []
         try:
-            segments = complete_manifest(self._path)
-        except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-            if not full and not isinstance(error, ForeignFile):
-                raise
-            # The manifest is a catalogue, which no entry need wait for.
+            listed = complete_manifest(self._path)
+        except OSError:
+            # It is a catalogue, which no entry need wait for: `tend` tries again, and says why not.
             self._manifest_due = True
-            segments = [describe(paths[-1])] if paths else []
-        if not segments:
-            return EMPTY
-        self._sealed = Head(segments[-1].last_seq, segments[-1].last_hash)
-        return self._sealed
+        if paths:
+            self._sealed = _head_of(paths[-1])
+        here = {listed_name(path) for path in paths}
+        if listed and listed[-1].file not in here:  # moved away since, as archives are
+            last = Head(listed[-1].last_seq, listed[-1].last_hash)
+            self._sealed = max(self._sealed or EMPTY, last)
+        return self._sealed or EMPTY
 
     def _open(
         self, flags: int = os.O_RDWR | os.O_APPEND | os.O_CREAT
@@ -411,6 +411,19 @@ def _place_before(fd: int, start: int) -> int:
         except ValueError:
             return low
     return low
+
+
+def _head_of(segment: Path) -> Head:
+    """Return a sealed segment's last entry.
+
+    :raises OSError: if it cannot be read, or does not end with an entry.
+    """
+    with open(segment, "rb") as file:
+        start = max(0, os.fstat(file.fileno()).st_size - _MAX_LINE - 1)
+        found = _last_entry(os.pread(file.fileno(), _MAX_LINE + 1, start))
+    if found is None or not found[1]:
+        raise OSError(f"{segment} is no segment: it does not end with an entry")
+    return found[0]
 
 
 def _last_entry(lines: bytes) -> tuple[Head, bool] | None:

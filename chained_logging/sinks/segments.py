@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,6 +49,11 @@ def manifest_path(log: Path) -> Path:
     return log.with_name(f"{log.name}.manifest")
 
 
+def listed_name(path: Path) -> str:
+    """Return a segment's name as the manifest has it: bytes that are not UTF-8 as ``\\xff``."""
+    return os.fsencode(path.name).decode("utf-8", "backslashreplace")
+
+
 def read_manifest(log: Path) -> list[Segment]:
     """Return the segments that were sealed, first to last; a torn last line is left out.
 
@@ -74,7 +80,7 @@ def complete_manifest(log: Path) -> list[Segment]:
     require_own(manifest_path(log))
     segments = read_manifest(log)
     listed = {segment.file for segment in segments}
-    missing = [path for path in segment_paths(log) if path.name not in listed]
+    missing = [path for path in segment_paths(log) if listed_name(path) not in listed]
     if missing:
         segments += [describe(path) for path in missing]
         lines = [chain.canonical(segment._asdict()) + b"\n" for segment in segments]
@@ -100,7 +106,7 @@ def describe(path: Path) -> Segment:
         last_seq, _ = chain.position(body)
     except ValueError as error:
         raise OSError(f"{path} is no segment: {error}") from None
-    facts: dict[str, Any] = {"bytes": size, "file": path.name, "sha256": digest.hexdigest()}
+    facts: dict[str, Any] = {"bytes": size, "file": listed_name(path), "sha256": digest.hexdigest()}
     return Segment(
         first_prev_hash=first_prev,
         first_seq=first_seq,
