@@ -41,6 +41,23 @@ COSIGNATURES: Final = (COSIGNATURE, MLDSA_COSIGNATURE)
 
 _KEY_SIZES: Final = {ED25519: 32, COSIGNATURE: 32, MLDSA_COSIGNATURE: 1312}
 
+_SMALL_ORDER: Final = frozenset(
+    map(
+        bytes.fromhex,
+        (
+            "00" * 32,
+            "01" + "00" * 31,
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+            "ec" + "ff" * 30 + "7f",
+            "ed" + "ff" * 30 + "7f",
+            "ee" + "ff" * 30 + "7f",
+        ),
+    )
+)
+# The points of small order on edwards25519, without the sign bit, as libsodium's has_small_order
+# lists them. For such a key one signature holds for many texts, and anybody can make it.
+
 MAX_NOTE: Final = 1_000_000
 """The longest note in bytes, as in Go's ``sumdb/note``."""
 
@@ -100,6 +117,8 @@ class VerifierKey:
         if len(self.public_key) != size:
             kind = "ML-DSA-44" if self.type == MLDSA_COSIGNATURE else "Ed25519"
             raise NoteError(f"an {kind} public key has {size} bytes, not {len(self.public_key)}")
+        if size == 32 and _without_sign(self.public_key) in _SMALL_ORDER:
+            raise NoteError("an Ed25519 public key must not be a point of small order")
 
     @property
     def id(self) -> bytes:
@@ -130,6 +149,10 @@ class VerifierKey:
 
 
 _KEY_ID = re.compile("[0-9a-f]{8}")
+
+
+def _without_sign(point: bytes) -> bytes:
+    return point[:31] + bytes([point[31] & 0x7F])
 
 
 # --- Notes.

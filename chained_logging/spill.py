@@ -29,6 +29,7 @@ import orjson
 from chained_logging import chain
 from chained_logging.entry import OURSELVES, UNKNOWN, Draft
 from chained_logging.event.fields import ADDRESSLESS, FIELDS, REQUIRED
+from chained_logging.event.oversize import DIGEST, pointed_at
 from chained_logging.files import ForeignFile, open_own, require_own
 from chained_logging.lock import PATIENCE, Busy, lock_file
 from chained_logging.sinks import sync_directory, sync_file
@@ -217,17 +218,35 @@ def _check_event(fields: dict[str, Any]) -> None:
     """
     if fields["actor_id"] == OURSELVES:
         raise ValueError("it bears the name of the log itself")
-    if not isinstance(fields["context"], dict) or fields["v"] != 1 or fields["seq"] != 0:
+    whole = type(fields["v"]) is type(fields["seq"]) is int
+    if not whole or (fields["v"], fields["seq"]) != (1, 0):
         raise ValueError("it is not the body of an event")
     if not REQUIRED | _OTHERS | {"timestamp"} <= fields.keys() <= FIELDS.keys() | _OTHERS:
         raise ValueError("its fields are not those of an entry")
     if not _ID.fullmatch(fields["id"]) or fields["prev_hash"] != chain.GENESIS:
         raise ValueError("its id is no UUID of version 7")
-    invalid = fields["context"].get("invalid", {})
-    if not invalid.keys() <= FIELDS.keys():
-        raise ValueError("context.invalid names other fields than there are")
+    invalid = _check_marks(fields)
     for name in fields.keys() - _OTHERS:
         _check_field(name, fields[name], fields["actor_type"], name in invalid)
+
+
+def _check_marks(fields: dict[str, Any]) -> dict[str, Any]:
+    """Check the two keys of the context that are the log's own, and return ``invalid``.
+
+    :raises ValueError: if no call could have made them; also AttributeError and TypeError.
+    """
+    invalid: dict[str, Any] = fields["context"].get("invalid", {})
+    if not invalid.keys() <= FIELDS.keys():
+        raise ValueError("context.invalid names other fields than there are")
+    if invalid.keys() & (fields.keys() - REQUIRED - {"timestamp"}):
+        raise ValueError("context.invalid names a field that is there")
+    oversize: list[str] = fields["context"].get("oversize", [])
+    if not isinstance(oversize, list) or oversize != sorted(oversize):
+        raise ValueError("context.oversize is not a sorted array")
+    for pointer in oversize:
+        if not DIGEST.fullmatch(pointed_at(fields, pointer)):
+            raise ValueError("context.oversize points to what is no digest")
+    return invalid
 
 
 def _check_field(name: str, value: Any, actor_type: str, invalid: bool) -> None:

@@ -1291,6 +1291,15 @@ class _Note:
         return match[1], raw[:4], raw[4:]
 
 
+# The points of small order on edwards25519, without their sign bit (libsodium's has_small_order).
+_SMALL_ORDER = {
+    (number % (1 << 255)).to_bytes(32, "little") for number in (0, 1, -20, -19, -18)
+} | {
+    bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"),
+    bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"),
+}
+
+
 class _Key:
     """A public key with its name, from a C2SP ``vkey``; from PEM it has no name.
 
@@ -1299,6 +1308,11 @@ class _Key:
     """
 
     def __init__(self, text: str, kind: int = 1) -> None:
+        self._parse(text, kind)
+        if self.kind != 6 and self.raw[:31] + bytes([self.raw[31] & 0x7F]) in _SMALL_ORDER:
+            raise _Bad(None, "it is a point of small order, for which anybody can sign")
+
+    def _parse(self, text: str, kind: int) -> None:
         self.vkey = text.strip()
         self.kind = kind
         self.name, _, rest = self.vkey.partition("+")

@@ -794,7 +794,7 @@ def test_a_public_key_has_32_bytes(raw: bytes) -> None:
         (WITNESS, "the public key in the text is a witness's, which signs no notes"),
         (VKEY.replace("com", "org"), "the public key in the text is not valid: the ID in the"),
         (
-            RFC_PUBLIC + notes.VerifierKey("x", notes.ED25519, bytes(32)).format(),
+            RFC_PUBLIC + notes.VerifierKey("x", notes.ED25519, b"3" * 32).format(),
             "the PEM and the vkey in the text are not the same key",
         ),
     ],

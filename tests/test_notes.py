@@ -14,6 +14,7 @@ import oracles
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from verifiers import ALONE as VERIFY
 
 from chained_logging import merkle, notes
 from chained_logging.notes import (
@@ -235,7 +236,7 @@ def test_a_name_that_no_key_has_is_refused(name: str) -> None:
     text = CHECKPOINT.format()
     for call in (
         lambda: notes.key_id(name, 1, bytes(32)),
-        lambda: VerifierKey(name, notes.ED25519, bytes(32)),
+        lambda: VerifierKey(name, notes.ED25519, b"3" * 32),
         lambda: Signature(name, b"1234", b"5"),
         lambda: notes.sign_note(text, name, LOG),
         lambda: notes.cosign(text, name, LOG, TIME),
@@ -432,7 +433,7 @@ class _BadSigner:
         return self._signature
 
 
-@pytest.mark.parametrize("signer", [_BadSigner(bytes(31), bytes(64)), _BadSigner(bytes(32), b"")])
+@pytest.mark.parametrize("signer", [_BadSigner(bytes(31), bytes(64)), _BadSigner(b"3" * 32, b"")])
 def test_a_signer_that_is_none_is_refused(signer: _BadSigner) -> None:
     with pytest.raises(NoteError, match=r"32 bytes|64 bytes"):
         notes.sign_note("text\n", "x", signer)
@@ -839,3 +840,41 @@ def test_sigstore_verifies_a_proof_file(pytestconfig: pytest.Config) -> None:
         "invalid hash count",
         "invalid checkpoint signature",
     ]
+
+
+def _points_of_small_order() -> set[bytes]:
+    """Return every spelling of the points of order 1, 2, 4 and 8 on edwards25519 (RFC 8032, 5.1).
+
+    Those of order 8 have 2y² = 1 - dy⁴: doubled, they give the points with y = 0.
+    """
+    p = 2**255 - 19
+    d = -121665 * pow(121666, -1, p) % p
+
+    def root(square: int) -> int:
+        found = pow(square, (p + 3) // 8, p)
+        return found if found * found % p == square % p else found * pow(2, (p - 1) // 4, p) % p
+
+    halves = [(sign * root(1 + d) - 1) * pow(d, -1, p) % p for sign in (1, -1)]
+    eighths = [y for half in halves for y in (root(half), p - root(half)) if y * y % p == half]
+    numbers = [y + more for y in (0, 1, p - 1, *eighths) for more in (0, p) if y + more < 2**255]
+    return {(y + sign * 2**255).to_bytes(32, "little") for y in numbers for sign in (0, 1)}
+
+
+def test_a_key_for_which_anybody_can_sign_is_none() -> None:
+    points = _points_of_small_order()
+    assert len(points) == 14
+    # What makes such a key worthless: R = A, S = 0 holds for any text, under the neutral point.
+    neutral = ed25519.Ed25519PublicKey.from_public_bytes(b"\x01" + bytes(31))
+    neutral.verify(b"\x01" + bytes(63), b"any text")
+    for point in points:
+        for kind in (notes.ED25519, notes.COSIGNATURE):
+            with pytest.raises(NoteError, match="small order"):
+                VerifierKey("example.com/log", kind, point)
+            id = notes.key_id("example.com/log", kind, point).hex()
+            vkey = f"example.com/log+{id}+{base64.b64encode(bytes([kind]) + point).decode()}"
+            with pytest.raises(ValueError, match="small order"):
+                VERIFY._Key(vkey, kind)
+        der = bytes.fromhex("302a300506032b6570032100") + point
+        body = base64.b64encode(der).decode()
+        with pytest.raises(ValueError, match="small order"):
+            VERIFY._Key(f"-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n")

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from verifiers import FILE, MODULE, check, kinds
+from verifiers import FILE, MODULE, check, kinds, run
 
 from chained_logging import AuditLog
 from chained_logging.cli import main as command_line
@@ -128,6 +128,8 @@ def test_what_a_log_does_not_make_is_named(log: Path, sql: str) -> None:
         ("UPDATE entries SET signature = x'00' WHERE seq = 2", ("malformed", "signature")),
         ("UPDATE entries SET signature = x'00'", ("malformed", "signature")),
         ("UPDATE entries SET body = CAST(body AS BLOB) WHERE seq = 3", ("malformed", "body")),
+        ("UPDATE entries SET signature = '' WHERE seq = 2", ("malformed", None)),
+        ("UPDATE entries SET hash = '' WHERE seq = 2", ("malformed", None)),
         ("UPDATE checkpoints SET note = CAST(note AS BLOB)", ("checkpoint", None)),
         ("UPDATE checkpoints SET state = CAST(state AS BLOB)", ("checkpoint", None)),
         ("UPDATE checkpoints SET size = 999999", ("checkpoint", None)),
@@ -268,3 +270,62 @@ def test_nothing_is_written_to_the_evidence(log: Path) -> None:
     assert check(log).intact
     subprocess.run([sys.executable, "-I", "-S", FILE, log], check=True, capture_output=True)
     assert snapshot(log.parent) == before
+
+
+def test_a_link_is_read_as_sqlite_reads_it(log: Path, tmp_path: Path) -> None:
+    """SQLite looks for a WAL and a journal beside what a link points to, not beside the link."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    link = elsewhere / "link.db"
+    link.symlink_to(log)
+    assert check(link).intact
+    with contextlib.closing(sqlite3.connect(log, isolation_level=None)) as db:
+        db.execute("PRAGMA wal_autocheckpoint = 0")
+        db.execute("DROP TRIGGER entries_no_delete")
+        db.execute("DELETE FROM entries WHERE seq = 2")
+        assert Path(f"{log}-wal").stat().st_size
+        Path(f"{link}-wal").touch()
+        assert check(link).status == "tampered"
+        for alone in (False, True):
+            assert run(link, alone=alone).returncode == 1
+    Path(f"{log}-journal").write_bytes(b"x" * 600)
+    assert check(link).status == "unchecked"
+
+
+@pytest.mark.parametrize("column", ["name", "sql", "type", "tbl_name"])
+def test_a_schema_in_blobs_is_not_that_of_a_log(log: Path, column: str) -> None:
+    """It has the same bytes, but no query for the text finds it."""
+    with contextlib.closing(sqlite3.connect(log, isolation_level=None)) as db:
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute(
+            f"UPDATE sqlite_master SET {column} = CAST({column} AS BLOB) WHERE name = 'checkpoints'"
+        )
+    assert check(log).status in ("tampered", "unchecked")
+
+
+def test_a_size_that_other_programs_refuse_is_named(log: Path) -> None:
+    """The verifier reads a schema however odd it is: what it can read, others perhaps cannot."""
+    with contextlib.closing(sqlite3.connect(log)) as db:
+        db.execute("PRAGMA journal_mode = DELETE")
+    data = bytearray(log.read_bytes())
+    data[28:32] = b"\0\0\0\xff"
+    log.write_bytes(data)
+    with contextlib.closing(sqlite3.connect(log)) as db, pytest.raises(sqlite3.DatabaseError):
+        db.execute("SELECT * FROM entries").fetchall()
+    assert check(log).status == "tampered"
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe", b"a\nb", b"a?mode=rwc&b#c%20", b"-x", b"--json"])
+@pytest.mark.parametrize("suffix", [b".db", b".jsonl"])
+def test_a_log_may_have_any_name(tmp_path: Path, name: bytes, suffix: bytes) -> None:
+    if sys.platform == "darwin" and not name.isascii():
+        pytest.skip("file names are UTF-8 here")
+    path = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name + suffix)))
+    rotated = {} if suffix == b".db" else {"max_bytes": 1000}
+    with AuditLog(path, origin="example.com/t", on_failure="raise", **rotated) as log:
+        for _ in range(5):
+            log.append("read", **EVENT)
+    assert check(path).entries == 6
+    for alone in (False, True):
+        assert run("--", path.name, alone=alone, cwd=tmp_path).returncode == 0
+        assert run(tmp_path, alone=alone).returncode == 0

@@ -259,6 +259,59 @@ def test_an_entry_that_only_looks_like_the_logs_own_is_named(path: Path) -> None
     assert verdicts(path) == {1}
 
 
+# --- Files beside the log.
+
+
+@pytest.mark.parametrize(
+    "forged", [b"", b"{}\n", b"\xff" * 99 + b"\n", b"another head", b"far ahead"]
+)
+@pytest.mark.parametrize("resting", [False, True])
+def test_what_the_manifest_says_is_not_believed_of_a_segment_that_is_here(
+    tmp_path: Path, forged: bytes, resting: bool
+) -> None:
+    path, key = tmp_path / "audit.jsonl", Key()
+    with AuditLog(path, key=key, origin=ORIGIN, max_bytes=1500) as log:
+        for number in range(6):
+            log.append(f"a-{number}", **EVENT)
+    manifest = Path(f"{path}.manifest")
+    *lines, last = manifest.read_text().splitlines()
+    said = json.loads(last)
+    if resting:  # killed between the sealing and the next entry
+        path.rename(tmp_path / f"audit.{said['last_seq'] + 1:020d}.jsonl")
+    if forged == b"another head":
+        said["last_hash"] = "0" * 64
+    elif forged == b"far ahead":
+        said["last_seq"] += 1000
+    if forged.isascii() and b" " in forged:
+        forged = "\n".join([*lines, json.dumps(said)]).encode() + b"\n"
+    manifest.write_bytes(forged)
+    with AuditLog(path, key=key, sync_interval=0.02) as log:
+        log.append("goes on", **EVENT)
+    entries = list(AuditLog(path, sign="follow").entries())
+    assert [entry.seq for entry in entries] == list(range(len(entries)))
+    assert entries[-1].action == "goes on"
+    links = [chain.GENESIS, *(entry.hash for entry in entries)]
+    assert all(entry.prev_hash == link for entry, link in zip(entries, links, strict=False))
+
+
+@pytest.mark.parametrize("name", ["torn-0-1", "ship-0123456789ab", "new", "restoring.x"])
+def test_nothing_is_said_for_the_log_by_other_files_beside_it(path: Path, name: str) -> None:
+    key, evil = Key(), Key()
+    with AuditLog(path, key=key, origin=ORIGIN) as log:
+        log.append("a", **EVENT)
+    other = path.with_name("other.jsonl")
+    with AuditLog(other, key=evil, origin=ORIGIN) as log:
+        log.append("forged", **EVENT)
+    beside = Path(f"{path}.{name}")
+    beside.write_bytes(other.read_bytes() + b"\0\xff{")
+    beside.chmod(0o600)
+    path.with_name("k").write_text(pin(key))
+    with AuditLog(path, key=key) as log:
+        log.append("b", **EVENT)
+    assert [entry.action for entry in AuditLog(path, sign="follow").entries()][1:] == ["a", "b"]
+    assert verdicts(path, "--public-key", path.with_name("k")) == {0}
+
+
 # --- The spill file.
 
 
@@ -287,6 +340,13 @@ def spill_line(event: dict[str, Any], **edits: Any) -> bytes:
         spill_line({"action": "a", **EVENT}, old_values=[]),
         spill_line({"action": "a", **EVENT}, context={"invalid": 7}),
         spill_line({"action": "a", **EVENT}, context={"invalid": {"actor_id": 7}}),
+        spill_line({"action": "a", **EVENT}, v=True),
+        spill_line({"action": "a", **EVENT}, seq=False),
+        spill_line({"action": "a", **EVENT}).replace(b'"v":1', b'"v":1.0'),
+        spill_line({"action": "a", **EVENT}, reason="r", context={"invalid": {"reason": 7}}),
+        spill_line({"action": "a", **EVENT}, context={"oversize": 7}),
+        spill_line({"action": "a", **EVENT}, context={"oversize": ["/context/b"], "b": "x"}),
+        spill_line({"action": "a", **EVENT}, context={"oversize": ["/reason", "/context"]}),
         b"x" * 200_000 + b"\n",
         b"[]\n",
         b'"' + b"[" * 5000 + b"\n",

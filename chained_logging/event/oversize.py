@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from orjson import Fragment
@@ -13,6 +14,9 @@ from orjson import Fragment
 from chained_logging import chain
 from chained_logging.chain import quote
 from chained_logging.event.values import ORJSON
+
+DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64} \((?:0|[1-9][0-9]{0,18}) bytes\)")
+"""What stands in the place of a value that was too large."""
 
 
 def _bytes(*texts: str) -> int:
@@ -102,3 +106,14 @@ def parse(text: str) -> dict[str, Any]:
 def _pointer(key: str) -> str:
     """Escape a key for a JSON Pointer (RFC 6901, section 3)."""
     return key.replace("~", "~0").replace("/", "~1")
+
+
+def pointed_at(value: Any, pointer: str) -> Any:
+    """Return what a JSON Pointer points to; None if there is no such value."""
+    for part in pointer.split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, list):
+            value = value[0] if value and key == "0" else None  # as `shrink` makes them
+        else:
+            value = value.get(key) if isinstance(value, dict) else None
+    return value
