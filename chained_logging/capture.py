@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from chained_logging.diagnostics import unheard
@@ -67,7 +68,7 @@ def joined(known: AuditId | None, made: AuditId | None, given: object) -> AuditI
     if made is None:
         return known
     if known is None:
-        return AuditId(made, made.logs, given)
+        return made if given is None else AuditId(made, made.logs, given)
     return AuditId(known, (*known.logs, *made.logs), known.given)
 
 
@@ -147,13 +148,19 @@ def _fields(record: logging.LogRecord, logged: Logged, known: AuditId | None) ->
     if logged.fields is not None:
         return set_apart(logged.fields)
     every = record.__dict__
-    fields = {key: every[key] for key in every if key not in _NOT_FIELDS}
+    fields = {key: every[key] for key in _passed(tuple(every))}
     extra = fields.get("extra")
     if isinstance(extra, dict) and extra.get("audit"):  # loguru's
         del fields["extra"]
         fields.update(extra)
     _without_ours(fields, known)
     return set_apart(fields)
+
+
+@lru_cache(maxsize=1024)  # a line of code passes the same names each time
+def _passed(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of a record's attributes that the caller passed by ``extra``."""
+    return tuple(name for name in names if name not in _NOT_FIELDS)
 
 
 def _without_ours(fields: dict[str, Any], known: AuditId | None) -> None:

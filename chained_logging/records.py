@@ -36,6 +36,9 @@ class Logged(NamedTuple):
     """Type and message of the exception, which a queue drops."""
 
 
+_NO_CONTEXT: Final = Logged()
+
+
 class AuditRecord(logging.LogRecord):
     """A record as all are made, with a slot."""
 
@@ -73,14 +76,16 @@ def install() -> None:
 
 
 def _make(*args: Any, **kwargs: Any) -> logging.LogRecord:
-    factory = _factory or logging.LogRecord
-    make = AuditRecord if factory is logging.LogRecord else factory
-    record = make(*args, **kwargs)
-    if record.name is not None:
-        note(record, Logged(current()))
-        _here.recent.append(ref(record))
-    else:  # makeLogRecord, from what was sent here or from another record
-        note(record, Logged())
+    factory = _factory
+    if factory is logging.LogRecord or factory is None:
+        factory = AuditRecord
+    record = factory(*args, **kwargs)
+    if record.name is None:  # makeLogRecord, from what was sent here or from another record
+        note(record, _NO_CONTEXT)
+        return record
+    context = current()
+    note(record, Logged(context) if context else _NO_CONTEXT)
+    _here.recent.append(ref(record))
     return record
 
 
@@ -116,7 +121,7 @@ def note(record: logging.LogRecord, logged: Logged) -> None:
 def noted(record: logging.LogRecord) -> Logged:
     """Return what a record carries."""
     if isinstance(record, AuditRecord):
-        return getattr(record, "logged", Logged())
+        return getattr(record, "logged", _NO_CONTEXT)
     logged = _others.get(record)
     if logged is None:  # a factory of the program's came after ours
         logged = Logged(current()) if _is_at_its_logger(record) else Logged()

@@ -106,8 +106,8 @@ def _canonical_address(text: str) -> str:
     return str(address)
 
 
-_STORED_TIME: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
+_UTC_TIME: Final = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,6}))?Z"
 )
 
 
@@ -117,8 +117,9 @@ def _time(value: Any) -> str:
             moment = dt.datetime.fromisoformat(value)
         except ValueError:
             raise ValueError("is not an RFC 3339 time") from None
-        if _STORED_TIME.fullmatch(value):
-            return str(value)
+        utc = _UTC_TIME.fullmatch(value)
+        if utc is not None:
+            return f"{utc[1]}.{utc[2] or '':0<6}Z"
         value = moment
     elif isinstance(value, int | float) and not isinstance(value, bool):
         try:

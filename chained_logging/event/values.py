@@ -62,9 +62,13 @@ def encode(value: Any) -> str:
     """Return any Python value as canonical JSON text. Never raises, and ends for any input."""
     if type(value) is dict and _is_ordinary(value):
         try:
-            return orjson.dumps(value, jsonable, _NESTED_ORJSON).decode()
+            text = orjson.dumps(value, jsonable, _NESTED_ORJSON).decode()
         except TypeError:  # a surrogate, a large integer, a key that is no string
             pass
+        else:
+            # It sorts keys by code points, RFC 8785 by UTF-16: they differ only beyond U+D7FF.
+            if text.isascii() or max(text) <= "\ud7ff":
+                return text
     return chain.canonical_text(jsonable(value))
 
 
@@ -72,8 +76,7 @@ def _is_ordinary(value: Any) -> bool:
     """Whether `orjson` writes this as RFC 8785 asks, in a tenth of the time.
 
     So it does for strings, integers up to 2**53, nested objects and arrays, and for floats that
-    both write without an exponent. It sorts keys by code points, RFC 8785 by UTF-16: the two
-    differ only beyond U+D7FF.
+    both write without an exponent. Keys are for `encode` to look at.
     """
     level: list[Any] = [value]
     count = 0
@@ -81,12 +84,6 @@ def _is_ordinary(value: Any) -> bool:
         below: list[Any] = []
         for container in level:
             if type(container) is dict:
-                try:
-                    keys = "".join(container)
-                except TypeError:
-                    return False
-                if not keys.isascii() and max(keys) > "\ud7ff":
-                    return False
                 members: Any = container.values()
             else:
                 members = container

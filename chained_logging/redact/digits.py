@@ -92,6 +92,21 @@ def is_card_digits(digits: bytes) -> bool:
     ) % 10 == 0
 
 
+def may_be_secret(run: bytes) -> bool:
+    """Whether what :data:`RUN` matched may be secret, wherever it stands.
+
+    An identifier with a time in it is not, and as little a part of a UUID.
+    """
+    if run.translate(None, b"0123456789-"):
+        return True
+    return _SSN.search(run) is not None or any(
+        True
+        for found in _NUMBER.finditer(run)
+        if _mere_digits(found)
+        for _ in _blocks(run, *found.span(), found[1] is None)
+    )
+
+
 def _mere_digits(found: re.Match[bytes]) -> bool:
     return found[1] is None or len(found[1]) in (14, 15, 16, 19)
 

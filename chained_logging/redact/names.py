@@ -61,6 +61,9 @@ IDENTIFIERS: Final = (
 )
 """Names of numbers that are no card's, whatever their check digit."""
 
+LABELS: Final = frozenset({"name", "key", "header", "field", "parameter", "param", "variable"})
+"""What the name of a value is called where both are members of an object."""
+
 # What may follow a secret name that is still the secret: password_hash, token2, secretValue.
 _TAILS: Final = (
     *("again", "b64", "base64", "bcrypt", "cipher", "ciphertext", "confirm", "confirmation"),

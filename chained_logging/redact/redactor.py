@@ -93,7 +93,7 @@ class Redactor:
         try:
             if not self._always:
                 data = orjson.dumps(event, None, _ORJSON)
-                if not self._scanner.may_hold(data):
+                if not self._scanner.members_may_hold(data):
                     if not self._open.issuperset(event):
                         self._open.update(event)
                         if len(self._open) > _CACHE:

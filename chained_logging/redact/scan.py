@@ -17,6 +17,7 @@ from typing import Final
 from chained_logging.redact import digits, tokens
 from chained_logging.redact.names import (
     BOUNDARY,
+    LABELS,
     LOCATORS,
     LOOKALIKE,
     MAYBE,
@@ -129,23 +130,64 @@ class Scanner:
         name = names.expression
         beside = rb"[\"'`][A-Za-z0-9_.\-\[\]%]*" + names.loose + rb"\\*[\"'`][ \t]*[,\])}]"
         self._named = compile_bytes(rb"(" + name + rb")(?:" + _JOINED + rb"|\\*[\"'`],)")
-        self._clue = compile_bytes(b"|".join((name + _JOINED, beside, *_CLUES)))
+        self._clue = compile_bytes(_with_plus(b"|".join((name + _JOINED, beside, *_CLUES))))
+        self._but_beside = compile_bytes(_with_plus(b"|".join((name + _JOINED, *_CLUES))))
 
     def may_hold(self, data: bytes) -> bool:
-        """Tell by one search whether bytes may hold a secret: a text, or JSON with many of them.
+        """Tell by one search whether a text may hold a secret.
 
-        Where it says that they do not, the careful way finds nothing either.
+        Where it says that it does not, the careful way finds nothing either.
         """
+        return self._tells(data, False)
+
+    def members_may_hold(self, data: bytes) -> bool:
+        """Tell the same of JSON without blanks, as `orjson` writes it.
+
+        There what stands behind a string that is a member's value is another member, and no
+        value of it, unless the string is a label: ``{"name":"Cookie","value":"…"}``.
+        """
+        if self._clue.search(data) is None and b"%" not in data:  # the usual case
+            return False
+        return self._tells(data, True)
+
+    def _tells(self, data: bytes, members: bool) -> bool:
         for _ in range(MAX_DEPTH):
-            if self._clue.search(data) is not None:
+            if self._has_clue(data, members):
                 return True
-            if b"%" not in data and b"+" not in data:
+            if b"%" not in data:  # what "+" stands for, the expression knows
                 return False
             plain = unquoted(data)
             if plain == data:
                 return False
             data = plain
         return True
+
+    def _has_clue(self, data: bytes, members: bool) -> bool:
+        """Whether there is a clue that is none of the ordinary ones."""
+        at = 0
+        for _ in range(_ORDINARY):
+            found = self._clue.search(data, at)
+            if found is None:
+                return False
+            start, end = found.span()
+            first = data[start : start + 1]
+            if first.isdigit() and not digits.may_be_secret(data[start:end]):
+                at = end - 4  # its last digits may begin another one
+            elif members and first == b'"' and self._is_member(data, start):
+                at = start + 1
+            elif _is_arn(data, start, end):
+                at = end - 1  # so may the colon
+            else:
+                return True
+        return True
+
+    def _is_member(self, data: bytes, start: int) -> bool:
+        """Whether a string is a clue only by what stands beside it, which is another member."""
+        return (
+            data[start - 1 : start] == b":"
+            and _LABEL.search(data, max(start - 16, 0), start - 1) is None
+            and self._but_beside.match(data, start) is None
+        )
 
     def spans(self, data: bytes, *, url: bool = False, cards: bool = True) -> list[Span] | None:
         """Return what is to be taken out of a text, in order; None if that is all of it.
@@ -487,6 +529,40 @@ _CLUES: Final = (
     LOOKALIKE,
     _STEMS,
 )
+
+
+_ORDINARY: Final = 16  # clues of one text that are looked at again before they count
+_LABEL: Final = re.compile(
+    rb"[\"'](?:" + "|".join(sorted(LABELS)).encode() + rb")\\*[\"']\Z", re.IGNORECASE
+)
+# A part of a name that is one of AWS: no value stands behind it (see _described).
+_ARN: Final = re.compile(rb"arn:[a-z\-]+:secretsmanager:[a-z0-9\-]*:[0-9]*:\Z")
+
+
+def _is_arn(data: bytes, start: int, end: int) -> bool:
+    """Whether the colon behind a name joins it to no value (see `_described`)."""
+    if data[start:end] != b"secret:" or not data[end : end + 1].isalnum():
+        return False
+    return _ARN.search(data, max(start - 80, 0), start) is not None
+
+
+def _with_plus(pattern: bytes) -> bytes:
+    """Return an expression that takes ``+`` wherever it takes a blank, as a form writes one."""
+    result = bytearray()
+    inside = escaped = negated = False
+    for at, byte in enumerate(pattern):
+        char = bytes((byte,))
+        if char == b" " and not (inside and negated):
+            char = b" +" if inside else b"[ +]"
+        elif escaped:
+            pass
+        elif char == b"[" and not inside:
+            inside, negated = True, pattern[at + 1 : at + 2] == b"^"
+        elif char == b"]":
+            inside = False
+        escaped = char == b"\\" and not escaped
+        result += char
+    return bytes(result)
 
 
 def merged(spans: Sequence[Span]) -> list[Span]:

@@ -23,6 +23,7 @@ from chained_logging.redact.names import (
     HIDDEN,
     IDENTIFIER,
     KEYED,
+    LABELS,
     LOCATOR,
     MAYBE,
     OPEN,
@@ -51,7 +52,6 @@ _IDENTIFIERS: Final = frozenset(
 )
 _REQUIRED: Final = frozenset({*_IDENTIFIERS, "action", "resource_type"})
 _CARD_TYPES: Final = ("card", "pan", "payment")
-_NAMES: Final = frozenset({"name", "key", "header", "field", "parameter", "param", "variable"})
 _VALUES: Final = frozenset({"value", "val", "content", "data"})
 _NOWHERE: Final = object()
 _NAME: Final = re.compile(r"-{0,2}[\w.\-\[\]%]{1,128}")
@@ -209,7 +209,7 @@ class Walk:
             return _NOWHERE, None
         keys = {key.lower(): key for key in members if isinstance(key, str)}
         value = next((keys[key] for key in keys if key in _VALUES), None)
-        label = next((keys[key] for key in keys if key in _NAMES), None)
+        label = next((keys[key] for key in keys if key in LABELS), None)
         if value is not None and label is not None:
             name = members[label]
             if isinstance(name, str) and self._says_secret(name):
