@@ -11,6 +11,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import islice, repeat
 from typing import Final
 
@@ -131,7 +132,7 @@ class Scanner:
         beside = rb"[\"'`][A-Za-z0-9_.\-\[\]%]*" + names.loose + rb"\\*[\"'`][ \t]*[,\])}]"
         self._named = compile_bytes(rb"(" + name + rb")(?:" + _JOINED + rb"|\\*[\"'`],)")
         self._clue = compile_bytes(_with_plus(b"|".join((name + _JOINED, beside, *_CLUES))))
-        self._but_beside = compile_bytes(_with_plus(b"|".join((name + _JOINED, *_CLUES))))
+        self._name = name
 
     def may_hold(self, data: bytes) -> bool:
         """Tell by one search whether a text may hold a secret.
@@ -180,6 +181,10 @@ class Scanner:
             else:
                 return True
         return True
+
+    @cached_property
+    def _but_beside(self) -> Any:
+        return compile_bytes(_with_plus(b"|".join((self._name + _JOINED, *_CLUES))))
 
     def _is_member(self, data: bytes, start: int) -> bool:
         """Whether a string is a clue only by what stands beside it, which is another member."""
