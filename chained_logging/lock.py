@@ -73,10 +73,13 @@ class FileLock:
         """
         while True:
             fd = self._fd if self._fd >= 0 else self._open()
-            if self.patience is None:
-                fcntl.flock(fd, fcntl.LOCK_EX)
-            else:
-                lock_file(fd, f"another process holds {self.path}", self.patience)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if self.patience is None:
+                    fcntl.flock(fd, fcntl.LOCK_EX)
+                else:
+                    lock_file(fd, f"another process holds {self.path}", self.patience)
             # A lock file that somebody deleted keeps nobody out any more: take the new one.
             if os.fstat(fd).st_nlink:
                 self.held = True

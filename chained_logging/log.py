@@ -368,7 +368,8 @@ class AuditLog:
         Returns their records, or none where this is a signal handler (or a finaliser) that
         Python runs in the middle of this thread's own append: that one stores them at its end.
         """
-        self._notice_fork()
+        if os.getpid() != self._pid:  # forked by C code, such as uWSGI's, that told nobody
+            self._forked()
         try:
             return self._store_now(drafts)
         except Busy as busy:

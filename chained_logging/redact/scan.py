@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import islice, repeat
-from typing import Final
+from typing import Any, Final
 
 from chained_logging.redact import digits, tokens
 from chained_logging.redact.names import (
