@@ -154,6 +154,8 @@ def _fields(record: logging.LogRecord, logged: Logged, known: AuditId | None) ->
         del fields["extra"]
         fields.update(extra)
     _without_ours(fields, known)
+    if fields.get("audit") is True:  # the tag alone, as nearly always: no need to sort it out
+        del fields["audit"]
     return set_apart(fields)
 
 
