@@ -575,79 +575,126 @@ def _check_genesis(entry: dict[str, Any]) -> None:
     _require(isinstance(context.get("public_key", ""), str), "context", "its key is not a string")
 
 
-# Whether an entry obeys the rules of its fields, for those in which nothing is odd: one regular
-# expression over the fields that are text. It can only ever agree with `_check_fields`.
+# One expression for the lines in which nothing is odd: it has a part for each field, which cannot
+# match what the field's rule forbids. Objects it takes as they are, for `_parse` to judge. It has no
+# choice of where a field ends, so it takes time in proportion to a line, whatever is in it; and what
+# it does not match is read by the rules above, so it can only ever agree with them.
 
-_ONE_OF = "|".join
-_PLAIN_NAME = "([^\0\n]{1,256})\n"
-_PLAIN_FIELDS = operator.itemgetter(
-    *("action", "actor_id", "resource_id", "resource_type", "id", "actor_type", "result"),
-    *("prev_hash", "timestamp"),
+_CHAR = r"[ !#-\[\]-\xff]"  # what needs no escape in JSON; UTF-8 is checked for a whole block
+_ESCAPE = r'\\(?:["\\bfnrt]|u00(?:0[1-7bef]|1[0-9a-f]))'  # all but U+0000, in canonical form
+# Atomic repeats keep no way back, which is a twentieth faster; Python has them since 3.11.
+_ATOMIC = "+" if sys.version_info >= (3, 11) else ""
+_SOME_TEXT = rf'"{_CHAR}*{_ATOMIC}(?:"|(?:{_ESCAPE}{_CHAR}*{_ATOMIC})+")'
+_SOME_NAME = (  # its alternatives exclude each other: else each name doubled the ways to fail
+    rf'"(?:{_CHAR}{{1,1024}}{_ATOMIC}"'
+    rf'|(?={_CHAR}*\\)(?:{_CHAR}|{_ESCAPE}){{1,1024}}{_ATOMIC}")'
 )
-_PLAIN_TEXT = re.compile(
-    _PLAIN_NAME * 4
-    + rf"{_ID.pattern}\n(?:{_ONE_OF(_ENUMS['actor_type'])})\n(?:{_ONE_OF(_ENUMS['result'])})\n"
-    + rf"[0-9a-f]{{64}}\n{_TIMESTAMP.pattern}"
-).fullmatch
-_LAYOUTS = frozenset(
-    tuple(sorted((*_REQUIRED, *some)))
-    for count in range(len(_OPTIONAL) + 1)
-    for some in itertools.combinations(_OPTIONAL, count)
+_SOME_ID = '"' + "-".join(["[0-9a-f]{8}", "[0-9a-f]{4}", "7[0-9a-f]{3}", "[89ab][0-9a-f]{3}"])
+_SOME_ID += '-[0-9a-f]{12}"'
+_SOME_DAY = (
+    "[12][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+    "|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
 )
+
+
+def _some_object(name: str, follows: str) -> str:
+    """Return an expression for an object up to the last place where `follows` comes after it."""
+    # A group in a lookahead keeps no way back.
+    return rf"(?:\{{\}}|(?=(?P<{name}>\{{[^\n]*\}}){follows})(?P={name}))"
+
+
+_ORDINARY = {
+    # What the log says of itself is read by the rules above.
+    "action": _SOME_NAME,
+    "actor_id": rf'(?!"chained_logging"){_SOME_NAME}',
+    "actor_type": '"(?:user|(?P<unlocated>service|system)|admin|unknown)"',
+    "changed_fields": rf"\[(?:{_SOME_TEXT}(?:,{_SOME_TEXT})*)?\]",
+    "context": _some_object("context", f',"id":{_SOME_ID},"ip_address":'),
+    "id": _SOME_ID,
+    "ip_address": r'(?:"(?P<address>[^"\n]{1,49})"|(?(unlocated)null|!))',
+    "old_values": _some_object("old_values", ',"prev_hash":"[0-9a-f]{64}",'),
+    "prev_hash": r'"(?P<prev>[^"\n]{64})"',
+    "reason": _SOME_TEXT,
+    "resource_id": _SOME_NAME,
+    "resource_type": _SOME_NAME,
+    "result": f'"(?:{"|".join(_ENUMS["result"])})"',
+    "seq": "(?P<seq>[1-9][0-9]{0,14})",
+    "session_id": _SOME_NAME,
+    "timestamp": rf'"{_SOME_DAY}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{{6}}Z"',
+    "user_agent": _SOME_TEXT,
+    "v": "1",
+}
+
+
+def _rows_expression() -> re.Pattern[bytes]:
+    fields = "".join(
+        f'(?:,"{name}":{_ORDINARY[name]})' + ("?" if name in _OPTIONAL else "")
+        for name in sorted(_FIELDS)
+    ).replace("(?:,", r"(?:\{", 1)
+    line = rf'(?P<body>{fields}),"hash":"(?P<hash>[^"\n]{{64}})"\}}\n'
+    return re.compile(f"{line}|(?P<odd>[^\n]*)\n".encode("latin-1"))
+
+
+# The lines of a block, each as the groups of the expression.
+_rows_of = _rows_expression().findall
+
+
+def _runs(rows: list[tuple[bytes, ...]]) -> Iterator[list[tuple[bytes, ...]]]:
+    """Yield rows by runs: of ordinary lines, which have a body, and of odd ones."""
+    if all(map(operator.itemgetter(0), rows)):
+        yield rows
+        return
+    for _, run in itertools.groupby(rows, lambda row: bool(row[0])):
+        yield list(run)
 
 
 _known_address = functools.lru_cache(4096)(_is_address)
-_known_day = functools.lru_cache(4096)(_is_day)
 
 
-def _plainly_obeys(entry: dict[str, Any]) -> bool:
-    """Whether nothing at all is odd with an entry that is not the first."""
-    if tuple(entry) not in _LAYOUTS:
-        return False
+def _addresses_obey(addresses: set[bytes]) -> bool:
+    return all(_known_address(text.decode()) for text in addresses - {b"", b"unknown"})
+
+
+def _is_apart(text: bytes) -> bool:
+    """Whether an object can be judged without its entry, and is canonical.
+
+    :raises _Bad: if it is not canonical.
+    """
+    if text.count(b"{") + text.count(b"[") > 100:
+        return False  # it may be as deep as a parser goes, and in its entry it is deeper
+    value = _parse(text)
+    return "invalid" not in value and "oversize" not in value
+
+
+_known_apart = functools.lru_cache(4096)(_is_apart)
+
+
+def _marks(
+    bodies: Sequence[bytes], contexts: Sequence[bytes], olds: Sequence[bytes]
+) -> tuple[int, int]:
+    """Judge objects, and return how many entries are incomplete, and how many are oversize.
+
+    :raises _Bad: for an object that breaks a rule.
+    """
+    objects = {*contexts, *olds} - {b""}
+    # The cache keeps short ones alone, so that it is bounded in bytes too.
+    odd = [text for text in objects if not (_known_apart if len(text) < 500 else _is_apart)(text)]
+    incomplete = oversize = 0
+    if odd:
+        for body, *parts in zip(bodies, contexts, olds):  # noqa: B905  # Python 3.9
+            if not set(parts).isdisjoint(odd):
+                entry = _parse(body + b"}")
+                _check_context(entry)
+                incomplete += "invalid" in entry["context"]
+                oversize += "oversize" in entry["context"]
+    return incomplete, oversize
+
+
+def _is_utf8(text: bytes) -> bool:
     try:
-        found = _PLAIN_TEXT("\n".join(_PLAIN_FIELDS(entry)))
-    except TypeError:
+        return text.isascii() or bool(text.decode())
+    except UnicodeDecodeError:
         return False
-    context, address, version = entry["context"], entry["ip_address"], entry["v"]
-    if address is None:
-        known = entry["actor_type"] in ("service", "system")
-    else:
-        known = type(address) is str and len(address) < 50 and _known_address(address)
-        known = known or address == "unknown"
-    return bool(
-        known
-        and found
-        and _known_day(found[5])
-        and type(version) is int
-        and version == 1
-        and type(entry["seq"]) is int
-        and type(context) is dict
-        and (("invalid" not in context and "oversize" not in context) or _marks_obey(entry))
-        and (len(entry) == len(_REQUIRED) or _optional_obey(entry))
-    )
-
-
-def _marks_obey(entry: dict[str, Any]) -> bool:
-    try:
-        _check_context(entry)
-    except _Bad:
-        return False
-    return True
-
-
-def _optional_obey(entry: dict[str, Any]) -> bool:
-    session = entry.get("session_id", "-")
-    changed = entry.get("changed_fields", [])
-    try:
-        text = "".join((entry.get("reason", ""), entry.get("user_agent", ""), session, *changed))
-    except TypeError:
-        return False
-    return (
-        "\0" not in text
-        and 0 < len(session) <= 256
-        and type(changed) is list
-        and type(entry.get("old_values", {})) is dict
-    )
 
 
 @dataclass
@@ -1949,87 +1996,90 @@ class _Chain:
             reason = "the file ends in the middle of a line: its writer was stopped, or it was cut"
             self.add(_Line(block.file, -1, bad=_Bad("torn", reason)))
             return
-        if block.places is None and not block.text.strip(b"\n"):
-            self.add_run(block, len(block.text), b"")
+        places = block.places
+        if places is None and not block.text.strip(b"\n"):
+            self.add_short(len(block.text), b"", block.file)
             return
-        lines, places = block.text.split(b"\n"), block.places
-        lines.pop()
+        if self.careful or not _is_utf8(block.text):
+            self.add_lines(block.text.split(b"\n")[:-1], block.file, places)
+            return
+        at = 0
+        for run in _runs(_rows_of(block.text)):
+            there = places and places[at : at + len(run)]
+            at += len(run)
+            if not run[0][0]:
+                self.add_lines([row[-1] for row in run], block.file, there)
+            elif not self.add_run(run, there):
+                lines = [b'%b,"hash":"%b"}' % (row[0], row[-2]) for row in run]
+                self.add_lines(lines, block.file, there)
+
+    def add_run(self, rows: list[tuple[bytes, ...]], places: list[Any] | None) -> bool:
+        """Add ordinary lines that go on where the chain stands; if anything is odd, do nothing."""
+        bodies, _, contexts, addresses, olds, prevs, seqs, hashes, _ = zip(*rows)  # noqa: B905  # Python 3.9
+        if self.next is None or self.lost or prevs[0].decode() not in self.links:
+            return False
+        numbers = range(self.next, self.next + len(rows))
+        own = [_sha256(b"\0%b}" % body).digest() for body in bodies]
+        if (
+            b"".join(own).hex().encode() != b"".join(hashes)
+            or prevs[1:] != hashes[:-1]
+            or b",".join(seqs) != ",".join(map(str, numbers)).encode()
+            or max(map(len, bodies)) >= MAX_BODY  # without its closing brace
+            or not _addresses_obey(set(addresses))
+            or (places is not None and places != list(numbers))
+        ):
+            return False
+        try:
+            incomplete, oversize = _marks(bodies, contexts, olds)
+        except _Bad:
+            return False
+        report, last = self.report, bodies[-1]
+        self.number += len(rows)
+        report.entries += len(rows)
+        report.incomplete += incomplete
+        report.oversize += oversize
+        report.last_seq, report.last_hash = numbers[-1], hashes[-1].decode()
+        at = last.rindex(b',"timestamp":"') + 14  # after it no text can hold a quotation mark alone
+        report.last_timestamp = last[at : at + 27].decode()
+        self.next, self.links = numbers[-1] + 1, (report.last_hash,)
+        if self.signer is not None and self.bare is None:
+            self.bare = numbers[0]
+        if self.wanted:
+            for seq, leaf in zip(numbers, own):  # noqa: B905  # Python 3.9
+                self.grow(seq, leaf)
+        if self.to_hash is not None and self.to_hash.encode() in hashes:
+            report.anchored = True
+            report.anchored_seq = numbers[hashes.index(self.to_hash.encode())]
+        return True
+
+    def add_lines(self, lines: list[bytes], file: str, places: list[Any] | None) -> None:
+        """Add lines by every rule, one after the other."""
         index = 0
         while index < len(lines):
-            place = None if places is None else places[index]
-            if self.careful or not self.add_plain(lines[index], place):
-                if len(lines[index]) < _SHORT:
-                    index = self.add_short(lines, index, block)
-                    continue
-                self.add_text(lines[index], block, place)
+            end = index
+            while end < len(lines) and len(lines[end]) < _SHORT:
+                end += 1
+            if end > index + 1:
+                self.add_short(end - index, lines[index], file)
+                index = end
+                continue
+            line = _read_line(lines[index], file, -1, self.careful)
+            if line.bad is None and places is not None and line.seq != places[index]:
+                reason = f"the row stands at {places[index]}, and its entry says {line.seq}"
+                line.bad = _Bad("seq", reason)
+            self.add(line)
             index += 1
 
-    def add_short(self, lines: list[bytes], first: int, block: _Block) -> int:
-        """Add lines that are too short for an entry as one, and return where they end.
+    def add_short(self, count: int, first: bytes, file: str) -> None:
+        """Add lines that are too short for an entry as one.
 
         So that what a file of them takes to check, and to report, is bounded.
         """
-        end = first + 1
-        while end < len(lines) and len(lines[end]) < _SHORT:
-            end += 1
-        if end == first + 1:
-            self.add_text(lines[first], block, block.places[first] if block.places else None)
-            return end
-        self.add_run(block, end - first, lines[first])
-        return end
-
-    def add_run(self, block: _Block, count: int, line: bytes) -> None:
-        reason = f"here and in the {count - 1:,} lines after it: {_what_it_is(line)}"
-        self.add(_Line(block.file, -1, bad=_Bad(None, reason), weight=count))
+        reason = f"here and in the {count - 1:,} lines after it: {_what_it_is(first)}"
+        self.add(_Line(file, -1, bad=_Bad(None, reason), weight=count))
         self.number += count - 1
         if self.lost > MAX_JUNK:
             raise _Unread
-
-    def add_text(self, text: bytes, block: _Block, place: int | None) -> None:
-        line = _read_line(text, block.file, -1, self.careful)
-        if line.bad is None and block.places and line.seq != place:
-            line.bad = _Bad("seq", f"the row stands at {place}, and its entry says {line.seq}")
-        self.add(line)
-
-    def add_plain(self, line: bytes, place: int | None) -> bool:
-        """Add a line that goes on where the chain stands, if nothing is odd; else do nothing."""
-        if line[-75:-66] != b',"hash":"' or line[-2:] != b'"}' or len(line) > MAX_BODY + 74:
-            return False
-        body = line[:-75] + b"}"
-        own = _sha256(b"\0" + body)
-        hash_ = own.hexdigest()
-        if hash_.encode() != line[-66:-2]:
-            return False
-        try:
-            entry = _parse(body)
-        except _Bad:
-            return False
-        seq = self.next
-        if (
-            seq is None
-            or not _plainly_obeys(entry)
-            or entry["seq"] != seq
-            or entry["prev_hash"] not in self.links
-            or self.lost
-            or (place is not None and place != seq)
-            or entry["actor_id"] == "chained_logging"  # what the log says of itself
-        ):
-            return False
-        report = self.report
-        self.number += 1
-        report.entries += 1
-        report.incomplete += "invalid" in entry["context"]
-        report.oversize += "oversize" in entry["context"]
-        report.last_seq, report.last_hash = seq, hash_
-        report.last_timestamp = entry["timestamp"]
-        self.next, self.links = seq + 1, (hash_,)
-        if self.signer is not None and self.bare is None:
-            self.bare = seq
-        if self.wanted:
-            self.grow(seq, own.digest())
-        if hash_ == self.to_hash:
-            report.anchored, report.anchored_seq = True, seq
-        return True
 
     def add(self, line: _Line) -> None:
         if line.number < 0:
