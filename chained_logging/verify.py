@@ -575,10 +575,10 @@ def _check_genesis(entry: dict[str, Any]) -> None:
     _require(isinstance(context.get("public_key", ""), str), "context", "its key is not a string")
 
 
-# One expression for the lines in which nothing is odd: it has a part for each field, which cannot
-# match what the field's rule forbids. Objects it takes as they are, for `_parse` to judge. It has no
-# choice of where a field ends, so it takes time in proportion to a line, whatever is in it; and what
-# it does not match is read by the rules above, so it can only ever agree with them.
+# One expression for the lines in which nothing is odd. It has a part for each field, which matches
+# nothing that the field's rule forbids; objects it takes as they are, for `_parse` to judge. There
+# is but one way in which it can match, so the time it takes is in proportion to a line, whatever is
+# in it. What it does not match is read by the rules above, so it can only ever agree with them.
 
 _CHAR = r"[ !#-\[\]-\xff]"  # what needs no escape in JSON; UTF-8 is checked for a whole block
 _ESCAPE = r'\\(?:["\\bfnrt]|u00(?:0[1-7bef]|1[0-9a-f]))'  # all but U+0000, in canonical form
