@@ -585,10 +585,7 @@ _ESCAPE = r'\\(?:["\\bfnrt]|u00(?:0[1-7bef]|1[0-9a-f]))'  # all but U+0000, in c
 # Atomic repeats keep no way back, which is a twentieth faster; Python has them since 3.11.
 _ATOMIC = "+" if sys.version_info >= (3, 11) else ""
 _SOME_TEXT = rf'"{_CHAR}*{_ATOMIC}(?:"|(?:{_ESCAPE}{_CHAR}*{_ATOMIC})+")'
-_SOME_NAME = (  # its alternatives exclude each other: else each name doubled the ways to fail
-    rf'"(?:{_CHAR}{{1,1024}}{_ATOMIC}"'
-    rf'|(?={_CHAR}*\\)(?:{_CHAR}|{_ESCAPE}){{1,1024}}{_ATOMIC}")'
-)
+_SOME_NAME = rf'"{_CHAR}{{1,1024}}{_ATOMIC}"'
 _SOME_ID = '"' + "-".join(["[0-9a-f]{8}", "[0-9a-f]{4}", "7[0-9a-f]{3}", "[89ab][0-9a-f]{3}"])
 _SOME_ID += '-[0-9a-f]{12}"'
 _SOME_DAY = (
@@ -611,9 +608,9 @@ _ORDINARY = {
     "changed_fields": rf"\[(?:{_SOME_TEXT}(?:,{_SOME_TEXT})*)?\]",
     "context": _some_object("context", f',"id":{_SOME_ID},"ip_address":'),
     "id": _SOME_ID,
-    "ip_address": r'(?:"(?P<address>[^"\n]{1,49})"|(?(unlocated)null|!))',
+    "ip_address": r'(?:"(?P<address>[^"]{1,49})"|(?(unlocated)null|!))',
     "old_values": _some_object("old_values", ',"prev_hash":"[0-9a-f]{64}",'),
-    "prev_hash": r'"(?P<prev>[^"\n]{64})"',
+    "prev_hash": r'"(?P<prev>[^"]{64})"',
     "reason": _SOME_TEXT,
     "resource_id": _SOME_NAME,
     "resource_type": _SOME_NAME,
@@ -631,7 +628,7 @@ def _rows_expression() -> re.Pattern[bytes]:
         f'(?:,"{name}":{_ORDINARY[name]})' + ("?" if name in _OPTIONAL else "")
         for name in sorted(_FIELDS)
     ).replace("(?:,", r"(?:\{", 1)
-    line = rf'(?P<body>{fields}),"hash":"(?P<hash>[^"\n]{{64}})"\}}\n'
+    line = rf'(?P<body>{fields}),"hash":"(?P<hash>[^"]{{64}})"\}}\n'
     return re.compile(f"{line}|(?P<odd>[^\n]*)\n".encode("latin-1"))
 
 
@@ -2010,8 +2007,9 @@ class _Chain:
             if not run[0][0]:
                 self.add_lines([row[-1] for row in run], block.file, there)
             elif not self.add_run(run, there):
-                lines = [b'%b,"hash":"%b"}' % (row[0], row[-2]) for row in run]
-                self.add_lines(lines, block.file, there)
+                # Where no hash or address is, a line feed may have been matched.
+                text = b"".join([b'%b,"hash":"%b"}\n' % (row[0], row[-2]) for row in run])
+                self.add_lines(text.split(b"\n")[:-1], block.file, there)
 
     def add_run(self, rows: list[tuple[bytes, ...]], places: list[Any] | None) -> bool:
         """Add ordinary lines that go on where the chain stands; if anything is odd, do nothing."""
@@ -2354,7 +2352,7 @@ def verify(
     from_hash: str | None = None,
     to_hash: str | None = None,
     on_fault: Callable[[Fault], None] | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, float | None], None] | None = None,
     jobs: int = 1,
     careful: bool = False,
     public_key: str | None = None,
@@ -2373,7 +2371,8 @@ def verify(
     :param from_hash: the last hash of what came before these files.
     :param to_hash: a hash kept elsewhere, which must occur in the chain.
     :param on_fault: called with each fault as it is found.
-    :param progress: called now and then with the number of entries so far.
+    :param progress: called now and then with the number of entries so far, and the share of the
+        bytes that they are, from 0 to 1, where it is known.
     :param jobs: how many processes share the work. A log that turns out to be broken is then
         read once more by one of them, which names every break.
     :param careful: check each line by the book alone, in the slow way.
@@ -2484,6 +2483,13 @@ def _jobs(value: str | int) -> int:
     return int(value)
 
 
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @contextlib.contextmanager
 def _holding() -> Iterator[_Held]:
     held: _Held = {}
@@ -2502,7 +2508,7 @@ def _follow(
     stream: Stream | None,
     beside: Sequence[str],
     also: Iterable[Fault],
-    progress: Callable[[int], None] | None,
+    progress: Callable[[int, float | None], None] | None,
 ) -> list[_Note]:
     """Read a log from its first entry to its last, and return its checkpoints."""
     report = chain.report
@@ -2518,17 +2524,18 @@ def _follow(
         files, copies = _in_order(_with_segments(names, held), held)
         report.remarks += [f"{path} holds nothing but a copy: left out" for path in copies]
     alone = question.jobs == 1 or chain.max_gap is not None
-    if alone or not _verify_in_parts(chain, files, question.jobs):
+    if alone or not _verify_in_parts(chain, files, question.jobs, _Progress(progress, files)):
+        whole = _Progress(progress, files)
         for path in files:
             report.files.append(path)
-            _read_into(chain, path, held, progress=progress)
+            _read_into(chain, path, held, progress=whole)
     if stream is not None:
         report.files.append(stream.name)
         with contextlib.suppress(_Unread):
             for block in stream.blocks():
                 chain.add_block(block)
                 if progress is not None:
-                    progress(report.entries)
+                    progress(report.entries, None)
     for fault in also:
         if fault.kind == FOREIGN:
             report.foreign += 1
@@ -2890,13 +2897,37 @@ class _Signed:
         self.report.anchored_seq = max(self.report.anchored_seq or 0, note.size - 1)
 
 
+class _Progress:
+    """Says now and then how far the reading of files is."""
+
+    def __init__(
+        self, tell: Callable[[int, float | None], None] | None, files: Sequence[str]
+    ) -> None:
+        self.tell = tell
+        self.read = 0
+        # Of what is compressed, or a database, the bytes that are read are not those of the file.
+        plain = tell is not None and not any(map(_is_packed, files))
+        self.total = sum(map(_size, files)) if plain else 0
+
+    def add(self, entries: int, size: int) -> None:
+        """Note a number of bytes that were read since, with all entries so far."""
+        self.read += size
+        if self.tell is not None:
+            self.tell(entries, min(1.0, self.read / self.total) if self.total else None)
+
+
+def _is_packed(path: str) -> bool:
+    magic = _magic(path, {})
+    return magic == _SQLITE or magic[:2] == _GZIP
+
+
 def _read_into(
     chain: _Chain,
     path: str,
     held: _Held,
     start: int = 0,
     end: int | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: _Progress | None = None,
 ) -> None:
     chain.number = 0
     with contextlib.suppress(_Unread):
@@ -2906,7 +2937,8 @@ def _read_into(
             else:
                 chain.add(item)
             if progress is not None:
-                progress(chain.report.entries)
+                size = len(item.text) if isinstance(item, _Block) else 0
+                progress.add(chain.report.entries, size)
 
 
 def _with_segments(paths: list[str], held: _Held) -> list[str]:
@@ -3116,9 +3148,10 @@ def _changes(names: list[str], beside: Sequence[str]) -> Callable[[], bool]:
 # they meet. Only a log in which all is well is judged so; any other is read again by one process.
 
 _PART = 1 << 22  # what is smaller is not worth a process
+_LARGE_PART = 1 << 27  # so that what is read in vain is bounded, and progress is seen
 
 
-def _verify_in_parts(chain: _Chain, files: list[str], jobs: int) -> bool:
+def _verify_in_parts(chain: _Chain, files: list[str], jobs: int, progress: _Progress) -> bool:
     """Follow a chain that is intact, and say whether it is: else one process must look."""
     parts = _parts(files, jobs)
     if (
@@ -3130,14 +3163,20 @@ def _verify_in_parts(chain: _Chain, files: list[str], jobs: int) -> bool:
         return False
     options = {"to_hash": chain.to_hash, "careful": chain.careful, "wanted": chain.wanted}
     tasks = [{**part, **options} for part in parts]
+    found = []
     with ThreadPoolExecutor(jobs) as pool:
-        found = list(pool.map(_start_part, tasks))
+        entries = 0
+        for task, part in zip(tasks, pool.map(_start_part, tasks)):  # noqa: B905  # Python 3.9
+            if part is None:
+                pool.shutdown(cancel_futures=True)
+                return False
+            found.append(part)
+            entries += part["report"]["entries"]
+            progress.add(entries, (task["end"] or _size(task["path"])) - task["start"])
     joined, tree = _Chain(Report(), from_hash=chain.from_hash), _Tree()
     joined.keys = list(chain.keys)
     whole = joined.report
     for number, part in enumerate(found):
-        if part is None:
-            return False
         report = Report(**part["report"])
         if number and (
             whole.last_seq is None
@@ -3183,11 +3222,12 @@ def _joined(tree: _Tree, nodes: list[tuple[int, str]]) -> _Tree:
 
 
 def _parts(files: list[str], jobs: int) -> list[dict[str, Any]]:
-    size = max(_PART, sum(map(os.path.getsize, files)) // jobs + 1)
+    size = sum(map(os.path.getsize, files)) // jobs + 1
+    size = max(_PART, min(size, _LARGE_PART))
     parts = []
     for path in files:
         start, total = 0, os.path.getsize(path)
-        if _magic(path, {}) != _SQLITE and _magic(path, {})[:2] != _GZIP:
+        if not _is_packed(path):
             while total - start > size + _PART // 2:
                 end = _line_start(path, start + size)
                 if end is None:
@@ -3376,7 +3416,10 @@ def main(argv: list[str] | None = None, stores: Stores | None = None) -> int:
     )
     parser.add_argument("--to-hash", metavar="HEX", type=_hash, help="a hash kept elsewhere")
     parser.add_argument(
-        "--jobs", metavar="N", type=_jobs, default=1, help="share the work between N processes"
+        "--jobs",
+        metavar="N",
+        type=_jobs,
+        help="share the work between N processes (default: the processors there are)",
     )
     parser.add_argument(
         "--checkpoint",
@@ -3441,7 +3484,7 @@ def _run_proof(options: argparse.Namespace) -> int:
             if getattr(options, name) is not None:
                 flag = "--" + name.replace("_", "-")
                 raise _Unchecked(f"{flag} says nothing of a proof, which holds nothing of the kind")
-        if options.jobs != 1 or len(options.checkpoint) > 1:
+        if options.jobs is not None or len(options.checkpoint) > 1:
             raise _Unchecked("a proof takes one checkpoint at most, and no --jobs")
         found = verify_proof(
             _bytes_of(options.proof),
@@ -3551,9 +3594,11 @@ def _check(
         if not options.json and found <= MAX_SHOWN:
             print(("FIRST BREAK  " if found == 1 else "BREAK        ") + _describe(fault))
 
-    def progress(count: int) -> None:
-        rate = count / max(time.monotonic() - started, 0.001)
-        print(f"\r{count:,} entries, {rate:,.0f}/s ", end="", file=sys.stderr, flush=True)
+    def progress(count: int, share: float | None) -> None:
+        passed = max(time.monotonic() - started, 0.001)
+        left = f", {passed / share - passed:,.0f} s left" if share else ""
+        text = f"\r{count:,} entries, {count / passed:,.0f}/s{left}\x1b[K"
+        print(text, end="", file=sys.stderr, flush=True)
 
     public_key = roots = None
     try:
@@ -3571,7 +3616,7 @@ def _check(
         to_hash=options.to_hash,
         on_fault=show,
         progress=progress if sys.stderr.isatty() else None,
-        jobs=options.jobs,
+        jobs=options.jobs or _processors(),
         careful=options.careful,
         public_key=public_key,
         checkpoints=options.checkpoint,

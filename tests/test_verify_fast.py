@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -316,3 +317,44 @@ def test_rows_go_the_fast_way_too(tmp_path: Path) -> None:
         db.execute("COMMIT")
         assert len(both(path)["faults"]) > clean, statement
     db.close()
+
+
+# --- Time and memory are in proportion to the bytes, whatever they hold.
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {f"k{number:04d}": 1 for number in range(1500)},
+        {"a": '},"id":"' * 3000},
+        {"a": "\\" * 15_000, "b": [[{}]] * 2000},
+    ],
+)
+def test_many_shapes_take_no_more_than_few(tmp_path: Path, value: dict[str, Any]) -> None:
+    path = tmp_path / "audit.jsonl"
+    with AuditLog(path, origin="o") as log:
+        log.append_many(
+            {**EVENT, "action": "post", "context": {f"{n}{key}": v for key, v in value.items()}}
+            for n in range(200)
+        )
+    lines = path.read_bytes().splitlines()
+    began = time.process_time()
+    assert verify(path).status == "intact"
+    whole = time.process_time() - began
+    # Each line fails at its very end, after all the ways in which it could match were tried.
+    path.write_bytes(b"\n".join(line[:-2] + b'?"}' for line in lines) + b"\n")
+    began = time.process_time()
+    assert verify(path).status != "intact"
+    assert time.process_time() - began < 20 * (whole + 0.1)
+
+
+@pytest.mark.parametrize("field", [b'"prev_hash":"', b'"hash":"', b'"ip_address":"'])
+def test_a_line_feed_within_a_value_ends_the_line(tmp_path: Path, field: bytes) -> None:
+    path = tmp_path / "audit.jsonl"
+    with AuditLog(path, origin="o") as log:
+        log.append_many([{"action": "read", **EVENT}] * 20)
+    lines = path.read_bytes().splitlines(keepends=True)
+    at = lines[9].index(field) + len(field)
+    lines[9] = lines[9][:at] + b"\n" + lines[9][at + 1 :]
+    path.write_bytes(b"".join(lines))
+    assert both(path)["faults"][0]["line"] == 10
