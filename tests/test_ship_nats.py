@@ -912,7 +912,7 @@ def test_no_password_is_sent_where_tls_was_asked_for_and_not_offered() -> None:
 def test_a_host_and_a_landing_do_with_the_permissions_in_the_docs(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nats, "_TIMEOUT", 3.0)  # what is not permitted gets no answer
+    monkeypatch.setattr(nats.connection, "_TIMEOUT", 3.0)  # what is not permitted gets no answer
     docs = (Path(__file__).parent.parent / "docs" / "stream.md").read_text()
     host, landing = re.findall(r"^\{ user: .*?\} \}$", docs, re.MULTILINE | re.DOTALL)
     host = host.replace("AUDIT.0.", f"AUDIT.{partition_of('example.com/web', 2)}.")
@@ -1047,7 +1047,7 @@ def test_a_secret_of_the_url_is_shown_nowhere(tmp_path: Path) -> None:
 def test_a_name_is_one_token_of_a_subject_and_comes_back(origin: str) -> None:
     token = token_of(origin)
     assert origin_of(token) == origin
-    assert set(token) <= nats._PLAIN | {"="}
+    assert set(token) <= nats.message._PLAIN | {"="}
     assert partition_of(origin, 16) == partition_of(origin, 16) < 16
 
 

@@ -15,9 +15,12 @@ import pytest
 from servers_nats import running_nats
 from test_ship_nats import Store, batch, ship, write
 
+from chained_logging import AuditLog
+from chained_logging.keys import PrivateKey
 from chained_logging.ship import nats
 from chained_logging.ship.land import Landing
 from chained_logging.ship.nats import partition_of, token_of
+from chained_logging.ship.shipper import Shipper
 
 HOSTS = ("one", "two", "three", "four")
 PARTITIONS = 2
@@ -73,7 +76,7 @@ async def attack(url: str, records: list[Any]) -> None:
 def test_four_hosts_are_landed_while_a_fifth_attacks_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nats, "_TIMEOUT", 3.0)  # what is not permitted gets no answer
+    monkeypatch.setattr(nats.connection, "_TIMEOUT", 3.0)  # what is not permitted gets no answer
     store = Store(tmp_path / "store")
     with running_nats(configuration()) as server:
         nats.init(server.url("AUDIT", "admin:%E2%80%A6"), partitions=PARTITIONS)
@@ -101,3 +104,34 @@ def test_four_hosts_are_landed_while_a_fifth_attacks_them(
         assert time.monotonic() - began < 40
         with contextlib.closing(landings[0]) as landing:
             assert list(landing.stopped()) == [origin("mallory")]
+
+
+def test_a_whole_batch_sent_as_an_answer_stops_no_shipper(tmp_path: Path) -> None:
+    store, key, path = Store(tmp_path / "store"), PrivateKey.generate(), tmp_path / "two.jsonl"
+    other = write(tmp_path / "one.jsonl", 40, origin("one"))
+
+    async def inject(url: str, some: list[Any]) -> None:
+        client = await nats_py.connect(url)
+        headers, data = batch(some)
+        await client.publish(subject("mallory"), data, headers=headers)
+        last = f"$JS.API.DIRECT.GET.AUDIT.{subject('mallory')}"
+        await client.publish(last, b"", reply=subject("two"))
+        await client.flush()
+        await asyncio.sleep(0.5)
+        await client.close()
+
+    with running_nats(configuration()) as server:
+        nats.init(server.url("AUDIT", "admin:%E2%80%A6"), partitions=PARTITIONS)
+        url = server.url("AUDIT", "two:%E2%80%A6")
+        for some in (other[5:8], other[2:36], []):  # behind the log's end, and before it
+            records = write(path, 10, origin("two"), key=key)
+            with AuditLog(path, sign="follow") as log:
+                (place,) = Shipper(log, [url]).ship(10)
+            assert place.problem is None
+            assert place.seq == records[-1].seq
+            if some:
+                asyncio.run(inject(server.url("", "mallory:…").rstrip("/"), some))
+        source = server.url("AUDIT", "landing:%E2%80%A6")
+        with contextlib.closing(Landing(source, store.open, patience=1)) as landing:
+            landing.land(30)
+        assert store.records(origin("two")) == records

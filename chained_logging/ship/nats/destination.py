@@ -1,0 +1,268 @@
+"""The destination: publishes batches of a log to its subject, in order."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from typing import Final
+
+from chained_logging import chain
+from chained_logging.ship import DestinationError, Ours, Refused
+from chained_logging.ship.nats.connection import Connection, out_of_sequence, subjects_of
+from chained_logging.ship.nats.message import (
+    HASH,
+    Foreign,
+    Message,
+    check_published,
+    decode,
+    encode,
+    following,
+    origin_of,
+    partition_of,
+    pieces,
+    token_of,
+)
+from chained_logging.ship.nats.setup import settings, weaknesses
+from chained_logging.sinks import EMPTY, Head, Record, StoredCheckpoint
+from chained_logging.verify import FOREIGN, Fault
+
+_log = logging.getLogger("chained_logging.ship")
+
+_HEAD_EVERY: Final = 30.0  # seconds between two notes of where a log stands
+
+
+class NatsDestination:
+    """See :class:`chained_logging.ship.Destination`.
+
+    :param url: ``nats://user:password@host:4222,host:4222/STREAM``, or ``tls://…``, where the
+        server must have a certificate for its name; with ``?credentials=FILE`` (JWT and seed),
+        ``?ca=FILE``, ``?certificate=FILE&key=FILE``.
+    :raises ValueError: if it is no such URL.
+    :raises ImportError: if nats-py is not installed.
+    """
+
+    batch_entries = 5_000
+    batch_bytes = 700_000  # so that a batch is a message
+    batch_seconds = 1.0
+
+    def __init__(self, url: str) -> None:
+        self._connection = Connection(url)
+        self.name = self._connection.name
+        self._places: dict[str, tuple[int, Head]] = {}
+        self._noted: dict[str, tuple[float, Head]] = {}
+
+    def head(self, origin: str) -> Head:
+        place = self._places[origin] = self._look(origin)
+        return place[1]
+
+    def find_end(self, origin: str, ours: Ours) -> Head:
+        """See :meth:`chained_logging.ship.OpenDestination.find_end`.
+
+        Anybody may have a batch sent there as the answer to a question. After one that is not the
+        log's, the log goes on where it is remembered to stand: what is repeated is passed over.
+        """
+        place, last = self._last(origin)
+        if isinstance(last, Message):
+            signed = [one for one in last.checkpoints if ours.signed(one)]
+            if ours.holds(last.head) or not ours.has_key() or not all(map(ours.agrees, signed)):
+                self._places[origin] = place, last.head
+                return last.head
+        head = self._noted_head(origin) or EMPTY if last is None else ours.reached()
+        if last is not None:
+            _log.warning("%s: message %d is not of %s: it is passed over", self.name, place, origin)
+        self._places[origin] = place, head
+        return head
+
+    def write(
+        self, origin: str, records: Sequence[Record], checkpoints: Sequence[StoredCheckpoint]
+    ) -> None:
+        """See :meth:`chained_logging.ship.Destination.write`.
+
+        Where they are more than one message holds (a megabyte), a failure may leave the first
+        messages there, whole.
+        """
+        connection, subject = self._open(), self._subject(origin)
+        place, head = self._places.get(origin) or self._look(origin)
+        self._places.pop(origin, None)  # until it is known again
+        if records and (records[0].seq, chain.position(records[0].body)[1]) != (
+            head.seq + 1,
+            head.hash,
+        ):
+            raise Refused(f"{self.name}: entry {records[0].seq} does not follow entry {head.seq}")
+        for first, after, some, notes in pieces(head, records, checkpoints, connection.max_lines):
+            headers, payload = encode(first, after, some, notes)
+            identity = sha256(f"{subject}\n{first}\n{after}\n".encode() + payload).hexdigest()
+            headers["Nats-Msg-Id"] = identity
+            headers["Nats-Expected-Last-Subject-Sequence"] = str(place)
+            try:
+                ack = connection.ask(
+                    connection.js.publish(
+                        subject, payload, stream=connection.stream, headers=headers
+                    )
+                )
+            except DestinationError as error:
+                if out_of_sequence(error):
+                    raise DestinationError(
+                        f"{self.name}: another shipper has written {origin} since"
+                    ) from None
+                raise
+            if ack.duplicate:  # of what stood there within two minutes: whether it does, head says
+                raise DestinationError(f"{self.name}: that batch was there already")
+            place, head = ack.seq, after
+        self._places[origin] = (place, head)
+
+    def tend(self, origin: str) -> None:
+        """Note where the log stands, for the time when its messages have expired.
+
+        That it is done now and then and not with each batch saves half of all messages. A note
+        that is too old leads to a repetition, which the landing passes over.
+        """
+        known = self._places.get(origin)
+        at, noted = self._noted.get(origin, (0.0, EMPTY))
+        if known is None or known[1] == noted or time.monotonic() < at + _HEAD_EVERY:
+            return
+        connection = self._open()
+        bucket = connection.bucket("heads")
+        value = json.dumps(known[1]._asdict()).encode()
+        connection.ask(bucket.put(token_of(origin), value))
+        self._noted[origin] = (time.monotonic(), known[1])
+
+    def origins(self) -> list[str]:
+        connection = self._open()
+        found = set()
+        for partition in range(connection.partitions):
+            info = connection.ask(
+                connection.js.stream_info(
+                    connection.stream, subjects_filter=f"{connection.stream}.{partition}.*"
+                )
+            )
+            for subject in info.state.subjects or {}:
+                with contextlib.suppress(ValueError):
+                    found.add(origin_of(subject.rpartition(".")[2]))
+        return sorted(found)
+
+    def records(self, origin: str, start: int = 0) -> Iterator[Record]:
+        """Read what the stream still holds. A repeated entry comes once; what is no batch is left
+        out, and named by :meth:`inspect`."""
+        for _, message in self._messages(origin):
+            if isinstance(message, Message):
+                for record in message.records:
+                    if record.seq >= start:
+                        yield record
+                        start = record.seq + 1
+
+    def checkpoints(self, origin: str) -> Iterator[StoredCheckpoint]:
+        found = {
+            checkpoint
+            for _, message in self._messages(origin)
+            if isinstance(message, Message)
+            for checkpoint in message.checkpoints
+        }
+        yield from sorted(found, key=lambda one: (one.size, one.note, one.timestamp or ""))
+
+    def inspect(self, origin: str) -> list[Fault]:
+        connection = self._open()
+        expected = settings(
+            connection.stream, subjects_of(connection.stream, connection.partitions)
+        )
+        faults = [
+            self._fault("weakened", f"the stream {connection.stream}: {reason}")
+            for reason in weaknesses(connection.config, expected)
+        ]
+        if gone := connection.deleted():
+            reason = f"{gone} messages were deleted from between others in {connection.stream}"
+            faults.append(self._fault("missing", reason))
+        head: Head | None = None
+        for place, message in self._messages(origin):
+            try:
+                if isinstance(message, ValueError):
+                    raise message
+                message.check()
+                new = message.records if head is None else following(head, message)
+            except Foreign as error:
+                faults.append(self._fault(FOREIGN, f"message {place}: {error}"))
+                continue
+            except ValueError as error:
+                faults.append(self._fault("malformed", f"message {place} is no batch: {error}"))
+                continue
+            if new is None:
+                assert head is not None  # noqa: S101 -- for the type checker
+                reason = f"entries {head.seq + 1} to {message.first - 1} are in no message"
+                faults.append(self._fault("missing", reason, head.seq + 1))
+            if head is None or message.head.seq > head.seq:
+                head = message.head
+        noted = self._noted_head(origin)
+        if noted is not None and noted.seq > (head or EMPTY).seq and head is not None:
+            reason = f"{origin} stood at entry {noted.seq}, and its last message is at {head.seq}"
+            faults.append(self._fault("missing", reason, head.seq + 1))
+        return faults
+
+    def close(self) -> None:
+        self._places.clear()
+        self._connection.close()
+
+    # --- What the protocol does not ask for.
+
+    def _open(self) -> Connection:
+        self._connection.open()
+        return self._connection
+
+    def _subject(self, origin: str) -> str:
+        connection = self._open()
+        partition = partition_of(origin, connection.partitions)
+        return f"{connection.stream}.{partition}.{token_of(origin)}"
+
+    def _look(self, origin: str) -> tuple[int, Head]:
+        """Return the place of a log's last message in the stream, and where the log stands.
+
+        After a message that is no batch, which the landing will name, it is where it was noted.
+        """
+        place, last = self._last(origin)
+        if isinstance(last, Message):
+            return place, last.head
+        if last is not None:
+            _log.critical("%s: message %d is no batch of %s: %s", self.name, place, origin, last)
+        return place, self._noted_head(origin) or EMPTY
+
+    def _last(self, origin: str) -> tuple[int, Message | ValueError | None]:
+        """Return a log's last message, or why it is no batch, and its place in the stream."""
+        import nats.js.errors
+
+        connection, subject = self._open(), self._subject(origin)
+        try:
+            raw = connection.ask(
+                connection.js.get_msg(connection.stream, subject=subject, direct=True)
+            )
+        except nats.js.errors.NotFoundError:
+            return 0, None
+        try:
+            message = decode(subject, raw.headers, raw.data)
+            message.check()
+        except ValueError as error:
+            return int(raw.seq or 0), error
+        return int(raw.seq or 0), message
+
+    def _noted_head(self, origin: str) -> Head | None:
+        connection = self._open()
+        found = connection.get(connection.bucket("heads"), token_of(origin))
+        if found is None:
+            return None
+        seq, hash = found.get("seq"), found.get("hash")
+        if type(seq) is not int or not isinstance(hash, str) or not HASH.fullmatch(hash):
+            return None
+        return Head(seq, hash)
+
+    def _messages(self, origin: str) -> Iterator[tuple[int, Message | ValueError]]:
+        for place, subject, headers, data in self._open().messages(self._subject(origin)):
+            try:
+                check_published(headers, data, delivered=False)
+                yield place, decode(subject, headers, data)
+            except ValueError as error:
+                yield place, error
+
+    def _fault(self, kind: str, reason: str, seq: int | None = None) -> Fault:
+        return Fault(kind, self.name, None, seq, None, reason)
