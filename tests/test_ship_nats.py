@@ -182,7 +182,7 @@ def write(path: Path, count: int, origin: str = ORIGIN, **options: Any) -> list[
 
 
 def ship(path: Path, url: str, patience: float = 10) -> Any:
-    with AuditLog(path) as log:
+    with AuditLog(path, sign="follow") as log:
         return Shipper(log, [url]).ship(patience)[0]
 
 
