@@ -1,6 +1,6 @@
-"""Anchors: have others, outside of this host, sign what the log said of itself.
+"""Anchors: have others, outside this host, sign what the log said about itself.
 
-A checkpoint that only its own log keeps proves nothing against whoever holds the log's keys. Here
+A checkpoint that only its own log keeps proves nothing against a holder of the log's keys. Here
 the newest one is taken to witnesses, which cosign it if the log merely grew since they last saw it
 (:mod:`chained_logging.witness`), and to a timestamp authority (:mod:`chained_logging.timestamps`).
 What they answer is kept beside the log, with the checkpoint, and ``verify --witness-key`` and
@@ -50,8 +50,8 @@ def anchor(
 ) -> Anchored:
     """Have the newest checkpoint of a log cosigned and timestamped, and keep that beside it.
 
-    Whoever does not answer hinders nobody else; call it again later. Nothing is locked while
-    others are asked, so the log goes on meanwhile.
+    A witness that does not answer hinders no other; call this again later. Nothing is locked
+    while others are asked, so the log goes on meanwhile.
 
     :param witnesses: the submission prefix of each, ``https://witness.example/w1``.
     :param witness_keys: their keys, of type 0x04 or 0x06; what others sign is not kept.
@@ -60,13 +60,13 @@ def anchor(
     :param client: what keeps connections to the witnesses until the next call; by default they are
         kept for this one.
     :raises OSError: if the log has no checkpoint, or cannot be read or written.
-    :raises ValueError: if a URL is none.
+    :raises ValueError: if a URL is not valid.
     :raises ImportError: if `timestamp_url` is given and `rfc3161-client` is not installed.
     """
     check_urls(witnesses, timestamp_url)
     newest = log.last_checkpoint()
     if newest is None:
-        raise OSError(f"{log.path} has no checkpoint to be anchored: give it a key")
+        raise OSError(f"{log.path} has no checkpoint to anchor: give the log a key")
     note, failures = newest.note.encode(), []
     with ExitStack() as closing:
         kept = client or closing.enter_context(Client())
@@ -91,7 +91,7 @@ def anchor(
 def check_urls(witnesses: Sequence[str], timestamp_url: str | None) -> None:
     """Check the URLs that :func:`anchor` takes.
 
-    :raises ValueError: if one is none.
+    :raises ValueError: if one is not valid.
     """
     for url in witnesses:
         endpoint(url)
@@ -120,7 +120,7 @@ def _cosignatures(
                     f"it cosigned {held:,} entries of this log, which now has {newest.size:,}: the "
                     "log was rolled back, or its key signs another log of this name"
                 ) from None
-    raise WitnessError("it holds another size each time it is asked")
+    raise WitnessError("it names another size each time it is asked")
 
 
 def _cosigned(stored: StoredCheckpoint, keys: Sequence[VerifierKey]) -> bool:

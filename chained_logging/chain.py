@@ -215,6 +215,6 @@ def check_next(body: bytes, hash: str, seq: int, prev: str | None) -> None:
     if leaf_hash(body) != hash:
         raise ValueError(f"the hash of entry {found} is not that of its content")
     if found != seq:
-        raise ValueError(f"after entry {seq - 1} stands {found}")
+        raise ValueError(f"entry {seq - 1} is followed by {found}")
     if prev is not None and link != prev:
         raise ValueError(f"entry {found} does not hold the hash of the one before it")

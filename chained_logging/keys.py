@@ -15,7 +15,7 @@ for a key of AWS KMS of the type ``ECC_NIST_EDWARDS25519``::
         def sign(self, data):
             return self._sign(Message=data, MessageType="RAW")["Signature"]
 
-The package `cryptography` is needed for private keys only: ``pip install chained_logging[sign]``.
+The package `cryptography` is needed for private keys only: ``pip install cryptography``.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class PrivateKey:
     It cannot be pickled or copied, and shows no more than its public key. What it cannot do is
     wipe itself: Python and OpenSSL may leave the key in freed memory, in a core dump or in swap.
 
-    :param key: a key of `cryptography`, for who has one already; else :meth:`generate` or
+    :param key: a key of `cryptography`, if you have one already; else use :meth:`generate` or
         :meth:`load`.
     """
 
@@ -86,7 +86,7 @@ class PrivateKey:
 
     @classmethod
     def load(cls, path: StrPath, passphrase: str | bytes | None = None) -> PrivateKey:
-        """Return the key in a file, whoever wrote it: this package, OpenSSL or another.
+        """Return the key in a file that this package, OpenSSL or another program wrote.
 
         A symbolic link is followed, because Kubernetes hands over secrets as links. All that is
         asked of a file is asked of the one at its end, once it is open, so that nothing can be put
@@ -140,8 +140,8 @@ class PrivateKey:
 
         :param passphrase: encrypts the key (PBES2 of RFC 8018, with PBKDF2-HMAC-SHA256 and
             AES-256-CBC). A passphrase that a machine keeps is best made of 16 random bytes.
-        :raises FileExistsError: if something has that name, be it a link that leads nowhere: a key
-            is never written over.
+        :raises FileExistsError: if something has that name, even a dangling link: a key is never
+            overwritten.
         :raises OSError: if the file cannot be written.
         :raises ValueError: if the passphrase is empty or longer than OpenSSL takes.
         """
@@ -183,14 +183,15 @@ def destroy(path: StrPath) -> None:
     place, as ext4 and XFS do on a magnetic disk. A file system that copies on write (Btrfs, ZFS,
     APFS, overlayfs in a container) and a flash drive (any SSD) put the zeros elsewhere and keep the
     old block until they have a use for it; snapshots, backups and journals keep what they have, and
-    a process that has loaded the key has it in memory. Who must be certain has the key encrypted,
-    on an encrypted disk or in memory (tmpfs), or in an HSM or KMS that can destroy it.
+    a process that has loaded the key has it in memory. To be
+    certain, keep the key encrypted, on an encrypted disk or in memory (tmpfs), or in an HSM or KMS
+    that can destroy it.
 
     May be called again after it was interrupted.
 
     :param path: the file. Its other hard links, if there are any, are overwritten and stay.
     :raises OSError: if it is not there or cannot be removed, or is a link, a directory or a device.
-    :raises ValueError: if the file is no private key: what is destroyed by mistake is not a log.
+    :raises ValueError: if the file is not a private key, so that no other file is destroyed.
     """
     path = Path(path)
     _require_modes()
@@ -198,7 +199,9 @@ def destroy(path: StrPath) -> None:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     except OSError:
         if path.is_symlink():
-            raise OSError(f"{path} is a link, so it is not known what would be destroyed") from None
+            raise OSError(
+                f"{path} is a link: name the file itself, so that it is clear what is destroyed"
+            ) from None
         raise
     try:
         data = _read(fd, path)
@@ -285,7 +288,7 @@ _SPKI = bytes.fromhex("302a300506032b6570032100")
 
 
 def public_pem(raw: bytes) -> str:
-    """Return a public key as PEM, for ``openssl pkeyutl -verify -pubin`` and everybody else.
+    """Return a public key as PEM, for ``openssl pkeyutl -verify -pubin`` and other programs.
 
     :param raw: the 32 bytes of the key.
     :raises ValueError: if they are not 32.
@@ -299,13 +302,13 @@ def load_public(path_or_text: StrPath) -> PublicKey:
     """Return the public key that a file or a text holds: as PEM, as a C2SP vkey, or as both.
 
     If it is both, as the command ``keygen`` prints them, they must be the same key. Other text
-    around a PEM block is passed over (RFC 7468, 2).
+    around a PEM block is ignored (RFC 7468, 2).
 
     :param path_or_text: a string is a text if it has a PEM block or several lines, or is formed
         like a vkey; else it is a file's name, as a :class:`~pathlib.Path` always is.
     :raises OSError: if the file cannot be read.
     :raises ValueError: if there is no public key in it, or more than one; or it is not an Ed25519
-        key that signs notes. The key of a witness (a vkey of type 0x04) is none.
+        key that signs notes. The key of a witness (a vkey of type 0x04) is not one.
     """
     text = os.fspath(path_or_text)
     if isinstance(path_or_text, str) and _is_key_text(text):
@@ -320,7 +323,7 @@ def load_public(path_or_text: StrPath) -> PublicKey:
     try:
         return _public_key(data.decode(), text)
     except UnicodeDecodeError:
-        raise ValueError(f"{text} is not a public key: it is no text") from None
+        raise ValueError(f"{text} is not a public key: it is not text") from None
 
 
 def _is_key_text(text: str) -> bool:
@@ -458,7 +461,7 @@ def _write_private(path: Path, data: bytes) -> None:
             path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
         )
     except FileExistsError:
-        raise FileExistsError(f"{path} is there already, and a key is never written over") from None
+        raise FileExistsError(f"{path} exists already, and a key is never overwritten") from None
     try:
         with open(fd, "wb") as file:
             os.fchmod(fd, 0o600)  # a umask may have taken the owner's permissions as well
@@ -485,5 +488,5 @@ def _require_cryptography() -> None:
         import cryptography  # noqa: F401
     except ImportError:
         raise ImportError(
-            "private keys need the package cryptography: pip install chained_logging[sign]"
+            "private keys need the package cryptography: pip install cryptography"
         ) from None

@@ -25,10 +25,10 @@ most 64 KiB, and the line `extra` has the entry in base64."""
 
 
 def growth_proof(tree: Frontier, records: Iterable[Record], size: int) -> list[bytes]:
-    """Return the consistency proof from where a tree stands to a larger size.
+    """Return the consistency proof from the size of a tree to a larger size.
 
-    Unlike :class:`LogTree` it reads no more than what came since: whatever else the proof needs are
-    the subtrees of the older tree, which its frontier holds.
+    Unlike :class:`LogTree` it reads only what came since: the rest of the proof are the subtrees
+    of the older tree, which its frontier holds.
 
     :param tree: the older tree; it is grown.
     :param records: the entries from there on.
@@ -59,7 +59,7 @@ class LogTree:
 
     :param path: the log.
     :raises OSError: if it cannot be read, or has no checkpoint.
-    :raises ValueError: at a line that is no entry.
+    :raises ValueError: at a line that is not an entry, or if the tree is not the checkpoint's.
     """
 
     def __init__(self, path: Path) -> None:
@@ -67,7 +67,7 @@ class LogTree:
         self._path = path
         self.checkpoints = [stored for _, stored in self._sink.checkpoints()]
         if not self.checkpoints:
-            raise OSError(f"{path} has no checkpoint: a proof needs one, and a log with a key")
+            raise OSError(f"{path} has no checkpoint, which a proof needs: give the log a key")
         self._newest = max(reversed(self.checkpoints), key=lambda stored: stored.size)
         size = self._newest.size
         # By level the hashes of complete subtrees, end to end: a list of two million objects would
@@ -78,14 +78,14 @@ class LogTree:
             if tree.size == size:
                 break
             if record.seq != tree.size or chain.leaf_hash(record.body) != record.hash:
-                raise ValueError(f"{path} is broken at seq {tree.size}: see the command verify")
+                raise ValueError(f"{path} is broken at seq {tree.size}: run verify")
             for level, node in enumerate(tree.append(bytes.fromhex(record.hash))):
                 if level == len(self._rows):
                     self._rows.append(bytearray())
                 self._rows[level] += node
         note = Note.parse(self._newest.note.encode())
         if tree.root() != Checkpoint.parse(note.text).root:
-            raise ValueError(f"{path} is not what its checkpoint says: see the command verify")
+            raise ValueError(f"{path} does not match its checkpoint: run verify")
 
     def _node(self, level: int, index: int) -> bytes:
         return bytes(self._rows[level][index * HASH_SIZE : (index + 1) * HASH_SIZE])

@@ -4,7 +4,7 @@
     tile/<L>/<N>[.p/<W>]                256 hashes, or W of them at the tree's right border
     tile/entries/<N>[.p/<W>]            256 entries, or W of them
 
-Whoever has the folder can check the log without this package, and make any proof about it by
+With the folder, anyone can check the log without this package, and make any proof about it by
 reading a few tiles of 8 KiB. The entries are what `chained_logging` calls bodies, so that the hash
 of an entry in the tree, SHA-256(0x00 ‖ body), is the one that its stored line shows.
 
@@ -14,7 +14,7 @@ once its content is on the disk, and the checkpoint comes last. All files but th
 immutable once a checkpoint has vouched for them, and what would change one is refused.
 
 Files are made with mode 0600 and folders with 0700, since the bundles hold all that was audited.
-Who publishes them gives the web server access, for instance by an ACL or a group on the folder.
+To publish them, give the web server access, for instance by an ACL or a group on the folder.
 """
 
 from __future__ import annotations
@@ -90,17 +90,18 @@ def write_tiles(
         call (cosignatures).
     :param start: where `entries` begins, so that a log that has grown by a few entries need not be
         read again: a multiple of 256 that the published checkpoint covers, and best what
-        :func:`resume_at` returns. What stands before is then not compared, see
+        :func:`resume_at` returns. What comes before is then not compared, see
         :func:`check_tiles`.
     :param earlier: checkpoints that were made since `start`, size and root. For each that these
-        entries lead to the partial tiles are written too, but for those of tiles that are full by
-        now: whoever was given such a checkpoint can get a proof to it. See :func:`with_partials`.
+        entries lead to the partial tiles are written too, except those of tiles that are full by
+        now: anyone who was given such a checkpoint can get a proof to it, see
+        :func:`with_partials`.
     :returns: how many files were written.
     :raises ProofError: if the entries do not have this root, are too few, or one is longer than
         65,535 bytes; if the published checkpoint is of another log, larger, or not of a beginning
         of these entries; or if a tile it vouches for has other content. The published checkpoint
         then stays as it was.
-    :raises NoteError: if the note is no checkpoint.
+    :raises NoteError: if the note is not a checkpoint.
     :raises OSError: if the files cannot be read or written.
     """
     checkpoint = Checkpoint.parse(Note.parse(checkpoint_note).text)
@@ -120,7 +121,7 @@ def write_tiles(
         if old.size > size:
             raise ProofError(f"{folder} holds {old.size} entries already: {size} would be fewer")
         if not 0 <= start <= old.size or start % TILE_WIDTH:
-            raise ProofError(f"entries cannot be taken up at {start}: see resume_at()")
+            raise ProofError(f"entries cannot continue at {start}: see resume_at()")
         border = _Border() if reader is None else _Border.of(reader, start)
         staging = _Staging(folder, old.size)
         try:
@@ -161,7 +162,7 @@ def resume_at(folder: Path) -> int:
 
     It is the beginning of the bundle that the published checkpoint ends in.
 
-    :raises NoteError: if the published checkpoint is none.
+    :raises NoteError: if the published checkpoint is malformed.
     """
     try:
         return TileReader(folder).checkpoint.size // TILE_WIDTH * TILE_WIDTH
@@ -396,10 +397,10 @@ class TileReader:
     :func:`~chained_logging.merkle.consistency_proof` take `nodes`. Bounds and lengths are checked;
     that the hashes are true is not, and shows when a proof is verified, or by :func:`check_tiles`.
 
-    The folder may grow meanwhile: where a partial tile is no longer there the full one is read.
+    The folder may grow meanwhile: if a partial tile is gone, the full one is read.
 
     :raises FileNotFoundError: if there is no checkpoint.
-    :raises NoteError: if it is none.
+    :raises NoteError: if the checkpoint is malformed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -504,15 +505,15 @@ def check_tiles(folder: Path, keys: Iterable[VerifierKey]) -> Checkpoint:
     That is: the log's signature; every entry against its hash in the tree; every tile of every
     level against the hashes below it, byte for byte; the root against the checkpoint's; and the
     partial tiles of earlier checkpoints, as far as they were kept. Nothing may be missing. What a
-    stopped run has left beyond the checkpoint is no part of the log and not looked at, nor are
+    stopped run has left beyond the checkpoint is not part of the log and not looked at, nor are
     files that are not tiles.
 
     Memory is bounded by a bundle of 256 entries.
 
     :param keys: those of the log, of type Ed25519, under whatever names; and those of witnesses
         whose cosignature must hold where there is one. The caller compares the origin.
-    :raises NoteError: if the checkpoint is none, a known key's signature does not hold, or none is
-        by a key of the log.
+    :raises NoteError: if the checkpoint is malformed, a known key's signature does not hold, or
+        no key of the log signed it.
     :raises ProofError: if something is missing or not what the rest says, naming the file.
     :raises OSError: if a file cannot be read.
     """

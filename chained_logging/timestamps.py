@@ -1,7 +1,7 @@
-"""RFC 3161 timestamps of a checkpoint: somebody outside says when it was there.
+"""RFC 3161 timestamps of a checkpoint: somebody outside states when it existed.
 
-A timestamp authority (TSA) signs the SHA-256 of a note and the time. Whoever trusts the authority
-knows from then on that the note, and with it every entry that the checkpoint vouches for, existed
+A timestamp authority (TSA) signs the SHA-256 of a note and the time. Those who trust the authority
+know from then on that the note, and with it every entry that the checkpoint vouches for, existed
 at that time, whatever becomes of the log's own keys and of those who hold them. The authority
 learns no more than a hash.
 
@@ -44,7 +44,7 @@ _MIN_RSA: Final = 2048
 
 
 class TimestampError(ValueError):
-    """Something is no timestamp, or a timestamp does not hold."""
+    """Something is not a timestamp, or a timestamp does not hold."""
 
 
 # --- Asking for one.
@@ -54,10 +54,10 @@ def request(note: bytes) -> bytes:
     """Return a request for a timestamp of `note`, in DER, to be sent to any authority.
 
     It has the SHA-256 of the note, a random nonce of 64 bits, and asks for the authority's
-    certificate: without that in it a response could be verified only by who still has the
-    certificate, perhaps years later. It names no policy.
+    certificate: without it, only somebody who still has the certificate, perhaps years later, could
+    verify the response. It names no policy.
 
-    :param note: the bytes of a signed note; anything but nothing.
+    :param note: the bytes of a signed note, which must not be empty.
     :raises ValueError: if it is empty.
     :raises ImportError: if `rfc3161-client` is not installed.
     """
@@ -74,7 +74,7 @@ def fetch(url: str, note: bytes, timeout: float = 30) -> bytes:
 
     :param url: the authority's address, `http` or `https`, without a user name.
     :param timeout: in seconds, from the name's lookup to the last byte of the answer.
-    :raises OSError: if there is no answer, or one that says no more than an HTTP status.
+    :raises OSError: if it does not answer, or only with an HTTP status.
     :raises TimestampError: if the authority refuses, or answers with something else.
     :raises ValueError: if the URL is not such an address, or the note is empty.
     :raises ImportError: if `rfc3161-client` is not installed.
@@ -125,14 +125,14 @@ def _request(note: bytes) -> TimeStampRequest:
     from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
     if not note:
-        raise ValueError("there is nothing to timestamp: the note is empty")
+        raise ValueError("the note must not be empty: there is nothing to timestamp")
     return TimestampRequestBuilder(note, HashAlgorithm.SHA256, nonce=True, cert_req=True).build()
 
 
 def shown_url(url: str) -> str:
-    """Return an authority's URL as it may be shown: what stands after the path may be a password.
+    """Return an authority's URL without what follows its path, which may be a password.
 
-    :raises ValueError: if it is none.
+    :raises ValueError: if it is not an authority's URL.
     """
     if "@" in url.partition("?")[0]:  # also behind a slash: it may be one in a password
         raise ValueError(
@@ -170,9 +170,9 @@ def verify(note: bytes, response: bytes, roots: Sequence[bytes]) -> datetime:
     :param response: a TimeStampResp in DER, as :func:`fetch` returns it. It has the authority's
         certificate in it, and all between that and the root.
     :param roots: certificates in PEM that are trusted to vouch for a time, one or more in each.
-        One that another has signed is no root; it may complete a chain.
+        One that another has signed is not a root; it may complete a chain.
     :return: an aware time in UTC, exact to the microsecond if the authority is.
-    :raises TimestampError: if anything of that is not so. Nothing else is raised, whatever the
+    :raises TimestampError: if any of that does not hold. Nothing else is raised, whatever the
         bytes.
     :raises ImportError: if `rfc3161-client` is not installed.
     """
@@ -276,7 +276,7 @@ def _with_sorted_certificates(response: bytes) -> bytes:
 def _check_signer(answer: TimeStampResponse) -> None:
     """Check that the signature covers the certificate it is verified with (RFC 3161, 2.4.2).
 
-    The name by which it is found stands outside of what is signed.
+    The name by which it is found is not signed.
 
     :raises TimestampError: if not.
     """

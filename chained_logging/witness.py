@@ -93,11 +93,11 @@ def format_request(old_size: int, proof: Sequence[bytes], checkpoint_note: bytes
         of bounds.
     """
     if not 0 <= old_size <= MAX_SIZE:
-        raise ValueError("the size of a tree is from 0 to 2**63 - 1")
+        raise ValueError("the size of a tree must be from 0 to 2**63 - 1")
     if len(proof) > MAX_PROOF_LINES:
         raise ValueError(f"a consistency proof has at most {MAX_PROOF_LINES} hashes")
     if any(len(hash) != HASH_SIZE for hash in proof):
-        raise ValueError("a hash in a proof has 32 bytes")
+        raise ValueError("a hash in a proof must have 32 bytes")
     lines = [b"old %d" % old_size, *map(base64.b64encode, proof), b"", checkpoint_note]
     return b"\n".join(lines)
 
@@ -106,9 +106,9 @@ _OLD = re.compile(rb"old (0|[1-9][0-9]{0,18})")
 
 
 def parse_request(body: bytes) -> Submission:
-    """Return the request that a body is. Nothing in it is verified.
+    """Parse the body of a request. Nothing in it is verified.
 
-    :raises NoteError: if it is none.
+    :raises NoteError: if it is malformed.
     """
     head, empty, note = body.partition(b"\n\n")
     first, *lines = head.split(b"\n")
@@ -162,9 +162,9 @@ class WitnessConflict(WitnessError):
 
 
 _REFUSALS: Final = {
-    400: "does not take this for a request, or the old size is beyond the new one",
+    400: "finds the request malformed, or the old size beyond the new one",
     403: "finds no valid signature of a key that it trusts for this log",
-    404: "does not know this log, or is no witness",
+    404: "does not know this log, or is not a witness",
     408: "waited too long for the request",
     413: "does not take a request of this length",
     422: "finds that this checkpoint does not continue the one it cosigned: the proof is wrong, or "
@@ -184,8 +184,8 @@ def ask(
 ) -> list[Signature]:
     """Ask a witness to cosign a checkpoint (C2SP ``tlog-witness``, ``add-checkpoint``).
 
-    The witness must hold `old_size`. Who does not know what it holds asks with 0 and learns it
-    from :class:`WitnessConflict`. Redirects are not followed.
+    The witness must hold `old_size`. If you do not know what it holds, ask with 0 and take the
+    size from :class:`WitnessConflict`. Redirects are not followed.
 
     :param url: the witness's submission prefix, ``http://…`` or ``https://…``. The proxy and the
         certificates are those that the environment names (``https_proxy``, ``SSL_CERT_FILE``).
@@ -207,7 +207,7 @@ def ask(
         try:
             answered = client.post(endpoint(url), body, headers, timeout=timeout, limit=MAX_REPLY)
         except (OSError, http.client.HTTPException) as error:
-            raise WitnessError(f"{url} gave no answer: {error!r}", temporary=True) from error
+            raise WitnessError(f"{url} did not answer: {error!r}", temporary=True) from error
     status, answer = answered.status, answered.body
     if status == 200:
         return _signatures(url, answer)
@@ -218,7 +218,7 @@ def ask(
             raise WitnessError(f"{url} reports a conflict with no other size", status)
         raise WitnessConflict(size)
     temporary = status in (408, 429) or status >= 500
-    refusal = _REFUSALS.get(status, "cannot answer now" if temporary else "answers with no sense")
+    refusal = _REFUSALS.get(status, "cannot answer now" if temporary else "answers something else")
     words = ascii(answer[:200].decode("ascii", "replace")) if answer else "nothing"
     raise WitnessError(
         f"{url} {refusal} (status {status}; it says {words})", status, temporary=temporary
@@ -230,11 +230,11 @@ def with_cosignatures(
 ) -> bytes:
     """Return a checkpoint with the cosignatures of known witnesses under it.
 
-    Of keys that are not among `keys` nothing is taken. A cosignature replaces one that the same
-    key made before.
+    Signatures of keys that are not among `keys` are left out. A cosignature replaces an earlier
+    one of the same key.
 
     :param keys: those of the witnesses that are trusted, of type 0x04 or 0x06.
-    :raises NoteError: if a known key's cosignature does not hold, or there is none.
+    :raises NoteError: if a known key's cosignature does not hold, or no known key made one.
     """
     note = Note.parse(checkpoint_note)
     known = {(key.name, key.id): key for key in keys}
@@ -255,7 +255,7 @@ def with_cosignatures(
 def endpoint(url: str) -> str:
     """Return where a witness takes checkpoints.
 
-    :raises ValueError: if this is no witness's URL.
+    :raises ValueError: if this is not a witness's URL.
     """
     if "@" in url:  # also behind a slash: it may be one in a password, which is not to be shown
         raise ValueError("a witness's URL has no user name, and no password")
@@ -268,9 +268,9 @@ def endpoint(url: str) -> str:
         or not re.fullmatch("[!-~]+", url)
     ):
         raise ValueError(
-            f"{url!r} is no witness's URL: that has http or https, a host, a path, and nothing else"
+            f"{url!r} is not a witness's URL, which has http or https, a host, a path, no more"
         )
-    parts.port  # noqa: B018 -- raises ValueError if it is none
+    parts.port  # noqa: B018 -- raises ValueError if it is not a number
     return f"{url.rstrip('/')}/add-checkpoint"
 
 
@@ -278,10 +278,10 @@ def _signatures(url: str, answer: bytes) -> list[Signature]:
     try:
         lines = answer.decode().split("\n")
         if lines.pop() or not 1 <= len(lines) <= MAX_SIGNATURES:
-            raise NoteError("it is not a number of lines")
+            raise NoteError("it is not some lines of signatures")
         return [Signature.parse(line) for line in lines]
     except ValueError as error:  # NoteError, or no UTF-8
-        raise WitnessError(f"{url} answers with something else than signatures: {error}") from None
+        raise WitnessError(f"{url} answered something other than signatures: {error}") from None
 
 
 def _number(text: bytes) -> int | None:
@@ -304,32 +304,33 @@ def _refusal(status: int, sentence: object) -> Answer:
 
 
 class Witness:
-    """A witness: for each log the last checkpoint that it cosigned, and the promise that all that
-    it ever cosigned of a log are states of one history.
+    """A witness. It keeps the last checkpoint that it cosigned of each log, and promises that
+    everything it ever cosigned of a log are states of one history.
 
     For each log `folder` holds one file, named after the SHA-256 of its origin: the checkpoint with
     the log's signature and the witness's own. It is on the disk under its name before the
     cosignature leaves the witness, and read anew at each request under a lock that threads and
-    processes share. So the promise stands at any kill and any power failure, and several processes
-    may serve one folder. It does **not** stand when the folder is deleted or brought back from a
-    backup, since the witness then forgets what it signed; who has to do that takes a new key.
+    processes share. So the promise holds after any kill and any power failure, and several
+    processes may serve one folder. It does **not** hold if the folder is deleted or
+    restored from a backup, since the witness then forgets what it signed. After that, use a new
+    key.
 
-    A state that cannot be read, or is not signed by this witness or the log, ends in an exception
-    at each request, never in a fresh start.
+    A state that cannot be read, or is not signed by this witness or the log, raises an exception at
+    each request, and never leads to a fresh start.
 
-    The first checkpoint of a log is taken as it comes, as the specification asks: a witness vouches
-    for what it saw from then on.
+    The first checkpoint of a log is taken as it comes, as the specification requires: a witness
+    vouches for what it saw from then on.
 
-    The statement of a cosignature is about a time, so time must not run backwards either. While the
-    clock is up to :data:`CLOCK_STEP` seconds behind the last cosignature, that one's time is used;
-    beyond that the witness answers 503. (Was the clock once far ahead, take the witness's own
-    signature out of the file: the log's is enough to go on.)
+    A cosignature states a time, so time must not run backwards either. While the clock is up to
+    :data:`CLOCK_STEP` seconds behind the last cosignature, that one's time is used; beyond that
+    the witness answers 503. (If the clock was far ahead once, remove the witness's own signature
+    from the file: the log's is enough to continue.)
 
-    :param folder: made if it is not there; one for each witness.
+    :param folder: one for each witness. It is created if it does not exist.
     :param name: the witness's name, by custom a URL without its scheme: ``witness.example/w1``.
-    :param signer: its private key, which must be no log's and serve no other witness: the message
-        that it signs does not have its name in it (C2SP ``tlog-cosignature``).
-    :param logs: the logs that it knows: origin and key, or keys where a log has changed its own.
+    :param signer: its private key, which no log and no other witness may use: the message that it
+        signs does not contain its name (C2SP ``tlog-cosignature``).
+    :param logs: the logs that it knows: origin and key, or several keys of a log that rotated.
     :param clock: the time, in seconds since 1970.
     :raises NoteError: if the name cannot be a key's.
     :raises ValueError: if a log has no key, one that is not Ed25519, or the witness's own.
@@ -354,7 +355,7 @@ class Witness:
         for origin, given in logs.items():
             keys = (given,) if isinstance(given, VerifierKey) else tuple(given)
             if not keys or any(key.type != ED25519 for key in keys):
-                raise ValueError(f"the log {origin!r} needs a key, and of type Ed25519")
+                raise ValueError(f"the log {origin!r} needs a key of type Ed25519")
             if len({(key.name, key.id) for key in keys}) != len(set(keys)):
                 raise ValueError(f"the log {origin!r} has two keys with one name and ID")
             if any(key.public_key == signer.public_key for key in keys):
@@ -370,9 +371,9 @@ class Witness:
         """Answer a request to cosign a checkpoint (C2SP ``tlog-witness``, ``add-checkpoint``).
 
         Any bytes get an answer. The signature is verified before anything else is touched, so
-        strangers cause no write; who repeats a log's own checkpoint causes one a second.
+        strangers cause no write; repeating a log's own checkpoint causes at most one a second.
 
-        :returns: 200 with the cosignature; 409 with the size that is held; 400 for what is no
+        :returns: 200 with the cosignature; 409 with the size that is held; 400 for a malformed
             request, 403 without the log's signature, 404 for an unknown log, 413 for a long body,
             422 for a checkpoint that does not continue the last one, 503 while the clock is behind.
         :raises OSError: if the state cannot be read or kept. Nothing was cosigned.
@@ -469,7 +470,7 @@ class Witness:
         return checkpoint, next((each.time or 0 for each in verified if each.key == self.key), 0)
 
     def _keep(self, origin: str, data: bytes) -> None:
-        """Bring a state onto the disk. Whoever reads it sees all of it, or the one before."""
+        """Bring a state onto the disk. A reader sees all of it, or the one before."""
         # The same second and the same checkpoint: but only if it was this object that saw it
         # reach the disk, not if a process that was killed before that left it.
         if self._kept.get(origin) == data == self._stored(origin):
@@ -541,15 +542,15 @@ class _Submissions:
 class WitnessServer:
     """A :class:`Witness` on HTTP: ``POST /add-checkpoint`` and ``GET /<origin hash>/checkpoint``.
 
-    A context manager. It listens once it is made. To be stopped or killed at any moment harms
-    nothing. What goes wrong inside is logged, to the logger ``chained_logging.witness``, and not
-    shown to the client. Limits: :mod:`chained_logging.net.server`.
+    A context manager. It listens once it is made. It may be stopped or killed at any moment.
+    Internal errors are logged to the logger ``chained_logging.witness`` and not shown to the
+    client. Limits: :mod:`chained_logging.net.server`.
 
     :param port: 0 for any that is free; then see :attr:`url`.
     :param strangers: how many connections there may be that brought no checkpoint of a known log.
     :param connections: how many of those that did.
     :param timeout: seconds for a connection to be idle and to send a whole request, together.
-    :raises OSError: if the address cannot be had.
+    :raises OSError: if it cannot listen on the address.
     """
 
     def __init__(
@@ -597,7 +598,7 @@ class WitnessServer:
 def serve(witness: Witness, host: str = "127.0.0.1", port: int = 8330) -> None:
     """Run a witness on HTTP until the process is stopped. See :class:`WitnessServer`.
 
-    :raises OSError: if the address cannot be had.
+    :raises OSError: if it cannot listen on the address.
     """
     with WitnessServer(witness, host, port) as server:
         _log.info("%s at %s", witness.key.format(), server.url)

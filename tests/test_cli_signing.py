@@ -61,7 +61,7 @@ def test_keygen(tmp_path: Path) -> None:
     for option in ("--origin", "--witness"):
         assert "must not be empty" in run("keygen", tmp_path / "no", option, "", status=2)
     assert not (tmp_path / "no").exists()
-    assert "never written over" in run("keygen", file, status=2)
+    assert "never overwritten" in run("keygen", file, status=2)
     assert file.read_bytes() == before
     locked = tmp_path / "locked"
     run("keygen", locked, CHAINED_LOGGING_PASSPHRASE="a secret")

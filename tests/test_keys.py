@@ -280,7 +280,7 @@ def test_nothing_is_written_over(file: Path, tmp_path: Path) -> None:
     for there in (file, link, dangling, tmp_path):
         with pytest.raises(FileExistsError) as caught:
             KEY.save(there)
-        assert str(caught.value) == f"{there} is there already, and a key is never written over"
+        assert str(caught.value) == f"{there} exists already, and a key is never overwritten"
     assert file.read_text() == "precious"
     assert not (tmp_path / "nowhere").exists()
 
@@ -827,7 +827,7 @@ def test_files_that_are_no_public_key(tmp_path: Path) -> None:
     ):
         load_public("/dev/zero")
     (tmp_path / "binary").write_bytes(b"\xff" * 44)
-    with pytest.raises(ValueError, match=r"binary is not a public key: it is no text$"):
+    with pytest.raises(ValueError, match=r"binary is not a public key: it is not text$"):
         load_public(tmp_path / "binary")
 
 
@@ -850,7 +850,7 @@ def test_without_cryptography(file: Path, monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "cryptography", None)
     for call in (PrivateKey.generate, lambda: PrivateKey.load(file)):
-        with pytest.raises(ImportError, match=r"pip install chained_logging\[sign\]$"):
+        with pytest.raises(ImportError, match=r"pip install cryptography$"):
             call()
     assert load_public(public_pem(RAW)).raw == RAW  # public keys need nothing
 

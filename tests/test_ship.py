@@ -235,7 +235,7 @@ def test_a_broken_chain_is_shipped_up_to_the_break(tmp_path: Path, url: str) -> 
         said = command("ship", path, "--to", url)
         assert said.returncode == 1, said
         assert "ALERT" in said.stdout
-        assert text in said.stdout or "after entry 79 stands 81" in said.stdout
+        assert text in said.stdout or "entry 79 is followed by 81" in said.stdout
         assert len(there(url)) == 80  # entries 0 to 79
         seen.append(said.stdout)
     path.write_bytes(b"".join(lines))
@@ -289,7 +289,7 @@ def test_an_old_backup_restored_there_is_named_and_made_good(tmp_path: Path, url
     )
     done = command("verify", path, "--against", url)
     assert done.returncode == 1
-    assert "entries 11 to 20 stood there" in done.stdout
+    assert "entries 11 to 20 were there" in done.stdout
     done = command("ship", path, "--to", url)
     assert done.returncode == 1
     assert "an old backup restored" in done.stderr
@@ -466,7 +466,7 @@ def test_a_place_that_was_damaged_is_one_sentence(tmp_path: Path, url: str) -> N
     run("ship", path, "--to", url)
     (place,) = tmp_path.glob("audit.jsonl.ship-" + "[0-9a-f]" * 12)
     place.write_text("[]")
-    assert "is no place of a shipper" in run("ship", path, "--status", status=2)
+    assert "is not a shipper's record of progress" in run("ship", path, "--status", status=2)
 
 
 # --- S3, and a folder of what was shipped.
@@ -486,7 +486,7 @@ def test_all_that_a_run_put_deleted_with_its_digest_is_named(path: Path, moto: B
             moto.delete(version)
     done = command("verify", path, "--against", moto.url)
     assert done.returncode == 1
-    assert "entries 11 to 20 stood there" in done.stdout
+    assert "entries 11 to 20 were there" in done.stdout
     assert "digest" in done.stdout
 
 

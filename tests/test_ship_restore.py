@@ -82,7 +82,7 @@ def test_a_forged_end_is_named_and_set_aside(
     assert verify(target, public_key=key.read_text()).intact
     # Without a key it is said what cannot be known.
     done = restored_by_command(bucket, tmp_path / "other.db")
-    assert "nothing signed vouches for the last 3 entries" in done.stderr
+    assert "no signature covers the last 3 entries" in done.stderr
 
 
 def test_junk_checkpoints_count_for_nothing_and_stop_nothing(
@@ -115,7 +115,7 @@ def test_a_store_that_lost_its_newest_segment_is_said_to(moto: Bucket, tmp_path:
     done = restored_by_command(moto, target, "--public-key", key_of(log, tmp_path))
     assert done.returncode == 1
     assert "WARNING" in done.stderr
-    assert "digest 0 lists it, and it is not there" in done.stderr
+    assert "digest 0 lists it, and it is gone" in done.stderr
     assert 0 < len(list(open_sink(target).records())) <= 41
 
 
@@ -148,7 +148,7 @@ class Store:
 def test_a_store_without_its_front_is_refused_with_the_reason(tmp_path: Path) -> None:
     log = Log(tmp_path / "lost.jsonl", 60)
     store: Any = Store(log, log.records[20:])
-    with pytest.raises(ValueError, match=r"has not the front of .*: it begins with entry 20"):
+    with pytest.raises(ValueError, match=r"lacks the front of .*: it begins with entry 20"):
         restore(store, ORIGIN, tmp_path / "audit.db")
     assert not list(tmp_path.glob("audit.db*"))
 

@@ -258,7 +258,7 @@ def test_attack_a_digest_in_the_way_does_not_stop_the_log(s3: Bucket, log: Log) 
         blocked = last["Key"].replace(f"{number:020d}", f"{number + 1:020d}")
         s3.put(blocked, parse_digest(s3.content(last)).digest.sign(PrivateKey.generate()))
         log.ship(store, 20)
-        with pytest.raises(Refused, match=r"stands there already"):
+        with pytest.raises(Refused, match=r"exists already"):
             store.tend(ORIGIN)
         assert list(store.records(ORIGIN)) == log.records
     assert kinds(s3) >= {"signature", "unlocked", "undigested"}

@@ -136,7 +136,7 @@ def test_a_checkpoint_is_timestamped(tmp_path: Path, kind: str) -> None:
 
 def test_each_request_has_a_nonce_of_its_own() -> None:
     assert len({timestamps.request(NOTE) for _ in range(100)}) == 100
-    with pytest.raises(ValueError, match="the note is empty"):
+    with pytest.raises(ValueError, match="the note must not be empty"):
         timestamps.request(b"")
 
 

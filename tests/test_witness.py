@@ -1302,9 +1302,9 @@ def test_the_request_that_is_sent() -> None:
 @pytest.mark.parametrize(
     ("status", "match", "temporary"),
     [
-        (301, "answers with no sense", False),
-        (400, "does not take this for a request", False),
-        (401, "answers with no sense", False),
+        (301, "answers something else", False),
+        (400, "finds the request malformed", False),
+        (401, "answers something else", False),
         (403, "no valid signature of a key that it trusts", False),
         (404, "does not know this log", False),
         (413, "of this length", False),
@@ -1312,8 +1312,8 @@ def test_the_request_that_is_sent() -> None:
         (429, "too often", True),
         (500, "cannot answer now", True),
         (503, "cannot answer now", True),
-        (204, "answers with no sense", False),
-        (418, "answers with no sense", False),
+        (204, "answers something else", False),
+        (418, "answers something else", False),
     ],
 )
 def test_each_refusal_has_its_sentence(status: int, match: str, temporary: bool) -> None:
@@ -1385,7 +1385,7 @@ def test_an_answer_that_is_no_cosignature(body: bytes) -> None:
 def test_an_answer_that_is_no_http(answer: bytes) -> None:
     with (
         talking(lambda connection: connection.sendall(answer)) as (url, _),
-        pytest.raises(WitnessError, match="gave no answer") as caught,
+        pytest.raises(WitnessError, match="did not answer") as caught,
     ):
         _ask(url)
     assert caught.value.status is None
@@ -1404,7 +1404,7 @@ def test_a_slow_witness_is_left(begin: bytes) -> None:
 
     with talking(drip) as (url, _):
         started = time.monotonic()
-        with pytest.raises(WitnessError, match="gave no answer"):
+        with pytest.raises(WitnessError, match="did not answer"):
             _ask(url, timeout=0.3)
         assert time.monotonic() - started < 3
 
@@ -1412,10 +1412,10 @@ def test_a_slow_witness_is_left(begin: bytes) -> None:
 def test_nobody_is_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-    with pytest.raises(WitnessError, match=r"gave no answer.*refused") as caught:
+    with pytest.raises(WitnessError, match=r"did not answer.*refused") as caught:
         _ask(f"http://127.0.0.1:{port}")
     assert caught.value.temporary
-    with pytest.raises(WitnessError, match="gave no answer"):
+    with pytest.raises(WitnessError, match="did not answer"):
         _ask(f"http://{'x' * 70}.invalid")
 
 
@@ -1499,7 +1499,7 @@ def test_tls_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
     with talking(hang, context) as (url, _):
         started = time.monotonic()
-        with pytest.raises(WitnessError, match="gave no answer"):
+        with pytest.raises(WitnessError, match="did not answer"):
             _ask(url, timeout=0.5)
         assert time.monotonic() - started < 4
 

@@ -48,10 +48,10 @@ class Destination(Protocol):
     batch_seconds: float
 
     def head(self, origin: str) -> Head:
-        """Return the last entry that stands there, :data:`chained_logging.sinks.EMPTY` if none.
+        """Return the last entry that it holds, :data:`chained_logging.sinks.EMPTY` without one.
 
         :raises DestinationError: if it cannot be asked now.
-        :raises Refused: if what stands there is no log.
+        :raises Refused: if what it holds is not a log.
         """
 
     def write(
@@ -59,11 +59,11 @@ class Destination(Protocol):
     ) -> None:
         """Store entries that follow :meth:`head`, and checkpoints, all or none, durably.
 
-        :param records: in order, without a gap; the first is next to what stands there.
-        :param checkpoints: those that cover no entry beyond the last of `records`; one that stands
-            there already is passed over.
+        :param records: in order, without a gap; the first follows the last stored entry.
+        :param checkpoints: those that cover no entry beyond the last of `records`; one that is
+            stored already is skipped.
         :raises DestinationError: if it is not known whether they were stored: ask :meth:`head`.
-        :raises Refused: if they do not continue what stands there.
+        :raises Refused: if they do not continue what is stored.
         """
 
     def tend(self, origin: str) -> None:
@@ -76,28 +76,28 @@ class Destination(Protocol):
         """Return the logs that are here."""
 
     def records(self, origin: str, start: int = 0) -> Iterator[Record]:
-        """Read entries from `start` on, in order, as they stand there, verified by nobody."""
+        """Yield entries from `start` on, in order, exactly as stored and not verified."""
 
     def checkpoints(self, origin: str) -> Iterator[StoredCheckpoint]:
-        """Read all checkpoints, by size."""
+        """Yield all checkpoints, by size."""
 
     def inspect(self, origin: str) -> list[Fault]:
         """Return what is wrong with the store itself, beyond the entries that it returns:
         a trigger that is gone, an object that was deleted, replaced or added."""
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close its connections."""
 
 
 @runtime_checkable
 class SharedDestination(Destination, Protocol):
-    """A destination where what may be wrong concerns all logs, in part."""
+    """A destination where some faults concern all logs at once."""
 
     def inspect_store(self) -> list[Fault]:
-        """Return what of :meth:`inspect` is the same for each log."""
+        """Return the faults that concern every log."""
 
     def inspect_log(self, origin: str) -> list[Fault]:
-        """Return the rest of it."""
+        """Return the faults of one log."""
 
 
 class Ours(Protocol):
@@ -144,9 +144,9 @@ def destination_name(url: str) -> str:
 
 
 def require_retries() -> None:
-    """Check that the library is there which tries again.
+    """Check that the library for retries is installed.
 
-    :raises ImportError: if it is not; which extras bring it.
+    :raises ImportError: if it is not; the message names the extras that bring it.
     """
     try:
         import tenacity  # noqa: F401
@@ -162,7 +162,7 @@ def open_destination(url: str, *, signer: Signer | None = None) -> Destination:
 
     Nothing is connected yet.
 
-    :param signer: signs what a destination states itself, such as the digests of S3.
+    :param signer: signs what the destination itself states, such as the digests of S3.
     :raises ValueError: if the URL names no destination.
     :raises ImportError: if its extra is not installed.
     """
@@ -192,21 +192,23 @@ def init_destination(
     max_bytes: int | None = None,
     signer: Signer | None = None,
 ) -> list[str]:
-    """Prepare a destination, and return sentences of what was done. Done again it changes nothing.
+    """Prepare a destination, and return sentences about what was done. A repeat changes nothing.
 
     :param retention: see :func:`chained_logging.review.retention.retention_days`; S3 needs one.
     :param mode: of S3's Object Lock, ``COMPLIANCE`` or ``GOVERNANCE``.
     :param partitions: of NATS, as `replicas` and `max_bytes`: see :func:`.nats.init`.
     :param signer: of S3, the key that may make the retention longer later.
-    :raises OSError: if it cannot be prepared: what is missing, and how to set it.
-    :raises ValueError: if the URL names no destination, or the retention is none.
+    :raises OSError: if it cannot be prepared; the message says what is missing and how to set it.
+    :raises ValueError: if the URL names no destination, or the retention is not a period.
     """
     scheme = url.partition("://")[0].lower()
     if scheme == "s3":
         from chained_logging.ship import s3
 
         if retention is None:
-            raise ValueError("name how long S3 shall keep entries: --retention hipaa, 400d, 6y …")
+            raise ValueError(
+                "S3 needs a retention, how long to keep entries: --retention hipaa, 400d, 6y …"
+            )
         missing = s3.init(url, retention=retention, mode=mode, signer=signer)
         if missing:
             raise Refused("; ".join(missing))

@@ -35,7 +35,7 @@ class CentralStores(Stores):
         """Compare a log with a store, entry by entry.
 
         :returns: the first 10,000 differences, how many entries the store is behind, and its name.
-            To be behind is none: the shipper may be on its way.
+            Being behind is not a difference: the shipper may be about to catch up.
         """
         sink = open_sink(Path(log))
         first = next(sink.records(), None)
@@ -61,7 +61,7 @@ def compare(
     """Compare two logs that should be one. Neither is verified.
 
     :param theirs: what a store holds, in order.
-    :param reached: up to which entry it held them before, as the shipper asked or was told.
+    :param reached: the last entry that it held before, as the shipper recorded.
     :returns: how they differ, and how many entries theirs is behind.
     """
     faults: list[Fault] = []
@@ -95,7 +95,7 @@ def compare(
             a = next(ours, None)
         last, b = b.seq, next(theirs, None)
     if last < reached:
-        fault("missing", last + 1, f"entries {last + 1} to {reached} stood there, and do not now")
+        fault("missing", last + 1, f"entries {last + 1} to {reached} were there, and are gone")
     return faults, behind[1] - behind[0] + 1 if behind else 0
 
 

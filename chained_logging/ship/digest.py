@@ -1,10 +1,10 @@
-"""What stands in a bucket, as pure functions: names of objects, the policy, digests.
+"""What a bucket contains, as pure functions: names of objects, the policy, digests.
 
 Nothing here reads a bucket, a clock or a private key. ``docs/s3.md`` specifies the formats.
 
 A digest is what AWS CloudTrail's digest files are: a list of the objects that were put since the
 last one, with their hashes, chained by the hash of that last one, and signed. So an object cannot
-go, change or come without a digest that says otherwise.
+disappear, change or appear without contradicting a digest.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ def encode_origin(origin: str) -> str:
 
     It is percent-encoding (RFC 3986, section 2.1) with ``_`` in place of ``%``, since servers and
     clients disagree on how often to decode that. Letters, digits, ``-`` and ``.`` stay as they are,
-    but for the names ``.`` and ``..``, which HTTP clients take out of a path.
+    except in the names ``.`` and ``..``, which HTTP clients take out of a path.
 
     :raises ValueError: for an empty origin, or one with a lone surrogate.
     """
     if not origin:
-        raise ValueError("an origin is not empty")
+        raise ValueError("an origin must not be empty")
     encoded = quote(origin, safe="").replace("_", "%5F").replace("~", "%7E").replace("%", "_")
     return encoded.replace(".", "_2E") if origin in (".", "..") else encoded
 
@@ -125,7 +125,7 @@ _NAME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How long and how firmly the objects under a prefix are locked."""
+    """How long and how strictly the objects under a prefix are locked."""
 
     days: int
     mode: str
@@ -137,16 +137,18 @@ class Policy:
 
     def __post_init__(self) -> None:
         if type(self.days) is not int or not 1 <= self.days <= MAX_DAYS:
-            raise ValueError(f"a retention is from 1 to {MAX_DAYS} days, not {self.days}")
+            raise ValueError(f"a retention must be from 1 to {MAX_DAYS} days, not {self.days}")
         if self.mode not in MODES:
-            raise ValueError(f"the mode of Object Lock is {' or '.join(MODES)}, not {self.mode!r}")
+            raise ValueError(
+                f"the mode of Object Lock must be {' or '.join(MODES)}, not {self.mode!r}"
+            )
         if not isinstance(self.default, str | None):
-            raise ValueError("the default retention in a policy is a text or null")
+            raise ValueError("the default retention in a policy must be a text or null")
         if self.key is not None:
             VerifierKey.parse(self.key)
 
     def covers(self, other: Policy) -> bool:
-        """Whether this one is as long and as firm as `other`, or more."""
+        """Whether this one is at least as long and as strict as `other`."""
         return self.days >= other.days and MODES.index(self.mode) >= MODES.index(other.mode)
 
     def format(self) -> bytes:
@@ -169,9 +171,9 @@ class Policy:
 
     @classmethod
     def parse(cls, data: bytes) -> Policy:
-        """Return the policy that an object's content is.
+        """Parse an object's content as a policy.
 
-        :raises ValueError: if it is none, or of a later format.
+        :raises ValueError: if it is not a policy, or of a later format.
         """
         fields = _object(data, "a policy")
         try:
@@ -186,7 +188,7 @@ class Policy:
         """Return the policy that an object's content is, if this policy's key signed it.
 
         :param store: as of :meth:`sign`.
-        :raises ValueError: if it is none, or may not follow this one.
+        :raises ValueError: if it is malformed, or may not follow this one.
         """
         if data == self.format():
             return self  # put once more
@@ -274,9 +276,9 @@ class SignedDigest(NamedTuple):
 
 
 def parse_digest(data: bytes) -> SignedDigest:
-    """Return the digest that an object's content is.
+    """Parse an object's content as a digest.
 
-    :raises ValueError: if it is none.
+    :raises ValueError: if it is not a digest.
     """
     note = Note.parse(data) if b"\n\n" in data else None
     text = note.text if note else data.decode()
@@ -318,7 +320,7 @@ def breaks(before: Digest, sha256: str, after: Digest) -> list[str]:
     found = []
     if after.previous != sha256:
         found.append(
-            f"it names another digest {before.number} than the one that stands there: one of them "
+            f"it names another digest {before.number} than the one in the bucket: one of them "
             "was replaced, and signed again if it is signed"
         )
     if after.start != before.end:

@@ -35,7 +35,7 @@ class Place:
     problem: str | None = None
     """Why it does not go on, if it does not."""
     alert: bool = False
-    """Whether that is no mere outage: a broken chain, or a destination with another history."""
+    """Whether it is more than an outage: a broken chain, or a destination with another history."""
     memory: dict[str, Any] = field(default_factory=dict)
     """What the destination wants to be reminded of."""
 
@@ -46,9 +46,9 @@ def place_path(log: Path, destination: str) -> Path:
 
 
 def read_place(log: Path, destination: str) -> Place:
-    """Return the place of a destination; a new one, if there is none.
+    """Return the place of a destination; a new one, if nothing was kept.
 
-    :raises OSError: if it cannot be read, or is none.
+    :raises OSError: if it cannot be read, or is malformed.
     """
     path = place_path(log, destination)
     return _read(path) if path.exists() else Place(destination)
@@ -68,7 +68,7 @@ def _read(path: Path) -> Place:
         with open(path, "rb") as file:
             return Place(**json.loads(file.read(_MAX_PLACE)))
     except (TypeError, ValueError) as error:
-        raise OSError(f"{path} is no place of a shipper: {error}") from None
+        raise OSError(f"{path} is not a shipper's record of progress: {error}") from None
 
 
 def write_place(log: Path, place: Place) -> None:

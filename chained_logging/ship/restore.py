@@ -1,7 +1,7 @@
 """A lost host's log, rebuilt from central storage, byte for byte.
 
 It is made in a folder beside the log's name, and takes that name only when all of it is verified.
-So what was killed half-way is no log, on which nobody goes on by mistake.
+So a restore that was killed leaves no log that somebody could continue by mistake.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Restored:
     """What is wrong with the store, or missing there."""
 
     def sentences(self, target: Path) -> list[str]:
-        """Return for a person what else there is to know."""
+        """Return what else a person should know, in sentences."""
         said = [f"WARNING: {problem}" for problem in self.problems]
         if self.set_aside:
             said.append(
@@ -60,20 +60,22 @@ class Restored:
             )
         if self.unsigned:
             said.append(
-                f"nothing signed vouches for the last {self.unsigned} entries: whoever may add to "
-                "the store can have written them. With --public-key they are set aside"
+                f"no signature covers the last {self.unsigned} entries: anyone who may add to the "
+                "store can have written them. Give --public-key to set them aside"
             )
         if self.foreign:
-            said.append(f"{self.foreign} checkpoints are of no key of the log, and were left out")
+            said.append(
+                f"{self.foreign} checkpoints were signed by no key of the log, and were left out"
+            )
         return said
 
 
 def restore(
     destination: Destination, origin: str, target: Path, *, public_key: str | None = None
 ) -> Restored:
-    """Write a log anew from what a destination holds, so that it goes on with the same chain.
+    """Rebuild a log from what a destination holds, so that it continues the same chain.
 
-    Each hash and link is checked. An entry of the log's own, ``log.restore``, then records where
+    Each hash and link is checked. The log's own entry ``log.restore`` then records where
     it came from. The host that was lost must stay lost: if it ships once more, two hosts continue
     one chain, and the destination takes only the first.
 
@@ -173,7 +175,7 @@ def _from_the_first(destination: Destination, origin: str) -> Iterator[Record]:
         if record.seq != number:
             if number == 0:
                 raise ValueError(
-                    f"{destination.name} has not the front of {origin}: it begins with entry "
+                    f"{destination.name} lacks the front of {origin}: it begins with entry "
                     f"{record.seq}, and a log goes on only from its first entry"
                 )
             raise ValueError(f"{destination.name} is broken at seq {number}: see verify")

@@ -3,7 +3,7 @@
 Each destination has a thread and a place of its own, so that one that is down holds up no other.
 A delivery asks the destination what it holds, reads on from there, checks every hash and link, and
 writes a batch. After any doubt (a timeout, a crash, a second shipper) it asks again, so that each
-entry stands there exactly once. What is read was brought onto this machine's disk before: no power
+entry arrives exactly once. The log is synced to this machine's disk before it is read: no power
 failure leaves central storage with entries that the log does not have.
 
 A chain that is broken is shipped up to the break and not past it. That is an alert, and so is a
@@ -58,7 +58,7 @@ class Shipper:
     :param destinations: URLs, see :func:`chained_logging.ship.open_destination`.
     :param interval: seconds between two looks for new entries, in :meth:`start`.
     :param signer: signs what a destination states itself, such as the digests of S3.
-    :param on_alert: called with a sentence when something is no mere outage; it is logged as
+    :param on_alert: called with a sentence when something is more than an outage; it is logged as
         critical to ``chained_logging.ship`` too.
     :param on_progress: called with a destination's name, how many entries it holds, and how many
         there are.
@@ -136,7 +136,7 @@ class Shipper:
         return [status(self.log, read_place(self.log.path, route.name)) for route in self._routes]
 
     def forked(self) -> None:
-        """In a forked child, which has none of the threads: let go of what is the parent's."""
+        """Close, in a forked child without the threads, the locks that are the parent's."""
         for route in self._routes:
             route.lock.close()
 
@@ -146,7 +146,7 @@ def status(log: AuditLog, place: Place) -> dict[str, Any]:
     them was made."""
     last = log.durable_head().seq
     made = None
-    # A broken log has a line here that is no entry: when it was made cannot be told.
+    # A broken log may have something else here, without a time.
     with contextlib.suppress(ValueError):
         waiting = next(log.records(place.seq + 1), None) if place.seq < last else None
         made = None if waiting is None else chain.recorded_at(waiting.body)
@@ -171,7 +171,7 @@ class _Route:
         self.place = Place(name)
         self._ours = OurLog(shipper.log, lambda: Head(self.place.seq, self.place.hash))
         self._destination: Destination | None = None
-        self._there = EMPTY  # what stands there, as of when we asked, and what we wrote since
+        self._there = EMPTY  # what it held when we asked, and what we wrote since
         self._asked: float | None = None
 
     # --- Once.
@@ -243,7 +243,7 @@ class _Route:
             raise
 
     def _deliver(self, everything: bool) -> None:
-        """Ask what stands there, and write what comes after it.
+        """Ask what the destination holds, and write what comes after it.
 
         :param everything: also a batch that could still wait for more.
         """
@@ -348,8 +348,8 @@ class _Route:
                 if record.seq > until.seq:
                     return
                 chain.check_next(record.body, record.hash, seq + 1, prev)
-                if record.seq != seq + 1:  # in a database, where the number stands beside it too
-                    raise ValueError(f"after entry {seq} stands {record.seq}")
+                if record.seq != seq + 1:  # in a database, which has the number in a column too
+                    raise ValueError(f"entry {seq} is followed by {record.seq}")
                 seq, prev = record.seq, record.hash
                 yield record
         except ValueError as error:

@@ -1,6 +1,6 @@
 """Which entries and checkpoints of a central store the log's own keys vouch for.
 
-Whoever may add to a store may add checkpoints of anybody, and entries that continue the chain,
+Anyone who may add to a store can add foreign checkpoints, and entries that continue the chain,
 since hashes need no key. Only a signature tells whose they are.
 """
 
@@ -56,7 +56,7 @@ class Vouched:
                 self.entries = record.seq + 1
             yield record
         if not pinned:
-            raise ValueError("the log names no key, and one was given")
+            raise ValueError("a public key was given, but the log names no key")
 
     def judge(self, notes: Iterable[StoredCheckpoint], records: Iterable[Record]) -> None:
         """Tell the log's own checkpoints from others, after :meth:`follow`.

@@ -6,8 +6,8 @@ DBA. Nobody who owns a database can be kept from changing it. So what weakens it
 :meth:`PostgresDestination.inspect`.
 
 ``connection`` knows libpq and sessions, ``destination`` what a shipper and a reader need, ``setup``
-makes the schema; ``catalog``, ``columns`` and ``indexes`` compare what stands there with what
-``schema.sql`` makes, with the bodies, and the indexes with the tables.
+makes the schema; ``catalog``, ``columns`` and ``indexes`` compare the database with what
+``schema.sql`` makes, columns with bodies, and indexes with tables.
 """
 
 from chained_logging.ship.postgres.destination import PostgresDestination

@@ -1,8 +1,8 @@
 """The catalog of a database, as a whole, compared with what ``schema.sql`` makes of it.
 
 ``catalog.txt`` is what ``catalog.sql`` returned from a database in which ``schema.sql`` was just
-run. It is kept in the package and not in the database, where whoever weakens the one could change
-the other.
+run. It is kept in the package and not in the database, where somebody who weakens the one could
+change the other.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def text(name: str) -> str:
 
 
 def catalog(session: Session) -> dict[str, str]:
-    """Return every object of the schema, and what else bears on its answers, each with its
-    definition on one line: roles, settings, and what was put beside PostgreSQL's own."""
+    """Return every object of the schema, and what else affects its answers (roles, settings, and
+    additions to PostgreSQL's own catalog), each with its definition on one line."""
     return {
         name: definition.replace("\n", "\\n")
         for name, definition in session.rows(text("catalog.sql"))
@@ -36,7 +36,7 @@ def catalog(session: Session) -> dict[str, str]:
 
 
 def weakened(session: Session) -> list[str]:
-    """Return in sentences how the catalog differs from what it was made as."""
+    """Return in sentences how the catalog differs from the one that init makes."""
     found = catalog(session)
     if "schema chained_logging" not in found:
         return ["the schema chained_logging is gone, or was not made"]

@@ -1,8 +1,8 @@
 """One session of PostgreSQL, in which names mean what PostgreSQL's own catalog says.
 
-Whoever owns a database may set a ``search_path`` on it, and put functions and operators of his own
-first. So the settings of a session here are part of its start, which comes before what is set on a
-role or a database, and are set once more by statements that call no function, since PostgreSQL 17
+The owner of a database may set a ``search_path`` on it, with own functions and operators first. So
+the settings of a session here are part of its start, which takes precedence over what is set on a
+role or a database. They are set once more by statements that call no function, since PostgreSQL 17
 runs a trigger of the database at each login.
 """
 
@@ -48,7 +48,7 @@ _SETTINGS: Final = {
 # By the class of an SQLSTATE (PostgreSQL's manual, appendix A): connections, a transaction that
 # was rolled back or is read-only, resources, locks, an operator's hand, the system, a bug.
 _PASSING: Final = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
-# Data that is none, constraints, too deep or too large, what the schema's own triggers refuse.
+# Malformed data, constraints, too deep or too large, what the schema's own triggers refuse.
 _UNFIT: Final = frozenset({"22", "23", "54", "CL"})
 _STANDS_ALREADY: Final = frozenset({"CL002", "23505"})
 _PORTS: Final = re.compile(r"\d*(,\d*)*", re.ASCII)
@@ -59,7 +59,7 @@ class Session:
 
     :param url: ``postgresql://user:password@host:5432/database``, or what else libpq takes,
         ``?sslmode=verify-full`` among it.
-    :raises ValueError: if it is no such URL.
+    :raises ValueError: if it is not such a URL.
     :raises ImportError: if psycopg is not installed.
     """
 
@@ -79,7 +79,7 @@ class Session:
             given = None
         if given is None or not url.startswith(("postgresql://", "postgres://")):
             # The error of libpq is not shown: it quotes the URL, and the password in it.
-            raise ValueError("that is no URL of a PostgreSQL database: postgresql://host/database")
+            raise ValueError("the URL of a PostgreSQL database must be postgresql://host/database")
         places = str(given.get("dbname")) + str(given.get("host"))
         if "@" in places or not _PORTS.fullmatch(str(given.get("port", ""))):
             # libpq took a part of the password for the port or the database: it would be shown.
@@ -106,9 +106,9 @@ class Session:
 
     @contextlib.contextmanager
     def asking(self, advice: str = "grant it") -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
-        """Give the connection, and take errors for what they are.
+        """Give the connection, and turn its errors into ours.
 
-        No more of an error than its first line is shown: its details quote rows.
+        Only the first line of an error is shown: its details quote rows.
         """
         try:
             yield self._connect()
@@ -124,7 +124,7 @@ class Session:
                 self.close()
             if state in _STANDS_ALREADY:
                 raise DestinationError(
-                    f"{self.name}: these entries stand there already, or somebody else ships this "
+                    f"{self.name}: these entries are there already, or another process ships this "
                     "log at the same time"
                 ) from None
             if passing:
@@ -180,7 +180,7 @@ def _set(statement: str, settings: Mapping[str, str]) -> bytes:
 
 
 def _shown(given: Mapping[str, Any]) -> str:
-    """Return the URL with nothing in it that opens something."""
+    """Return the URL without any secret."""
     user = f"{given['user']}@" if given.get("user") else ""
     host = str(given.get("host") or given.get("hostaddr") or "")
     port = f":{given['port']}" if given.get("port") else ""

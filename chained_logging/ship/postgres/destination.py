@@ -107,7 +107,7 @@ class PostgresDestination:
         self._warned = month
 
     def origins(self) -> list[str]:
-        # A shipper may not read entries. Whoever may finds a log there that heads has not.
+        # A shipper may not read entries. A reader also finds a log that is not in heads.
         query = "SELECT origin FROM chained_logging.heads"
         found = {origin for (origin,) in self.session.rows(query)}
         may = "SELECT has_table_privilege('chained_logging.entries', 'SELECT')"
@@ -119,7 +119,7 @@ class PostgresDestination:
         # Page by page, each a query of its own: one that lasts for hours would keep PostgreSQL
         # from cleaning up, and a month from being made.
         while rows := self.session.rows(_RECORDS, (origin, start)):
-            # Two with one seq can stand there only if somebody took the trigger away.
+            # Two rows with one seq exist only if somebody removed the trigger.
             if len(rows) == _PAGE:
                 last = rows[-1][0]
                 rows = [row for row in rows if row[0] != last]
@@ -144,7 +144,7 @@ class PostgresDestination:
     # --- What the protocol does not ask for.
 
     def catalog(self) -> dict[str, str]:
-        """Return what stands in the schema and around it, see :func:`.catalog.catalog`."""
+        """Return the schema and its surroundings, see :func:`.catalog.catalog`."""
         return catalog(self.session)
 
     def inspect_schema(self) -> list[Fault]:
@@ -163,7 +163,7 @@ class PostgresDestination:
         return faults
 
     def inspect_log(self, origin: str) -> list[Fault]:
-        """Return where columns say what no body says, and whether the end is where it was."""
+        """Return where columns differ from bodies, and whether the end is where it was."""
         try:
             return column_faults(self.session, origin) + self._inspect_head(origin)
         except Refused:
@@ -175,12 +175,14 @@ class PostgresDestination:
         ((seq, hash, last_seq, last_hash),) = self.session.rows(_LAST, {"origin": origin})
         faults = []
         if seq is None and last_seq is not None:
-            faults.append(self._fault("weakened", f"heads has lost where {origin} ends"))
+            faults.append(self._fault("weakened", f"heads no longer has the end of {origin}"))
         elif last_seq is None and seq is not None:
-            reason = f"no entry of {origin} is there, where {seq + 1} stood"
+            reason = f"no entry of {origin} is left of the {seq + 1} that were stored"
             faults.append(self._fault("missing", reason))
         elif seq is not None and seq > last_seq:
-            reason = f"entries up to {seq} of {origin} stood there, and are there up to {last_seq}"
+            reason = (
+                f"entries up to {seq} of {origin} were stored, and those up to {last_seq} are left"
+            )
             faults.append(self._fault("missing", reason, last_seq + 1))
         elif (seq, hash) != (last_seq, last_hash):
             reason = f"the last entry of {origin} is not the one that the trigger let in"

@@ -1,6 +1,6 @@
 """Whether each index holds what its table holds.
 
-An index may lack the newest rows of its table, or hold what stood there before: a superuser can
+An index may lack the newest rows of its table, or hold former ones: a superuser can
 have PostgreSQL pass it over for a while. Each question is answered from an index, so each is read
 as a whole, as is the table, and both have to hold the same keys. Where the extension ``amcheck`` is
 there, and the role may use it, it looks at the structure of each index too.

@@ -28,16 +28,16 @@ def statements() -> str:
 
 
 def init(url: str, *, retention: str | None = None) -> list[str]:
-    """Make what is needed in a database. Where it stands already, check it, change nothing of it,
-    and add the months to come.
+    """Make the schema in a database. If it exists already, check it without changing it, and add
+    the partitions of the months to come.
 
     :param url: of a role that may create roles, and that owns the database or is a superuser.
     :param retention: as :func:`chained_logging.review.retention.retention_days` takes it. Nothing
         here deletes anything, so it only appears in what is said.
-    :return: sentences of what was done.
-    :raises Refused: if the role may not do that, or what stands there is not as it was made.
+    :return: sentences about what was done.
+    :raises Refused: if the role may not do that, or the schema is not as it was made.
     :raises DestinationError: if the database cannot be asked now.
-    :raises ValueError: for what is no retention or no URL.
+    :raises ValueError: if the retention is not a period, or the URL is not valid.
     """
     days = None if retention is None else retention_days(retention)
     destination = PostgresDestination(url)
@@ -50,21 +50,21 @@ def init(url: str, *, retention: str | None = None) -> list[str]:
         destination.close()
     if faults:
         raise Refused(
-            f"{destination.name}: what stands there is not as init makes it, and nothing was "
+            f"{destination.name}: the schema is not as init makes it, and nothing was "
             "changed: " + "; ".join(fault.reason for fault in faults)
         )
     if days is not None:
         done.append(
-            f"Entries are to be kept for {days} days. Nothing deletes any: the owner may detach a "
+            f"Entries are to be kept for {days} days. Nothing deletes them: the owner may drop a "
             "month when it is older than that (docs/postgres.md)."
         )
     return [*done, months]
 
 
 def create(session: Session) -> list[str]:
-    """Run :func:`statements`, unless the schema is there; return sentences of what was done.
+    """Run :func:`statements`, unless the schema is there; return sentences about what was done.
 
-    :raises Refused: if the role may not.
+    :raises Refused: if the role may not do that.
     """
     if session.rows("SELECT to_regnamespace('chained_logging')")[0][0] is not None:
         return [f"The schema chained_logging is there already in {session.name}."] + [
@@ -75,10 +75,10 @@ def create(session: Session) -> list[str]:
     return [
         f"Made the schema chained_logging in {session.name}.",
         "It belongs to the role chained_logging_owner, which cannot log in.",
-        "Who ships: CREATE ROLE web_shipper LOGIN CONNECTION LIMIT 5 IN ROLE "
-        "chained_logging_shipper, and for each log of theirs INSERT INTO chained_logging.shippers "
+        "For each host that ships: CREATE ROLE web_shipper LOGIN CONNECTION LIMIT 5 IN ROLE "
+        "chained_logging_shipper, and for each of its logs INSERT INTO chained_logging.shippers "
         "(login, origin) VALUES ('web_shipper', 'example.com/audit/web-7').",
-        "Who reads and verifies: CREATE ROLE auditor LOGIN IN ROLE chained_logging_reader.",
+        "For those who read and verify: CREATE ROLE auditor LOGIN IN ROLE chained_logging_reader.",
     ]
 
 

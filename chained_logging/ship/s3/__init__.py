@@ -1,6 +1,6 @@
 """S3 with Object Lock: segments of the log as objects that nobody can change or delete in time.
 
-``docs/s3.md`` says what stands where, what catches whom, and which permissions are needed. In
+``docs/s3.md`` describes the objects, the permissions, and what catches whom. In
 short: a write is one object with the entries, the exact stored lines compressed with gzip, after
 an object for each checkpoint. The segment is what counts: checkpoints beyond the last one are not
 shown, so that a write is there as a whole or not at all. Every object is put once and locked.

@@ -36,9 +36,9 @@ class S3Destination(DigestWriter):
     :param slack: seconds by which clocks may differ, see :data:`SLACK`.
     :param clock: the seconds since 1970.
     :ivar place: by origin, the newest digest that was made or read here. It is JSON, to be kept
-        outside the bucket and given to :meth:`remember` later: whoever has every key and every
-        permission cannot change what is kept elsewhere.
-    :raises ValueError: if the URL is none of this kind.
+        outside the bucket and given to :meth:`remember` later. An attacker with every key and
+        every permission cannot change what is kept elsewhere.
+    :raises ValueError: if the URL is not of this kind.
     :raises ImportError: if boto3 is not installed.
     """
 
@@ -62,13 +62,13 @@ class S3Destination(DigestWriter):
         self._ours: dict[str, Ours] = {}
         self._passed: set[tuple[str, str]] = set()  # objects of others, named once
 
-    # --- What stands there.
+    # --- What is stored.
 
     def head(self, origin: str) -> Head:
-        """Return the last entry that stands there, see :class:`chained_logging.ship.Destination`.
+        """Return the last stored entry, see :class:`chained_logging.ship.Destination`.
 
         :raises DestinationError: if S3 cannot be asked now.
-        :raises Refused: if the last segment is none.
+        :raises Refused: if the last segment is malformed.
         """
         return self._stands_at(origin, self._find_head(origin))
 
@@ -79,7 +79,7 @@ class S3Destination(DigestWriter):
 
         :raises DestinationError: if S3 cannot be asked now.
         :raises Refused: if a key of the log vouches for more than the log has; and for a log
-            without a key, if what stands there is not the log's.
+            without a key, if what is stored is not the log's.
         """
         self._ours[origin] = ours
         try:
@@ -181,10 +181,10 @@ class S3Destination(DigestWriter):
             _log.warning("%s is not the log's: it is passed over", self.shown(version.key))
 
     def inspect(self, origin: str) -> list[Fault]:
-        """Name what is missing, replaced, added, deleted or not locked as the policy has it.
+        """Name what is missing, replaced, added, deleted or not locked as the policy requires.
 
-        Objects that no digest lists yet are in order for the time of `digest_interval` and
-        `slack`. Call it after :meth:`records`, which spares reading everything twice.
+        Objects that no digest lists yet are fine until `digest_interval` and `slack` are over.
+        Call it after :meth:`records`, which spares reading everything twice.
         """
         from chained_logging.ship.s3.inspect import Inspection
 
@@ -230,11 +230,13 @@ class S3Destination(DigestWriter):
 
     def _put_segment(self, origin: str, records: Sequence[Record]) -> None:
         if len(records) > MAX_ENTRIES:
-            raise ValueError(f"a segment has at most {MAX_ENTRIES} entries, not {len(records)}")
+            raise ValueError(
+                f"a segment must have at most {MAX_ENTRIES} entries, not {len(records)}"
+            )
         lines = [chain.stored_line(*record[1:]) + b"\n" for record in records]
         content = b"".join(lines)
         if len(content) > MAX_CONTENT:
-            raise ValueError(f"a segment has at most {MAX_CONTENT} bytes, not {len(content)}")
+            raise ValueError(f"a segment must have at most {MAX_CONTENT} bytes, not {len(content)}")
         name = Name(SEGMENTS, records[0].seq, records[-1].seq)
         try:
             self._put_new(origin, name, gzip_of(content))
@@ -246,7 +248,7 @@ class S3Destination(DigestWriter):
             self._put_new(origin, name, gzip_of(content))
 
     def _put_new(self, origin: str, name: Name, data: bytes) -> None:
-        """Put an object after a look whether it stands there, as servers may not look."""
+        """Look whether an object exists, then put it, as servers may not look."""
         standing = self.oldest(self.base(origin) + name.format())
         if standing is None:
             self._put(origin, name, data)
@@ -259,7 +261,7 @@ class S3Destination(DigestWriter):
     def _put_checkpoint(self, origin: str, checkpoint: StoredCheckpoint) -> None:
         name = Name(CHECKPOINTS, checkpoint.size, checkpoint.size)
         data = chain.canonical(checkpoint.to_dict()) + b"\n"
-        # Asked first, as it may well stand there, and a server may not know If-None-Match.
+        # Look first: it may well be there, and a server may not know If-None-Match.
         if checkpoint.size <= self._checkpoint.get(origin, -1):
             standing = self.oldest(self.base(origin) + name.format())
             if standing is not None:
@@ -276,9 +278,9 @@ class S3Destination(DigestWriter):
         """Put a checkpoint once more, with what others signed of it since; or beside what somebody
         else put in its place.
 
-        No digest lists it: who signed it, and that it is the same one, it shows by itself.
+        No digest lists it: its signatures show whose it is, and that it is the same one.
 
-        :raises Refused: if another one stands there that a key of the log signed.
+        :raises Refused: if another one is stored that a key of the log signed.
         """
         try:
             stands = parse_checkpoint(found, name)
@@ -299,13 +301,13 @@ class S3Destination(DigestWriter):
     # --- Legal hold.
 
     def legal_hold(self, origin: str, on: bool) -> int:
-        """Put a legal hold on every version of every object of an origin, or take it off.
+        """Put a legal hold on every version of every object of an origin, or remove it.
 
         While it is on, none of them can be deleted, whatever the retention. Objects that are
         shipped later are held from the next call on.
 
-        :returns: how many versions that were.
-        :raises DestinationError: if S3 cannot be asked now, or does not allow it.
+        :returns: the number of versions.
+        :raises DestinationError: if S3 cannot be asked now, or refuses.
         """
         versions = [
             version

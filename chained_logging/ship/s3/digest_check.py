@@ -83,7 +83,7 @@ class DigestCheck:
                 self.note_listed(listed, number, version)
 
     def read_digest(self, version: Version, facts: Facts) -> SignedDigest | None:
-        """Return a digest, unless it is none."""
+        """Return a digest, None if it is malformed."""
         _, data = self.store.fetch(version)
         try:
             if hashlib.sha256(data).hexdigest() != facts.sha256:
@@ -118,7 +118,7 @@ class DigestCheck:
             if before is not None or not over:
                 missing = str(expected) if number == expected + 1 else f"{expected} to {number - 1}"
                 self.report(
-                    "missing", version.key, f"digest {missing} before it is not there, or is none"
+                    "missing", version.key, f"digest {missing} before it is missing or malformed"
                 )
         elif before is not None:
             for reason in breaks(before[2], before[1].sha256, digest):

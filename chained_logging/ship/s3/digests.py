@@ -46,7 +46,7 @@ class _Genuine(NamedTuple):
 
 
 class Stands(Unfit):
-    """An object is there already, and is another one."""
+    """An object exists already, with other content."""
 
 
 class DigestWriter(Reader):
@@ -79,9 +79,9 @@ class DigestWriter(Reader):
         return self._policy
 
     def _put(self, origin: str, name: Name, data: bytes) -> None:
-        """Put an object once, locked. If it stands there already with this content, it is put.
+        """Put an object once, locked. It may be there already, with the same content.
 
-        :raises Stands: if it has another content.
+        :raises Stands: if it is there with other content.
         """
         policy = self._current()
         key = self.base(origin) + name.format()
@@ -94,26 +94,26 @@ class DigestWriter(Reader):
         if id is None:
             standing = self.oldest(key)
             if standing is None:
-                raise DestinationError(f"{self.shown(key)} was there, and is not: try again")
+                raise DestinationError(f"{self.shown(key)} was there, and is gone: try again")
             self._check_same(standing, name, data)
             return
         self._own[key, id], _ = describe(name, data, None, None)
 
     def _check_same(self, standing: Version, name: Name, data: bytes) -> None:
-        """Check that what stands there is what was to be put.
+        """Check that the stored object is the one that was to be put.
 
         :raises Stands: if it is not.
         """
         found = self.get(standing).data
         same = found == data or (name.kind == SEGMENTS and unpack(found) == unpack(data))
         if not same:
-            raise Stands(f"{self.shown(standing.key)} stands there already, with other content")
+            raise Stands(f"{self.shown(standing.key)} exists already, with other content")
 
     def tend(self, origin: str) -> None:
         """Make the digest that is due: each `digest_interval`, even if nothing was put.
 
         It lists what leads to the head that :meth:`head` returned or :meth:`write` stored, entry
-        by entry: whoever calls this has compared that head with the log. So an object that
+        by entry: the caller has compared that head with the log. So an object that
         somebody else put is never listed by us.
 
         :raises DestinationError: if S3 cannot be asked now.
@@ -127,13 +127,13 @@ class DigestWriter(Reader):
 
         The next digest goes on from there, and :meth:`inspect` compares.
 
-        :raises ValueError: if it is no such value.
+        :raises ValueError: if it is not such a value.
         """
         if origin in place:
             self.place[origin] = Place.from_json(place[origin]).to_json()
 
     def close(self) -> None:
-        """Make a last digest, if objects were put since the newest one, and let go."""
+        """Make a last digest, if objects were put since the newest one, and close."""
         for origin in [origin for origin, count in self._undigested.items() if count]:
             # A server that is down: the next shipper lists them.
             with contextlib.suppress(DestinationError, Refused):
@@ -207,7 +207,7 @@ class DigestWriter(Reader):
             self._put(origin, name, data)
         standing = self.oldest(key)
         if standing is None or self.get(standing).data != data:
-            raise Stands(f"{self.shown(key)} stands there already: no digest of ours can be put")
+            raise Stands(f"{self.shown(key)} exists already: this digest cannot be put")
 
     def _entry(self, name: Name, version: Version) -> Listed:
         facts = self.learn(name, version)
@@ -237,7 +237,7 @@ class DigestWriter(Reader):
         return unsigned
 
     def _genuine(self, origin: str, number: int) -> _Genuine | None:
-        """Return digest `number`, None if it is none or, where we sign, is signed by another."""
+        """Return digest `number`. None if it is malformed or, where we sign, signed by another."""
         standing = self.oldest(self.base(origin) + Name(DIGESTS, number, number).format())
         if standing is None:
             return None

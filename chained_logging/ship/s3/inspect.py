@@ -9,8 +9,8 @@ compared with each other, and with what is remembered of the digests. Each diffe
 ``replaced``            it is there with other content, or was put anew with other content
 ``added``               it is there, and no digest lists it although a later one could
 ``deleted``             there is a delete marker over it; what is below is still there
-``undigested``          objects are older than a digest may take, and there is no digest
-``digest``              a digest is no digest, or does not follow the one before
+``undigested``          objects are older than a digest may take, and no digest lists them
+``digest``              a digest is malformed, or does not follow the one before
 ``signature``           a digest is not signed by a key that the log names
 ``retention``           a lock ends sooner, or is weaker, than the policy has it
 ``unlocked``            an object has no lock
@@ -98,7 +98,7 @@ class Inspection:
     # --- The objects.
 
     def read_objects(self) -> None:
-        """Read everything that stands, and look at the versions over it."""
+        """Read the oldest version of everything, and look at the later ones."""
         standing: list[tuple[Name, Version]] = []
         later: list[tuple[Name, list[Version]]] = []
         for key, versions in self.store.grouped(self.base).items():
@@ -111,7 +111,7 @@ class Inspection:
                 for version in objects:
                     self.check_anchored(version)
             elif name is None:
-                self.fault(FOREIGN, key, "it is none of the objects that are put here")
+                self.fault(FOREIGN, key, "it is not an object that a shipper puts here")
             elif objects:
                 standing.append((name, objects[0]))
                 later.append((name, objects))
@@ -141,7 +141,7 @@ class Inspection:
                 yield name, version, future.result()
 
     def check_later(self, name: Name, objects: list[Version]) -> None:
-        """Name what was put over an object, if it is not the same once more."""
+        """Name what was put over an object, unless it has the same content."""
         if len(objects) == 1:
             return
         first, _ = self.store.read(name, objects[0])
@@ -159,7 +159,7 @@ class Inspection:
     # --- The digests.
 
     def check_anchored(self, version: Version) -> None:
-        """Check a checkpoint that others signed since: that it is one, as its name says."""
+        """Check that the content of an anchored checkpoint is what its name says."""
         facts, data = self.store.fetch(version)
         self.locks.check_lock(version, facts)
         name = version.key[len(self.base) :]
@@ -175,7 +175,7 @@ class Inspection:
         """Name the segments and checkpoints that neither a digest lists nor a key of the log
         vouches for.
 
-        Anybody who may put can put one. It counts for nothing, and is no fault of the log.
+        Anybody who may put can put one. It counts for nothing, and is not a fault of the log.
         """
         for name, (version, facts) in list(self.objects.items()):
             if name in self.digests.listed:
@@ -242,7 +242,7 @@ class Inspection:
         found = self.digests.found.get(place.number)
         if found is None:
             if parse_time(place.end) + place.days * DAY > self.now:
-                self.fault("missing", key, "this digest was seen before, and is not there")
+                self.fault("missing", key, "this digest was seen before, and is gone")
         elif found[1].sha256 != place.sha256:
             self.fault("replaced", key, "this digest was seen before, with other content")
         self.locks.check_stated(place.days, place.mode, "when last seen it was")
@@ -250,7 +250,7 @@ class Inspection:
     # --- The objects against the digests.
 
     def check_listed(self) -> None:
-        """Name what a digest lists and is not there, or is there as another one."""
+        """Name what a digest lists and is missing, or has other content."""
         spans: dict[str, list[float]] = {}
         for name, (listed, number) in self.digests.listed.items():
             found = self.objects.get(name)
@@ -260,7 +260,7 @@ class Inspection:
                     self.fault(
                         "missing",
                         self.base + listed.name,
-                        f"digest {number} lists it, and it is not there",
+                        f"digest {number} lists it, and it is gone",
                         name.first,
                     )
                 continue
@@ -291,7 +291,7 @@ class Inspection:
             self.locks.check_stated(last.days, last.mode, f"digest {last.number} states")
 
     def check_unlisted(self) -> None:
-        """Name what no digest lists, unless it is too new for one or the same once more."""
+        """Name what no digest lists, unless it is too new for one, or a harmless repetition."""
         newest = max((found[0].modified for found in self.digests.found.values()), default=None)
         size = max((found[2].head.seq + 1 for found in self.digests.found.values()), default=0)
         old: list[tuple[Name, Version]] = []
@@ -315,7 +315,11 @@ class Inspection:
             else:
                 old.append((name, version))
         if old:
-            made = "there is none" if newest is None else f"the newest is {max(self.digests.found)}"
+            made = (
+                "there is no digest"
+                if newest is None
+                else f"the newest is {max(self.digests.found)}"
+            )
             self.fault(
                 "undigested",
                 old[0][1].key,
@@ -361,7 +365,7 @@ class Inspection:
                     )
 
     def records(self, name: Name) -> list[Record]:
-        """Return the entries of a segment that stands."""
+        """Return the entries of a segment."""
         return self.store.read(name, self.objects[name][0])[1]
 
     def check_checkpoints(self) -> None:

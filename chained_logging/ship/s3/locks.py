@@ -43,7 +43,7 @@ class Locks:
             self.check_lock(version, facts)
         if not self.policies:
             why = f", but for {found.foreign[0][1]}" if found.foreign else ""
-            self.report("policy", key, f"there is none: deleted, or never made by init{why}")
+            self.report("policy", key, f"it is missing: deleted, or never made by init{why}")
         for version, reason in found.foreign if self.policies else ():
             self.report(FOREIGN, key, f"version {version.id} counts for nothing: {reason}")
         for version in self.store.grouped(key).get(key, ()):
@@ -83,7 +83,7 @@ class Locks:
         return found
 
     def check_lock(self, version: Version, facts: Facts) -> None:
-        """Check that an object is locked as the policy of its time has it."""
+        """Check that an object is locked as the policy of its time requires."""
         policy = self.policy_at(version.modified)
         if policy is None:
             return

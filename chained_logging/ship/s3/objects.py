@@ -86,7 +86,7 @@ def entries(content: bytes, name: Name) -> tuple[list[Record], str | None]:
             body, hash, signature = chain.split_line(line)
             at, prev_hash = chain.position(body)
         except ValueError:
-            return found, f"has a line that is no entry, in place of entry {seq}"
+            return found, f"has a line that is not an entry, in place of entry {seq}"
         if at != seq:
             return found, f"has entry {at} in place of entry {seq}"
         if chain.leaf_hash(body) != hash:
@@ -100,9 +100,9 @@ def entries(content: bytes, name: Name) -> tuple[list[Record], str | None]:
 
 
 def parse_checkpoint(data: bytes, name: Name) -> StoredCheckpoint:
-    """Return the checkpoint that an object's content is, as the log kept it.
+    """Parse an object's content as a checkpoint that the log kept.
 
-    :raises ValueError: if it is none, or of another size.
+    :raises ValueError: if it is not a checkpoint, or of another size.
     """
     if len(data) > MAX_NOTE:
         raise ValueError(f"it has more than {MAX_NOTE} bytes")
@@ -131,7 +131,7 @@ def describe(
             try:
                 parse_checkpoint(data, name)
             except ValueError as error:
-                problem = f"is no checkpoint: {error}"
+                problem = f"is not a checkpoint: {error}"
         return Facts(sha256, len(data), sha256, mode, until, problem), []
     content, problem = unpack(data)
     records, wrong = entries(content, name)

@@ -1,8 +1,8 @@
 """How long and how firmly objects are locked: who may say so, and since when.
 
 The first version of ``policy.json`` counts, which ``init`` puts before anybody ships, and of the
-later ones those that the key named in the one before has signed. So whoever may only add objects
-cannot change it.
+later ones those that the key named in the one before has signed. So somebody who may only add
+objects cannot change it.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def policy_in_force(store: ObjectStore, now: float, *, renew: bool = False) -> P
     """Return the policy that is in force.
 
     :param renew: lock its object for as long as what is put now, if that is a day longer.
-    :raises Refused: if there is none.
+    :raises Refused: if no policy is there.
     :raises DestinationError: if S3 cannot be asked now.
     """
     versions = read_policies(store)
@@ -86,14 +86,14 @@ def policy_in_force(store: ObjectStore, now: float, *, renew: bool = False) -> P
 
 
 def _lock_for_longer(store: ObjectStore, version: Version, mode: str, until: float) -> None:
-    """Lock the policy's object until then. A shipper that may not do that only says so."""
+    """Lock the policy's object until then. A shipper that may not do that logs a warning."""
     known = store.get(version).until
     if known is not None and known >= until - DAY:
         return
     try:
         store.lock_until(version, mode, until)
     except DestinationError as error:
-        _log.warning("%s: run init again, as who may do that", error)
+        _log.warning("%s: have somebody with that permission run init again", error)
 
 
 def init(
@@ -103,11 +103,11 @@ def init(
 
     :param retention: a period, see :func:`chained_logging.review.retention.retention_days`.
     :param mode: ``COMPLIANCE``: nobody can shorten the retention or delete before its end, the root
-        account not either. ``GOVERNANCE``: whoever has the permission can.
+        account not either. ``GOVERNANCE``: those with the permission can.
     :param signer: the key that may make the policy longer or firmer later. Without one it stays.
     :returns: what is missing, and the command that sets it; nothing if it is ready. The bucket
         itself is never changed.
-    :raises ValueError: if the URL, the period or the mode is none.
+    :raises ValueError: if the URL, the period or the mode is not valid.
     :raises Refused: if it has a policy already that is longer or firmer, or that another key made.
     :raises DestinationError: if S3 cannot be asked now.
     """

@@ -95,7 +95,7 @@ class Reader(ObjectStore):
         )
 
     def last_number(self, base: str, kind: str) -> int:
-        """Return the largest number of a kind of object, -1 if there is none.
+        """Return the largest number of a kind of object, -1 without one.
 
         S3 lists upward only. A year has half a million segments: this asks some dozen times.
         """
@@ -156,7 +156,7 @@ class Reader(ObjectStore):
                 yield parse_digest(self.get(version).data)
 
     def records(self, origin: str, start: int = 0) -> Iterator[Record]:
-        """Read entries from `start` on, in order, as they stand there, verified by nobody.
+        """Yield entries from `start` on, in order, exactly as stored and not verified.
 
         Where segments overlap, each entry is returned once, as :mod:`.path` says. What cannot be
         read is left out, and :meth:`inspect` names it.
@@ -174,9 +174,10 @@ class Reader(ObjectStore):
         return self.paths[origin]
 
     def checkpoints(self, origin: str) -> Iterator[StoredCheckpoint]:
-        """Read all checkpoints over entries that stand there, by size.
+        """Yield all checkpoints over stored entries, by size.
 
-        What is none counts for nothing, as anybody may put it: :meth:`inspect` names it.
+        Anything else in their place counts for nothing, as anybody may put it:
+        :meth:`inspect` names it.
         """
         for name, version in self.notes(origin, self.size_named(origin)):
             with contextlib.suppress(ValueError):
@@ -210,7 +211,7 @@ class Reader(ObjectStore):
     def checkpoint(self, name: Name, version: Version) -> StoredCheckpoint:
         """Read a checkpoint.
 
-        :raises ValueError: if it is none, or of another size than its name says.
+        :raises ValueError: if it is not a checkpoint, or of another size than its name says.
         """
         return parse_checkpoint(self.get(version).data, name)
 

@@ -27,9 +27,9 @@ _MAX_PAGES: Final = 1_000_000  # of a listing: a thousand million versions
 # What no later call of the same kind can succeed at.
 _FINAL: Final = {
     "NoSuchBucket": "there is no such bucket",
-    "InvalidBucketName": "that is no name of a bucket",
+    "InvalidBucketName": "that is not a valid name of a bucket",
     "KeyTooLongError": "the prefix and the origin are too long for a key",
-    "InvalidRequest": "the bucket has no Object Lock, or takes no such request",
+    "InvalidRequest": "the bucket has no Object Lock, or does not take such a request",
     "ObjectLockConfigurationNotFoundError": "the bucket has no Object Lock",
     "PermanentRedirect": "the bucket is in another region",
     "AuthorizationHeaderMalformed": "the bucket is in another region",
@@ -44,7 +44,7 @@ class Version(NamedTuple):
     modified: float
     """When S3 got it, by its own clock, in seconds since 1970."""
     marker: bool = False
-    """Whether it is a delete marker: no object, but the claim that there is none."""
+    """Whether it is a delete marker, which only claims that the object is gone."""
 
 
 class Content(NamedTuple):
@@ -72,7 +72,7 @@ class ObjectStore:
     role. Several threads may read.
 
     :param url: ``s3://bucket/prefix``.
-    :raises ValueError: if the URL is none of this kind.
+    :raises ValueError: if the URL is not of this kind.
     :raises ImportError: if boto3 is not installed.
     """
 
@@ -101,7 +101,7 @@ class ObjectStore:
             with contextlib.closing(answer["Body"]) as body:
                 data = body.read(MAX_CONTENT + 1)
         if len(data) != answer["ContentLength"] and len(data) <= MAX_CONTENT:
-            raise DestinationError(f"{self.shown(version.key)} came incomplete")
+            raise DestinationError(f"{self.shown(version.key)} was not received completely")
         until = answer.get("ObjectLockRetainUntilDate")
         return Content(data, answer.get("ObjectLockMode"), until.timestamp() if until else None)
 
@@ -111,8 +111,8 @@ class ObjectStore:
         """Put an object, locked, and return the version's ID.
 
         :param until: the end of the lock, in seconds since 1970.
-        :param once: only if nothing stands there; a server may ignore that (radosgw 16.2).
-        :returns: None if the key stands there already.
+        :param once: only if the key is free; a server may ignore that (radosgw 16.2).
+        :returns: None if the key exists already.
         :raises DestinationError: if it is not known whether it was stored.
         """
         digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
@@ -134,7 +134,7 @@ class ObjectStore:
     def pages(self, prefix: str, **more: str) -> Iterator[dict[str, Any]]:
         """List the versions under a prefix, a page of at most 1,000 at a time.
 
-        :raises DestinationError: if S3 cannot be asked now, or the listing is none that ends.
+        :raises DestinationError: if S3 cannot be asked now, or the listing does not end.
         """
         for _ in range(_MAX_PAGES):
             with self._asking(f"{self.name} cannot be listed"):
@@ -157,9 +157,9 @@ class ObjectStore:
         raise DestinationError(f"{self.name} cannot be listed: the listing does not end")
 
     def _check_page(self, prefix: str, page: Mapping[str, Any]) -> None:
-        """Check that a listing has what is read of it, under the prefix that was asked for.
+        """Check that a listing is well formed, and under the prefix that was asked for.
 
-        :raises DestinationError: if it has not.
+        :raises DestinationError: if it does not.
         """
         try:
             keys = [version.key for version in versions_in(page)]
@@ -169,7 +169,7 @@ class ObjectStore:
             right = False
         if not right:
             raise DestinationError(
-                f"{self.name} cannot be listed: the listing is none of the keys under {prefix!r}"
+                f"{self.name} cannot be listed: the answer does not list the keys under {prefix!r}"
             )
 
     def grouped(self, prefix: str) -> dict[str, list[Version]]:
@@ -205,7 +205,7 @@ class ObjectStore:
             )
 
     def hold(self, version: Version, on: bool) -> None:
-        """Put a legal hold on a version, or take it off.
+        """Put a legal hold on a version, or remove it.
 
         :raises DestinationError: if that is not allowed, or cannot be done now.
         """
@@ -221,7 +221,7 @@ class ObjectStore:
         """Return whether versioning is on, whether Object Lock is, and its default retention.
 
         :raises DestinationError: if S3 cannot be asked now.
-        :raises Refused: if there is no such bucket.
+        :raises Refused: if the bucket does not exist.
         """
         with self._asking(f"{self.name} cannot be asked for its versioning"):
             versioning = self._client.get_bucket_versioning(Bucket=self.bucket)
