@@ -119,7 +119,8 @@ def captured(record: logging.LogRecord, known: AuditId | None) -> Captured:
 
     :param known: the id that it got from another log.
     """
-    logged = noted(original(record))
+    first = original(record)  # a formatter's copy has lost the arguments and the exception
+    logged = noted(first)
     message = logged.message or (record.msg if isinstance(record.msg, Mapping) else None)
     fields = _fields(record, logged, known)
     if message is not None:
@@ -129,14 +130,14 @@ def captured(record: logging.LogRecord, known: AuditId | None) -> Captured:
         action: Any = found.action
         failed = found.result == "failure"
     else:
-        text = _message(record)
+        text = _message(record if record.args else first)
         # A QueueHandler puts the traceback into the message: what was logged is its first line.
         action = text.partition("\n")[0]
         event = over(logged.context, fields)
         if "\n" in text or event.get("action", text) != text:
             event.setdefault("message", text)
         failed = (record.levelno or 0) >= logging.ERROR
-    caught = logged.exception or exception_of(record.exc_info)
+    caught = logged.exception or exception_of(record.exc_info or first.exc_info)
     if caught is not None:
         event["exception"] = caught
         failed = True
@@ -145,9 +146,11 @@ def captured(record: logging.LogRecord, known: AuditId | None) -> Captured:
 
 def _fields(record: logging.LogRecord, logged: Logged, known: AuditId | None) -> Mapping[str, Any]:
     """Return what the caller passed beside the message."""
-    if logged.fields is not None:
-        return set_apart(logged.fields)
     every = record.__dict__
+    if logged.fields is not None:
+        # What filters and factories have put on the record; what the call passed wins over it.
+        more = set(_passed(tuple(every))) - logged.fields.keys() - {"audit_id"}
+        return set_apart({**{key: every[key] for key in more}, **logged.fields})
     fields = {key: every[key] for key in _passed(tuple(every))}
     extra = fields.get("extra")
     if isinstance(extra, dict) and extra.get("audit"):  # loguru's

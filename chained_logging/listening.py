@@ -61,12 +61,14 @@ def listeners(logger: logging.Logger) -> list[Listener]:
 def deliver(logger: logging.Logger, record: logging.LogRecord) -> None:
     """Handle a tagged record as its logger would, and bring it to whoever listens."""
     passed = logger.isEnabledFor(record.levelno)
-    if passed:
-        logger.handle(record)
     found = listeners(logger)
-    for listener in found:
-        if not listener.has(record):
-            listener.handle(record)
+    try:
+        if passed:
+            logger.handle(record)
+    finally:  # a filter, or another handler, may raise
+        for listener in found:
+            if not listener.has(record):
+                listener.handle(record)
     if found or recorded_as(record) is not None:  # perhaps by a formatter, with AuditProcessor
         return
     if not (passed and _forwards(logger)):

@@ -23,7 +23,7 @@ from chained_logging.context import current
 from chained_logging.diagnostics import report_once, unheard
 from chained_logging.entry import AuditId
 from chained_logging.log import AuditLog
-from chained_logging.records import install
+from chained_logging.records import install, is_tagged
 
 _FORMATTER: Final = "structlog.stdlib"
 
@@ -63,7 +63,7 @@ class AuditProcessor:
                 return event_dict
         known: AuditId | None
         if isinstance(record, logging.LogRecord) and "_logger" not in record.__dict__:
-            if not (event_dict.get("audit") or record.__dict__.get("audit")):
+            if not (event_dict.get("audit") or is_tagged(record)):
                 return event_dict
             known = capture_record(self.log, record)
         elif event_dict.get("audit"):

@@ -59,14 +59,29 @@ class Line(models.Model):
     order = models.ForeignKey(Order, on_delete=models.CASCADE)
     class Meta: app_label = "shop"
 
+class Living(models.Manager):
+    def get_queryset(self): return super().get_queryset().filter(deleted=False)
+
+class Paper(models.Model):
+    deleted = models.BooleanField(default=False)
+    objects = Living()
+    class Meta:
+        app_label = "shop"
+        base_manager_name = "objects"
+
+class Token(models.Model):
+    key = models.CharField(max_length=40, primary_key=True)
+    note = models.TextField(null=True)
+    class Meta: app_label = "shop"
+
 with connection.schema_editor() as editor:
-    for model in (Tag, Order, Document, Invoice, Line):
+    for model in (Tag, Order, Document, Invoice, Line, Paper, Token):
         editor.create_model(model)
 
 from chained_logging import AuditLog, context
 from chained_logging.integrations.django_models import record_changes
 log = AuditLog(folder / "audit.jsonl")
-recorder = record_changes(Order, Line, Document, log=log)
+recorder = record_changes(Order, Line, Document, Paper, Token, log=log)
 with context(actor="user-7", ip="10.0.0.7"):
 """
 
@@ -276,3 +291,36 @@ def test_an_earlier_callback_that_raises_does_not_lose_the_entry(tmp_path: Path)
         """,
     )
     assert [row[1] for row in brief(entries)] == ["shop.order/1", "shop.order/2"]
+
+
+def test_a_row_that_its_manager_hides_is_not_a_row_that_is_gone(tmp_path: Path) -> None:
+    entries = run(
+        tmp_path,
+        """
+        paper = Paper.objects.create()
+        paper.deleted = True
+        paper.save()
+        paper.delete()
+        """,
+    )
+    assert brief(entries)[1:] == [
+        ("update", "shop.paper/1", ["deleted"], {"deleted": False}),
+        ("delete", "shop.paper/1", None, {"deleted": True, "id": 1}),
+    ]
+
+
+def test_a_key_that_lets_in_is_not_in_the_log(tmp_path: Path) -> None:
+    entries = run(
+        tmp_path,
+        """
+        token = Token.objects.create(key="9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b")
+        token.note = "x"
+        token.save()
+        log.append("read", resource=token, actor="user-7", ip="10.0.0.7", context={"token": token})
+        log.append("read", resource=("a", token), actor="user-7", ip="10.0.0.7", old_values=token)
+        token.delete()
+        """,
+    )
+    assert {e["resource_id"] for e in entries} == {"5cc1e9113bbaa7040c4e0fbe80ea6aa7"}
+    assert len(entries) == 5
+    assert b"9944b09199" not in (tmp_path / "audit.jsonl").read_bytes()

@@ -152,7 +152,7 @@ def _known_by(value: Any) -> str | None:
         if name == "username" and "@" in str(member):
             continue
         found = _scalar(member)
-        if found is None:
+        if found is None and not _is_nameless(type(member)):
             found = _written(member)  # bson's ObjectId
         if found:
             return found

@@ -6,7 +6,11 @@ read here is in memory: no attribute is loaded, expired or detached objects incl
 
 from __future__ import annotations
 
-from typing import Any
+from hashlib import sha256
+from typing import Any, Final
+
+_BEARERS: Final = ("token", "session", "apikey")
+_BEARER_KEYS: Final = frozenset({"key", "token", "session_key"})
 
 
 def is_model(kind: type) -> bool:
@@ -31,10 +35,26 @@ def model_key(thing: Any) -> tuple[Any, ...] | None:
     if manager is None:
         key = thing.pk
         values = tuple(key) if isinstance(key, tuple | list) else (key,)
+        if is_bearer(type(thing)):
+            values = (hidden(key),)
     else:
         state = vars(thing)["_sa_instance_state"]
         values = state.key[1] if state.key else manager.mapper.primary_key_from_instance(thing)
     return None if not values or any(value is None for value in values) else tuple(values)
+
+
+def is_bearer(kind: Any) -> bool:
+    """Whether the primary key of a Django model lets in whoever knows it.
+
+    Such are the models of sessions and of REST framework's tokens.
+    """
+    meta = kind._meta
+    return meta.label_lower.endswith(_BEARERS) and meta.pk.attname in _BEARER_KEYS
+
+
+def hidden(key: Any) -> Any:
+    """Return what stands for such a key: the first half of its SHA-256, as in ``session_id``."""
+    return None if key is None else sha256(str(key).encode()).hexdigest()[:32]
 
 
 def model_columns(thing: Any) -> dict[str, Any]:
@@ -45,4 +65,7 @@ def model_columns(thing: Any) -> dict[str, Any]:
     else:
         names = [attribute.key for attribute in manager.mapper.column_attrs]
     loaded = vars(thing)
-    return {name: loaded[name] for name in names if name in loaded}
+    columns = {name: loaded[name] for name in names if name in loaded}
+    if manager is None and is_bearer(type(thing)):
+        columns[thing._meta.pk.attname] = hidden(thing.pk)
+    return columns

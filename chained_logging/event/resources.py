@@ -47,7 +47,9 @@ _KUBERNETES: Final = re.compile(
     re.DOTALL,
 )
 _PATH: Final = re.compile(r"/|\./|\.\./|~/|[A-Za-z]:[\\/]|\\\\")
-_KEYED: Final = re.compile(r"([A-Za-z_][\w.-]*):(\S.*)", re.DOTALL)
+_KEYED: Final = re.compile(r"([A-Za-z_][\w.-]*):(?!:)(\S.*)", re.DOTALL)
+_OTHER: Final = re.compile(r"([A-Za-z][\w+.-]*):(?!:)([^/]*/.*)", re.DOTALL)
+_REPOSITORY: Final = re.compile(r"[\w.-]+@[\w.-]+:\S+")  # git's short form of an ssh:// address
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -72,6 +74,11 @@ def split(given: str) -> tuple[str | None, str | None]:
         return (next(kinds, "path"), cut(given))
     if given.lower().startswith("urn:"):
         return ("urn", cut(given))
+    if _REPOSITORY.fullmatch(given):
+        return ("git", cut(given))
+    match = _OTHER.fullmatch(given)
+    if match:  # jdbc:postgresql://…, fhir:Patient/1
+        return (match[1], cut(given) if "://" in given else match[2])
     kind, slash, id = given.partition("/")
     if slash:
         return (kind.strip(), id.strip())

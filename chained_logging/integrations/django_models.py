@@ -19,6 +19,7 @@ except ImportError as error:
 
 from chained_logging.context import current
 from chained_logging.diff import diff
+from chained_logging.event.models import hidden, is_bearer
 from chained_logging.log import AuditLog
 from chained_logging.values import jsonable
 
@@ -139,7 +140,8 @@ class Recorder:
         self, instance: models.Model, using: str, change: dict[str, Any], key: Any = None
     ) -> None:
         label = instance._meta.concrete_model._meta.label_lower
-        resource = (label, jsonable(instance.pk if key is None else key))
+        key = instance.pk if key is None else key
+        resource = (label, jsonable(hidden(key) if is_bearer(type(instance)) else key))
         # Made now: the object may change again before the commit.
         _on_commit(_Entry(self.log, {**current(), "resource": resource, **jsonable(change)}), using)
 
@@ -189,9 +191,12 @@ def _is_parent(instance: models.Model, origin: Any) -> bool:
 
 def _row(instance: models.Model, using: str) -> dict[str, Any] | None:
     """Return the object's row as the database has it."""
-    manager = type(instance)._base_manager.using(using)
+    # Not through a manager: one that hides rows would make a soft delete look like a real one.
+    rows = models.QuerySet(type(instance), using=using)
     names = [field.attname for field in instance._meta.concrete_fields]
-    row: dict[str, Any] | None = manager.filter(pk=instance.pk).values(*names).first()
+    row: dict[str, Any] | None = rows.filter(pk=instance.pk).order_by().values(*names).first()
+    if row is not None and is_bearer(type(instance)):
+        row[instance._meta.pk.attname] = hidden(instance.pk)
     return row
 
 
