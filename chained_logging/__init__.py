@@ -4,7 +4,7 @@ The names here are the public ones; everything else is imported from its module.
 """
 
 from chained_logging.audited import audited
-from chained_logging.context import context
+from chained_logging.context import carried, context
 from chained_logging.diff import diff
 from chained_logging.entry import AuditEntry, InvalidEntry
 from chained_logging.handler import AuditHandler, get_logger
@@ -19,6 +19,7 @@ __all__ = [
     "AuditProcessor",
     "InvalidEntry",
     "audited",
+    "carried",
     "context",
     "diff",
     "get_logger",
