@@ -298,7 +298,7 @@ def test_what_an_authority_refuses_is_named_and_nothing_is_kept(log: Log) -> Non
         error = run("checkpoint", path, "--key", key, "--timestamp", web.url, status=1)
     assert "500" in error
     assert "1234" not in error  # the query of its URL may be a password
-    with AuditLog(path) as audit:
+    with AuditLog(path, sign="follow") as audit:
         assert [stored.timestamp for stored in audit.checkpoints()] == [None]
 
 
@@ -348,7 +348,7 @@ def test_tiles_are_exported_and_go_on(log: Log, tmp_path: Path) -> None:
         if size == 10:
             run("append", path, "--key", key, stdin=events(300))
     bundle = (folder / "tile/entries/000").read_bytes()
-    with AuditLog(path) as audit:
+    with AuditLog(path, sign="follow") as audit:
         bodies = [record.body for record in audit.records()]
     assert bundle == b"".join(len(b).to_bytes(2, "big") + b for b in bodies[:256])
     unsigned = tmp_path / "unsigned.jsonl"
