@@ -830,7 +830,7 @@ class AuditLog:
 
     def _is_signed(self) -> bool:
         """Whether an entry names a key. All are asked only where a checkpoint is beside the log."""
-        first = next(iter(self._sink.records()), None)
+        first = next(self._readable(), None)
         if first is None:
             return False
         if first.seq == 0 and "public_key" in AuditEntry(first.body, first.hash).context:
@@ -838,7 +838,7 @@ class AuditLog:
         if self._sink.last_checkpoint() is None:
             return False
         ring = Keyring(self._keyring.origin)
-        for record in self._sink.records():
+        for record in self._readable():
             ring.look(record)
             if ring.current is not None or ring.trouble is not None:
                 return True
@@ -847,10 +847,18 @@ class AuditLog:
     def _signs_each(self, head: Head) -> bool:
         """Whether the last entries bear signatures; a command without the key may bear none."""
         each = False
-        for record in self._sink.records(max(0, head.seq - 100)):
+        for record in self._readable(max(0, head.seq - 100)):
             if record.signature is not None or AuditEntry(record.body, "").actor_id != OURSELVES:
                 each = record.signature is not None
         return each
+
+    def _readable(self, start: int = 0) -> Iterator[Record]:
+        """Read entries up to one that was changed: verify names it, and it keeps no writer out."""
+        with contextlib.suppress(ValueError):
+            for record in self._sink.records(start):
+                if not isinstance(AuditEntry(record.body, "").context, dict):
+                    return
+                yield record
 
     def _use_key(self, key: Signer, origin: str, head: Head) -> Head:
         """Make sure that a key is the log's, or make it so where the log had none.

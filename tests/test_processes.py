@@ -297,7 +297,7 @@ def test_a_fork_that_python_is_not_told_of_while_a_thread_appends(path: Path, wh
     program = """
         import ctypes
         class Key:
-            public_key = bytes(32)
+            public_key = bytes(range(32))
             def sign(self, data):
                 return bytes(64)
         log = AuditLog(path, sync_interval=1000, key=Key() if sys.argv[2] == "checkpoint" else None)
@@ -338,7 +338,7 @@ def test_a_signer_that_logs_while_a_thread_forks(path: Path) -> None:
         signing = threading.Event()
 
         class Signer:
-            public_key = bytes(32)
+            public_key = bytes(range(32))
             def sign(self, data):
                 if armed:
                     signing.set()
@@ -371,7 +371,7 @@ def test_a_signer_that_logs_while_a_thread_forks(path: Path) -> None:
     """
     with running(path, program) as started:
         started.ends()
-    with AuditLog(path) as log:
+    with AuditLog(path, sign="follow") as log:
         assert [entry.action for entry in log.entries()] == ["log.open", "first", "signed"]
 
 

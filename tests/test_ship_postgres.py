@@ -1065,6 +1065,11 @@ def test_no_password_is_ever_shown(postgres_server: PostgresServer, records: lis
 # --- The ordinary questions.
 
 
+def _is_empty(line: str) -> bool:
+    """Whether a line of a plan is about a partition without rows, where no index is worth it."""
+    return "cost=0.00..0.00 rows=1 " in line
+
+
 def test_the_ordinary_questions_are_answered_from_an_index(database: Database, tmp_path: Path):
     rng = random.Random(7)
     now = time.time()
@@ -1097,7 +1102,7 @@ def test_the_ordinary_questions_are_answered_from_an_index(database: Database, t
         query = f"SELECT * FROM chained_logging.{question}"
         plan = "\n".join(line for (line,) in database.sql(f"EXPLAIN {query}", user="test_reader"))
         for line in plan.splitlines():
-            assert "Seq Scan" not in line or "entries_default" in line, plan
+            assert "Seq Scan" not in line or _is_empty(line), plan
         assert f"{index}_timestamp_idx" in plan or f"{index}_idx" in plan, plan
         answer = database.sql(query, user="test_reader")
         if wanted is None:

@@ -1362,7 +1362,7 @@ def test_a_conflict_needs_a_size(body: bytes) -> None:
     ids=lambda body: ascii(body[-20:]),
 )
 def test_an_answer_that_is_no_cosignature(body: bytes) -> None:
-    with saying(200, body) as url, pytest.raises(WitnessError, match="else than signatures"):
+    with saying(200, body) as url, pytest.raises(WitnessError, match="other than signatures"):
         _ask(url)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import islice
@@ -239,7 +240,9 @@ def _clear(scratch: Path, target: Path, *, finished: bool = False) -> None:
     order = {_made(scratch, target).name: 1, _DONE: 2}
     paths = sorted(scratch.iterdir(), key=lambda path: order.get(path.name, 0))
     for path in paths:
-        if path.name != "lock" and not path.name.startswith(("log.", _ALL, _DONE)):
+        # What was being written is in a folder with a point before its name, and letters after it.
+        ours = path.name.removeprefix(".").startswith(("log.", _ALL, _DONE))
+        if path.name != "lock" and not ours:
             raise FileExistsError(f"{path} was not made by a restore: move it away")
     for path in paths if finished else reversed(paths):
         end = next((end for end in _SIDES if path.name.endswith(end)), None)
@@ -247,7 +250,9 @@ def _clear(scratch: Path, target: Path, *, finished: bool = False) -> None:
             named = target.with_name(target.name + end)
             if named.exists() and os.path.samefile(named, path):
                 named.unlink()
-        if path.name != "lock":
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != "lock":
             path.unlink()
 
 

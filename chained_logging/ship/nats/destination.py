@@ -146,8 +146,8 @@ class NatsDestination:
         return sorted(found)
 
     def records(self, origin: str, start: int = 0) -> Iterator[Record]:
-        """Read what the stream still holds. A repeated entry comes once; what is no batch is left
-        out, and named by :meth:`inspect`."""
+        """Read what the stream still holds. A repeated entry comes once. What is not a batch is
+        left out, and named by :meth:`inspect`."""
         for _, message in self._messages(origin):
             if isinstance(message, Message):
                 for record in message.records:
@@ -187,7 +187,7 @@ class NatsDestination:
                 faults.append(self._fault(FOREIGN, f"message {place}: {error}"))
                 continue
             except ValueError as error:
-                faults.append(self._fault("malformed", f"message {place} is no batch: {error}"))
+                faults.append(self._fault("malformed", f"message {place} is not a batch: {error}"))
                 continue
             if new is None:
                 assert head is not None  # noqa: S101 -- for the type checker
@@ -219,17 +219,17 @@ class NatsDestination:
     def _look(self, origin: str) -> tuple[int, Head]:
         """Return the place of a log's last message in the stream, and where the log stands.
 
-        After a message that is no batch, which the landing will name, it is where it was noted.
+        After a message that is not a batch, which the landing will name, it is where it was noted.
         """
         place, last = self._last(origin)
         if isinstance(last, Message):
             return place, last.head
         if last is not None:
-            _log.critical("%s: message %d is no batch of %s: %s", self.name, place, origin, last)
+            _log.critical("%s: message %d is not a batch of %s: %s", self.name, place, origin, last)
         return place, self._noted_head(origin) or EMPTY
 
     def _last(self, origin: str) -> tuple[int, Message | ValueError | None]:
-        """Return a log's last message, or why it is no batch, and its place in the stream."""
+        """Return a log's last message, or why it is not a batch, and its place in the stream."""
         import nats.js.errors
 
         connection, subject = self._open(), self._subject(origin)

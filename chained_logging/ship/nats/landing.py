@@ -233,7 +233,7 @@ class Landing:
             except Foreign as error:
                 self._set_aside(token, raw, str(error))
             except Exception as error:  # whatever it is, it is of this message
-                wrong = raw, f"message {raw.metadata.sequence.stream} is no batch: {error}"
+                wrong = raw, f"message {raw.metadata.sequence.stream} is not a batch: {error}"
                 break
         else:
             wrong = None
@@ -405,7 +405,7 @@ class Landing:
         """Go on with a log that was stopped. What was wrong is left out.
 
         :returns: how many entries were landed.
-        :raises OSError: if it is not stopped, or entries are missing still.
+        :raises OSError: if it is not stopped, or entries are still missing.
         """
         self._open()
         token, before = token_of(origin), self.landed
@@ -415,7 +415,7 @@ class Landing:
             missing = self._catch_up(origin)
             if missing is not None:
                 raise OSError(
-                    f"{origin} cannot go on: entries {missing[0]} to {missing[1]} are missing still"
+                    f"{origin} cannot go on: entries {missing[0]} to {missing[1]} are still missing"
                 )
             if not last:  # what comes between the two is landed by the second, or waits
                 self._stops.resume(token)

@@ -218,7 +218,7 @@ def origin_of(token: str) -> str:
         origin = unquote(token.replace("%", "").replace("=", "%"), errors="strict")
         if token_of(origin) == token and _ORIGIN.fullmatch(origin):
             return origin
-    raise ValueError("its subject is that of no log")
+    raise ValueError("its subject does not name a log")
 
 
 _PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_/")

@@ -191,7 +191,7 @@ class PostgresDestination:
             name for (name,) in self.session.rows("SELECT origin FROM chained_logging.heads")
         }
         for stray in sorted(strays - {origin}):
-            faults.append(self._fault("weakened", f"heads has lost where {stray} ends"))
+            faults.append(self._fault("weakened", f"heads no longer has the end of {stray}"))
         return faults
 
     def _fault(self, kind: str, reason: str, seq: int | None = None) -> Fault:
