@@ -3002,8 +3002,10 @@ def _segments_beside(path: str) -> list[str]:
     return [os.path.join(folder, name) for name in found if suffix]
 
 
+# Also as logrotate names what it moved away: audit.jsonl.1, audit.jsonl-20261127.gz.
 _LOG_NAME = re.compile(
-    r"(.*?)(\.[0-9]{20})?(\.(?:jsonl|ndjson|db|sqlite3?)(?:\.gz)?)", re.ASCII | re.DOTALL
+    r"(.*?)(\.[0-9]{20})?(?:(\.jsonl|\.ndjson)(?:[.-][0-9]{1,14})?|(\.db|\.sqlite3?))(?:\.gz)?",
+    re.ASCII | re.DOTALL,
 )
 
 
@@ -3042,7 +3044,7 @@ def _logs_in(folder: str) -> tuple[list[tuple[str, list[str], list[str]]], list[
             if match is not None:
                 # In a folder "segments", as in S3, all files are of one log; else those with one
                 # name. A database is one by itself.
-                log = "" if shipped == "segments" else match[1] + match[3].replace(".gz", "")
+                log = "" if shipped == "segments" else match[1] + (match[3] or match[4])
                 logs.setdefault((place, log), ([], []))[0].append(path)
             elif (shipped == "checkpoints" and _NOTES_NAME.fullmatch(name)) or (
                 shipped == "digests" and name.endswith(".digest")
@@ -3050,7 +3052,8 @@ def _logs_in(folder: str) -> tuple[list[tuple[str, list[str], list[str]]], list[
                 segments = os.path.join(os.path.dirname(place), "segments")
                 logs.setdefault((segments, ""), ([], []))[1].append(path)
             elif notes and not {name[:-12], name[:-12] + ".gz"}.intersection(names):
-                logs.setdefault((place, notes[1] + notes[3]), ([], []))[1].append(path)
+                log = notes[1] + (notes[3] or notes[4])
+                logs.setdefault((place, log), ([], []))[1].append(path)
             elif _LOG_NAME.match(name) and not _BESIDE.fullmatch(name):
                 skipped.append(f"{path}: not the name of a log; name it to check it")
     if not logs and not skipped:

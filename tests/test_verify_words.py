@@ -52,6 +52,25 @@ def test_a_copy_beside_a_log_is_said_to_be_one(tmp_path: Path, grown: bool) -> N
         assert "audit.jsonl.gz holds nothing but a copy: left out" in done.stderr
 
 
+@pytest.mark.parametrize("ending", [".1", "-20261127", ".1.gz", "-20261127.gz"])
+def test_a_folder_with_what_logrotate_moved_away_is_one_log(tmp_path: Path, ending: str) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    path = folder / "audit.jsonl"
+    key = PrivateKey.generate()
+    with AuditLog(path, key=key) as log:
+        log.append("read", actor="u", resource="p/1", ip="10.0.0.1")
+        moved = path.rename(folder / f"audit.jsonl{ending.removesuffix('.gz')}")
+        log.append("read", actor="u", resource="p/2", ip="10.0.0.1")
+    if ending.endswith(".gz"):
+        (folder / f"audit.jsonl{ending}").write_bytes(gzip.compress(moved.read_bytes()))
+        moved.unlink()
+    for alone in (True, False):
+        done = run(folder, alone=alone)
+        assert done.returncode == 0, done.stdout
+        assert done.stdout.count("INTACT") == 1
+
+
 def test_two_logs_named_as_one_are_not_called_tampered(tmp_path: Path) -> None:
     report = check(write(tmp_path / "a.jsonl"), write(tmp_path / "b.jsonl"))
     assert report.status == "unchecked"
