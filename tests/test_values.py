@@ -26,6 +26,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chained_logging import chain, values
+from chained_logging.event import clock
 
 
 def decoded(value: Any) -> Any:
@@ -474,3 +475,17 @@ def test_depth_is_the_same_in_both_ways() -> None:
         for _ in range(depth):
             value = {"a": value}
         assert values.encode(value) == chain.canonical_text(values.jsonable(value))
+
+
+def test_threads_that_make_identifiers_at_once_never_run_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Between a refill and the taking of one, other threads may take all the rest."""
+
+    class Robbed(list[str]):
+        def extend(self, parts: Any) -> None:
+            """Other threads are faster."""
+
+    monkeypatch.setattr(clock, "_random", Robbed())
+    made = {clock.uuid7(1_700_000_000_000_000_000) for _ in range(100)}
+    assert len(made) == 100

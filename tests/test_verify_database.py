@@ -233,7 +233,8 @@ def test_what_is_only_in_the_wal_counts(tmp_path: Path, edited: bool) -> None:
         db = sqlite3.connect(copy / "audit.db", isolation_level=None)
         triggers = dict(db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
         db.execute("DROP TRIGGER entries_no_update")
-        db.execute("UPDATE entries SET hash = replace(hash, 'a', 'b') WHERE seq = 2")
+        other_hash = "SELECT hash FROM entries WHERE seq = 3"
+        db.execute(f"UPDATE entries SET hash = ({other_hash}) WHERE seq = 2")
         db.execute(triggers["entries_no_update"])
         other = tmp_path / "other"
         other.mkdir()

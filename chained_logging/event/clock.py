@@ -26,8 +26,10 @@ def uuid7(now: int) -> str:
     try:
         return text + _random.pop()
     except IndexError:
-        _random.extend(_random_parts(bytearray(os.urandom(10 * 16))))
-        return text + _random.pop()
+        # This thread's own is not put with the rest: other threads may take all of these at once.
+        own, *rest = _random_parts(bytearray(os.urandom(10 * 16)))
+        _random.extend(rest)
+        return text + own
 
 
 def _random_parts(data: bytearray) -> list[str]:
