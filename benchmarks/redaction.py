@@ -1,4 +1,4 @@
-"""What redaction finds, what it takes for a secret that is none, and what it costs.
+"""Measure what redaction finds, its false positives, and its cost.
 
     python benchmarks/redaction.py [--seed 1] [--negatives 2000]
 
