@@ -91,16 +91,24 @@ class Collector {
     setTimeout(() => this.connected && this.unspill(), 1000).unref();
   }
 
+  /** Open a spill file, which must be this user's own: nobody else may say what happened. */
+  open(name, flags) {
+    const { O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+    const file = fs.openSync(name, flags | O_NOFOLLOW | O_NONBLOCK, 0o600);
+    const state = fs.fstatSync(file);
+    if (!state.isFile() || state.uid !== process.getuid() || state.mode & 0o077) {
+      fs.closeSync(file);
+      throw new Error(`the spill file ${name} must be this user's own, with mode 0600`);
+    }
+    return file;
+  }
+
   /** Write a line to the spill file, onto the disk. */
   async keep(line) {
-    const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = fs.constants;
-    const file = fs.openSync(this.spill, O_APPEND | O_CREAT | O_NOFOLLOW | O_WRONLY, 0o600);
+    const { O_APPEND, O_CREAT, O_WRONLY } = fs.constants;
+    const file = this.open(this.spill, O_APPEND | O_CREAT | O_WRONLY);
     try {
-      const state = fs.fstatSync(file);
-      if (!state.isFile() || state.uid !== process.getuid() || state.mode & 0o077) {
-        throw new Error(`the spill file ${this.spill} must be this user's own, with mode 0600`);
-      }
-      if (state.size + line.length > this.spillLimit) {
+      if (fs.fstatSync(file).size + line.length > this.spillLimit) {
         throw new Error(`the spill file ${this.spill} is full`);
       }
       fs.writeSync(file, line);
@@ -111,17 +119,33 @@ class Collector {
     return { spilled: true };
   }
 
+  /** Move the spill file aside, and read it. Null if there is none, or it is not this user's. */
+  take(name) {
+    let file = null;
+    try {
+      if (!fs.existsSync(name)) {
+        file = this.open(this.spill, fs.constants.O_RDONLY);
+        fs.renameSync(this.spill, name);
+      } else {
+        file = this.open(name, fs.constants.O_RDONLY);
+      }
+      return fs.readFileSync(file, "utf8");
+    } catch (error) {
+      if (error.code !== "ENOENT") process.emitWarning(`audit log: ${error.message}`);
+      return null;
+    } finally {
+      if (file !== null) fs.closeSync(file);
+    }
+  }
+
   /** Send what a spill file holds. It goes once all of it is acknowledged: what is sent twice,
    *  because this process was killed in between, has the same idempotency keys. */
   unspill() {
     const name = `${this.spill}.sending`;
     if (!this.spill || this.sending > 0) return;
-    try {
-      if (!fs.existsSync(name)) fs.renameSync(this.spill, name);
-    } catch {
-      return; // there is none
-    }
-    const lines = fs.readFileSync(name, "utf8").split("\n");
+    const text = this.take(name);
+    if (text === null) return;
+    const lines = text.split("\n");
     lines.pop(); // empty; or a line that was cut off, of a request that was not answered
     this.sending = lines.length;
     const done = (line, error) => {
@@ -138,8 +162,8 @@ class Collector {
       fs.unlinkSync(name);
       return;
     }
-    for (const text of lines) {
-      const line = text + "\n";
+    for (const whole of lines) {
+      const line = whole + "\n";
       const item = { line, resolve: () => done(line), reject: (error) => done(line, error) };
       this.waiting.add(item);
       this.send(item);
