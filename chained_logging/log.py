@@ -246,7 +246,7 @@ class AuditLog:
     # --- Appending.
 
     def append(self, action: str, **fields: Any) -> AuditEntry:
-        """Append one entry, and return it.
+        """Append one entry, and return it. Of an event that fills several, return the first.
 
         :param fields: the fields by name or alias; anything else goes to ``context``. What
             :func:`chained_logging.context` gives holds too, where they do not say otherwise.
@@ -262,7 +262,7 @@ class AuditLog:
             redact=self.redact,
             resources=self.resources,
         )
-        return self._append([entry])[0]
+        return self._append([entry, *entry.rest])[0]
 
     def append_many(self, events: Iterable[Mapping[str, Any]]) -> list[AuditEntry]:
         """Append several entries that follow one another, all or none, in one write.
@@ -272,15 +272,19 @@ class AuditLog:
 
         :param events: fields by name or alias. They may come from elsewhere, so that
             :func:`chained_logging.context` adds nothing to them.
+        :returns: the entry of each event; of one that fills several, the first.
         :raises: as :meth:`append`.
         """
         strict, redact, names = self.strict, self.redact, self.resources
-        return self._append(
-            [
-                draft(set_apart(event), strict=strict, redact=redact, resources=names)
-                for event in events
-            ]
-        )
+        drafts = [
+            draft(set_apart(event), strict=strict, redact=redact, resources=names)
+            for event in events
+        ]
+        if not any(entry.rest for entry in drafts):
+            return self._append(drafts)
+        parts = [[entry, *entry.rest] for entry in drafts]
+        entries = iter(self._append([entry for event in parts for entry in event]))
+        return [next(iter(list(islice(entries, len(event))))) for event in parts]
 
     def _append(self, drafts: list[Draft]) -> list[AuditEntry]:
         if not drafts:
@@ -321,7 +325,7 @@ class AuditLog:
             captured=True,
         )
         try:
-            self._store((entry,))
+            self._store((entry, *entry.rest))
         except LogClosed:
             raise
         except OSError as error:

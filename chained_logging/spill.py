@@ -30,6 +30,7 @@ from chained_logging import chain
 from chained_logging.entry import OURSELVES, UNKNOWN, Draft
 from chained_logging.event.fields import ADDRESSLESS, FIELDS, REQUIRED
 from chained_logging.event.oversize import DIGEST, pointed_at
+from chained_logging.event.records import PART, is_part
 from chained_logging.files import ForeignFile, open_own, require_own
 from chained_logging.lock import PATIENCE, Busy, lock_file
 from chained_logging.sinks import sync_directory, sync_file
@@ -231,14 +232,14 @@ def _check_event(fields: dict[str, Any]) -> None:
 
 
 def _check_marks(fields: dict[str, Any]) -> dict[str, Any]:
-    """Check the two keys of the context that are the log's own, and return ``invalid``.
+    """Check the keys of the context that are the log's own, and return ``invalid``.
 
     :raises ValueError: if no call could have made them; also AttributeError and TypeError.
     """
     invalid: dict[str, Any] = fields["context"].get("invalid", {})
     if not invalid.keys() <= FIELDS.keys():
         raise ValueError("context.invalid names other fields than there are")
-    if invalid.keys() & (fields.keys() - REQUIRED - {"timestamp"}):
+    if invalid.keys() & (fields.keys() - REQUIRED - {"timestamp", "resources"}):
         raise ValueError("context.invalid names a field that is there")
     oversize: list[str] = fields["context"].get("oversize", [])
     if not isinstance(oversize, list) or oversize != sorted(oversize):
@@ -246,6 +247,8 @@ def _check_marks(fields: dict[str, Any]) -> dict[str, Any]:
     for pointer in oversize:
         if not DIGEST.fullmatch(pointed_at(fields, pointer)):
             raise ValueError("context.oversize points to what is no digest")
+    if PART in fields["context"] and not is_part(fields):
+        raise ValueError("context.resources_part does not say which part it is")
     return invalid
 
 

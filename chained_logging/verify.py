@@ -238,13 +238,20 @@ _REQUIRED = [
     "timestamp",
     "v",
 ]
-_OPTIONAL = ("changed_fields", "old_values", "reason", "session_id", "user_agent")
+_OPTIONAL = (
+    *("changed_fields", "old_values", "on_behalf_of", "reason", "resources", "session_id"),
+    *("tenant_id", "trace_id", "user_agent"),
+)
 _FIELDS = frozenset((*_REQUIRED, *_OPTIONAL))
 _ENUMS = {
     "actor_type": ("user", "service", "admin", "system", "unknown"),
     "result": ("success", "failure", "denied", "unknown"),
 }
-_NAMES = ("action", "actor_id", "resource_id", "resource_type", "session_id")
+_NAMES = (
+    *("action", "actor_id", "on_behalf_of", "resource_id", "resource_type", "session_id"),
+    "tenant_id",
+)
+_RECORD = {"id", "type"}  # the keys of each of `resources`
 _REPLACED = (  # what holds "unknown" if it was not valid
     ["action", "actor_id", "actor_type", "ip_address", "resource_id", "resource_type", "result"]
 )
@@ -252,6 +259,7 @@ _ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f
 _TIMESTAMP = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
 )
+_TRACE = re.compile("(?!0{32})[0-9a-f]{32}")  # W3C Trace Context, section 3.2.2.3
 _OVERSIZE = re.compile(r"sha256:[0-9a-f]{64} \((?:0|[1-9][0-9]{0,18}) bytes\)")
 # Of 64 bytes the last base64 character before the padding carries four bits that must be zero.
 _KEY_ACTIONS = ("log.open", "key.add", "key.rotate")
@@ -453,12 +461,10 @@ def _check_fields(entry: dict[str, Any]) -> None:
             raise _Bad(name, "the format has no such field")
     _require(type(entry["v"]) is int and entry["v"] == 1, "v", "the format's version is not 1")
     for name, value in entry.items():
-        if name in _NAMES or name in ("reason", "user_agent"):
-            _require(isinstance(value, str), name, "it is not a string")
-            _require("\0" not in value, name, "it holds U+0000")
+        if name in ("reason", "user_agent"):
+            _check_text(name, value)
         if name in _NAMES:
-            size = len(value.encode())
-            _require(1 <= size <= 1024, name, f"it has {size} bytes, not 1 to 1,024")
+            _check_name(name, value)
         if name in _ENUMS:
             allowed = _ENUMS[name]
             _require(value in allowed, name, "it is none of " + ", ".join(allowed))
@@ -477,9 +483,33 @@ def _check_fields(entry: dict[str, Any]) -> None:
     _require(all("\0" not in item for item in changed), "changed_fields", "it holds U+0000")
     for name in ("context", "old_values"):
         _require(isinstance(entry.get(name, {}), dict), name, "it is not an object")
+    trace = entry.get("trace_id")
+    ok = "trace_id" not in entry or _matches(_TRACE, trace)
+    _require(ok, "trace_id", "it is not 32 lower-case hexadecimal digits, or all of them are 0")
+    _check_resources(entry.get("resources", []))
     _check_context(entry)
     if seq == 0:
         _check_genesis(entry)
+
+
+def _check_text(name: str, value: Any) -> None:
+    _require(isinstance(value, str), name, "it is not a string")
+    _require("\0" not in value, name, "it holds U+0000")
+
+
+def _check_name(name: str, value: Any) -> None:
+    _check_text(name, value)
+    size = len(value.encode())
+    _require(1 <= size <= 1024, name, f"it has {size} bytes, not 1 to 1,024")
+
+
+def _check_resources(records: Any) -> None:
+    _require(isinstance(records, list), "resources", "it is not an array")
+    for record in records:
+        ok = isinstance(record, dict) and record.keys() == _RECORD
+        _require(ok, "resources", "an item in it is not an object of id and type")
+        for value in record.values():
+            _check_name("resources", value)
 
 
 def _matches(pattern: re.Pattern[str], value: Any) -> bool:
@@ -521,14 +551,14 @@ def _check_address(entry: dict[str, Any]) -> None:
 
 
 def _check_context(entry: dict[str, Any]) -> None:
-    """Check the two keys of the context that are the log's own."""
+    """Check the keys of the context that are the log's own."""
     invalid = entry["context"].get("invalid", {})
     _require(isinstance(invalid, dict), "context", "its key invalid is not an object")
     for name in invalid:
         _require(name in _FIELDS, "context", "its key invalid names a field that does not exist")
         if name in _REPLACED:
             _require(entry[name] == "unknown", name, "it was not valid, yet is not 'unknown'")
-        elif name in _OPTIONAL:
+        elif name in _OPTIONAL and name != "resources":  # which keeps those that are valid
             _require(name not in entry, name, "it was not valid, yet is there")
     oversize = entry["context"].get("oversize", [])
     ok = isinstance(oversize, list) and all(isinstance(item, str) for item in oversize)
@@ -538,6 +568,24 @@ def _check_context(entry: dict[str, Any]) -> None:
     for pointer in oversize:
         found = _matches(_OVERSIZE, _resolve(entry, pointer))
         _require(found, "context", "its key oversize points to what is no SHA-256 and length")
+    if "resources_part" in entry["context"]:
+        _require(_is_part(entry), "context", "its key resources_part does not say which part of it")
+
+
+def _is_part(entry: dict[str, Any]) -> bool:
+    """Whether an entry says well which part it is of an event with too many resources for one."""
+    part = entry["context"]["resources_part"]
+    if not isinstance(part, dict) or part.keys() != {"id", "number", "of"}:
+        return False
+    number, of = part["number"], part["of"]
+    return (
+        "resources" in entry
+        and type(number) is type(of) is int
+        and 1 <= number <= of
+        and of >= 2
+        and _matches(_ID, part["id"])
+        and (part["id"] == entry["id"]) is (number == 1)
+    )
 
 
 def _resolve(value: Any, pointer: str) -> Any:
@@ -586,6 +634,7 @@ _ESCAPE = r'\\(?:["\\bfnrt]|u00(?:0[1-7bef]|1[0-9a-f]))'  # all but U+0000, in c
 _ATOMIC = "+" if sys.version_info >= (3, 11) else ""
 _SOME_TEXT = rf'"{_CHAR}*{_ATOMIC}(?:"|(?:{_ESCAPE}{_CHAR}*{_ATOMIC})+")'
 _SOME_NAME = rf'"{_CHAR}{{1,1024}}{_ATOMIC}"'
+_SOME_RECORD = rf'\{{"id":{_SOME_NAME},"type":{_SOME_NAME}\}}'
 _SOME_ID = '"' + "-".join(["[0-9a-f]{8}", "[0-9a-f]{4}", "7[0-9a-f]{3}", "[89ab][0-9a-f]{3}"])
 _SOME_ID += '-[0-9a-f]{12}"'
 _SOME_DAY = (
@@ -609,15 +658,21 @@ _ORDINARY = {
     "context": _some_object("context", f',"id":{_SOME_ID},"ip_address":'),
     "id": _SOME_ID,
     "ip_address": r'(?:"(?P<address>[^"]{1,49})"|(?(unlocated)null|!))',
-    "old_values": _some_object("old_values", ',"prev_hash":"[0-9a-f]{64}",'),
+    "old_values": _some_object(
+        "old_values", f'(?:,"on_behalf_of":{_SOME_NAME})?,"prev_hash":"[0-9a-f]{{64}}",'
+    ),
+    "on_behalf_of": _SOME_NAME,
     "prev_hash": r'"(?P<prev>[^"]{64})"',
     "reason": _SOME_TEXT,
     "resource_id": _SOME_NAME,
     "resource_type": _SOME_NAME,
+    "resources": rf"\[(?:{_SOME_RECORD}(?:,{_SOME_RECORD})*)?\]",
     "result": f'"(?:{"|".join(_ENUMS["result"])})"',
     "seq": "(?P<seq>[1-9][0-9]{0,14})",
     "session_id": _SOME_NAME,
     "timestamp": rf'"{_SOME_DAY}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{{6}}Z"',
+    "tenant_id": _SOME_NAME,
+    "trace_id": f'"{_TRACE.pattern}"',
     "user_agent": _SOME_TEXT,
     "v": "1",
 }
@@ -660,7 +715,7 @@ def _is_apart(text: bytes) -> bool:
     if text.count(b"{") + text.count(b"[") > 100:
         return False  # it may be as deep as a parser goes, and in its entry it is deeper
     value = _parse(text)
-    return "invalid" not in value and "oversize" not in value
+    return not {"invalid", "oversize", "resources_part"} & value.keys()
 
 
 _known_apart = functools.lru_cache(4096)(_is_apart)
@@ -958,6 +1013,7 @@ _SCHEMA = """\
 -- What the database of a log holds. A blank line separates statements; SQLite keeps each as it is
 -- written here. The verifier has a copy of its own, and names every difference.
 -- entries_in_order is needed because INSERT OR REPLACE deletes without asking entries_no_delete.
+-- The table resources is an index: a row for each of an entry's `resources`, in their order.
 
 CREATE TABLE entries (
   seq INTEGER PRIMARY KEY CHECK (seq = json_extract(body, '$.seq')),
@@ -968,13 +1024,17 @@ CREATE TABLE entries (
   timestamp GENERATED ALWAYS AS (json_extract(body, '$.timestamp')) VIRTUAL,
   actor_id GENERATED ALWAYS AS (json_extract(body, '$.actor_id')) VIRTUAL,
   actor_type GENERATED ALWAYS AS (json_extract(body, '$.actor_type')) VIRTUAL,
+  on_behalf_of GENERATED ALWAYS AS (json_extract(body, '$.on_behalf_of')) VIRTUAL,
   action GENERATED ALWAYS AS (json_extract(body, '$.action')) VIRTUAL,
   resource_type GENERATED ALWAYS AS (json_extract(body, '$.resource_type')) VIRTUAL,
   resource_id GENERATED ALWAYS AS (json_extract(body, '$.resource_id')) VIRTUAL,
+  resources GENERATED ALWAYS AS (json_extract(body, '$.resources')) VIRTUAL,
   result GENERATED ALWAYS AS (json_extract(body, '$.result')) VIRTUAL,
   ip_address GENERATED ALWAYS AS (json_extract(body, '$.ip_address')) VIRTUAL,
   user_agent GENERATED ALWAYS AS (json_extract(body, '$.user_agent')) VIRTUAL,
   session_id GENERATED ALWAYS AS (json_extract(body, '$.session_id')) VIRTUAL,
+  tenant_id GENERATED ALWAYS AS (json_extract(body, '$.tenant_id')) VIRTUAL,
+  trace_id GENERATED ALWAYS AS (json_extract(body, '$.trace_id')) VIRTUAL,
   changed_fields GENERATED ALWAYS AS (json_extract(body, '$.changed_fields')) VIRTUAL,
   old_values GENERATED ALWAYS AS (json_extract(body, '$.old_values')) VIRTUAL,
   reason GENERATED ALWAYS AS (json_extract(body, '$.reason')) VIRTUAL,
@@ -1003,6 +1063,25 @@ CREATE INDEX entries_resource_type_resource_id ON entries (resource_type, resour
 CREATE INDEX entries_timestamp ON entries (timestamp);
 
 CREATE INDEX entries_action ON entries (action);
+
+CREATE TABLE resources (type TEXT NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL);
+
+CREATE INDEX resources_type_id ON resources (type, id, seq);
+
+CREATE TRIGGER resources_of_entry AFTER INSERT ON entries
+WHEN instr(NEW.body, ',"resources":[') BEGIN
+  INSERT INTO resources (type, id, seq)
+  SELECT json_extract(value, '$.type'), json_extract(value, '$.id'), NEW.seq
+  FROM json_each(NEW.body, '$.resources');
+END;
+
+CREATE TRIGGER resources_no_update BEFORE UPDATE ON resources BEGIN
+  SELECT RAISE(ABORT, 'the audit log is append-only: no resource is changed');
+END;
+
+CREATE TRIGGER resources_no_delete BEFORE DELETE ON resources BEGIN
+  SELECT RAISE(ABORT, 'the audit log is append-only: no resource is deleted');
+END;
 
 CREATE TABLE checkpoints (
   id INTEGER PRIMARY KEY, size INTEGER NOT NULL, note TEXT NOT NULL, state TEXT NOT NULL,
@@ -1033,7 +1112,7 @@ _STATISTICS = {  # what ANALYZE adds: it has a say in speed alone
 }
 _APPLICATION = 0x636C6F67  # "clog"
 _COLUMNS = [line.split()[0] for line in _SCHEMA.split("\n") if " GENERATED ALWAYS AS " in line]
-_OBJECTS = ("context", "old_values", "changed_fields")  # which SQLite gives as JSON
+_OBJECTS = ("context", "old_values", "changed_fields", "resources")  # which SQLite gives as JSON
 # The last: of an error whose message holds bytes of a damaged file.
 _SQL_ERRORS = (sqlite3.Error, sqlite3.Warning, MemoryError, OverflowError, UnicodeError)
 _STORED = {b"integer": "a number", b"real": "a number", b"blob": "a BLOB", b"null": "NULL"}
@@ -1126,6 +1205,7 @@ class _Schema:
         tables = {row for row in made if row[0] != b"trigger"} - set(altered)
         self.entries = any(row[:2] == (b"table", b"entries") for row in tables)
         self.checkpoints = any(row[:2] == (b"table", b"checkpoints") for row in tables)
+        self.resources = any(row[:2] == (b"table", b"resources") for row in tables)
         self.exact = tables == {row for row in made if row[0] != b"trigger"}
 
 
@@ -1157,11 +1237,16 @@ def _rows(path: str) -> Iterator[_Block | _Line]:
                 yield _Line(path, 0, bad=_Bad("schema", reason))
             if not schema.entries and not _has_plain_columns(connection):
                 return
+            named = _Resources(connection) if schema.resources else None
             for batch in _batches(connection, path):
                 told = True
                 yield from _row_blocks(path, batch)
                 if schema.entries:
                     yield from _false_columns(connection, path, batch)
+                if named is not None:
+                    named.compare(batch)
+            if named is not None and named.reason():
+                yield _Line(path, 0, bad=_Bad("schema", named.reason()))
     except _SQL_ERRORS as error:
         if not told:
             raise _Unchecked(f"{path} cannot be read as a database: {error}") from None
@@ -1254,6 +1339,42 @@ def _false_columns(connection: sqlite3.Connection, path: str, batch: list[Any]) 
         for name in false:
             reason = f"at {seq}, the database shows another {name} than the body holds"
             yield _Line(path, 0, seq=seq, bad=_Bad("schema", reason))
+
+
+class _Resources:
+    """Compares the table `resources` with the bodies: both are in the order of writing."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        columns = "seq, typeof(type), type, typeof(id), id"
+        self._rows: Iterator[Any] = connection.execute(
+            f"SELECT {columns} FROM resources NOT INDEXED ORDER BY rowid"  # noqa: S608  # these
+        )
+        self._wrong = ""
+
+    def compare(self, batch: list[Any]) -> None:
+        for row in batch:
+            expected = _records_of(*row[:3]) if not self._wrong else []
+            if expected and list(itertools.islice(self._rows, len(expected))) != expected:
+                self._wrong = f"at {row[0]}, the table resources does not name what the body names"
+
+    def reason(self) -> str:
+        """Return what is wrong, once all entries were compared."""
+        if not self._wrong and next(self._rows, None) is not None:
+            self._wrong = "the table resources names more than the entries do"
+        return self._wrong
+
+
+def _records_of(seq: int, kind: bytes, body: bytes) -> list[tuple[Any, ...]]:
+    if kind != b"text" or b',"resources":[' not in body:
+        return []
+    try:
+        records = json.loads(body)["resources"]
+        return [
+            (seq, b"text", record["type"].encode(), b"text", record["id"].encode())
+            for record in records
+        ]
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        return []  # the body itself is wrong, or the key is one of its context
 
 
 def _same(name: str, shown: Any, held: Any) -> bool:

@@ -39,7 +39,10 @@ REQUIRED = {
     *("action", "actor_id", "actor_type", "context", "id", "ip_address", "prev_hash"),
     *("resource_id", "resource_type", "result", "seq", "timestamp", "v"),
 }
-OPTIONAL = {"changed_fields", "old_values", "reason", "session_id", "user_agent"}
+OPTIONAL = {
+    *("changed_fields", "old_values", "on_behalf_of", "reason", "resources", "session_id"),
+    *("tenant_id", "trace_id", "user_agent"),
+}
 
 
 def body(event: dict[str, Any], **options: Any) -> dict[str, Any]:
@@ -432,6 +435,9 @@ def test_strict_names_all_problems_at_once() -> None:
         "session_id": "",
         "reason": [],
         "user_agent": True,
+        "on_behalf_of": "",
+        "resources": ["kind/1", 7],
+        "tenant_id": {},
     }
     with pytest.raises(InvalidEntry) as caught:
         draft(event, strict=True)
@@ -462,6 +468,7 @@ class NastyHash(Nasty):
 FIELDS = [
     *(*NAMES, "actor_type", "result", "ip_address", "timestamp", "user_agent", "changed_fields"),
     *("old_values", "reason", "actor", "user_id", "ip", "resource", "context"),
+    *("on_behalf_of", "resources", "tenant", "trace_id"),
 ]
 NASTY = [
     Nasty(),
@@ -628,10 +635,25 @@ _places = {
     "result": st.sampled_from(["denied", "failure", "so so", None, {}]),
     "timestamp": st.sampled_from(["2026-01-02T03:04:05Z", "soon", 0]),
     "changed_fields": st.sampled_from([["a"], (), "a", [1]]),
+    **dict.fromkeys(("on_behalf_of", "tenant", "tenant_id"), _texts),
+    "trace_id": st.sampled_from(["1f" * 16, "0" * 32, _Text("1f" * 16), 7, None]),
+    "resources": st.sampled_from([["a/1", ("b", 2)], ("a/1", "a/1"), [], "a/1", [7], {"a/1"}]),
     "old_values": st.sampled_from([{"a": 1}, {"é": 2.5}, 3]),
     **dict.fromkeys(("audit", "event", "exc_info"), st.just(True)),
     **dict.fromkeys(
-        ("context", "invalid", "oversize", "n", "é", "\ud800", 1, True, None, _Text("n")),
+        (
+            "context",
+            "invalid",
+            "oversize",
+            "resources_part",
+            "n",
+            "é",
+            "\ud800",
+            1,
+            True,
+            None,
+            _Text("n"),
+        ),
         st.sampled_from(
             [1, True, 2**53, -(2**70), "a", "\ud800", 1.0, [1], {"invalid": 1}, _Text("b")]
         ),

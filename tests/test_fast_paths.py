@@ -82,6 +82,10 @@ def event(rng: random.Random) -> dict[str, Any]:
         "changed_fields": lambda: rng.choice((["name", "email"], ("a",), [1])),
         "old_values": lambda: {"name": value(rng), "n": rng.choice((1, 2.5, None))},
         "context": lambda: {"level": "info", "more": value(rng)},
+        "on_behalf_of": lambda: rng.choice(("user-7", "é", 7, "", None)),
+        "tenant": lambda: rng.choice(("acme", None, 4111111111111111)),
+        "trace_id": lambda: rng.choice(("0af7651916cd43dd8448eb211c80319c", "0" * 32, "soon")),
+        "resources": lambda: rng.choice((["kind/1", ("kind", 7)], ("kind/1", "é"), [], "kind/1")),
     }
     for name in rng.sample(sorted(optional), rng.randrange(5)):
         made[name] = optional[name]()

@@ -24,6 +24,7 @@ from chained_logging.event.fields import (
     ADDRESSLESS,
     FIELD_OF,
     FIELDS,
+    MARKS,
     OURSELVES,
     REQUIRED,
     RESULTS,
@@ -33,7 +34,8 @@ from chained_logging.event.fields import (
 )
 from chained_logging.event.identifiers import MAX_IDENTIFIER
 from chained_logging.event.oversize import parse, shrink
-from chained_logging.event.resources import resource, split
+from chained_logging.event.records import PART, PartlyValid, divided, named, parts
+from chained_logging.event.resources import split
 
 Redact = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """Takes secrets out of an event: see :mod:`chained_logging.redact`."""
@@ -48,6 +50,8 @@ class Draft:
     """
 
     __slots__ = ("fields", "id", "incomplete")
+    rest: tuple[Draft, ...] = ()
+    """The entries that follow it, of an event whose ``resources`` fill several."""
 
     def __init__(self, id: str, fields: dict[str, Any], incomplete: bool) -> None:
         self.id = id
@@ -94,6 +98,18 @@ class Draft:
         except (KeyError, TypeError, RecursionError) as error:
             raise ValueError(f"not the body of an entry: {error}") from None
         raise ValueError("not the body of an entry: it is not canonical")
+
+
+class _FirstDraft(Draft):
+    """The first of several entries that one event becomes."""
+
+    __slots__ = ("rest",)
+
+    def __init__(
+        self, id: str, fields: dict[str, Any], incomplete: bool, rest: tuple[Draft, ...]
+    ) -> None:
+        super().__init__(id, fields, incomplete)
+        self.rest = rest
 
 
 # A body has at most this after its shrinking, whatever its place: digests are as long as the
@@ -153,7 +169,26 @@ def draft(
     if resources:
         kind = fields["resource_type"]
         fields["resource_type"] = resources.get(kind, kind)
+    if "resources" in fields:
+        return _with_resources(fields, bool(problems), resources)
     return Draft(id, fields, bool(problems))
+
+
+def _with_resources(fields: dict[str, Any], incomplete: bool, names: Mapping[str, str]) -> Draft:
+    """Return the entry of an event that names further resources, followed by its other parts."""
+    if names:
+        fields["resources"] = named(fields["resources"], names)
+    first: str = fields["id"]
+    found = divided(fields)
+    if len(found) == 1:
+        return Draft(first, fields, incomplete)
+    for part in found:
+        part["context"][PART]["id"] = first
+        part["context"] = Fragment(chain.canonical_text(part["context"]))
+    for part in found[1:]:
+        part["id"] = uuid7(time.time_ns())
+    drafts = [Draft(part["id"], part, incomplete) for part in found[1:]]
+    return _FirstDraft(first, found[0], incomplete, tuple(drafts))
 
 
 _STRINGS: Final = frozenset({str})
@@ -189,6 +224,9 @@ def _careful_fields(
     if captured and "timestamp" in problems and isinstance(given["timestamp"], str):
         del problems["timestamp"]
         context[_free("timestamp", context)] = given["timestamp"]
+    if "trace_id" in problems:  # one of another kind, such as Datadog's
+        del problems["trace_id"]
+        context[_free("trace_id", context)] = given["trace_id"]
     for name in REQUIRED.intersection(problems):
         fields[name] = UNKNOWN
     fields["context"] = _context(context, {name: given[name] for name in problems})
@@ -214,7 +252,7 @@ def _sorted_out(event: Mapping[str, Any], result: object) -> tuple[dict[str, Any
         elif value is None or not name:
             pass
         elif name == "resource":
-            given["resource_type"], given["resource_id"] = _parts(value)
+            given["resource_type"], given["resource_id"] = parts(value)
         else:
             given[name] = value
     if "context" in event:
@@ -222,17 +260,14 @@ def _sorted_out(event: Mapping[str, Any], result: object) -> tuple[dict[str, Any
     return given, context
 
 
-def _parts(value: Any) -> tuple[Any, Any]:
-    try:
-        return resource(value)
-    except Exception:  # the rules refuse it, and it is kept as given
-        return [value], None
+def _ruled(given: dict[str, Any], own: bool) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the fields that are valid, and what is wrong with the others.
 
-
-def _ruled(given: Mapping[str, Any], own: bool) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the fields that are valid, and what is wrong with the others."""
+    Of a list that is valid in part, `given` has the rest then.
+    """
     fields: dict[str, Any] = {"v": 1}
     problems: dict[str, str] = {}
+    refused: dict[str, Any] = {}
     for name, value in given.items():
         field = FIELDS[name]
         if (  # 60 ns less a field
@@ -247,6 +282,9 @@ def _ruled(given: Mapping[str, Any], own: bool) -> tuple[dict[str, Any], dict[st
             continue
         try:
             fields[name] = field.rule(value)
+        except PartlyValid as problem:
+            fields[name], refused[name] = problem.kept, problem.refused
+            problems[name] = str(problem)
         except ValueError as problem:
             problems[name] = str(problem)
         except Exception:  # a value whose own methods fail is no reason to break the caller
@@ -255,16 +293,17 @@ def _ruled(given: Mapping[str, Any], own: bool) -> tuple[dict[str, Any], dict[st
         problems["ip_address"] = "is missing"
     if fields.get("actor_id") == OURSELVES and not own:
         problems["actor_id"] = "is the name of the log itself"
+    given.update(refused)
     return fields, problems
 
 
 def _context(context: dict[Any, Any], invalid: Mapping[str, Any]) -> Fragment:
     if not _STRINGS.issuperset(map(type, context)):  # a key may be "invalid" in disguise
         context = values.jsonable(context)
-    for key in ("invalid", "oversize"):  # the log's own two
+    for key in MARKS:
         if key in context:
             context = {
-                _free(name, context) if name in ("invalid", "oversize") else name: value
+                _free(name, context) if name in MARKS else name: value
                 for name, value in context.items()
             }
             break
@@ -339,7 +378,7 @@ def _shape(keys: tuple[Any, ...]) -> _Shape | None:
     texts = _getter([fields[name] for name in names])
     plain = (
         not twice
-        and not {"context", "invalid", "oversize"} & set(keys)
+        and {"context", *MARKS}.isdisjoint(keys)
         and {"action", "actor_id"} <= fields.keys()
         and parts in ({"resource"}, {"resource_type", "resource_id"})
     )

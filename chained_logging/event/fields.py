@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from orjson import Fragment
 
 from chained_logging import chain
-from chained_logging.event import addresses, identifiers, values
+from chained_logging.event import addresses, identifiers, records, values
 from chained_logging.event.identifiers import MAX_IDENTIFIER
 from chained_logging.event.models import is_model, model_columns
 from chained_logging.event.proxies import unwrapped
@@ -42,7 +42,7 @@ class Field(NamedTuple):
     :ivar aliases: other names that callers give it.
     """
 
-    rule: Callable[[Any], str | Fragment | None]
+    rule: Callable[[Any], str | Fragment | list[records.Record] | None]
     prepare: Callable[[Any], Any] | None = None
     text: bool = False
     required: bool = False
@@ -147,6 +147,16 @@ def _names(value: Any) -> Fragment:
     return Fragment(chain.canonical_text(names))
 
 
+_TRACE_ID: Final = re.compile("(?!0{32})[0-9a-f]{32}")
+
+
+def _trace_id(value: Any) -> str:
+    """Return a trace id of W3C Trace Context (section 3.2.2.3)."""
+    if not isinstance(value, str) or not _TRACE_ID.fullmatch(value):
+        raise ValueError("is not a W3C trace id: 32 lower-case hexadecimal digits, not all 0")
+    return str(value)
+
+
 def _object(value: Any) -> Fragment:
     text = values.encode(value)
     if not text.startswith("{"):
@@ -183,12 +193,18 @@ FIELDS: Final[dict[str, Field]] = {
     "changed_fields": Field(_names),
     "old_values": Field(_object, _columns),
     "reason": Field(_text, identifiers.text, text=True),
+    "on_behalf_of": Field(_identifier, identifiers.identifier, text=True),
+    "resources": Field(records.rule(_identifier), records.pairs),
+    "tenant_id": Field(_identifier, identifiers.identifier, text=True, aliases=("tenant",)),
+    "trace_id": Field(_trace_id),
 }
 RESOURCE: Final = Field(_no_rule, lambda value: tuple(resource(value)), text=True)
 """``resource=``, which is ``resource_type`` and ``resource_id`` in one."""
 
 REQUIRED: Final = frozenset(name for name, field in FIELDS.items() if field.required)
 TEXTS: Final = frozenset(name for name, field in FIELDS.items() if field.text) | {"resource"}
+MARKS: Final = ("invalid", "oversize", records.PART)
+"""The keys of the context that are the log's own."""
 IDENTIFIERS: Final = frozenset(n for n, field in FIELDS.items() if field.rule is _identifier)
 
 # Where an event's key goes. Under "" is what is not kept under its own name: `context`, which is

@@ -43,6 +43,7 @@ def shrink(fields: Mapping[str, Any], excess: int) -> dict[str, Any]:
     objects = {"/context": parsed["context"]}
     if "invalid" in parsed["context"]:
         objects["/context/invalid"] = parsed["context"].pop("invalid")
+    part = parsed["context"].pop("resources_part", None)
     invalid = dict(objects.get("/context/invalid", {}))
     if "old_values" in parsed:
         objects["/old_values"] = parsed["old_values"]
@@ -86,6 +87,8 @@ def shrink(fields: Mapping[str, Any], excess: int) -> dict[str, Any]:
     context = objects["/context"] | {"oversize": sorted(pointers)}
     if "/context/invalid" in objects:
         context["invalid"] = objects["/context/invalid"]
+    if part is not None:
+        context["resources_part"] = part
     shrunk = {**singles, "context": chain.canonical_text(context)}
     if "/old_values" in objects:
         shrunk["old_values"] = chain.canonical_text(objects["/old_values"])

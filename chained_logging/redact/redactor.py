@@ -40,7 +40,8 @@ class Redactor:
     :param hashed: names whose values are replaced by ``hmac-sha256:`` and 64 hexadecimal digits,
         the HMAC-SHA-256 of the value's UTF-8 text (of another value: of its canonical JSON), so
         that they can still be compared. The identifiers of an entry may be among them:
-        ``actor_id``, ``session_id``, ``resource_id``.
+        ``actor_id``, ``on_behalf_of``, ``session_id``, ``resource_id``, ``tenant_id``. Hashing
+        ``resource_id`` hashes the ids in ``resources`` too.
     :raises ValueError: for a short key, `hashed` without one, or a pattern that RE2 does not take.
 
     >>> Redactor()({"action": "login", "password": "hunter2"})
@@ -179,4 +180,11 @@ def _remember(known: set[Any], value: Any) -> None:
     known.add(value)
 
 
-_HASHABLE: Final = frozenset({"actor_id", "resource_id", "session_id", "user_agent", "reason"})
+_HASHABLE: Final = frozenset(
+    {
+        *("actor_id", "on_behalf_of", "resource_id", "session_id"),
+        "tenant_id",
+        "user_agent",
+        "reason",
+    }
+)

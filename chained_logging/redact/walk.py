@@ -90,6 +90,8 @@ class Walk:
     def _field(self, field: str, value: Any, event: Mapping[str, Any]) -> Any:
         if field == "resource":
             return self._resource(value)
+        if field == "resources" and isinstance(value, list):
+            return [self._resource(item) for item in value]
         if self._hashes(field) and value is not None:
             return self._redactor.hashed(jsonable(value))
         if field in _REQUIRED:

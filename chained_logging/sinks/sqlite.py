@@ -335,8 +335,12 @@ def _uri(path: Path, mode: str) -> str:
 
 
 def _has_checkpoints(connection: sqlite3.Connection) -> bool:
+    return _has_table(connection, "checkpoints")
+
+
+def _has_table(connection: sqlite3.Connection, name: str) -> bool:
     found = connection.execute(
-        "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'checkpoints'"
+        "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)
     )
     return bool(found.fetchone()[0])
 
@@ -349,6 +353,11 @@ def _has_entries(connection: sqlite3.Connection, path: Path) -> bool:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (objects,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application == APPLICATION_ID and objects:
+        if not _has_table(connection, "resources"):
+            raise OSError(
+                f"{path} was made by a version before 0.1.0, whose tables are others: leave it as "
+                "it is, and begin a new log at another path"
+            )
         return True
     if objects:
         raise OSError(f"{path} is a database of something else: it has tables, and no log's mark")
@@ -362,7 +371,7 @@ def _create(connection: sqlite3.Connection) -> None:
     database.execute("BEGIN IMMEDIATE")
     try:
         for statement in _statements():
-            if " entries" in statement:
+            if " checkpoints" not in statement:
                 database.execute(statement)
         database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         database.execute("PRAGMA user_version = 1")
