@@ -128,7 +128,8 @@ def test_a_forked_child_outlives_its_parents_log(path: Path, how: str) -> None:
 @pytest.mark.parametrize("durability", ["os", "fsync"])
 def test_threads_that_fork_while_threads_append(path: Path, durability: str) -> None:
     program = """
-        import warnings; warnings.simplefilter("ignore", DeprecationWarning)
+        import faulthandler, warnings; warnings.simplefilter("ignore", DeprecationWarning)
+        faulthandler.register(signal.SIGALRM, chain=True)  # where a child hangs
         log = AuditLog(path, durability=sys.argv[2])
         stop = threading.Event()
         statuses = []

@@ -2,20 +2,27 @@
 
 RE2 builds its automata while it searches, under locks of its own, and lets go of Python's
 interpreter lock meanwhile. A child that is forked while another thread searches has these locks as
-they were, and nobody to open them: its first search would wait for ever. So a child compiles its
-expressions anew.
+they were, and nobody to open them: its first search would wait for ever. So a fork waits until
+nobody searches. Where it cannot (C code that forks without a word, a search that takes long), the
+child compiles its expressions anew; that leaves only the locks that all expressions share.
 """
 
 from __future__ import annotations
 
 import functools
 import os
+import time
+from collections.abc import Callable, Iterator
+from threading import Lock
 from typing import Any, Final
 from weakref import WeakSet
 
 import re2
 
 _METHODS: Final = ("search", "match", "fullmatch", "finditer", "sub")
+_PATIENCE: Final = 0.5
+"""Seconds that a fork and a search wait for one another: either may hold a lock the other needs."""
+_PAUSE: Final = 0.0005
 
 
 class Expression:
@@ -24,11 +31,11 @@ class Expression:
     :raises re2.error: for what RE2 does not take: a back-reference, a look-around.
     """
 
-    search: Any
-    match: Any
-    fullmatch: Any
-    finditer: Any
-    sub: Any
+    _search: Callable[..., Any]
+    _match: Callable[..., Any]
+    _fullmatch: Callable[..., Any]
+    _finditer: Callable[..., Any]
+    _sub: Callable[..., Any]
 
     def __init__(self, pattern: str | bytes, options: Any) -> None:
         self._pattern = pattern
@@ -36,31 +43,102 @@ class Expression:
         self._compile()
         _expressions.add(self)
 
+    def search(self, *where: Any) -> Any:
+        """Find the first match: in a text, from a position, up to a position."""
+        _inside.add(token := object())
+        try:
+            if _gate.locked():
+                _wait(token)
+            return self._search(*where)
+        finally:
+            _inside.discard(token)
+
+    def match(self, *where: Any) -> Any:
+        """Match at the beginning of a text, or at a position in it."""
+        return self._guarded(self._match, *where)
+
+    def fullmatch(self, *where: Any) -> Any:
+        """Match the whole of a text."""
+        return self._guarded(self._fullmatch, *where)
+
+    def sub(self, *where: Any) -> Any:
+        """Replace each match by a text, or by what a function returns for it."""
+        return self._guarded(self._sub, *where)
+
+    def finditer(self, *where: Any) -> Iterator[Any]:
+        """Find one match after another."""
+        found = self._finditer(*where)
+        while (match := self._guarded(next, found, None)) is not None:
+            yield match
+
+    def _guarded(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        _inside.add(token := object())
+        try:
+            if _gate.locked():
+                _wait(token)
+            return function(*arguments)
+        finally:
+            _inside.discard(token)
+
     def _compile(self) -> None:
         made = re2.compile(self._pattern, self._options)
-        for name in _METHODS:  # bound once: a search costs no more than RE2's own
-            setattr(self, name, getattr(made, name))
+        for name in _METHODS:
+            setattr(self, f"_{name}", getattr(made, name))
 
     def _forget(self) -> None:
         """Compile at the next use: a child that never searches need not wait for it."""
-        _abandoned.append(self.search)
+        _abandoned.append(self._search)
         for name in _METHODS:
-            setattr(self, name, functools.partial(self._first, name))
+            setattr(self, f"_{name}", functools.partial(self._first, name))
 
-    def _first(self, name: str, *arguments: Any, **options: Any) -> Any:
+    def _first(self, name: str, *arguments: Any) -> Any:
         self._compile()
-        return getattr(self, name)(*arguments, **options)
+        return getattr(self, f"_{name}")(*arguments)
 
 
 _expressions: WeakSet[Expression] = WeakSet()
 _abandoned: list[Any] = []  # never taken down: a lock in them may be closed
 
+# Who searches now. A search first says so and then looks at the gate, a fork first closes the gate
+# and then looks who is inside: so that one of the two always sees the other.
+_inside: set[object] = set()
+_gate = Lock()  # closed while a thread forks
+
+
+def _wait(token: object) -> None:
+    """Stay outside until the fork is over, or for so long that it may be waiting for us."""
+    deadline = time.monotonic() + _PATIENCE
+    while _gate.locked() and time.monotonic() < deadline:
+        _inside.discard(token)
+        time.sleep(_PAUSE)
+        _inside.add(token)
+
+
+def _before_fork() -> None:
+    _gate.acquire()  # several threads may fork
+    deadline = time.monotonic() + _PATIENCE
+    while _inside and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+
+
+def _after_fork_in_parent() -> None:
+    _gate.release()
+
 
 def _after_fork_in_child() -> None:
-    for expression in list(_expressions):
-        expression._forget()
-    re2.purge()  # its cache would give back what was just left
+    global _gate
+    quiet = _gate.locked() and not _inside
+    _gate = Lock()
+    _inside.clear()
+    if not quiet:
+        for expression in list(_expressions):
+            expression._forget()
+        re2.purge()  # its cache would give back what was just left
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )
