@@ -2663,6 +2663,11 @@ def _follow(
         else:
             chain.report_fault(fault)
     chain.end()
+    if stream is not None and report.entries and not chain.keys:
+        report.remarks.append(
+            "the log has no key, so nobody can tell its entries from what others may have added "
+            "to the store"
+        )
     return notes
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import EVENT
@@ -17,11 +19,13 @@ from test_ship_restore import forged
 
 from chained_logging import AuditLog
 from chained_logging.keys import PrivateKey, public_pem
+from chained_logging.notes import ED25519, VerifierKey
 from chained_logging.ship.check import CentralStores
-from chained_logging.ship.digest import POLICY_SIGNER, Policy, encode_origin
+from chained_logging.ship.digest import POLICY_SIGNER, Listed, Policy, encode_origin, parse_digest
 from chained_logging.ship.place import Place, place_path
 from chained_logging.ship.restore import restore
 from chained_logging.ship.s3 import init
+from chained_logging.ship.s3.objects import is_signed
 from chained_logging.ship.shipper import Shipper
 from chained_logging.sinks import Record, open_sink
 from chained_logging.verify import main as verify_main
@@ -156,6 +160,55 @@ def test_forged_objects_stop_no_shipper_and_no_reader(host: Host, attack: str) -
     assert host.ship().problem is None
     host.assert_there()
     assert "foreign" in kinds(host.bucket)
+
+
+def attack_digests(host: Host) -> None:
+    """Put digests in every place that may come next, and over and beside what is there, unlocked
+    as well."""
+    bucket, log, other = host.bucket, host.records(), PrivateKey.generate()
+    last = genuine_of(bucket)[-1]
+    genuine = parse_digest(bucket.content(last)).digest
+    sha256 = hashlib.sha256(bucket.content(last)).hexdigest()
+    for number in (0, *range(genuine.number + 1, genuine.number + 4), 10**15):
+        forged = replace(genuine, number=number, previous=sha256, start=genuine.end, objects=LIES)
+        for mark, data in (("", forged.sign(other)), ("-" + "0" * 16, forged.sign(None))):
+            bucket.put(f"{BASE}digests/{number:020d}{mark}.digest", data)
+    bucket.put(f"{BASE}digests/{genuine.number + 1:020d}-{'1' * 16}.digest", b"junk")
+    for part in ("/segments/", "/checkpoints/", "/digests/"):
+        bucket.put(bucket.versions(part)[0]["Key"], b"junk")  # over what is there
+    copy = gzip.compress(lines(log[-4:]))  # of what is there, as a segment of its own
+    bucket.put(segment(log[-4].seq, log[-1].seq), copy)
+    copy = gzip.compress(lines(log[1:]))
+    bucket.put(segment(1, log[-1].seq), copy)
+
+
+LIES = (Listed(f"segments/{5:020d}-{6:020d}.jsonl.gz", "0" * 64, 3, "x"),)
+
+
+def test_forged_digests_stop_no_digest(host: Host) -> None:
+    bucket = host.bucket
+    bucket.put(f"{BASE}digests/{0:020d}.digest", b"{}\n")  # before the first
+    host.ship()
+    attack_digests(host)
+    time.sleep(1.1)
+    if host.bucket.enforces:  # a shipper that remembers nothing goes on too
+        place_path(host.path, bucket.url).unlink()
+    for _ in range(2):
+        assert host.ship().problem is None
+    host.assert_there()
+    assert "foreign" in kinds(bucket)
+    key = [VerifierKey(ORIGIN, ED25519, host.key.public_key)] if host.key else []
+    notes = [parse_digest(bucket.content(v)) for v in genuine_of(bucket)]
+    signed = [one.digest for one in notes if one.note is not None and is_signed(one.note, key)]
+    assert sorted(digest.number for digest in signed) == [0, 1, 2]
+    listed = {one.name for digest in signed for one in digest.objects}
+    assert sum(name.startswith("segments/") for name in listed) == 3
+
+
+def genuine_of(bucket: Bucket) -> list[dict[str, Any]]:
+    """Return the versions that are digests of some kind."""
+    junk = (b"junk", b"{}\n")
+    return [v for v in bucket.versions("/digests/") if bucket.content(v) not in junk]
 
 
 def test_a_shipper_that_remembers_nothing_goes_on_too(host: Host) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
-from chained_logging.notes import Signer
+from chained_logging.notes import Signer, VerifierKey
 from chained_logging.sinks import Head, Record, StoredCheckpoint
 from chained_logging.verify import Fault
 
@@ -115,6 +115,9 @@ class Ours(Protocol):
     def has_key(self) -> bool:
         """Whether the log has a key. Without one nobody can tell what is the log's."""
 
+    def keys(self) -> list[VerifierKey]:
+        """Return the keys of the log that are not revoked."""
+
     def signed(self, stored: StoredCheckpoint) -> bool:
         """Whether a key of the log signed a checkpoint."""
 
@@ -130,6 +133,19 @@ class OpenDestination(Destination, Protocol):
         """As :meth:`head`, but what no key of the log vouches for is passed over.
 
         :raises Refused: if the log's key vouches for entries that the log does not have.
+        """
+
+
+@runtime_checkable
+class JudgingDestination(Destination, Protocol):
+    """A destination where others may be able to add entries, asked by somebody without the log."""
+
+    def end_for(self, origin: str, before: Head, records: Sequence[Record]) -> Head:
+        """As :meth:`head`, for entries that are to be stored.
+
+        What is stored, contradicts them and has nobody to vouch for it is passed over.
+
+        :param before: the entry before them; the last one, if there are none.
         """
 
 

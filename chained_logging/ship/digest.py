@@ -92,16 +92,17 @@ class Name(NamedTuple):
     last: int
     """The last entry of a segment; of the others the same as `first`."""
     mark: str = ""
-    """What tells a segment from another of these entries: the start of its last entry's hash. It
-    has none, unless somebody else put the other one first."""
+    """Tells this object from another of these numbers: the start of a segment's last hash, or of
+    a digest's SHA-256. Empty, unless somebody else put the other one first."""
 
     def format(self) -> str:
         """Return the name, below that of the origin. Of one kind they sort as numbers do."""
+        mark = f"-{self.mark}" if self.mark else ""
         if self.kind == SEGMENTS:
-            mark = f"-{self.mark}" if self.mark else ""
             return f"{SEGMENTS}/{self.first:020d}-{self.last:020d}{mark}.jsonl.gz"
-        suffix = "digest" if self.kind == DIGESTS else "json"
-        return f"{self.kind}/{self.first:020d}.{suffix}"
+        if self.kind == DIGESTS:
+            return f"{DIGESTS}/{self.first:020d}{mark}.digest"
+        return f"{self.kind}/{self.first:020d}.json"
 
     @classmethod
     def parse(cls, text: str) -> Name | None:
@@ -116,7 +117,7 @@ class Name(NamedTuple):
 
 
 _NAME = re.compile(
-    r"(segments|checkpoints|digests)/([0-9]{20})(?:-([0-9]{20})(?:-([0-9a-f]{16}))?)?\.[a-z.]+"
+    r"(segments|checkpoints|digests)/([0-9]{20})(?:-([0-9]{20}))?(?:-([0-9a-f]{16}))?\.[a-z.]+"
 )
 
 

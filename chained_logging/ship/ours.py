@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from chained_logging.checkpoint import signed_by_any
 from chained_logging.keyring import Keyring
 from chained_logging.merkle import Frontier
-from chained_logging.notes import Checkpoint, Note, NoteError
+from chained_logging.notes import Checkpoint, Note, NoteError, VerifierKey
 from chained_logging.sinks import EMPTY, Head, StoredCheckpoint
 
 if TYPE_CHECKING:
@@ -47,10 +47,12 @@ class OurLog:
                 self._keyring.look(record)
         return bool(self._keyring.known)
 
-    def signed(self, stored: StoredCheckpoint) -> bool:
+    def keys(self) -> list[VerifierKey]:
         known = self._keyring.known if self.has_key() else []
-        trusted = [key for key in known if key.format() not in self._keyring.revoked]
-        return signed_by_any(stored, trusted)
+        return [key for key in known if key.format() not in self._keyring.revoked]
+
+    def signed(self, stored: StoredCheckpoint) -> bool:
+        return signed_by_any(stored, self.keys())
 
     def agrees(self, stored: StoredCheckpoint) -> bool:
         try:

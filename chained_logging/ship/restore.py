@@ -47,6 +47,8 @@ class Restored:
     """How many entries no key vouches for; they are in a file beside the log."""
     unsigned: int = 0
     """How many entries at the end of the log no key vouches for."""
+    has_key: bool = True
+    """Whether the log names a key, by which its entries can be told from others."""
     foreign: int = 0
     """How many checkpoints no key of the log signed; they were left out."""
     problems: list[str] = field(default_factory=list)
@@ -59,7 +61,12 @@ class Restored:
             said.append(
                 f"{self.set_aside} entries that no key vouches for were set aside: {target}{ASIDE}"
             )
-        if self.unsigned:
+        if not self.has_key:
+            said.append(
+                "the log has no key, so nobody can tell its entries from what others may have "
+                "added to the store"
+            )
+        elif self.unsigned:
             said.append(
                 f"no signature covers the last {self.unsigned} entries: anyone who may add to the "
                 "store can have written them. Give --public-key to set them aside"
@@ -150,6 +157,7 @@ def _make(
         last,
         count - end,
         end - vouched.entries,
+        vouched.has_key,
         vouched.foreign,
         _problems(destination, origin),
     )

@@ -36,6 +36,11 @@ class Vouched:
         self._keyring = Keyring(origin)
 
     @property
+    def has_key(self) -> bool:
+        """Whether the log names a key."""
+        return bool(self._keyring.known)
+
+    @property
     def trouble(self) -> str | None:
         """Why an entry that names a key is not the log's, if there is one."""
         return self._keyring.trouble

@@ -20,7 +20,14 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from chained_logging.review.query import printable
-from chained_logging.ship import Destination, DestinationError, Refused, Unfit, require_retries
+from chained_logging.ship import (
+    Destination,
+    DestinationError,
+    JudgingDestination,
+    Refused,
+    Unfit,
+    require_retries,
+)
 from chained_logging.ship.nats.connection import Connection
 from chained_logging.ship.nats.consumers import acknowledge, oldest, pull, put_back, take, waiting
 from chained_logging.ship.nats.message import (
@@ -29,12 +36,12 @@ from chained_logging.ship.nats.message import (
     check_published,
     decode,
     following,
-    origin_of,
+    name_of,
     partition_of,
     token_of,
 )
 from chained_logging.ship.nats.stopped import StoppedLogs
-from chained_logging.sinks import Record, StoredCheckpoint
+from chained_logging.sinks import Head, Record, StoredCheckpoint
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
@@ -264,7 +271,7 @@ class Landing:
         while deliveries:
             origin = deliveries[0].message.origin
             try:
-                head = destination.head(origin)
+                head = self._end(destination, deliveries[0].message)
             except Refused as error:
                 self._refused(deliveries[0].raw, error)
                 return []
@@ -299,7 +306,7 @@ class Landing:
                 try:
                     destination.write(origin, records, list(dict.fromkeys(notes)))
                 except (DestinationError, Refused) as error:
-                    if destination.head(origin) != head:
+                    if self._end(destination, deliveries[0].message) != head:
                         continue  # another landing was faster
                     if isinstance(error, DestinationError):
                         raise
@@ -317,6 +324,12 @@ class Landing:
             if not count:
                 break
         return deliveries
+
+    def _end(self, destination: Destination, message: Message) -> Head:
+        """Return where a log ends there, whatever somebody else may have added behind that."""
+        if isinstance(destination, JudgingDestination):
+            return destination.end_for(message.origin, message.before(), message.records)
+        return destination.head(message.origin)
 
     def _set_aside(self, token: str, raw: Msg, reason: str) -> None:
         """Keep a message that is no part of any log, say so, and go on."""
@@ -361,11 +374,15 @@ class Landing:
         destination = self._open()
         partition = partition_of(origin, self._stream.partitions)
         subject = f"{self._stream.stream}.{partition}.{token_of(origin)}"
-        head = destination.head(origin)
+        head: Head | None = None
         for _, _, headers, data in self._stream.messages(subject):
             try:
                 message = self._checked(subject, headers, data, delivered=False)
+                if head is None:
+                    head = self._end(destination, message)
                 new = following(head, message)
+            except DestinationError:
+                raise
             except Exception:  # it was named before
                 _log.debug("a message of %s is left out", origin, exc_info=True)
                 continue
@@ -375,7 +392,7 @@ class Landing:
                 try:
                     destination.write(origin, new, message.checkpoints)
                 except (DestinationError, Refused) as error:
-                    now = destination.head(origin)
+                    now = self._end(destination, message)
                     if now.seq < message.head.seq:
                         if not isinstance(error, Unfit) or not message.checkpoints:
                             raise
@@ -393,13 +410,7 @@ class Landing:
     def stopped(self) -> dict[str, str]:
         """Return the logs that are stopped in this destination, each with the reason."""
         self._open()
-        found = {}
-        for token, reason in self._stops.read().items():
-            try:
-                found[origin_of(token)] = reason
-            except ValueError:
-                found[token] = reason
-        return found
+        return {name_of(token): reason for token, reason in self._stops.read().items()}
 
     def resume(self, origin: str) -> int:
         """Go on with a log that was stopped. What was wrong is left out.
@@ -429,11 +440,7 @@ class Landing:
             self._stops.keep(token, raw, reason)
         self._stops.stop(token, reason)
         self._stopped[token] = reason
-        try:
-            name = origin_of(token)
-        except ValueError:
-            name = subject
-        self._alert(f"the log {name} is stopped: {reason}")
+        self._alert(f"the log {name_of(token)} is stopped: {reason}")
 
     # --- Help.
 

@@ -38,6 +38,12 @@ class Message(NamedTuple):
     records: list[Record]
     checkpoints: list[StoredCheckpoint]
 
+    def before(self) -> Head:
+        """Return the entry before its first one."""
+        if not self.records:
+            return self.head
+        return Head(self.first - 1, chain.position(self.records[0].body)[1])
+
     def check(self) -> None:
         """Check each entry's hash, number and link within the message.
 
@@ -219,6 +225,14 @@ def origin_of(token: str) -> str:
         if token_of(origin) == token and _ORIGIN.fullmatch(origin):
             return origin
     raise ValueError("its subject does not name a log")
+
+
+def name_of(token: str) -> str:
+    """Return what a token names, to be shown: the token itself, if no origin has it."""
+    try:
+        return origin_of(token)
+    except ValueError:
+        return token
 
 
 _PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_/")

@@ -13,7 +13,12 @@ from chained_logging.notes import Signer
 from chained_logging.ship import Ours, Refused, Unfit
 from chained_logging.ship.digest import CHECKPOINTS, SEGMENTS, Name, anchored_name
 from chained_logging.ship.s3.digests import SLACK, DigestWriter, Stands
-from chained_logging.ship.s3.objects import MAX_ENTRIES, gzip_of, parse_checkpoint
+from chained_logging.ship.s3.objects import (
+    MAX_ENTRIES,
+    gzip_of,
+    named_keys,
+    parse_checkpoint,
+)
 from chained_logging.ship.s3.policy import DAY
 from chained_logging.ship.s3.reader import Object
 from chained_logging.ship.s3.store import MAX_CONTENT, Version
@@ -59,7 +64,7 @@ class S3Destination(DigestWriter):
             url, signer=signer, digest_interval=digest_interval, slack=slack, clock=clock
         )
         self._checkpoint: dict[str, int] = {}
-        self._ours: dict[str, Ours] = {}
+        self._judged: set[str] = set()  # logs in which something else was passed over
         self._passed: set[tuple[str, str]] = set()  # objects of others, named once
 
     # --- What is stored.
@@ -95,6 +100,52 @@ class S3Destination(DigestWriter):
         end = self._own_end(origin, ours)
         self._check_vouched(origin, end, ours)
         return self._stands_at(origin, end)
+
+    def end_for(self, origin: str, before: Head, records: Sequence[Record]) -> Head:
+        """Return where entries are to be stored, see :class:`.JudgingDestination`.
+
+        :raises DestinationError: if S3 cannot be asked now.
+        :raises Refused: if the last segment is malformed, and nobody can tell whose it is.
+        """
+        head = self._heads.get(origin) if origin in self._judged else None
+        if head is None:
+            with contextlib.suppress(Unfit):
+                head = self._find_head(origin)
+        if head is not None and self._fits(origin, head, before, records):
+            return self._stands_at(origin, head)
+        vouched = self._vouched_end(origin)
+        if vouched == EMPTY and not self.path(origin).keys and not list(named_keys(records[:1])):
+            return self.head(origin)  # nobody can tell
+        self._judged.add(origin)
+        end = before if before.seq > vouched.seq and self._is_held(origin, before) else vouched
+        for name, version in self.standing(self.base(origin), SEGMENTS, end.seq - MAX_ENTRIES):
+            if name.last > end.seq:
+                self._pass_over(version)
+        return self._stands_at(origin, end)
+
+    def _fits(self, origin: str, head: Head, before: Head, records: Sequence[Record]) -> bool:
+        """Whether entries go on from an end, are there already, or come too early."""
+        last = records[-1].seq if records else before.seq
+        if head.seq < before.seq:
+            return origin not in self._judged or not self._is_held(origin, before)
+        if head.seq == before.seq:
+            return head == before
+        if head.seq <= last:
+            return records[head.seq - before.seq - 1].hash == head.hash
+        return self._is_held(origin, Head(last, records[-1].hash) if records else before)
+
+    def _is_held(self, origin: str, head: Head) -> bool:
+        """Whether some segment holds an entry."""
+        standing = self.standing(self.base(origin), SEGMENTS, head.seq - MAX_ENTRIES)
+        return any(
+            name.first <= head.seq <= name.last and self._leads((name, version), head)
+            for name, version in standing
+        )
+
+    def _vouched_end(self, origin: str) -> Head:
+        """Return the last entry that a signed digest, or else a key of the log, vouches for."""
+        place = self._newest_place(origin) if self.signer is not None else None
+        return place.head if place is not None else self.path(origin).vouched_end
 
     def _stands_at(self, origin: str, head: Head) -> Head:
         self._heads[origin] = head
@@ -241,7 +292,7 @@ class S3Destination(DigestWriter):
         try:
             self._put_new(origin, name, gzip_of(content))
         except Stands:
-            if not self._has_key(origin):
+            if not self._may_go_beside(origin):
                 raise
             # Somebody else was there first. Who does not know the hash cannot be again.
             name = name._replace(mark=records[-1].hash[:16])
@@ -258,6 +309,10 @@ class S3Destination(DigestWriter):
     def _has_key(self, origin: str) -> bool:
         return origin in self._ours and self._ours[origin].has_key()
 
+    def _may_go_beside(self, origin: str) -> bool:
+        """Whether it is known that what stands in the way is not the log's."""
+        return self._has_key(origin) or origin in self._judged
+
     def _put_checkpoint(self, origin: str, checkpoint: StoredCheckpoint) -> None:
         name = Name(CHECKPOINTS, checkpoint.size, checkpoint.size)
         data = chain.canonical(checkpoint.to_dict()) + b"\n"
@@ -269,7 +324,13 @@ class S3Destination(DigestWriter):
                 if found != data:
                     self._put_anchored(origin, name, checkpoint, found, data)
                 return
-        self._put(origin, name, data)
+        try:
+            self._put(origin, name, data)
+        except Stands:  # somebody else's, put since
+            standing = self.oldest(self.base(origin) + name.format())
+            if standing is None:
+                raise
+            self._put_anchored(origin, name, checkpoint, self.get(standing).data, data)
         self._checkpoint[origin] = max(checkpoint.size, self._checkpoint.get(origin, -1))
 
     def _put_anchored(
@@ -288,9 +349,8 @@ class S3Destination(DigestWriter):
             stands = None
         text = checkpoint.note.rpartition("\n\n")[0]
         same = stands is not None and stands.note.rpartition("\n\n")[0] == text
-        foreign = self._has_key(origin) and not (
-            stands is not None and self._ours[origin].signed(stands)
-        )
+        ours = self._ours.get(origin)  # a landing cannot tell: their signatures do
+        foreign = ours is None or stands is None or not ours.signed(stands)
         if not same and not foreign:
             key = self.base(origin) + name.format()
             raise Unfit(f"{self.shown(key)} is another checkpoint of this size")

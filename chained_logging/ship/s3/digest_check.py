@@ -4,36 +4,50 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from chained_logging.notes import Note, NoteError, VerifierKey, verify_note
+from chained_logging.notes import VerifierKey
 from chained_logging.ship.digest import (
     DIGESTS,
     Digest,
     Listed,
     Name,
-    SignedDigest,
     breaks,
     parse_digest,
     parse_time,
 )
 from chained_logging.ship.s3.locks import Report
+from chained_logging.ship.s3.objects import is_signed
 from chained_logging.ship.s3.policy import DAY
 from chained_logging.ship.s3.store import Version
+from chained_logging.verify import FOREIGN
 
 if TYPE_CHECKING:
     from chained_logging.ship.s3.destination import S3Destination
     from chained_logging.ship.s3.objects import Facts
 
-    Found = tuple[Version, Facts, Digest, Note | None]
+
+class Found(NamedTuple):
+    """A digest, and where it was read."""
+
+    version: Version
+    facts: Facts
+    digest: Digest
+    trusted: bool
+    """Whether one of the keys signed it, or it is the one that is remembered."""
 
 
 class DigestCheck:
     """Reads the digests of one log.
 
-    :param keys: the log's own.
-    :ivar found: what is a digest, by its number.
-    :ivar listed: what digests list, with the digest's number.
+    Anybody who may put objects can put one. Those count that a key signed, or that are remembered,
+    and those before them whose hash they name. If there are none, nobody can tell, and of each
+    number that one counts which fits the next.
+
+    :param keys: the log's own, and those of the store.
+    :param remembered: the SHA-256 of a digest that was seen before.
+    :ivar found: the digests that count, by number.
+    :ivar listed: what they list, with the digest's number.
     """
 
     def __init__(
@@ -43,31 +57,23 @@ class DigestCheck:
         keys: list[VerifierKey],
         now: float,
         report: Report,
+        remembered: str | None = None,
     ) -> None:
         self.store = store
         self.origin = origin
         self.keys = keys
         self.now = now
         self.report = report
+        self.remembered = remembered
         self.found: dict[int, Found] = {}
         self.listed: dict[Name, tuple[Listed, int]] = {}
 
     def check(self, objects: Mapping[Name, tuple[Version, Facts]]) -> None:
-        """Check that the digests are a chain without a gap, made in time, signed by the log."""
-        for name, (version, facts) in sorted(objects.items()):
-            if name.kind == DIGESTS:
-                read = self.read_digest(version, facts)
-                if read is not None:
-                    self.found[name.first] = version, facts, *read
-        signed = False
+        """Check that the digests that count are a chain without a gap, made in time."""
+        self.choose(objects)
         before: Found | None = None
         for number, found in sorted(self.found.items()):
-            version, _, digest, note = found
-            signed = signed or note is not None
-            if (digest.origin, digest.number) != (self.origin, number):
-                self.report("digest", version.key, "it is of another log, or of another number")
-            if signed:
-                self.check_signature(version, note)
+            version, _, digest, _ = found
             late = version.modified - parse_time(digest.end)
             if abs(late) > self.store.slack:
                 self.report(
@@ -77,31 +83,67 @@ class DigestCheck:
                 )
             self.check_link(number, found, before)
             before = found
-            if number == max(self.found) and self.store.signer is not None and not signed:
-                self.report("signature", version.key, "it is not signed, and this shipper signs")
             for listed in digest.objects:
                 self.note_listed(listed, number, version)
 
-    def read_digest(self, version: Version, facts: Facts) -> SignedDigest | None:
-        """Return a digest, None if it is malformed."""
+    def choose(self, objects: Mapping[Name, tuple[Version, Facts]]) -> None:
+        """Take the digests that count, and name the others."""
+        numbered: dict[int, list[Found]] = {}
+        for name, (version, facts) in sorted(objects.items()):
+            if name.kind == DIGESTS:
+                read = self.read_digest(name, version, facts)
+                if read is not None:
+                    numbered.setdefault(name.first, []).append(read)
+        anybody = not any(one.trusted for group in numbered.values() for one in group)
+        wanted: str | None = None
+        for number, group in sorted(numbered.items(), reverse=True):
+            chosen = self.choose_one(group, wanted, anybody)
+            wanted = chosen.digest.previous if chosen else None
+            if chosen:
+                self.found[number] = chosen
+            for other in group:
+                if chosen is None or other.facts.sha256 != chosen.facts.sha256:
+                    self.name_other(other, chosen)
+
+    def choose_one(self, group: list[Found], wanted: str | None, anybody: bool) -> Found | None:
+        """Return which of several digests of one number counts.
+
+        :param wanted: the SHA-256 that the next one names.
+        :param anybody: whether no digest is trusted.
+        """
+        fitting = [one for one in group if one.facts.sha256 == wanted]
+        trusted = [one for one in group if one.trusted]
+        ranked = [one for one in fitting if one.trusted] or trusted or fitting
+        if not ranked and anybody:
+            ranked = group
+        return min(ranked, key=lambda one: one.version.modified, default=None)
+
+    def name_other(self, other: Found, chosen: Found | None) -> None:
+        """Name a digest that does not count."""
+        number, key = other.digest.number, other.version.key
+        if other.trusted and chosen is not None:
+            self.report("digest", key, f"there is another digest {number}, signed as well")
+        elif chosen is not None:
+            self.report(FOREIGN, key, f"there is another digest {number}, which counts")
+        else:
+            self.report(FOREIGN, key, "it is signed by none of the keys, and counts for nothing")
+
+    def read_digest(self, name: Name, version: Version, facts: Facts) -> Found | None:
+        """Return a digest, None if it is none of this log and number."""
         _, data = self.store.fetch(version)
         try:
             if hashlib.sha256(data).hexdigest() != facts.sha256:
                 raise ValueError("it changed while it was read")
-            return parse_digest(data)
+            digest, note = parse_digest(data)
+            if (digest.origin, digest.number) != (self.origin, name.first):
+                raise ValueError("it is of another log, or of another number")
+            if not facts.sha256.startswith(name.mark):
+                raise ValueError("it has other content than its name says")
         except ValueError as error:
-            self.report("digest", version.key, str(error))
+            self.report(FOREIGN, version.key, f"{error}: it counts for nothing")
             return None
-
-    def check_signature(self, version: Version, note: Note | None) -> None:
-        """Check that a digest is signed by one of the log's keys."""
-        if note is None:
-            self.report("signature", version.key, "it is not signed, and others are")
-            return
-        try:
-            verify_note(note, self.keys)
-        except NoteError as error:
-            self.report("signature", version.key, str(error))
+        signed = note is not None and is_signed(note, self.keys)
+        return Found(version, facts, digest, signed or facts.sha256 == self.remembered)
 
     def check_link(
         self,
@@ -111,7 +153,7 @@ class DigestCheck:
     ) -> None:
         """Check that a digest follows the one before."""
         version, _, digest, _ = found
-        expected = before[2].number + 1 if before else 0
+        expected = before.digest.number + 1 if before else 0
         if number > expected:
             # The front may be gone because its time is over.
             over = parse_time(digest.start) + digest.days * DAY < self.now
@@ -121,7 +163,7 @@ class DigestCheck:
                     "missing", version.key, f"digest {missing} before it is missing or malformed"
                 )
         elif before is not None:
-            for reason in breaks(before[2], before[1].sha256, digest):
+            for reason in breaks(before.digest, before.facts.sha256, digest):
                 self.report("digest", version.key, reason)
         elif digest.previous is not None:
             self.report("digest", version.key, "it is the first one, and names one before")
@@ -145,12 +187,7 @@ class DigestCheck:
             one, other = (parse_digest(self.store.get(v).data) for v in (first, later))
         except ValueError:
             return False
-        if one.note is not None:
-            try:
-                if other.note is None:
-                    return False
-                verify_note(other.note, self.keys)
-            except NoteError:
-                return False
+        if one.note is not None and (other.note is None or not is_signed(other.note, self.keys)):
+            return False
         same = ("origin", "number", "previous")
         return all(getattr(one.digest, field) == getattr(other.digest, field) for field in same)

@@ -10,12 +10,13 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from chained_logging.notes import Note, NoteError, Signer, verify_note
-from chained_logging.ship import DestinationError, Refused, Unfit
+from chained_logging.notes import NoteError, Signer, VerifierKey
+from chained_logging.ship import DestinationError, Ours, Refused, Unfit
 from chained_logging.ship.digest import (
     CHECKPOINTS,
     DIGESTS,
     MAX_LISTED,
+    MODES,
     SEGMENTS,
     Digest,
     Listed,
@@ -26,7 +27,7 @@ from chained_logging.ship.digest import (
     parse_digest,
     parse_time,
 )
-from chained_logging.ship.s3.objects import MAX_ENTRIES, describe, log_key, unpack
+from chained_logging.ship.s3.objects import MAX_ENTRIES, describe, is_signed, log_key, unpack
 from chained_logging.ship.s3.policy import DAY, policy_in_force
 from chained_logging.ship.s3.reader import Object, Reader
 from chained_logging.ship.s3.store import Version
@@ -35,11 +36,9 @@ from chained_logging.sinks import EMPTY, Head
 SLACK: Final = 900.0
 """By how many seconds two clocks may differ: S3 refuses a request whose time is further off."""
 
-_TRIES: Final = 100  # digests that are looked at for one that is genuine
 
-
-class _Genuine(NamedTuple):
-    """A digest that may be ours."""
+class _Found(NamedTuple):
+    """A digest as it stands. `place.signed` says that one of our keys signed it."""
 
     place: Place
     previous: str | None
@@ -69,6 +68,7 @@ class DigestWriter(Reader):
         self.place: dict[str, Any] = {}
         self._policy: Policy | None = None
         self._heads: dict[str, Head] = {}
+        self._ours: dict[str, Ours] = {}
         self._undigested: dict[str, int] = {}
         self._due: dict[str, float] = {}
 
@@ -97,7 +97,7 @@ class DigestWriter(Reader):
                 raise DestinationError(f"{self.shown(key)} was there, and is gone: try again")
             self._check_same(standing, name, data)
             return
-        self._own[key, id], _ = describe(name, data, None, None)
+        self._own[key, id], _ = describe(name, data, policy.mode, until)
 
     def _check_same(self, standing: Version, name: Name, data: bytes) -> None:
         """Check that the stored object is the one that was to be put.
@@ -184,12 +184,8 @@ class DigestWriter(Reader):
                 data = digest.sign(self.signer)
             except NoteError as error:
                 raise Refused(f"a digest of {origin!r} cannot be signed: {error}") from None
-            try:
-                self._put_digest(origin, Name(DIGESTS, number, number), data)
-            except Stands:
+            if not self._put_digest(origin, number, data, place):
                 self._due[origin] = self.clock() + self.digest_interval
-                if self._newest_place(origin) == place:  # it is not another shipper's
-                    raise
                 return
             sha256 = hashlib.sha256(data).hexdigest()
             place = Place.of(digest, sha256, self.signer is not None)
@@ -200,8 +196,31 @@ class DigestWriter(Reader):
         self._undigested[origin] = 0
         self._due[origin] = start + self.digest_interval
 
-    def _put_digest(self, origin: str, name: Name, data: bytes) -> None:
-        """Put a digest. It is looked for before and after, for servers without If-None-Match."""
+    def _put_digest(self, origin: str, number: int, data: bytes, before: Place | None) -> bool:
+        """Put a digest; beside what somebody else put first, who cannot guess that name.
+
+        :param before: the newest digest, as far as is known.
+        :returns: whether it was put, and not another shipper's in its place.
+        """
+        plain = Name(DIGESTS, number, number)
+        mark = hashlib.sha256(data).hexdigest()[:16]
+        for name in (plain, plain._replace(mark=mark)):
+            try:
+                self._put_once(origin, name, data)
+            except Stands:
+                if self._newest_place(origin) != before:
+                    return False
+                if name.mark:
+                    raise
+            else:
+                break
+        return True
+
+    def _put_once(self, origin: str, name: Name, data: bytes) -> None:
+        """Put an object that is looked for before and after, for servers without If-None-Match.
+
+        :raises Stands: if another one is stored.
+        """
         key = self.base(origin) + name.format()
         if self.oldest(key) is None:
             self._put(origin, name, data)
@@ -214,53 +233,74 @@ class DigestWriter(Reader):
         return Listed(name.format(), facts.sha256, facts.size, version.id)
 
     def _newest_place(self, origin: str) -> Place | None:
-        """Return the newest genuine digest: from the remembered one on, if there is one."""
+        """Return the newest digest of ours: from the remembered one on, if there is one."""
         kept = self.place.get(origin)
-        place = Place.from_json(kept) if kept else self._last_genuine(origin)
-        while place is not None and (after := self._genuine(origin, place.number + 1)):
-            if after.previous != place.sha256 or (place.signed and not after.place.signed):
-                break
-            place = after.place
+        place = Place.from_json(kept) if kept else self._last_place(origin)
+        while place is not None and (after := self._next_place(origin, place)):
+            place = after
         if place is not None:
             self.place[origin] = place.to_json()
         return place
 
-    def _last_genuine(self, origin: str) -> Place | None:
-        """Return the last signed digest; of those that nobody signed, the last one."""
-        number = self.last_number(self.base(origin), DIGESTS)
-        unsigned = None
-        for candidate in range(number, max(-1, number - _TRIES), -1):
-            if found := self._genuine(origin, candidate):
-                if found.place.signed or self.signer is None:
-                    return found.place
-                unsigned = unsigned or found.place
-        return unsigned
+    def _last_place(self, origin: str) -> Place | None:
+        """Return the last digest that may be ours, where none is remembered."""
+        base = self.base(origin)
+        for name, version in reversed(self.standing(base, DIGESTS)):
+            found = self._read_digest(origin, name, version)
+            if found is not None and self._may_be_ours(origin, found.place):
+                return found.place
+        return None
 
-    def _genuine(self, origin: str, number: int) -> _Genuine | None:
-        """Return digest `number`. None if it is malformed or, where we sign, signed by another."""
-        standing = self.oldest(self.base(origin) + Name(DIGESTS, number, number).format())
-        if standing is None:
-            return None
-        facts, data = self.fetch(standing)
+    def _next_place(self, origin: str, place: Place) -> Place | None:
+        """Return the digest of ours that follows another. Others may stand beside it."""
+        base, number = self.base(origin), place.number + 1
+        for key, versions in sorted(self.grouped(f"{base}{DIGESTS}/{number:020d}").items()):
+            name = Name.parse(key[len(base) :])
+            version = next((one for one in versions if not one.marker), None)
+            if name is None or version is None:
+                continue
+            found = self._read_digest(origin, name, version)
+            if found is None or found.previous != place.sha256:
+                continue
+            if found.place.signed or (not place.signed and self._may_be_ours(origin, found.place)):
+                return found.place
+        return None
+
+    def _read_digest(self, origin: str, name: Name, version: Version) -> _Found | None:
+        """Read a digest. None if it is malformed, or not of this log and number."""
+        facts, data = self.fetch(version)
         try:
             digest, note = parse_digest(data)
-            if self.signer is not None and note is not None:
-                self._check_signature(origin, note, self.signer)
         except ValueError:
             return None
-        if (digest.origin, digest.number) != (origin, number):
+        if (digest.origin, digest.number) != (origin, name.first):
             return None
-        return _Genuine(Place.of(digest, facts.sha256, note is not None), digest.previous)
+        signed = note is not None and (
+            is_signed(note, self._signers(origin))
+            # From before a rotation, or of a shipper that has the log itself.
+            or (self.signer is not None and is_signed(note, self.path(origin).keys))
+        )
+        return _Found(Place.of(digest, facts.sha256, signed), digest.previous)
 
-    def _check_signature(self, origin: str, note: Note, signer: Signer) -> None:
-        """Check that a digest is signed by this key, or by one that the log names.
+    def _may_be_ours(self, origin: str, place: Place) -> bool:
+        """Whether we may go on from a digest: who signs, from signed ones alone; who does not, from
+        one whose head is the log's."""
+        if self.signer is not None:
+            return place.signed
+        ours, head = self._ours.get(origin), self._heads.get(origin, EMPTY)
+        return place.signed or (place.head.seq <= head.seq and (not ours or ours.holds(place.head)))
 
-        :raises NoteError: if it is not.
-        """
-        try:
-            verify_note(note, [log_key(origin, signer)])
-        except NoteError:  # from before a rotation
-            verify_note(note, self.path(origin).keys)
+    def store_keys(self, origin: str) -> list[VerifierKey]:
+        """Return the keys that sign digests: the policy's, and that of the signer given."""
+        found = super().store_keys(origin)
+        if self.signer is not None:
+            found.append(log_key(origin, self.signer))
+        return found
+
+    def _signers(self, origin: str) -> list[VerifierKey]:
+        """Return the keys that are known to sign digests, without reading the log there."""
+        ours = self._ours.get(origin)
+        return self.store_keys(origin) + (ours.keys() if ours is not None else [])
 
     def _unlisted(self, origin: str, place: Place | None) -> list[Object]:
         """Return what leads from the newest digest to the head, and the checkpoints over that.
@@ -273,22 +313,46 @@ class DigestWriter(Reader):
         segments = self.standing(base, SEGMENTS, done - MAX_ENTRIES)
         found: list[Object] = []
         while seq > done:
-            for name, version in segments:
-                if name.first <= seq <= name.last <= self._heads[origin].seq:
-                    facts = self.learn(name, version)
-                    at_end = name.last == seq and facts.last_hash == hash
-                    if not facts.problem and (at_end or self._holds(name, version, seq, hash)):
-                        found.append((name, version))
-                        seq, hash = name.first - 1, facts.first_prev
-                        break
-            else:
+            holding = [
+                item
+                for item in segments
+                if item[0].first <= seq <= item[0].last <= self._heads[origin].seq
+                and self._leads(item, Head(seq, hash))
+            ]
+            if not holding:
                 break  # it is gone, and inspect() will miss it
+            # Anybody may have put a copy. Ours is locked, and was there first.
+            chosen = min(holding, key=lambda item: (not self._is_locked(item), item[1].modified))
+            found.append(chosen)
+            seq, hash = chosen[0].first - 1, self.learn(*chosen).first_prev
         size = place.checkpoint if place else -1
         for name, version in self.standing(base, CHECKPOINTS, size):
-            if name.first <= self._heads[origin].seq + 1 and not self.learn(name, version).problem:
+            if name.first <= self._heads[origin].seq + 1 and self._is_noted(origin, name, version):
                 found.append((name, version))
         # By the number of entries, so that a digest that is full is in order all the same.
         return sorted(found, key=lambda item: (item[0].last + (item[0].kind == SEGMENTS), item[0]))
+
+    def _leads(self, item: Object, head: Head) -> bool:
+        """Whether a segment holds an entry, and what comes before it."""
+        facts = self.learn(*item)
+        if facts.problem:
+            return False
+        return Head(item[0].last, facts.last_hash) == head or self._holds(*item, *head)
+
+    def _is_locked(self, item: Object) -> bool:
+        """Whether an object is locked as the policy says, or was put here."""
+        facts, policy = self.learn(*item), self._current()
+        until = item[1].modified + policy.days * DAY - self.slack
+        if facts.mode not in MODES or facts.until is None:
+            return False
+        return facts.until >= until and MODES.index(facts.mode) >= MODES.index(policy.mode)
+
+    def _is_noted(self, origin: str, name: Name, version: Version) -> bool:
+        """Whether an object is a checkpoint of the log, as far as is known."""
+        if self.learn(name, version).problem:
+            return False
+        ours = self._ours.get(origin)
+        return ours is None or ours.signed(self.checkpoint(name, version))
 
     def _holds(self, name: Name, version: Version, seq: int, hash: str) -> bool:
         _, records = self.read(name, version)

@@ -6,18 +6,19 @@ compared with each other, and with what is remembered of the digests. Each diffe
 
 ======================  ==========================================================================
 ``missing``             an object that a digest lists, or a digest, is not there
-``replaced``            it is there with other content, or was put anew with other content
+``replaced``            it is there with other content than the digest says
 ``added``               it is there, and no digest lists it although a later one could
 ``deleted``             there is a delete marker over it; what is below is still there
 ``undigested``          objects are older than a digest may take, and no digest lists them
-``digest``              a digest is malformed, or does not follow the one before
-``signature``           a digest is not signed by a key that the log names
+``digest``              a digest does not follow the one before
 ``retention``           a lock ends sooner, or is weaker, than the policy has it
 ``unlocked``            an object has no lock
 ``conflict``            two segments hold different entries of one number
 ``unreadable``          a segment or a checkpoint is not what its name says
 ``policy``              the policy is not there, was replaced, or is not what digests state
 ``bucket``              versioning or Object Lock is not on, or its default was changed
+``foreign``             anybody who may put objects can have put it. It counts for nothing, and is
+                        no fault of the log
 ======================  ==========================================================================
 """
 
@@ -29,7 +30,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from chained_logging.notes import Note, VerifierKey, verify_note
+from chained_logging.notes import Note, VerifierKey
 from chained_logging.ship.digest import (
     ANCHORED_NAME,
     CHECKPOINTS,
@@ -42,7 +43,7 @@ from chained_logging.ship.digest import (
 )
 from chained_logging.ship.s3.digest_check import DigestCheck
 from chained_logging.ship.s3.locks import Locks
-from chained_logging.ship.s3.objects import log_key, parse_checkpoint
+from chained_logging.ship.s3.objects import is_signed, log_key, parse_checkpoint
 from chained_logging.ship.s3.policy import DAY
 from chained_logging.ship.s3.store import AHEAD, Version
 from chained_logging.sinks import Record
@@ -66,9 +67,14 @@ class Inspection:
         self.faults: list[Fault] = []
         self.objects: dict[Name, tuple[Version, Facts]] = {}
         """What stands: the oldest version of each object of this layout."""
+        self.anchored: list[Version] = []
+        self.set_aside: set[Name] = set()
+        self.keys: list[VerifierKey] = []
         self.path = store.path(origin)
         self.locks = Locks(store, self.now, self.patience, self.fault)
-        self.digests = DigestCheck(store, origin, [], self.now, self.fault)
+        self.kept = store.place.get(origin)
+        remembered = Place.from_json(self.kept).sha256 if self.kept else None
+        self.digests = DigestCheck(store, origin, [], self.now, self.fault, remembered)
 
     def run(self) -> list[Fault]:
         """Return everything that is wrong.
@@ -78,9 +84,12 @@ class Inspection:
         self.locks.check_policy()
         self.locks.check_bucket()
         self.read_objects()
-        self.digests.keys = self.keys()
+        self.keys = self.log_keys()
+        self.digests.keys = self.keys + self.store.store_keys(self.origin)
         self.digests.check(self.objects)
         self.set_foreign_aside()
+        self.check_locks()
+        self.check_anchored()
         self.check_unreadable()
         self.check_place()
         self.check_listed()
@@ -108,8 +117,7 @@ class Inspection:
                 below = "what it hides is still there" if objects else "and nothing below it"
                 self.fault("deleted", key, f"there is a delete marker over it, {below}")
             if name is None and ANCHORED_NAME.fullmatch(key[len(self.base) :]):
-                for version in objects:
-                    self.check_anchored(version)
+                self.anchored += objects
             elif name is None:
                 self.fault(FOREIGN, key, "it is not an object that a shipper puts here")
             elif objects:
@@ -117,7 +125,6 @@ class Inspection:
                 later.append((name, objects))
         for name, version, facts in self._facts(standing):
             self.objects[name] = version, facts
-            self.locks.check_lock(version, facts)
         for name, objects in later:
             self.check_later(name, objects)
 
@@ -141,7 +148,10 @@ class Inspection:
                 yield name, version, future.result()
 
     def check_later(self, name: Name, objects: list[Version]) -> None:
-        """Name what was put over an object, unless it has the same content."""
+        """Name what was put over an object, unless it has the same content.
+
+        Anybody who may put can do that, and it changes nothing: the first version counts.
+        """
         if len(objects) == 1:
             return
         first, _ = self.store.read(name, objects[0])
@@ -149,27 +159,49 @@ class Inspection:
             facts, _ = self.store.read(name, later)
             if facts.content != first.content and not self.digests.raced(name, objects[0], later):
                 self.fault(
-                    "replaced",
+                    FOREIGN,
                     later.key,
-                    f"version {later.id} was put over it, with other content; the first one is "
-                    "still there",
+                    f"version {later.id} was put over it, with other content, and counts for "
+                    "nothing: the first one is still there",
                     name.first,
                 )
 
     # --- The digests.
 
-    def check_anchored(self, version: Version) -> None:
-        """Check that the content of an anchored checkpoint is what its name says."""
-        facts, data = self.store.fetch(version)
-        self.locks.check_lock(version, facts)
-        name = version.key[len(self.base) :]
-        size = int(name.split("/")[1][:20])
-        try:
-            parse_checkpoint(data, Name(CHECKPOINTS, size, size))
-            if anchored_name(size, data) != name:
-                raise ValueError("it has other content than its name says")
-        except ValueError as error:
-            self.fault(FOREIGN, version.key, f"{error}")
+    def check_anchored(self) -> None:
+        """Name anchored checkpoints that are not the log's. Their signatures tell."""
+        for version in self.anchored:
+            _, data = self.store.fetch(version)
+            name = version.key[len(self.base) :]
+            size = int(name.split("/")[1][:20])
+            try:
+                note = parse_checkpoint(data, Name(CHECKPOINTS, size, size)).note
+                if anchored_name(size, data) != name:
+                    raise ValueError("it has other content than its name says")
+                if not is_signed(Note.parse(note.encode()), self.keys):
+                    raise ValueError("it is signed by none of the log's keys")
+            except ValueError as error:
+                self.fault(FOREIGN, version.key, f"{error}")
+
+    def check_locks(self) -> None:
+        """Check the locks of what counts: anybody can put something without one."""
+        digests = {found.version for found in self.digests.found.values()}
+        for name, (version, facts) in sorted(self.objects.items()):
+            if name.kind == DIGESTS:
+                counts = version in digests
+            elif name.kind == SEGMENTS and name not in self.digests.listed:
+                counts = self.is_settled(name, version, facts)
+            else:
+                counts = True
+            if counts:
+                self.locks.check_lock(version, facts)
+
+    def is_settled(self, name: Name, version: Version, facts: Facts) -> bool:
+        """Whether a segment that no digest lists is the log's, and neither a copy nor the newest,
+        which may turn out to be foreign."""
+        if self.path.keys and name.first >= self.path.vouched:
+            return False
+        return bool(facts.problem) or not self.repeats(name, version)
 
     def set_foreign_aside(self) -> None:
         """Name the segments and checkpoints that neither a digest lists nor a key of the log
@@ -178,23 +210,27 @@ class Inspection:
         Anybody who may put can put one. It counts for nothing, and is not a fault of the log.
         """
         for name, (version, facts) in list(self.objects.items()):
-            if name in self.digests.listed:
-                continue
             why = None
             if name.kind == CHECKPOINTS:
+                # Listed or not: a landing that lists what it finds knows no key of the log.
                 why = self.foreign_checkpoint(name, version, facts)
+            elif name in self.digests.listed:
+                continue
             elif name.kind == SEGMENTS and self.path.keys:
                 why = self.foreign_segment(name, version, facts)
             if why is not None:
                 del self.objects[name]
+                self.set_aside.add(name)
                 if why:
                     self.fault(FOREIGN, version.key, f"it {why}, and counts for nothing")
 
     def foreign_checkpoint(self, name: Name, version: Version, facts: Facts) -> str | None:
         """Return why a checkpoint is foreign, None if it is not; "" if the verifier says it."""
+        if name in self.digests.listed and (facts.problem or not self.keys):
+            return None
         if facts.problem:
             return facts.problem
-        if self.is_signed(name, version, self.digests.keys):
+        if self.is_signed(name, version, self.keys):
             return None
         return "is signed by none of the log's keys" if name.first > self.path.end.seq + 1 else ""
 
@@ -218,12 +254,11 @@ class Inspection:
         """Whether one of these keys signed a checkpoint."""
         try:
             note = parse_checkpoint(self.store.fetch(version)[1], name).note
-            verify_note(Note.parse(note.encode()), keys)
+            return is_signed(Note.parse(note.encode()), keys)
         except ValueError:  # a NoteError is one
             return False
-        return True
 
-    def keys(self) -> list[VerifierKey]:
+    def log_keys(self) -> list[VerifierKey]:
         """Return the keys that the log names, and that of the signer that was given."""
         named = [key for _, facts in self.objects.values() for key in facts.keys]
         # Of a log whose front is gone nothing says which keys are its own.
@@ -234,16 +269,15 @@ class Inspection:
 
     def check_place(self) -> None:
         """Compare the digests with what is remembered of them."""
-        kept = self.store.place.get(self.origin)
-        if not kept:
+        if not self.kept:
             return
-        place = Place.from_json(kept)
+        place = Place.from_json(self.kept)
         key = self.base + Name(DIGESTS, place.number, place.number).format()
         found = self.digests.found.get(place.number)
         if found is None:
             if parse_time(place.end) + place.days * DAY > self.now:
                 self.fault("missing", key, "this digest was seen before, and is gone")
-        elif found[1].sha256 != place.sha256:
+        elif found.facts.sha256 != place.sha256:
             self.fault("replaced", key, "this digest was seen before, with other content")
         self.locks.check_stated(place.days, place.mode, "when last seen it was")
 
@@ -253,6 +287,8 @@ class Inspection:
         """Name what a digest lists and is missing, or has other content."""
         spans: dict[str, list[float]] = {}
         for name, (listed, number) in self.digests.listed.items():
+            if name in self.set_aside:
+                continue
             found = self.objects.get(name)
             made, _, digest, _ = self.digests.found[number]
             if found is None:
@@ -287,13 +323,14 @@ class Inspection:
     def check_last_policy(self) -> None:
         """Compare the policy with what the newest digest states."""
         if self.digests.found:
-            last = self.digests.found[max(self.digests.found)][2]
+            last = self.digests.found[max(self.digests.found)].digest
             self.locks.check_stated(last.days, last.mode, f"digest {last.number} states")
 
     def check_unlisted(self) -> None:
         """Name what no digest lists, unless it is too new for one, or a harmless repetition."""
-        newest = max((found[0].modified for found in self.digests.found.values()), default=None)
-        size = max((found[2].head.seq + 1 for found in self.digests.found.values()), default=0)
+        digests = self.digests.found.values()
+        newest = max((found.version.modified for found in digests), default=None)
+        size = max((found.digest.head.seq + 1 for found in digests), default=0)
         old: list[tuple[Name, Version]] = []
         for name, (version, facts) in sorted(self.objects.items()):
             if name.kind == DIGESTS or name in self.digests.listed:

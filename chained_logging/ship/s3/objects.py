@@ -15,7 +15,15 @@ from chained_logging import chain
 from chained_logging.checkpoint import frontier
 from chained_logging.entry import OURSELVES, AuditEntry
 from chained_logging.keyring import KEY_ACTIONS
-from chained_logging.notes import ED25519, MAX_NOTE, Signer, VerifierKey
+from chained_logging.notes import (
+    ED25519,
+    MAX_NOTE,
+    Note,
+    NoteError,
+    Signer,
+    VerifierKey,
+    verify_note,
+)
 from chained_logging.ship.digest import CHECKPOINTS, SEGMENTS, Name
 from chained_logging.ship.s3.store import MAX_CONTENT
 from chained_logging.sinks import Record, StoredCheckpoint
@@ -146,7 +154,7 @@ def describe(
         problem or wrong,
         chain.position(records[0].body)[1] if records else "",
         records[-1].hash if records else "",
-        tuple(_named_keys(records)),
+        tuple(named_keys(records)),
     )
     return facts, records
 
@@ -156,7 +164,16 @@ def log_key(origin: str, signer: Signer) -> VerifierKey:
     return VerifierKey(origin, ED25519, signer.public_key)
 
 
-def _named_keys(records: Iterable[Record]) -> Iterator[str]:
+def is_signed(note: Note, keys: Iterable[VerifierKey]) -> bool:
+    """Whether one of these keys signed a note."""
+    try:
+        return bool(verify_note(note, list(keys)))
+    except NoteError:
+        return False
+
+
+def named_keys(records: Iterable[Record]) -> Iterator[str]:
+    """Yield the keys, as vkeys, that the log names in these entries."""
     for record in records:
         if record.body.startswith(_NAMED_KEY):
             entry = AuditEntry(record.body, record.hash)

@@ -20,9 +20,9 @@ from chained_logging import chain
 from chained_logging.checkpoint import signed_by_any
 from chained_logging.keyring import Keyring
 from chained_logging.merkle import MAX_SIZE, Frontier
-from chained_logging.notes import Note, NoteError, VerifierKey, verify_note
+from chained_logging.notes import Note, VerifierKey
 from chained_logging.ship.digest import SEGMENTS, Name
-from chained_logging.ship.s3.objects import MAX_ENTRIES, Facts
+from chained_logging.ship.s3.objects import MAX_ENTRIES, Facts, is_signed
 from chained_logging.ship.s3.store import AHEAD, Version
 from chained_logging.sinks import EMPTY, Head, Record
 
@@ -38,6 +38,7 @@ class Path:
     :ivar segments: those that entries were taken from.
     :ivar end: the last entry that was returned.
     :ivar vouched: how many entries, from the first on, a key of the log vouches for.
+    :ivar vouched_end: the last of these.
     """
 
     _pool: ThreadPoolExecutor
@@ -49,6 +50,7 @@ class Path:
         self.segments: set[Name] = set()
         self.end = EMPTY
         self.vouched = 0
+        self.vouched_end = EMPTY
         self._all = sorted(
             reader.standing(self._base, SEGMENTS), key=lambda item: (item[0].first, item[0])
         )
@@ -79,8 +81,8 @@ class Path:
                         self.segments.add(chosen[0])
                         self._take(record)
                         yield record
-                if self._ring.known and chosen[0].format() in self._listed()[0]:
-                    self.vouched = self.end.seq + 1
+                if self._may_be_signed() and chosen[0].format() in self._listed()[0]:
+                    self._vouch()
 
     def _take(self, record: Record) -> None:
         self.end = Head(record.seq, record.hash)
@@ -88,7 +90,14 @@ class Path:
         if self._tree is not None:
             self._tree.append(bytes.fromhex(record.hash))
             if self._is_vouched(self._tree):
-                self.vouched = self._tree.size
+                self._vouch()
+
+    def _vouch(self) -> None:
+        self.vouched, self.vouched_end = self.end.seq + 1, self.end
+
+    def _may_be_signed(self) -> bool:
+        """Whether there is a key with which digests can be signed."""
+        return bool(self._ring.known or self._reader.store_keys(self._origin))
 
     # --- Which segment is next.
 
@@ -185,14 +194,13 @@ class Path:
                 listed |= names
                 if note is not None and digest.origin == self._origin and self._is_signed(note):
                     signed |= names
-            self._signed = len(self._ring.known), signed, signed or listed
+            # What nobody signed lists nothing of a log that has a key.
+            named = signed if signed or self._ring.known else listed
+            self._signed = len(self._ring.known), signed, named
         return self._signed[1], self._signed[2]
 
     def _is_signed(self, note: Note) -> bool:
-        try:
-            return bool(verify_note(note, self.keys))
-        except NoteError:
-            return False
+        return is_signed(note, [*self.keys, *self._reader.store_keys(self._origin)])
 
     def _is_vouched(self, tree: Frontier) -> bool:
         """Whether there is a checkpoint over this tree that a key of the log signed."""

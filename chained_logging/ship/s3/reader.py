@@ -6,9 +6,11 @@ import contextlib
 import hashlib
 from collections import deque
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Final
 
 from chained_logging.merkle import MAX_SIZE
+from chained_logging.notes import ED25519, VerifierKey
 from chained_logging.ship import DestinationError, Unfit
 from chained_logging.ship.digest import (
     ANCHORED,
@@ -29,6 +31,7 @@ from chained_logging.ship.s3.objects import (
     parse_checkpoint,
 )
 from chained_logging.ship.s3.path import Path
+from chained_logging.ship.s3.policy import read_policies
 from chained_logging.ship.s3.store import MAX_CONTENT, ObjectStore, Version, versions_in
 from chained_logging.sinks import Record, StoredCheckpoint
 
@@ -148,6 +151,20 @@ class Reader(ObjectStore):
         if known not in self._own:
             self._own[known], _ = self.read(name, version)
         return self._own[known]
+
+    def store_keys(self, origin: str) -> list[VerifierKey]:
+        """Return the key, as one that signs digests of a log, that the policy in force names.
+
+        A landing that signs has that key, as it has none of the logs'.
+        """
+        key = self._policy_key
+        return [] if key is None else [VerifierKey(origin, ED25519, key)]
+
+    @cached_property
+    def _policy_key(self) -> bytes | None:
+        policy = read_policies(self).current
+        named = None if policy is None else policy.key
+        return None if named is None else VerifierKey.parse(named).public_key
 
     def digests(self, base: str) -> Iterator[SignedDigest]:
         """Read all digests, by number. The signatures under them are not verified."""
