@@ -280,6 +280,8 @@ EVENTS = st.fixed_dictionaries(
         "ip": st.ip_addresses().map(str) | st.just("::ffff:1.2.3.4") | TEXT,
         "timestamp": st.datetimes().map(lambda t: f"{t.isoformat()}+00:00"),
         "user_agent": TEXT, "session_id": TEXT, "reason": TEXT,
+        "on_behalf_of": TEXT, "tenant": TEXT, "trace_id": st.sampled_from(["1f" * 16, "x"]),
+        "resources": st.lists(st.tuples(TEXT, TEXT), max_size=3),
         "changed_fields": st.lists(TEXT, max_size=3), "old_values": st.dictionaries(TEXT, JSON),
         "details": JSON, '","seq":7,"x\\': JSON,
     },
@@ -287,7 +289,8 @@ EVENTS = st.fixed_dictionaries(
 COLUMNS = (
     "id::text, \"timestamp\" AT TIME ZONE 'UTC', actor_id, actor_type, action, resource_type, "
     "resource_id, result, ip_address, ip_address_unknown, user_agent, session_id, changed_fields, "
-    "reason, seq, prev_hash, old_values::text, context::text, body"
+    "reason, seq, prev_hash, on_behalf_of, tenant_id, trace_id, resources, old_values::text, "
+    "context::text, body"
 )
 
 
@@ -303,16 +306,17 @@ def assert_columns_are_the_body(row: tuple[Any, ...]) -> None:
     names = [
         "id", None, "actor_id", "actor_type", "action", "resource_type", "resource_id", "result",
         None, None, "user_agent", "session_id", "changed_fields", "reason", "seq", "prev_hash",
+        "on_behalf_of", "tenant_id", "trace_id", "resources",
     ]  # fmt: skip
     for name, value in zip(names, columns, strict=False):
         assert name is None or fields.pop(name, None) == value
     context, old_values = fields.pop("context"), fields.pop("old_values", None)
     assert not fields
-    if "\0" in json.dumps([context, old_values]).replace("\\u0000", "\0") and columns[17] is None:
-        assert columns[16] is None  # what jsonb cannot hold stands in the body alone
+    if "\0" in json.dumps([context, old_values]).replace("\\u0000", "\0") and columns[21] is None:
+        assert columns[20] is None  # what jsonb cannot hold stands in the body alone
     else:
-        assert (read_json(columns[16]) if columns[16] else None) == old_values
-        assert read_json(columns[17]) == context
+        assert (read_json(columns[20]) if columns[20] else None) == old_values
+        assert read_json(columns[21]) == context
 
 
 @pytest.fixture(scope="module")
@@ -389,6 +393,13 @@ def test_odd_bodies_are_kept_whole(database: Database, tmp_path: Path):
         lambda body: body.replace(b'"result":"success"', b'"result":"fine"'),
         lambda body: body.replace(b'"v":1', b'"v":2'),
         lambda body: body.replace(b'"v":1', b'"v":1,"w":1'),
+        lambda body: body.replace(b',"result"', b',"resources":{},"result"'),
+        lambda body: body.replace(b',"result"', b',"resources":[{"id":"1"}],"result"'),
+        lambda body: body.replace(b',"result"', b',"resources":[{"id":"","type":"a"}],"result"'),
+        lambda body: body.replace(b',"result"', b',"resources":[{"type":"a","id":"1"}],"result"'),
+        lambda body: body.replace(b',"v":1', b',"trace_id":"' + b"0" * 32 + b'","v":1'),
+        lambda body: body.replace(b',"v":1', b',"trace_id":"' + b"F" * 32 + b'","v":1'),
+        lambda body: body.replace(b',"timestamp"', b',"tenant_id":"","timestamp"'),
         lambda body: re.sub(rb'("id":"[0-9a-f]{8}-[0-9a-f]{4}-)7', rb"\g<1>4", body),
         lambda body: body.replace(b'"context":{', b'"changed_fields":[5],"context":{'),
         lambda body: body.replace(b'"context":{', b'"context":{"x":"' + b"x" * 65_536 + b'",'),
@@ -1079,6 +1090,7 @@ def test_the_ordinary_questions_are_answered_from_an_index(database: Database, t
             "actor": f"user-{rng.randrange(500)}",
             "resource": ("patient_record", str(rng.randrange(3000))),
             "ip": "10.0.0.1",
+            "resources": [("patient_record", str(rng.randrange(3000)))] * rng.choice((0, 0, 1)),
             "result": rng.choices(["success", "failure", "denied"], [96, 2, 2])[0],
             "timestamp": now - rng.uniform(0, 90 * 86_400),
         }
@@ -1095,7 +1107,8 @@ def test_the_ordinary_questions_are_answered_from_an_index(database: Database, t
         "actions_of('user-7')": ("actor_id", lambda e, t: e["actor"] == "user-7"
                                  and t > now - 30 * 86_400),
         "access_to('patient_record', '42')": (
-            "resource_type_resource_id", lambda e, t: e["resource"] == ("patient_record", "42")),
+            "resources", lambda e, t: ("patient_record", "42") in (
+                e["resource"], *e.get("resources", ()))),
         "refused_attempts(5)": ("timestamp_actor_id", None),
     }  # fmt: skip
     for question, (index, wanted) in questions.items():

@@ -374,6 +374,19 @@ def test_a_partial_index_without_its_newest_row_is_named(
     assert f"index chained_logging.{index} does not hold" in filled.faults()
 
 
+def test_the_index_of_resources_without_its_newest_row_is_named(
+    filled: Database, records: list[Record]
+) -> None:
+    index = "entries_resources_idx"
+    one, two = {"id": "1", "type": "a"}, {"id": "2", "type": "a"}
+    first = forged(records[-1], resources=[one])
+    filled.shipper.write(ORIGIN, [first], [])
+    assert filled.faults() == ""
+    without_the_newest(filled, forged(first, resources=[one, two]), index)
+    said = f"index chained_logging.{index} does not hold what the table holds: it finds 1 resource"
+    assert said in filled.faults()
+
+
 def test_amcheck_is_used_where_it_is_there(
     monkeypatch: pytest.MonkeyPatch, records: list[Record]
 ) -> None:

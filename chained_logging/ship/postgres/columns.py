@@ -22,7 +22,8 @@ _PAGE: Final = 500
 _COLUMNS: Final = (
     "seq", "body", "timestamp", "prev_hash", "id", "actor_id", "actor_type", "action",
     "resource_type", "resource_id", "result", "ip_address", "ip_address_unknown", "user_agent",
-    "session_id", "reason", "changed_fields", "old_values", "context",
+    "session_id", "reason", "changed_fields", "old_values", "context", "on_behalf_of", "tenant_id",
+    "trace_id", "resources",
 )  # fmt: skip
 _QUERY: Final = f"""
     SELECT tableoid, {", ".join(f'"{name}"' for name in _COLUMNS)}
@@ -137,10 +138,15 @@ def _object(ours: Any, theirs: Any, holds_nul: bool) -> bool:
     return bool(ours == (None if theirs is None else _read(theirs)))
 
 
+def _records(ours: Any, theirs: Any, holds_nul: bool) -> bool:
+    return bool(ours == (None if theirs is None else _read(theirs)))
+
+
 _EXPECTED: Final[dict[str, _Same]] = {name: _plain for name in _COLUMNS if name != "body"} | {
     "timestamp": _time,
     "ip_address": _address,
     "old_values": _object,
     "context": _object,
+    "resources": _records,
 }
 del _EXPECTED["ip_address_unknown"]

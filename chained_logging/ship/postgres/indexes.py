@@ -2,8 +2,10 @@
 
 An index may lack the newest rows of its table, or hold former ones: a superuser can
 have PostgreSQL pass it over for a while. Each question is answered from an index, so each is read
-as a whole, as is the table, and both have to hold the same keys. Where the extension ``amcheck`` is
-there, and the role may use it, it looks at the structure of each index too.
+as a whole, as is the table, and both have to hold the same keys. That of ``resources`` cannot be
+read as a whole: it is asked for each record that the table names, and has to find the same rows.
+Where the extension ``amcheck`` is there, and the role may use it, it looks at the structure of each
+other index too.
 """
 
 from __future__ import annotations
@@ -67,6 +69,24 @@ _LEAVES: Final = """
       UNION ALL SELECT inhrelid FROM pg_inherits JOIN found ON inhparent = found.oid)
     SELECT relname::text FROM found JOIN pg_class USING (oid)
 """
+_RECORDS: Final = "entries_resources_idx"
+_NAMED: Final = """
+    SELECT origin, seq, "timestamp", record FROM chained_logging.entries, jsonb_array_elements(
+      CASE jsonb_typeof(resources) WHEN 'array' THEN resources ELSE '[]' END) AS record
+    GROUP BY origin, seq, "timestamp", record
+"""
+_NAMED_SUM: Final = f"""
+    SELECT count(*), coalesce(sum(hash_record_extended(ROW(named.*), 0)), 0)
+    FROM ({_NAMED}) AS named
+"""  # noqa: S608 -- text from above
+_DISTINCT: Final = f"SELECT DISTINCT record::text FROM ({_NAMED}) AS named"  # noqa: S608 -- same
+_FOUND_SUM: Final = """
+    SELECT count(*),
+      coalesce(sum(hash_record_extended(ROW(origin, seq, "timestamp", record), 0)), 0)
+    FROM unnest(%s::jsonb[]) AS asked (record) JOIN chained_logging.entries
+      ON resources @> jsonb_build_array(record)
+"""
+_PAGE: Final = 500
 _AMCHECK: Final = """
     SELECT p.oid::regprocedure::text FROM pg_extension AS e
     JOIN pg_depend AS d ON d.refobjid = e.oid AND d.classid = 'pg_proc'::regclass
@@ -101,7 +121,51 @@ def index_faults(session: Session) -> list[str]:
                     f"index {_name(index)} does not hold what the table holds: {by_index[0]:,} "
                     f"rows, and the table has {by_table[0]:,}"
                 )
+        reasons += _records_faults(connection)
     return reasons + _amcheck(session)
+
+
+def _records_faults(connection: psycopg.Connection[tuple[Any, ...]]) -> list[str]:
+    """Return in a sentence whether the index of `resources` misses what the table names."""
+    name = f"chained_logging.{_RECORDS}"
+    for setting, value in (_BY_TABLE | {"enable_bitmapscan": "off"}).items():
+        connection.execute(f"SET LOCAL {setting} = {value}".encode())
+    named = connection.execute(_NAMED_SUM.encode()).fetchone()
+    assert named is not None  # noqa: S101 -- an aggregate returns a row
+    leaves = {leaf for (leaf,) in connection.execute(_LEAVES, (name,))}
+    count = total = 0
+    with connection.cursor("records") as records:
+        records.execute(_DISTINCT.encode())  # which is planned now, to read the table
+        for setting, value in (_BY_INDEX | {"enable_bitmapscan": "on"}).items():
+            connection.execute(f"SET LOCAL {setting} = {value}".encode())
+        while page := records.fetchmany(_PAGE):
+            asked = ([record for (record,) in page],)
+            plan = connection.execute(b"EXPLAIN (FORMAT JSON) " + _FOUND_SUM.encode(), asked)
+            if not set(_lookups(plan.fetchone())) <= leaves:
+                return [f"index {name} is not one that can be read"]
+            found = connection.execute(_FOUND_SUM.encode(), asked).fetchone()
+            assert found is not None  # noqa: S101 -- the same
+            count, total = count + found[0], total + found[1]
+    if (count, total) == named:
+        return []
+    return [
+        f"index {name} does not hold what the table holds: it finds {count:,} resources of "
+        f"entries, and the table has {named[0]:,}"
+    ]
+
+
+def _lookups(node: Any) -> Iterator[str]:
+    """Yield by which index each table of a plan is asked; a question mark for none."""
+    if isinstance(node, list | tuple):
+        for part in node:
+            yield from _lookups(part)
+    elif isinstance(node, dict):
+        if "Index Name" in node:
+            yield node["Index Name"]
+        elif "Relation Name" in node and node["Node Type"] != "Bitmap Heap Scan":
+            yield "?"
+        for part in node.values():
+            yield from _lookups(part)
 
 
 def _name(index: _Index) -> str:

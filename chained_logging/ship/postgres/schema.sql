@@ -80,6 +80,21 @@ BEGIN
 END
 $$;
 
+-- Further resources as an entry has them; NULL if one has no name that fits.
+CREATE FUNCTION chained_logging.records(list json) RETURNS text
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog AS $$
+BEGIN
+  RETURN (
+    SELECT CASE WHEN coalesce(bool_and((octet_length(item ->> 'id') BETWEEN 1 AND 1024
+        AND octet_length(item ->> 'type') BETWEEN 1 AND 1024) IS TRUE), true)
+      THEN concat('[', string_agg(
+        concat('{"id":', to_json(item ->> 'id'), ',"type":', to_json(item ->> 'type'), '}'),
+        ',' ORDER BY number), ']') END
+    FROM json_array_elements(list) WITH ORDINALITY AS found (item, number)
+  );
+END
+$$;
+
 -- The body as jsonb; NULL where it holds U+0000, which jsonb cannot: nothing is put in its place.
 CREATE FUNCTION chained_logging.whole(body text) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
@@ -137,6 +152,23 @@ CREATE TABLE chained_logging.entries (
     GENERATED ALWAYS AS
       (CASE WHEN strpos(body, '"reason":') > 0 THEN chained_logging.parsed(body) ->> 'reason' END)
     STORED,
+  on_behalf_of text COLLATE "C"
+    GENERATED ALWAYS AS
+      (CASE WHEN strpos(body, '"on_behalf_of":') > 0 THEN chained_logging.parsed(body) ->> 'on_behalf_of' END)
+    STORED,
+  tenant_id text COLLATE "C"
+    GENERATED ALWAYS AS
+      (CASE WHEN strpos(body, '"tenant_id":') > 0 THEN chained_logging.parsed(body) ->> 'tenant_id' END)
+    STORED,
+  trace_id text COLLATE "C"
+    GENERATED ALWAYS AS
+      (CASE WHEN strpos(body, '"trace_id":') > 0 THEN chained_logging.parsed(body) ->> 'trace_id' END)
+    STORED,
+  -- Whatever else the body holds: no name of a resource holds U+0000.
+  resources jsonb
+    GENERATED ALWAYS AS
+      (CASE WHEN strpos(body, '"resources":') > 0 THEN
+        (chained_logging.parsed(body) -> 'resources')::jsonb END) STORED,
   changed_fields text[] COLLATE "C"
     GENERATED ALWAYS AS
       (CASE WHEN strpos(body, '"changed_fields":') > 0 THEN
@@ -168,16 +200,21 @@ CREATE TABLE chained_logging.entries (
       '","ip_address":', chained_logging.parsed(body) -> 'ip_address',
       CASE WHEN strpos(body, '"old_values":') > 0 THEN
         ',"old_values":' || (chained_logging.parsed(body) -> 'old_values')::text END,
+      ',"on_behalf_of":' || to_json(on_behalf_of)::text,
       ',"prev_hash":', to_json(prev_hash),
       ',"reason":' || to_json(reason)::text,
       ',"resource_id":', to_json(resource_id),
       ',"resource_type":', to_json(resource_type),
+      CASE WHEN strpos(body, '"resources":') > 0 THEN
+        ',"resources":' || chained_logging.records(chained_logging.parsed(body) -> 'resources') END,
       ',"result":', to_json(result),
       ',"seq":', seq,
       ',"session_id":' || to_json(session_id)::text,
+      ',"tenant_id":' || to_json(tenant_id)::text,
       ',"timestamp":"', to_char("timestamp" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-      '","user_agent":' || to_json(user_agent)::text,
-      CASE WHEN user_agent IS NULL THEN '"' END,
+      '"',
+      ',"trace_id":' || to_json(trace_id)::text,
+      ',"user_agent":' || to_json(user_agent)::text,
       ',"v":1}')) IS TRUE),
   CONSTRAINT timestamp_is_of_our_era CHECK ("timestamp" >= '0001-01-01 00:00:00+00'::timestamptz),
   CONSTRAINT id_is_uuid_of_version_7
@@ -196,6 +233,9 @@ CREATE TABLE chained_logging.entries (
   CONSTRAINT resource_type_is_name CHECK (octet_length(resource_type) BETWEEN 1 AND 1024),
   CONSTRAINT resource_id_is_name CHECK (octet_length(resource_id) BETWEEN 1 AND 1024),
   CONSTRAINT session_id_is_name CHECK (octet_length(session_id) BETWEEN 1 AND 1024),
+  CONSTRAINT on_behalf_of_is_name CHECK (octet_length(on_behalf_of) BETWEEN 1 AND 1024),
+  CONSTRAINT tenant_id_is_name CHECK (octet_length(tenant_id) BETWEEN 1 AND 1024),
+  CONSTRAINT trace_id_is_trace_id CHECK (trace_id ~ '^[0-9a-f]{32}$' AND trace_id ~ '[1-9a-f]'),
   CONSTRAINT result_is_known CHECK (result IN ('success', 'failure', 'denied', 'unknown')),
   CONSTRAINT ip_address_is_host
     CHECK (masklen(ip_address) = CASE family(ip_address) WHEN 4 THEN 32 ELSE 128 END),
@@ -208,6 +248,9 @@ CREATE INDEX ON chained_logging.entries (actor_id, "timestamp");
 CREATE INDEX ON chained_logging.entries (resource_type, resource_id, "timestamp");
 CREATE INDEX ON chained_logging.entries ("timestamp");
 CREATE INDEX ON chained_logging.entries (action, "timestamp");
+-- Finds a record among others that one event touched: resources @> '[{"type": …, "id": …}]'.
+CREATE INDEX ON chained_logging.entries USING gin (resources jsonb_path_ops)
+  WHERE resources IS NOT NULL;
 -- Small, as most attempts succeed; it answers refused_attempts() from itself alone.
 CREATE INDEX ON chained_logging.entries ("timestamp", actor_id)
   WHERE result IN ('failure', 'denied');
@@ -461,6 +504,8 @@ RETURNS SETOF chained_logging.entries LANGUAGE sql STABLE AS $$
   SELECT e.* FROM chained_logging.entries AS e
   WHERE e.resource_type OPERATOR(pg_catalog.=) type
     AND e.resource_id OPERATOR(pg_catalog.=) access_to.id
+    OR e.resources OPERATOR(pg_catalog.@>)
+      pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object('type', access_to.type, 'id', access_to.id))
   ORDER BY e."timestamp"
 $$;
 
@@ -488,7 +533,8 @@ GRANT INSERT (origin, "timestamp", body, hash, signature)
 GRANT INSERT (origin, size, note, state, timestamp) ON chained_logging.checkpoints TO chained_logging_shipper;
 GRANT SELECT ON chained_logging.heads TO chained_logging_shipper;
 GRANT EXECUTE ON FUNCTION
-  chained_logging.parsed(text), chained_logging.names(json), chained_logging.whole(text)
+  chained_logging.parsed(text), chained_logging.names(json), chained_logging.records(json),
+  chained_logging.whole(text)
   TO chained_logging_shipper;
 
 GRANT SELECT ON chained_logging.entries, chained_logging.heads, chained_logging.checkpoints
