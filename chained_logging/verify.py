@@ -43,6 +43,7 @@ import bisect
 import contextlib
 import datetime
 import functools
+import gc
 import ipaddress
 import itertools
 import json
@@ -83,7 +84,7 @@ MAX_JUNK = 1_000_000  # short lines in a row, before the same
 _RESTORING = ".restoring"  # at the end of the name of a folder in which a log is restored
 FOREIGN = "foreign"  # the kind of what anybody may have added to a store: no fault of the log
 CHUNK = 1 << 17
-MAX_SAFE_INTEGER = 2**53 - 1
+MAX_SAFE_INTEGER = 2**53 - 1  # beyond it, a number in JSON may stand for several
 
 GENESIS = "GENESIS"
 _HEX64 = re.compile("[0-9a-f]{64}")
@@ -223,6 +224,8 @@ class _Number(str):
     __slots__ = ()
 
 
+_NOT_CANONICAL = "the JSON is not in canonical form (RFC 8785)"
+_NOT_A_NUMBER = "a number is not in canonical form"
 _REQUIRED = [
     "action",
     "actor_id",
@@ -294,24 +297,19 @@ def _number(value: float) -> str:
 def _check_number(text: str) -> None:
     value = float(text)
     if value - value != 0 or _number(value) != text:
-        raise _Bad(None, "a number is not in canonical form")
+        raise _Bad(None, _NOT_A_NUMBER)
 
 
 def _parse_int(text: str) -> int:
     # A float of 1e16 is written as an integer too: beyond 2**53 it must be what ECMAScript writes.
     if len(text) > 15 or text == "-0":  # up to 15 digits are always exact
         if len(text) > 22:
-            raise _Bad(None, "a number is not in canonical form")
+            raise _Bad(None, _NOT_A_NUMBER)
         value = int(text)
         if not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER or text == "-0":
             _check_number(text)
         return value
     return int(text)
-
-
-def _parse_float(text: str) -> float:
-    _check_number(text)
-    return float(text)
 
 
 def _parse_constant(text: str) -> NoReturn:
@@ -341,8 +339,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-_decode = json.JSONDecoder(
-    parse_int=_parse_int, parse_float=_parse_float, parse_constant=_parse_constant
+_decode = json.JSONDecoder(parse_constant=_parse_constant).decode
+_decode_uniquely = json.JSONDecoder(
+    parse_constant=_parse_constant, object_pairs_hook=_unique
 ).decode
 _decode_exactly = json.JSONDecoder(
     parse_int=_raw_int,
@@ -377,37 +376,11 @@ def _canonical(value: Any) -> str:
 def _parse(body: bytes, exactly: bool = False) -> dict[str, Any]:
     """Return a canonical body's fields.
 
-    What orjson writes back is canonical but for some numbers, and for the order of some keys; and
-    it refuses some texts. There the standard library decides; and where that may differ too,
-    `_canonical`.
-
-    :param exactly: whether to leave the faster ways out.
+    :param exactly: whether to go by the book, value by value.
     :raises _Bad: if it is no JSON object, or not in canonical form.
     """
-    if _orjson is not None and not exactly:
-        try:
-            entry = _orjson.loads(body)
-            if (
-                type(entry) is dict
-                and _orjson.dumps(entry, None, _ORJSON_OPTIONS) == body
-                and _is_plain(entry)
-                and (body.isascii() or not _FAR.search(body) or not _has_far_keys(entry))
-            ):
-                return entry
-        except (ValueError, TypeError, RecursionError):
-            pass
-    return _parse_exactly(body, exactly)
-
-
-def _parse_exactly(body: bytes, exactly: bool) -> dict[str, Any]:
     try:
-        text = body.decode()
-        entry = _decode(text)  # which looks at each number
-        # A key that stands twice is gone here, so the text differs.
-        alike = not exactly and _encode(entry) == text
-        alike = alike and (text.isascii() or not _FAR.search(body) or not _has_far_keys(entry))
-        if not alike and _canonical(_decode_exactly(text)) != text:
-            raise _Bad(None, "the JSON is not in canonical form (RFC 8785)")
+        entry = (_parse_exactly if exactly else _parse_quickly)(body)
     except _Bad:
         raise
     except UnicodeDecodeError:
@@ -421,30 +394,103 @@ def _parse_exactly(body: bytes, exactly: bool) -> dict[str, Any]:
     return entry
 
 
+def _parse_exactly(body: bytes) -> Any:
+    text = body.decode()
+    if _canonical(_decode_exactly(text)) != text:
+        raise _Bad(None, _NOT_CANONICAL)
+    return _decode(text)
+
+
+def _parse_quickly(body: bytes) -> Any:
+    """Parse without a step of Python for each value, so that no text takes long.
+
+    What a parser in C writes back is canonical but for some numbers, and for the order of some
+    keys. A text that holds such is first made into one that holds none, and that is canonical
+    exactly if the text is.
+    """
+    odd, far = _ODD_NUMBER.search(body), _has_far_key(body)
+    if _orjson is not None and not odd and not far:
+        try:
+            entry = _orjson.loads(body)
+            if _orjson.dumps(entry, None, _ORJSON_OPTIONS) == body:
+                return entry
+        except (ValueError, TypeError, RecursionError):
+            pass  # it refuses some canonical texts, such as deep ones
+    text = (_with_ordinary_numbers(body) if odd else body).decode()
+    if far:
+        text = _in_units(text)
+    entry = _decode(text)
+    if _encode(entry) != text:
+        _decode_uniquely(text)
+        raise _Bad(None, _NOT_CANONICAL)
+    return _decode(body.decode()) if odd or far else entry
+
+
+# A string without an end goes on to the end of the text, so that no part is looked at again.
+_STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)'
 _FAR = re.compile(b"[\xf0-\xf4]")  # how UTF-8 begins what lies beyond the basic plane
+_KEYS = re.compile(_STRING + b":?", re.DOTALL)
 
 
-def _is_plain(value: Any) -> bool:
-    """Whether each float in it is written by orjson as RFC 8785 asks: neither 1.0 nor 1e16."""
-    for item in value.values() if type(value) is dict else value:
-        kind = type(item)
-        if kind is str:
-            continue
-        if kind is dict or kind is list:
-            if not _is_plain(item):
-                return False
-        elif kind is float and not (1e-5 <= abs(item) < 1e15 and item % 1):
-            return False
-    return True
+def _has_far_key(body: bytes) -> bool:
+    """Whether keys may be in another order by code points than by UTF-16, as RFC 8785 has them."""
+    if body.isascii() or not _FAR.search(body):
+        return False
+    return any(text[-1] == ord(":") and _FAR.search(text) for text in _KEYS.findall(body))
 
 
-def _has_far_keys(value: Any) -> bool:
-    """Whether keys are sorted otherwise by code points than by UTF-16, as RFC 8785 has them."""
-    if type(value) is dict:
-        return any(not key.isascii() and max(key) > "\uffff" for key in value) or any(
-            map(_has_far_keys, value.values())
-        )
-    return type(value) is list and any(map(_has_far_keys, value))
+def _in_units(text: str) -> str:
+    """Return a text that has a character for each UTF-16 code unit."""
+    units = text.encode("utf-16-le")
+    wide = bytearray(2 * len(units))
+    wide[0::4], wide[1::4] = units[0::2], units[1::2]
+    return wide.decode("utf-32-le", "surrogatepass")
+
+
+# Finds all numbers that a parser may write otherwise than RFC 8785 does, and some other texts.
+_ODD_NUMBER = re.compile(
+    rb"[:,\[-][0-9](?:[0-9]*(?:\.[0-9]+)?[eE]|[0-9]*\.[0-9]*0[,\]}]|(?<=0)\.0000|[0-9]{15}"
+    rb"|(?<=-0)[,\]}])"
+)
+_TOKENS = re.compile(_STRING + rb'|[^"0-9-]+|-?[0-9][0-9.eE+-]*|-', re.DOTALL)
+
+
+def _with_ordinary_numbers(body: bytes) -> bytes:
+    """Return a text in which 0.5 stands for each odd number.
+
+    :raises _Bad: if one of them is not canonical.
+    """
+    tokens = _TOKENS.findall(body)
+    numbers = [token for token in set(tokens) if token[0] in b"-0123456789"]
+    large, others = [], []
+    for token in numbers:
+        if not token.lstrip(b"-").isdigit():
+            others.append(token)
+        elif abs(_parse_int(token.decode())) > MAX_SAFE_INTEGER:
+            large.append(token)
+    if not _are_canonical(b" ".join(others).decode()):
+        raise _Bad(None, _NOT_A_NUMBER)
+    ordinary = dict.fromkeys(large + others, b"0.5")
+    return b"".join([ordinary.get(token, token) for token in tokens])
+
+
+_NEVER_WRITTEN = re.compile(r"\.0(?: |$)|e\+(?:1[6-9]|20)(?: |$)")
+
+
+def _are_canonical(numbers: str) -> bool:
+    """Whether numbers with a fraction or exponent, between spaces, are as RFC 8785 has them."""
+    if _NEVER_WRITTEN.search(numbers):
+        return False
+    try:
+        text = " ".join(map(repr, map(float, numbers.split())))
+    except ValueError:
+        return False
+    # Python and ECMAScript write the same digits, and lay them out the same but for these.
+    for exponent, zeros in (("e-05", "0.0000"), ("e-06", "0.00000")):
+        if exponent in text:
+            number = rf"(^-?| -?)([0-9])(?:\.([0-9]+))?{exponent}"
+            text = re.sub(number, rf"\g<1>{zeros}\2\3", text)
+    return text.replace("e-0", "e-") == numbers
 
 
 def _require(ok: bool, name: str, reason: str) -> None:
@@ -1446,6 +1492,11 @@ class _Note:
         if not self.size and self.root != _sha256(b"").digest():
             raise ValueError
 
+    @property
+    def by_key(self) -> dict[tuple[str, bytes], bytes]:
+        """The first signature of each key, by its name and ID; as in Go, others do not count."""
+        return {(name, id_): value for name, id_, value in reversed(self.signatures)}
+
     @staticmethod
     def _signature(line: str) -> tuple[str, bytes, bytes]:
         """Return the name of a signature's key, the key's ID, and the signature."""
@@ -2045,6 +2096,8 @@ class _Naming(NamedTuple):
 
 MAX_ATTEMPTS = 6  # at a log that is written to meanwhile
 MAX_BAD_NOTES = 1000
+MAX_CHECKED = 10_000  # checkpoints whose signatures are checked
+MAX_STAMPS = 16  # timestamps that are checked: each starts several processes
 _SHORT = 300  # bytes: fewer than any stored entry has
 MAX_REASON = 500
 
@@ -2536,6 +2589,8 @@ def verify(
                 notes = _follow(chain, names, held, question, stream, beside, also, progress)
             _conclude(chain, notes, question)
             break
+        except BrokenPipeError:  # of `on_fault` or `progress`: nobody reads what is said
+            raise
         except (_Moved, _Unchecked, OSError) as problem:
             if chain.moved is None or not (isinstance(problem, _Moved) or chain.moved()):
                 report.status, report.reason = "unchecked", str(problem)
@@ -2811,7 +2866,8 @@ class _Signed:
 
     def check(self) -> None:
         report, keys = self.report, self.chain.keys
-        self.notes = [note for note in self.notes if not self.is_foreign(note)]
+        distinct = {(note.data, note.timestamp, note.outside): note for note in self.notes}
+        self.notes = [note for note in distinct.values() if not self.is_foreign(note)]
         whole = report.starts_at_genesis or self.chain.tree is not None
         if keys and whole:
             report.public_key = keys[0][1].vkey
@@ -2820,10 +2876,12 @@ class _Signed:
             self.check_pin(self.pin)
         covered = [note for note in self.notes if self.covers(note)]
         report.checkpoints = len({note.size for note in covered})
-        for note in covered:
+        for note in self.newest(covered, MAX_CHECKED, "checkpoints"):
             self.check_cosignatures(note)
-            self.check_timestamp(note)
             self.check_signature(note)
+        stamped = [note for note in covered if note.timestamp is not None]
+        for note in self.newest(stamped, MAX_STAMPS if self.roots else None, "timestamps"):
+            self.check_timestamp(note)
         for witness in self.witnesses:
             if witness.name not in report.witnessed and not report.unchecked_signatures:
                 reason = f"no checkpoint here is cosigned by the witness {witness.name}"
@@ -2835,12 +2893,26 @@ class _Signed:
             self.check_coverage()
         self.check_tail()
 
+    def newest(self, notes: list[_Note], most: int | None, what: str) -> list[_Note]:
+        """Return those of the notes whose signatures are checked: each takes its time.
+
+        The newest vouch for all that the others cover, and those from elsewhere were asked for.
+        """
+        if most is None or len(notes) <= most or self.chain.careful:
+            return notes
+        chosen = sorted(notes, key=lambda note: (not note.outside, -note.size))[:most]
+        self.report.remarks.append(
+            f"of {len(notes):,} {what}, the signatures of the newest {most:,} were checked; "
+            "--careful checks them all"
+        )
+        return sorted(chosen, key=lambda note: note.size)
+
     def is_foreign(self, note: _Note) -> bool:
         """Whether a store's note is signed by no key of the log: then anybody may have put it."""
         if not note.stored:
             return False
         keys = [key for _, key in self.chain.keys] + ([self.pin] if self.pin else [])
-        for name, id_, value in note.signatures:
+        for (name, id_), value in note.by_key.items():
             for key in keys:  # of one that was given as PEM the name is not known
                 if name != (key.name or name) or id_ != key.id_under(name):
                     continue
@@ -2947,9 +3019,8 @@ class _Signed:
                 reason = "a checkpoint stands here, and the log had no key then"
                 self.fault("signature", note.source, note.size - 1, reason)
             return
-        signatures = {(name, id_): value for name, id_, value in reversed(note.signatures)}
         for at, key in keys:
-            value = signatures.get((key.name, key.id))
+            value = note.by_key.get((key.name, key.id))
             holds = value is not None and key.verifies(value, note.text.encode())
             if holds is None:
                 self.report.unchecked_signatures += 1
@@ -2984,7 +3055,7 @@ class _Signed:
     def check_cosignatures(self, note: _Note) -> None:
         """Check what known witnesses say of a checkpoint (C2SP ``tlog-cosignature``)."""
         witnessed = self.report.witnessed
-        for name, id_, value in note.signatures:
+        for (name, id_), value in note.by_key.items():
             known = [key for key in self.witnesses if (key.name, key.id) == (name, id_)]
             if not known:
                 self.report.unknown_witnesses += len(value) in _COSIGNATURES
@@ -3580,6 +3651,8 @@ def main(argv: list[str] | None = None, stores: Stores | None = None) -> int:
     )
     parser.add_argument("--origin", metavar="NAME", help="of the logs in a store, only this one")
     parser.add_argument("--careful", action="store_true", help="check each line the slow way")
+    # Each line is forgotten before the next: there is little to look for, often, among its parts.
+    gc.set_threshold(100_000, 50, 100)
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["--part"]:  # a process that --jobs started
         return _verify_part(json.load(sys.stdin))
@@ -3590,11 +3663,15 @@ def main(argv: list[str] | None = None, stores: Stores | None = None) -> int:
     except SystemExit as stop:
         return 2 if stop.code else 0
     try:
-        return _run_proof(options) if options.proof else _run(options, stores or Stores())
+        status = _run_proof(options) if options.proof else _run(options, stores or Stores())
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         return 2
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except BrokenPipeError:  # `verify LOG | head`: what nobody reads is no verdict
+        quiet = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(quiet, 1)
+        os.dup2(quiet, 2)
         return 2
 
 
@@ -3701,6 +3778,8 @@ def _run(options: argparse.Namespace, stores: Stores) -> int:
             if "://" in url:
                 for stream, faults in stores.streams(url, options.origin):
                     worst = max(worst, _check(options, [], stream, faults))
+    except BrokenPipeError:
+        raise
     except (_Unchecked, OSError, ValueError, ImportError) as problem:
         print(f"NOT CHECKED: {_shown(problem)}", file=sys.stderr)
         return 2

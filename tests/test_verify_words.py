@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from verifiers import ALONE, MODULE, check, run
+from verifiers import ALONE, ALONE_COMMAND, MODULE, check, run
 
 from chained_logging import AuditLog
 from chained_logging.keys import PrivateKey
@@ -338,3 +338,24 @@ def test_keys_are_sorted_by_utf_16() -> None:
                 assert good
             except module._Bad:
                 assert not good
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_reader_that_stops_reading_ends_it_quietly(tmp_path: Path, broken: bool) -> None:
+    path = tmp_path / "audit.jsonl"
+    with AuditLog(path, origin="o") as log:
+        log.append_many([{"action": "read", **EVENT}] * 200)
+    if broken:  # each line is a fault, printed while the log is read
+        path.write_bytes(path.read_bytes().replace(b'"read"', b'"read!"'))
+    command = [sys.executable, "-m", "chained_logging"]
+    for program in (ALONE_COMMAND, [*command, "verify"], [*command, "show"], [*command, "export"]):
+        reading, writing = os.pipe()
+        os.close(reading)
+        with open(writing, "wb") as out:
+            done = subprocess.run(
+                [*program, path], stdout=out, stderr=subprocess.PIPE, check=False, timeout=60
+            )
+        assert b"ipe" not in done.stderr, (program, done.stderr)
+        assert b"Traceback" not in done.stderr
+        if "show" not in program and "export" not in program:
+            assert (done.returncode, done.stderr) == (2, b"")
