@@ -1040,6 +1040,11 @@ def _check_encoding(path: str, text: bytes) -> None:
         what, how = "begins with a byte order mark", f"tail -c +4 {path}"
     elif text.startswith((b"\xff\xfe", b"\xfe\xff")):
         what, how = "was converted to UTF-16", f"iconv -f UTF-16 -t UTF-8 {path}"
+    elif text.startswith((b"PRAGMA foreign_keys=OFF;\n", b"BEGIN TRANSACTION;\n")):
+        raise _Unchecked(
+            f"{path} is a dump of a database, as SQL: the log is the database. Check that, or a "
+            "copy of it that VACUUM INTO made"
+        )
     elif text.partition(b"\n")[0].endswith(b'"}\r'):
         what, how = "has CR LF at the ends of its lines", f"tr -d '\\r' < {path}"
     else:
@@ -1156,6 +1161,7 @@ _STATISTICS = {  # what ANALYZE adds: it has a say in speed alone
         (b"sqlite_stat4", b"(tbl,idx,neq,nlt,ndlt,sample)"),
     )
 }
+_DOUBT = "doubt"  # no fault, but what keeps a log from being called intact
 _APPLICATION = 0x636C6F67  # "clog"
 _COLUMNS = [line.split()[0] for line in _SCHEMA.split("\n") if " GENERATED ALWAYS AS " in line]
 _OBJECTS = ("context", "old_values", "changed_fields", "resources")  # which SQLite gives as JSON
@@ -1234,8 +1240,12 @@ class _Schema:
     def __init__(self, connection: sqlite3.Connection, path: str) -> None:
         refused = _refusal(connection)
         found, made = _catalogue(connection), _expected()
+        marks = [_pragma(connection, name) for name in ("application_id", "user_version")]
         if (b"table", b"entries") not in [row[:2] for row in found]:
+            if not found and (_APPLICATION in marks or _is_of_wal(path)):
+                raise _Unchecked(f"{path} {_NO_WAL}")
             raise _Unchecked(f"{path} is a database of something else: no table 'entries'")
+        self.doubt = f"{path} {_FROM_DUMP}" if marks == [0, 0] else None
         if not any(str(row[2]).lower() == "b'checkpoints'" for row in found):  # no key yet
             made = [row for row in made if row[2] != b"checkpoints"]
         altered = [row for row in made if found.count(row) != 1]
@@ -1245,14 +1255,36 @@ class _Schema:
             if row not in made and row not in _STATISTICS and row[:2] not in names:
                 kind, name = (_decoded(part)[:100] for part in row[:2])
                 self.reasons.append(f"a log has no {kind} {name}: it may change what is shown")
-        for pragma, value in (("application_id", _APPLICATION), ("user_version", 1)):
-            if connection.execute(f"PRAGMA {pragma}").fetchone() != (value,):
-                self.reasons.append(f"its {pragma} is not that of a log")
+        if self.doubt is None and marks[0] != _APPLICATION:
+            self.reasons.append("its application_id is not that of a log")
+        if self.doubt is None and marks[1] != 1:
+            self.reasons.append("its user_version is not that of a log")
         tables = {row for row in made if row[0] != b"trigger"} - set(altered)
         self.entries = any(row[:2] == (b"table", b"entries") for row in tables)
         self.checkpoints = any(row[:2] == (b"table", b"checkpoints") for row in tables)
         self.resources = any(row[:2] == (b"table", b"resources") for row in tables)
         self.exact = tables == {row for row in made if row[0] != b"trigger"}
+
+
+_NO_WAL = (
+    "holds no table: the entries may still be in the log's file -wal, which is not beside it, or "
+    "not whole. Copy both files, or make a copy with VACUUM INTO"
+)
+_FROM_DUMP = (
+    "was made from a dump, or by another program: it is not marked as a log's database, and a "
+    "log's own always is. Check the original, or a copy of it that VACUUM INTO made; or mark "
+    f"this one: PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = 1"
+)
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> Any:
+    return connection.execute(f"PRAGMA {name}").fetchone()[0]
+
+
+def _is_of_wal(path: str) -> bool:
+    """Whether a database's header says that a WAL may be beside it."""
+    with open(path, "rb") as file:
+        return file.read(20)[18:] == b"\2\2"
 
 
 def _altered(kind: bytes, name: bytes) -> str:
@@ -1281,6 +1313,8 @@ def _rows(path: str) -> Iterator[_Block | _Line]:
             for reason in reasons:
                 told = True
                 yield _Line(path, 0, bad=_Bad("schema", reason))
+            if schema.doubt is not None:
+                yield _Line(path, 0, bad=_Bad(_DOUBT, schema.doubt))
             if not schema.entries and not _has_plain_columns(connection):
                 return
             named = _Resources(connection) if schema.resources else None
@@ -2118,6 +2152,7 @@ class _Chain:
         self.report = report
         self.keep = keep
         self.kinds: set[str] = set()
+        self.doubt: str | None = None  # why the log is not called intact, whatever is found
         self.listed: list[tuple[str, int]] = []  # up to where catalogues of segments say it goes
         self.moved: Callable[[], bool] | None = (
             None  # whether the log has changed since it was read
@@ -2262,6 +2297,9 @@ class _Chain:
         if line.hash is None:
             bad = line.bad or _Bad(None, "it has not the form of a stored entry")
             name = bad.field
+            if name == _DOUBT:
+                self.doubt = bad.reason
+                return
             if name == "schema":
                 self.fault("edited", line, name, bad.reason)
                 return
@@ -2745,13 +2783,15 @@ def _conclude(chain: _Chain, notes: list[_Note], question: _Question) -> None:
         size = max(note.size for note in notes)
         reason = f"a checkpoint vouches for {size:,} entries, and none is here"
         chain.fault("missing", _Line(report.files[0], 0), None, reason)
-    report.status, report.reason = _judge(report, chain.kinds, question)
+    report.status, report.reason = _judge(report, chain.kinds, question, chain.doubt)
 
 
 _LACKING = {"cut-front", "torn"}  # faults that are of what is not here
 
 
-def _judge(report: Report, kinds: set[str], question: _Question) -> tuple[str, str | None]:
+def _judge(
+    report: Report, kinds: set[str], question: _Question, doubt: str | None
+) -> tuple[str, str | None]:
     """Return the status, and a reason where it needs one."""
     if not report.entries and kinds <= {"malformed", "torn", "unreadable"}:
         altered = any(fault.field for fault in report.faults)
@@ -2762,6 +2802,8 @@ def _judge(report: Report, kinds: set[str], question: _Question) -> tuple[str, s
         return "tampered", None
     if kinds:
         return "incomplete", _what_is_lacking(report, kinds)
+    if doubt is not None:
+        return "unchecked", f"{doubt}. All hashes are right"
     if report.unchecked_signatures and (question.pin or question.outside or question.witnesses):
         return "unchecked", f"{_unchecked_signatures(report)}. All hashes are right"
     if question.pin is not None and not report.pinned:
@@ -2819,7 +2861,8 @@ def _gather(
     if stream is not None:
         own.append((stream.name, (_Stored(n, *pair) for n, pair in enumerate(stream.notes, 1))))
     for log, notes in own:
-        in_store, bad_notes = stream is not None and log not in beside, 0
+        in_store = _is_anchored(log) if log in beside else stream is not None
+        bad_notes = 0
         for stored in notes:
             if stored.torn and log in logs:  # of a checkpoint that never was: its writer died
                 chain.report.remarks.append(f"{log}: its file of checkpoints ends in half of one")
@@ -3211,7 +3254,17 @@ _BESIDE = re.compile(
     r".*(\.checkpoints|\.lock|\.manifest|\.new|\.spill(\..*)?|\.ship-[0-9a-f]{12}|-wal|-shm|-journal)",
     re.DOTALL,
 )
-_NOTES_NAME = re.compile(r"[0-9]{20}\.json", re.ASCII)
+# Of a log in S3, by folder; beside these is the folder "segments".
+_SHIPPED = {
+    "checkpoints": re.compile(r"[0-9]{20}\.json", re.ASCII),
+    "anchored": re.compile(r"[0-9]{20}-[0-9a-f]{16}\.json", re.ASCII),
+    "digests": re.compile(r".*\.digest", re.DOTALL),
+}
+
+
+def _is_anchored(path: str) -> bool:
+    """Whether a note is one that no digest lists, so that its signatures show whose it is."""
+    return os.path.basename(os.path.dirname(path)) == "anchored"
 
 
 def _logs_in(folder: str) -> tuple[list[tuple[str, list[str], list[str]]], list[str]]:
@@ -3243,9 +3296,7 @@ def _logs_in(folder: str) -> tuple[list[tuple[str, list[str], list[str]]], list[
                 # name. A database is one by itself.
                 log = "" if shipped == "segments" else match[1] + (match[3] or match[4])
                 logs.setdefault((place, log), ([], []))[0].append(path)
-            elif (shipped == "checkpoints" and _NOTES_NAME.fullmatch(name)) or (
-                shipped == "digests" and name.endswith(".digest")
-            ):
+            elif shipped in _SHIPPED and _SHIPPED[shipped].fullmatch(name):
                 segments = os.path.join(os.path.dirname(place), "segments")
                 logs.setdefault((segments, ""), ([], []))[1].append(path)
             elif notes and not {name[:-12], name[:-12] + ".gz"}.intersection(names):

@@ -16,6 +16,7 @@ import pytest
 
 from chained_logging import AuditLog, verify
 from chained_logging import chain as chain_module
+from chained_logging.keys import PrivateKey
 
 VERIFY = Path(sys.modules["chained_logging.verify"].__file__ or "")
 
@@ -318,3 +319,21 @@ def test_the_broken_vectors_are_not(case: dict[str, object], tmp_path: Path) -> 
     report = verify(path)
     assert not report.intact
     assert report.fault_count or report.status == "unchecked"
+
+
+def test_a_copy_of_s3_counts_what_others_signed(tmp_path: Path) -> None:
+    path, key = tmp_path / "audit.jsonl", PrivateKey.generate()
+    with AuditLog(path, origin="o", key=key) as audit:
+        audit.append_many([{"action": "read", "actor": "u", "ip": "::1", "resource": "a/b"}] * 4)
+    note = path.with_name("audit.jsonl.checkpoints").read_bytes().splitlines(keepends=True)[-1]
+    web = tmp_path / "web"
+    for name in ("segments", "anchored"):
+        (web / name).mkdir(parents=True)
+    segment = web / "segments" / f"{0:020d}-{4:020d}.jsonl"
+    segment.write_bytes(path.read_bytes())
+    (web / "anchored" / f"{5:020d}-{'0' * 16}.json").write_bytes(note)
+    (web / "anchored" / f"{9:020d}-{'1' * 16}.json").write_bytes(b"{}\n")  # anybody may put it
+    told = json.loads(run(web, "--json").stdout)
+    assert (told["status"], told["checkpoints"], told["foreign"]) == ("intact", 1, 1)
+    segment.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    assert "a checkpoint vouches for 5 entries" in run(web).stdout

@@ -330,3 +330,31 @@ def test_a_log_may_have_any_name(tmp_path: Path, name: bytes, suffix: bytes) -> 
     for alone in (False, True):
         assert run("--", path.name, alone=alone, cwd=tmp_path).returncode == 0
         assert run(tmp_path, alone=alone).returncode == 0
+
+
+def test_a_database_from_a_dump_is_no_tampered_one(log: Path, tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(log)) as db:
+        dump = "\n".join(db.iterdump())
+    (tmp_path / "dump.sql").write_text(dump)
+    assert "VACUUM INTO" in (check(tmp_path / "dump.sql").reason or "")
+    for old, new, status in (
+        ("", "", "unchecked"),
+        ('"result":"success"', '"result":"denied"', "tampered"),
+    ):
+        copy = tmp_path / f"{status}.db"
+        with contextlib.closing(sqlite3.connect(copy)) as db:
+            db.executescript(dump.replace(old, new, 1) if old else dump)
+        report = check(copy)
+        assert report.status == status
+        if status == "unchecked":
+            assert "made from a dump" in (report.reason or "")
+            with contextlib.closing(sqlite3.connect(copy)) as db:
+                db.executescript("PRAGMA application_id = 1668050791; PRAGMA user_version = 1")
+            assert check(copy).intact
+
+
+def test_a_database_without_its_wal_is_no_other_database(tmp_path: Path) -> None:
+    with AuditLog(tmp_path / "audit.db", origin="o"):
+        shutil.copy(tmp_path / "audit.db", tmp_path / "copy.db")
+    report = check(tmp_path / "copy.db")
+    assert (report.status, "-wal" in (report.reason or "")) == ("unchecked", True)

@@ -359,3 +359,28 @@ def test_a_reader_that_stops_reading_ends_it_quietly(tmp_path: Path, broken: boo
         assert b"Traceback" not in done.stderr
         if "show" not in program and "export" not in program:
             assert (done.returncode, done.stderr) == (2, b"")
+
+
+def test_signatures_beyond_a_number_are_not_checked_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    with AuditLog(path, origin="o", key=PrivateKey.generate()) as log:
+        for _ in range(6):
+            log.append("read", **EVENT)
+            log.checkpoint()
+    notes = Path(f"{path}.checkpoints")
+    first, *others = notes.read_bytes().splitlines(keepends=True)
+    at = first.index(b'=\\n","size"') - 9  # a character of the signature
+    spoilt = first[:at] + (b"A" if first[at : at + 1] != b"A" else b"B") + first[at + 1 :]
+    for module in (MODULE, ALONE):
+        monkeypatch.setattr(module, "MAX_CHECKED", 4)
+    notes.write_bytes(b"".join([spoilt, *others]) + others[-1] * 5000)  # copies count once
+    report = check(path)
+    assert (report.status, report.checkpoints, report.signed_seq) == ("intact", 6, 6)
+    assert report.remarks == [
+        "of 6 checkpoints, the signatures of the newest 4 were checked; --careful checks them all"
+    ]
+    assert check(path, careful=True).status == "tampered"
+    notes.write_bytes(b"".join([first, *others]).replace(b'"size":3,', b'"size":4,'))
+    assert check(path).status == "tampered"  # what takes no signature is checked of each
