@@ -44,9 +44,9 @@ def test_an_untouched_log_is_intact(log: Path) -> None:
     assert not report.anchored
 
 
-def test_every_flipped_byte_is_found(log: Path) -> None:
-    data = log.read_bytes()
-    target = log.with_name("flipped.jsonl")
+def test_every_flipped_byte_is_found(tmp_path: Path) -> None:
+    data = write(tmp_path / "audit.jsonl", 4).read_bytes()
+    target = tmp_path / "flipped.jsonl"
     for at in range(len(data)):
         flipped = bytearray(data)
         flipped[at] ^= 1 + at % 255
@@ -54,8 +54,23 @@ def test_every_flipped_byte_is_found(log: Path) -> None:
         assert not verify(target).intact, f"byte {at}"
 
 
+def test_each_line_with_a_flipped_byte_is_named(log: Path) -> None:
+    lines = [bytearray(line) for line in log.read_bytes().splitlines()]
+    target = log.with_name("flipped.jsonl")
+    for at in range(max(map(len, lines))):
+        flipped = [number for number, line in enumerate(lines) if at < len(line)]
+        change = 1 + at % 9  # never makes a line feed of a byte of JSON
+        for number in flipped:
+            lines[number][at] ^= change
+        target.write_bytes(b"\n".join(lines) + b"\n")
+        found = {fault.line for fault in verify(target).faults}
+        assert found >= {number + 1 for number in flipped}, f"byte {at}"
+        for number in flipped:
+            lines[number][at] ^= change
+
+
 def test_every_flipped_byte_of_a_database_is_found(tmp_path: Path) -> None:
-    path = write(tmp_path / "audit.db", 50)
+    path = write(tmp_path / "audit.db", 15)
     db = sqlite3.connect(path, isolation_level=None)
     for name in ("entries_no_update", "entries_no_delete", "entries_in_order"):
         db.execute(f"DROP TRIGGER {name}")
