@@ -7,7 +7,6 @@ import base64
 import contextlib
 import errno
 import gc
-import importlib.metadata
 import logging
 import os
 import re
@@ -1506,9 +1505,11 @@ def _keep_house(reference: weakref.ref[AuditLog], stop: threading.Event, interva
 
 
 def _software() -> str:
+    from importlib import metadata  # it takes longer to import than the rest of this module
+
     try:
-        return f"chained_logging {importlib.metadata.version('chained_logging')}"
-    except importlib.metadata.PackageNotFoundError:  # frozen, vendored, a zip file
+        return f"chained_logging {metadata.version('chained_logging')}"
+    except metadata.PackageNotFoundError:  # frozen, vendored, a zip file
         return "chained_logging"
 
 

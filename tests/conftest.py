@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ import rfc8785
 
 # Their servers, once a run; those of the documentation, once a page.
 pytest_plugins = ("servers_nats", "servers_postgres", "servers_s3", "servers_documented")
+
+# The tests start some thousand programs. Each would compile the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 EVENT = {"actor": "user-1", "resource": "patient_record/456", "ip": "10.0.0.1"}
 

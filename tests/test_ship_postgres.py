@@ -39,7 +39,7 @@ from chained_logging.ship.postgres import destination as module
 from chained_logging.sinks import EMPTY, Head, Record, open_sink
 
 ORIGIN = "example.com/audit/web"
-ROUNDS = int(os.environ.get("ROUNDS", "20"))
+ROUNDS = int(os.environ.get("ROUNDS", "8"))
 _names = itertools.count()
 
 

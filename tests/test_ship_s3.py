@@ -162,7 +162,7 @@ def _ship_and_die(log: Log, bucket: Bucket, seed: int, delay: float) -> None:
 
 def test_a_shipper_killed_at_random_leaves_every_entry_once(s3: Bucket, tmp_path: Path) -> None:
     # Most of them where If-None-Match is not there to help.
-    rounds = int(os.environ.get("SHIP_ROUNDS", "20" if s3.enforces else "6"))
+    rounds = int(os.environ.get("SHIP_ROUNDS", "8" if s3.enforces else "6"))
     choose = random.Random(fresh_seed())
     log = Log(tmp_path / "audit.jsonl", 200 * rounds)
     prepared(s3)

@@ -22,7 +22,7 @@ from chained_logging.ship.nats import NatsDestination
 def test_everything_acknowledged_arrives_once_whatever_is_killed(tmp_path: Path) -> None:
     seed = int(os.environ.get("SEED", random.randrange(1 << 32)))
     print(f"seed {seed}")
-    kills = int(os.environ.get("ROUNDS", "20"))
+    kills = int(os.environ.get("ROUNDS", "8"))
     with running_nats() as server, running_server() as database:
         found = stream_crash.crash(tmp_path, server, database, 5_000, kills, seed)
     assert sum(found["deaths"].values()) == kills

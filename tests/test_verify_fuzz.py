@@ -23,7 +23,7 @@ from verifiers import ALONE, MODULE, cpu_of
 from chained_logging import AuditLog
 from chained_logging.keys import PrivateKey
 
-SECONDS = float(os.environ.get("CHAINED_LOGGING_FUZZ", "15"))
+SECONDS = float(os.environ.get("CHAINED_LOGGING_FUZZ", "10"))
 SEED = int(os.environ.get("CHAINED_LOGGING_SEED") or random.SystemRandom().randrange(1 << 32))
 EVENT = {"actor": "u", "resource": "record/007", "ip": "10.0.0.1"}
 FIELDS = ("id", "actor_id", "action", "resource_id", "resource_type", "result", "timestamp")

@@ -311,7 +311,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(st.dictionaries(st.text(max_size=3), JSON, max_size=4), st.integers(0, 99), st.data())
 def test_all_ways_to_parse_agree(value: dict[str, object], how: int, data: st.DataObject) -> None:
     text = json.dumps(
