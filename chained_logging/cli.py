@@ -895,10 +895,14 @@ def restore(destination: str, log: str, origin: str | None, public_key: str | No
 def _filters(command: Any) -> Any:
     options = (
         click.option("--actor", help="Show only entries with this actor_id."),
+        click.option("--on-behalf-of", help="Show only entries whose actor acted for this person."),
+        click.option("--tenant", help="Show only entries with this tenant_id."),
+        click.option("--trace-id", help="Show only entries of this trace (32 hexadecimal digits)."),
         click.option("--action", help="Show only entries with this action."),
         click.option(
             "--resource",
-            help="Show only entries about this resource: TYPE, TYPE/ID, a URL, an ARN or a path.",
+            help="Show only entries about this resource, also among several: TYPE, TYPE/ID, a URL, "
+            "an ARN or a path.",
         ),
         click.option(
             "--result", help="Show only this result: success, failure, denied or unknown."
@@ -950,9 +954,9 @@ def show(log: str, limit: int | None, as_json: bool, **options: Any) -> None:
         cells = (
             str(entry.seq),
             entry.timestamp,
-            entry.actor_id + ("" if entry.actor_type == "user" else f" ({entry.actor_type})"),
+            _actor(entry),
             entry.action,
-            f"{entry.resource_type}/{entry.resource_id}",
+            _resource(entry),
             entry.result,
             entry.ip_address or "-",
         )
@@ -960,6 +964,18 @@ def show(log: str, limit: int | None, as_json: bool, **options: Any) -> None:
         row = "  ".join(_cell(printable(c), w) for c, w in zip(cells, widths, strict=True))
         click.echo(row.rstrip() + printable(mark))
     click.echo(f"{count} {'entry' if count == 1 else 'entries'}", err=True)
+
+
+def _actor(entry: AuditEntry) -> str:
+    who: str = entry.actor_id + ("" if entry.actor_type == "user" else f" ({entry.actor_type})")
+    return f"{who} for {entry.on_behalf_of}" if entry.on_behalf_of else who
+
+
+def _resource(entry: AuditEntry) -> str:
+    """Return the cell of an entry's resource, with how many others it names."""
+    more = f" +{len(entry.resources)}" if entry.resources else ""
+    width = 30 - len(more)
+    return _cell(f"{entry.resource_type}/{entry.resource_id}", width).rstrip() + more
 
 
 def _legible(entries: Iterator[AuditEntry], log: str) -> Iterator[AuditEntry]:
@@ -976,6 +992,10 @@ def _legible(entries: Iterator[AuditEntry], log: str) -> Iterator[AuditEntry]:
         wrong = [name for name in texts if not isinstance(fields.get(name), str)]
         if not isinstance(fields.get("ip_address"), str | None):
             wrong.append("ip_address")
+        if not isinstance(fields.get("on_behalf_of"), str | None):
+            wrong.append("on_behalf_of")
+        if not _are_records(fields.get("resources", [])):
+            wrong.append("resources")
         context = fields.get("context")
         if not isinstance(context, dict) or not isinstance(context.get("invalid", {}), dict):
             wrong.append("context")
@@ -987,6 +1007,15 @@ def _legible(entries: Iterator[AuditEntry], log: str) -> Iterator[AuditEntry]:
         yield entry
 
 
+def _are_records(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(record, dict)
+        and isinstance(record.get("type"), str)
+        and isinstance(record.get("id"), str)
+        for record in value
+    )
+
+
 def _cell(text: str, width: int) -> str:
     return text.ljust(width) if len(text) <= width else text[: width - 1] + "…"
 
@@ -994,6 +1023,9 @@ def _cell(text: str, width: int) -> str:
 def _filter(options: dict[str, Any]) -> Filter:
     return Filter(
         actor=options["actor"],
+        on_behalf_of=options["on_behalf_of"],
+        tenant=options["tenant"],
+        trace_id=(options["trace_id"] or "").lower() or None,
         action=options["action"],
         resource=options["resource"],
         result=options["result"],

@@ -8,6 +8,7 @@ from contextvars import ContextVar, Token, copy_context
 from typing import Any, ParamSpec, TypeVar
 
 from chained_logging.event.fields import FIELD_OF
+from chained_logging.tracing import trace_id
 
 Parameters = ParamSpec("Parameters")
 Returned = TypeVar("Returned")
@@ -91,11 +92,16 @@ def restore(token: Token[Any]) -> None:
 
 
 def current() -> Fields:
-    """Return the fields that hold here."""
+    """Return the fields that hold here, with the trace of OpenTelemetry's current span."""
     held = _current.get()
     if type(held) is dict:
-        return held
-    return held.merged() if isinstance(held, _Layer) else held()  # type: ignore[operator]
+        fields: Fields = held
+    else:
+        fields = held.merged() if isinstance(held, _Layer) else held()  # type: ignore[operator]
+    trace = trace_id()
+    if trace is not None and "trace_id" not in fields:
+        return {**fields, "trace_id": trace}
+    return fields
 
 
 def carried(function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:

@@ -240,7 +240,7 @@ def test_buffers_and_queues_keep_the_context_and_take_none(
         assert [body["actor_id"] for body in bodies] == ["ann", "ann", "x"]
         assert {body["ip_address"] for body in bodies} == {"10.0.0.1"}
         assert bodies[1]["context"]["exception"] == {"type": "KeyError", "message": "'k'"}
-        assert all("tenant" not in body["context"] for body in bodies)
+        assert all("tenant_id" not in body for body in bodies)
     target.close()
 
 

@@ -43,7 +43,7 @@ def test_what_a_request_learns_later_holds_in_a_block_too() -> None:
     token = share(lambda: shared)
     with context(tenant="t-1"), context(colour="red"):
         shared["actor_id"] = "ann"
-        inside = {"ip_address": "10.0.0.1", "actor_id": "ann", "tenant": "t-1", "colour": "red"}
+        inside = {"ip_address": "10.0.0.1", "actor_id": "ann", "tenant_id": "t-1", "colour": "red"}
         assert dict(current()) == inside
         with context(actor="bob"):
             assert current()["actor_id"] == "bob"

@@ -69,8 +69,8 @@ def test_get_logger_knows_what_a_filter_adds(log: AuditLog, logger: logging.Logg
     get_logger("neighbours").info("read", audit=True, resource="p/1", ip="10.0.0.1")
     get_logger("neighbours").info("read", **W)
     first, second = stored(log)
-    assert (first.actor_id, first.context) == ("by-filter", {"tenant": "t"})
-    assert (second.actor_id, second.context) == ("u", {"tenant": "t"})
+    assert (first.actor_id, first.tenant_id) == ("by-filter", "t")
+    assert (second.actor_id, second.tenant_id) == ("u", "t")
 
 
 def test_a_filter_that_raises_loses_no_event(log: AuditLog, logger: logging.Logger) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 import unicodedata
+from pathlib import Path
 
 import pytest
 
+from chained_logging import AuditLog
+from chained_logging.cli import cli
 from chained_logging.review.query import printable
 
 
@@ -21,3 +24,41 @@ def test_no_character_that_steers_or_hides_is_shown(category: str) -> None:
 def test_ordinary_text_is_shown_as_it_is() -> None:
     text = "Ann Lee read пациент/45, 病歴, «ü» \\ 'quoted'"
     assert printable(text) == text
+
+
+LOGGED = {"action": "read", "actor": "u-1", "ip": "10.0.0.1"}
+
+
+def test_show_finds_by_each_field_and_names_whom_one_acted_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    listed = ["patient/1", "https://x.example/2"]
+    with AuditLog(path) as log:
+        log.append(**LOGGED, resource="patient/7", tenant="acme", on_behalf_of="u-2")
+        log.append(**LOGGED, resource="patients", resources=listed, trace_id="1f" * 16)
+        log.append(**LOGGED, resource=("patients", "p" * 50), resources=listed)
+    shown = {}
+    for option in (
+        *("--resource=patient/1", "--resource=patient", "--resource=https://x.example/2"),
+        *("--resource=patient/2", "--tenant=acme", "--on-behalf-of=u-2"),
+        f"--trace-id={'1F' * 16}",
+    ):
+        cli(["show", str(path), option], standalone_mode=False)
+        lines = capsys.readouterr().out.splitlines()[1:]
+        shown[option.partition("=")[2]] = [int(line.split()[0]) for line in lines]
+    assert list(shown.values()) == [[2, 3], [1, 2, 3], [2, 3], [], [1], [1], [2]]
+    cli(["show", str(path)], standalone_mode=False)
+    _, _, first, second, third = capsys.readouterr().out.splitlines()
+    assert "u-1 for u-2 " in first
+    assert "patients/* +2 " in second
+    assert f"patients/{'p' * 17}… +2  success " in third
+
+
+def test_show_refuses_resources_that_no_log_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    with AuditLog(path) as log:
+        log.append(**LOGGED, resource="patients", resources=["patient/1"])
+    path.write_bytes(path.read_bytes().replace(b'[{"id":"1","type":"patient"}]', b'["x"]'))
+    with pytest.raises(ValueError, match=r"was not written by a log \(resources\)"):
+        cli(["show", str(path), "--resource", "x"], standalone_mode=False)

@@ -51,7 +51,7 @@ def test_every_way_is_seen_once(tmp_path: Path) -> None:
     assert [entry.action for entry in audit_log.entries] == [
         *("plain", "keywords", "handled", "structured", "touch", "direct", "given")
     ]
-    assert {entry.context["tenant"] for entry in audit_log.entries} == {"t"}
+    assert {entry.tenant_id for entry in audit_log.entries} == {"t"}
 
 
 def test_assertions_say_what_differs() -> None:

@@ -358,7 +358,7 @@ def test_actor_named_inside_a_block_of_context(site: Site) -> None:
 
     site.app.test_client().get("/tenant")
     assert said(site.inside()) == ("ann", "inside", "success")
-    assert site.inside()["context"]["tenant"] == "t-1"
+    assert site.inside()["tenant_id"] == "t-1"
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ def test_context_in_a_middleware_does_not_hide_who_comes_later(site: Site) -> No
     site.app.add_middleware(Tenant)
     site.client().get("/")
     (inside,) = site.inside()
-    assert (inside["actor_id"], inside["context"]["tenant"]) == ("ann", "t-1")
+    assert (inside["actor_id"], inside["tenant_id"]) == ("ann", "t-1")
 
 
 class Backend(AuthenticationBackend):

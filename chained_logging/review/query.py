@@ -18,13 +18,16 @@ class Filter:
     """Which entries to show. None means any.
 
     :ivar resource: a type, or a record in any form that an event may use: ``type/id``, a URL, an
-        ARN or a path. A request is also found by the other parameters of its route, so
-        ``patients/456`` finds ``GET /patients/456/notes/7``.
+        ARN or a path. An entry is found by its ``resources`` too, and a request by the other
+        parameters of its route, so ``patients/456`` finds ``GET /patients/456/notes/7``.
     :ivar since: the earliest ``timestamp``, in the form that entries have.
     :ivar until: the first ``timestamp`` that is too late, in the same form.
     """
 
     actor: str | None = None
+    on_behalf_of: str | None = None
+    tenant: str | None = None
+    trace_id: str | None = None
     action: str | None = None
     resource: str | None = None
     result: str | None = None
@@ -36,6 +39,9 @@ class Filter:
         """Return whether an entry passes the filter."""
         return (
             self.actor in (None, entry.actor_id)
+            and self.on_behalf_of in (None, entry.on_behalf_of)
+            and self.tenant in (None, entry.tenant_id)
+            and self.trace_id in (None, entry.trace_id)
             and self.action in (None, entry.action)
             and (self.resource is None or _concerns(entry, self.resource))
             and self.result in (None, entry.result)
@@ -48,11 +54,12 @@ class Filter:
 
 def _concerns(entry: AuditEntry, wanted: str) -> bool:
     """Return whether an entry is about a resource: a type, or a record by its name."""
-    kind, id = entry.resource_type, entry.resource_id
-    if wanted in (kind, id, f"{kind}/{id}"):
+    records = [(entry.resource_type, entry.resource_id)]
+    records += [(record["type"], record["id"]) for record in entry.resources or ()]
+    if any(wanted in (kind, id, f"{kind}/{id}") for kind, id in records):
         return True
     record = split(wanted)
-    return record == (kind, id) or record in set(_parameters(entry.context))
+    return record in records or record in set(_parameters(entry.context))
 
 
 def _parameters(context: dict[str, Any]) -> Iterator[tuple[str, str]]:

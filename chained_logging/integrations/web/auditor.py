@@ -185,7 +185,9 @@ class Auditor:
             if session:
                 known["session_id"] = digest(session)
         exchange.known = known
-        exchange.outer = current()
+        exchange.outer = outer = current()
+        if "trace_id" in outer:
+            known["trace_id"] = outer["trace_id"]
         if method == "POST":
             exchange.attempt = self.login.attempt(exchange)
         if self._actor is not None:
