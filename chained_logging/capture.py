@@ -11,8 +11,7 @@ from typing import Any, Final, NamedTuple
 from chained_logging.diagnostics import unheard
 from chained_logging.entry import AuditId, InvalidEntry, set_apart
 from chained_logging.log import AuditLog
-from chained_logging.records import Logged, exception_of, noted, original
-from chained_logging.values import jsonable
+from chained_logging.records import Logged, exception_of, message_text, noted, original
 
 OWN: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
 """What every record has by itself; the rest came by ``extra``."""
@@ -130,8 +129,10 @@ def captured(record: logging.LogRecord, known: AuditId | None) -> Captured:
         action: Any = found.action
         failed = found.result == "failure"
     else:
-        text = _message(record if record.args else first)
-        # A QueueHandler puts the traceback into the message: what was logged is its first line.
+        text = logged.text
+        if text is None:
+            text = message_text(record if record.args else first)
+        # A queue's handler of another kind may have put a traceback into the message.
         action = text.partition("\n")[0]
         event = over(logged.context, fields)
         if "\n" in text or event.get("action", text) != text:
@@ -174,14 +175,6 @@ def _without_ours(fields: dict[str, Any], known: AuditId | None) -> None:
         del fields["audit_id"]
         if known is not None and known.given is not None:
             fields["audit_id"] = known.given
-
-
-def _message(record: logging.LogRecord) -> str:
-    try:
-        return record.getMessage()
-    except Exception:  # the arguments do not fit; logging says so on its own account
-        text = jsonable(record.msg)
-        return text if isinstance(text, str) else str(text)
 
 
 # --- Events of structlog, and other messages that are objects.

@@ -11,6 +11,9 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+open_file = open
+"""The builtin, also where a finaliser logs at the interpreter's exit, when its name is gone."""
+
 SIDE_FILES = (".lock", ".checkpoints", ".spill", ".manifest", "-wal", "-shm", "-journal")
 """What may stand beside a log, by what is added to its name."""
 
@@ -71,7 +74,7 @@ def open_regular(path: Path) -> BinaryIO:
 
     :raises OSError: if it cannot be opened, or is not a regular file.
     """
-    file = open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb")  # noqa: SIM115
+    file = open_file(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb")
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise ForeignFile(f"{path} is not a regular file, so it is not used")

@@ -34,6 +34,8 @@ class Logged(NamedTuple):
     """The message, if it was an object: a queue makes text of it."""
     exception: dict[str, str] | None = None
     """Type and message of the exception, which a queue drops."""
+    text: str | None = None
+    """The message, if it was text: a queue adds to it what its formatter does, and a traceback."""
 
 
 _NO_CONTEXT: Final = Logged()
@@ -141,11 +143,26 @@ def _is_at_its_logger(record: logging.LogRecord) -> bool:
 def snapshot(record: logging.LogRecord) -> Logged:
     """Return what a record carries, as it is now, for a handler that comes later."""
     logged = noted(record)
+    message, text = logged.message, logged.text
+    if isinstance(record.msg, Mapping):
+        message = message or dict(record.msg)
+    elif message is None and text is None:
+        text = message_text(record)
     return logged._replace(
         context=dict(logged.context),
-        message=logged.message or (dict(record.msg) if isinstance(record.msg, Mapping) else None),
+        message=message,
         exception=logged.exception or exception_of(record.exc_info),
+        text=text,
     )
+
+
+def message_text(record: logging.LogRecord) -> str:
+    """Return a record's message, also where its arguments do not fit."""
+    try:
+        return record.getMessage()
+    except Exception:  # logging says so on its own account
+        text = jsonable(record.msg)
+        return text if isinstance(text, str) else str(text)
 
 
 def is_tagged(record: logging.LogRecord) -> bool:

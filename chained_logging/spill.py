@@ -31,7 +31,7 @@ from chained_logging.entry import OURSELVES, UNKNOWN, Draft
 from chained_logging.event.fields import ADDRESSLESS, FIELDS, REQUIRED
 from chained_logging.event.oversize import DIGEST, pointed_at
 from chained_logging.event.records import PART, is_part
-from chained_logging.files import ForeignFile, open_own, require_own
+from chained_logging.files import ForeignFile, open_file, open_own, require_own
 from chained_logging.lock import PATIENCE, Busy, lock_file
 from chained_logging.sinks import sync_directory, sync_file
 
@@ -119,7 +119,7 @@ class Spill:
 
         :raises OSError: if the file cannot be read.
         """
-        with open(open_own(self.path, os.O_RDONLY), "rb") as file:
+        with open_file(open_own(self.path, os.O_RDONLY), "rb") as file:
             inside = False  # a line that is too long for an event, of which pieces come
             while line := file.readline(_MAX_LINE):
                 whole = not inside and (line.endswith(b"\n") or len(line) < _MAX_LINE)
@@ -131,7 +131,7 @@ class Spill:
         """Keep the lines that are no events in a file of their own, and return its name."""
         aside = self.path.with_name(f"{self.path.name}.torn-{time.time_ns()}")
         fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(fd, "wb") as file:
+        with open_file(fd, "wb") as file:
             file.writelines(line for line in self.read() if isinstance(line, bytes))
             file.flush()
             os.fsync(fd)

@@ -244,6 +244,25 @@ def test_buffers_and_queues_keep_the_context_and_take_none(
     target.close()
 
 
+def test_a_queue_adds_no_traceback_to_the_message(app: logging.Logger, tmp_path: Path) -> None:
+    waiting: queue.Queue[Any] = queue.Queue()
+    sender = logging.handlers.QueueHandler(waiting)
+    sender.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    app.addHandler(sender)
+    try:
+        raise KeyError("k")
+    except KeyError:
+        app.exception("failed %s", "here", extra={"audit": True, **W})
+    app.info("two\nlines", extra={"audit": True, **W})
+    with AuditLog(tmp_path / "a.jsonl") as log:
+        for _ in range(2):
+            AuditHandler(log=log).handle(waiting.get())
+    one, two = found(tmp_path / "a.jsonl")
+    assert one["action"] == "failed here"
+    assert one["context"] == {"exception": {"type": "KeyError", "message": "'k'"}}
+    assert (two["action"], two["context"]) == ("two", {"message": "two\nlines"})
+
+
 def test_a_record_from_elsewhere_takes_nothing_from_here(
     app: logging.Logger, tmp_path: Path
 ) -> None:

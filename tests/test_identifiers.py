@@ -291,3 +291,13 @@ def test_a_redacted_identifier_is_marked() -> None:
 
 def test_modules_are_no_identifiers() -> None:
     assert made(resource=("a", ModuleType("m")))["resource_id"] == "unknown"
+
+
+@pytest.mark.parametrize("blank", [" ", " \t\n", "\u200b", "\x01", "\u3164", "\ufe0f", "\xa0"])
+def test_what_nobody_can_see_is_no_identifier(blank: str) -> None:
+    fields = made(actor=blank, action="read", user_agent=blank)
+    assert (fields["actor_id"], fields["context"]["invalid"]) == ("unknown", {"actor_id": blank})
+    assert fields["user_agent"] == blank
+    assert made(resource=f"p/x{blank}x")["resource_id"] == f"x{blank}x"
+    assert made(resource=("p", blank))["resource_id"] == "unknown"
+    assert made(resource=f"p/{blank}")["resource_id"] == "unknown"

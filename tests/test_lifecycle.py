@@ -78,6 +78,12 @@ ENDS = {
         "os.kill(os.getpid(), signal.SIGTERM)",
         ["term", "late", "early"],
     ),
+    "without open": (  # as in a finaliser that runs when the builtins are being cleared
+        "logging.shutdown()\n"
+        "import builtins; builtins.kept = builtins.__dict__.pop('open')\n"
+        "app.info('after', extra=W)",
+        ["after", "late", "early"],
+    ),
     "at once": ("app.info('x', extra=W); os._exit(0)", ["x"]),
 }
 

@@ -64,6 +64,8 @@ class PatientRecord:
         ("/api/v1/namespaces/default/pods/web-1", "pods", WHOLE),
         ("/apis/apps/v1/namespaces/default/deployments/web", "deployments", WHOLE),
         ("/api/v1/nodes/n1", "nodes", WHOLE),
+        ("/api/v1/pods", "pods", WHOLE),
+        ("/api/v1/pods/456", "path", WHOLE),
         (("patient", 456), "patient", "456"),
         (["patient", "a/b"], "patient", "a/b"),
         (("line", (1, 2)), "line", "1,2"),

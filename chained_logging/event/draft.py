@@ -31,6 +31,7 @@ from chained_logging.event.fields import (
     TEXTS,
     UNKNOWN,
     prepared,
+    shows,
 )
 from chained_logging.event.identifiers import MAX_IDENTIFIER
 from chained_logging.event.oversize import parse, shrink
@@ -273,9 +274,10 @@ def _ruled(given: dict[str, Any], own: bool) -> tuple[dict[str, Any], dict[str, 
         if (  # 60 ns less a field
             type(value) is str
             and field.text
-            and 0 < len(value) <= MAX_IDENTIFIER
+            and value >= "!"
+            and len(value) <= MAX_IDENTIFIER
             and value.isascii()
-            and "\0" not in value
+            and value.isprintable()
             and value != values.REDACTED
         ):
             fields[name] = value
@@ -416,7 +418,8 @@ def _plain_fields(shape: _Shape, event: Mapping[str, Any], result: str) -> dict[
     together = "".join(texts)
     if len(together) > MAX_IDENTIFIER or (not together.isascii() and not _is_short(together)):
         return None
-    if "" in texts or values.REDACTED in texts or "\0" in together:
+    # One that is empty or begins with a space comes before "!"; what is not printable may hide.
+    if min(texts) < "!" or values.REDACTED in texts or not together.isprintable():
         return None
     if type(result) is not str or result not in RESULTS:
         return None
@@ -429,6 +432,8 @@ def _plain_fields(shape: _Shape, event: Mapping[str, Any], result: str) -> dict[
             return None
         fields["resource_type"] = kind
         fields["resource_id"] = name
+    if not together.isascii() and not all(map(shows, fields.values())):
+        return None
     fields["actor_type"] = "user"
     fields["result"] = result
     fields["v"] = 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import unicodedata
 import uuid
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -65,11 +66,24 @@ def _identifier(value: Any) -> str:
     text = _text(value)
     if not text:
         raise ValueError("is empty")
+    if not shows(text):
+        raise ValueError("holds nothing that can be seen")
     if text == values.REDACTED:
         raise ValueError("was redacted")
     if len(text.encode()) > MAX_IDENTIFIER:
         raise ValueError("is longer than 1,024 bytes")
     return text
+
+
+# Letters and symbols that are drawn as nothing: fillers of Hangul, the blank of Braille.
+_DRAWN_AS_NOTHING: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+
+
+def shows(text: str) -> bool:
+    """Whether a text has a letter, a digit, a sign or a symbol: anything that a person can see."""
+    return any(
+        unicodedata.category(char)[0] in "LNPS" and char not in _DRAWN_AS_NOTHING for char in text
+    )
 
 
 def _one_of(choices: frozenset[str]) -> Callable[[Any], str]:

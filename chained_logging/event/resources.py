@@ -43,7 +43,10 @@ _GID: Final = re.compile(r"[^/]+/([^/?]+)/([^/?]+)(?:\?.*)?", re.DOTALL)
 _KUBERNETES: Final = re.compile(
     r"/(?:api|apis/[^/]+)/v\d\w*/namespaces/[^/]+/([a-z]+)(?:/.*)?"
     r"|/apis/[^/]+/v\d\w*/([a-z]+)(?:/.*)?"
-    r"|/api/v\d\w*/(namespaces|nodes|persistentvolumes)(?:/.*)?",
+    r"|/api/v\d\w*/(namespaces|nodes|persistentvolumes)(?:/.*)?"
+    # All of a kind, in every namespace.
+    r"|/api/v\d\w*/(configmaps|endpoints|events|limitranges|persistentvolumeclaims|pods"
+    r"|podtemplates|replicationcontrollers|resourcequotas|secrets|serviceaccounts|services)/?",
     re.DOTALL,
 )
 _PATH: Final = re.compile(r"/|\./|\.\./|~/|[A-Za-z]:[\\/]|\\\\")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from chained_logging import chain
-from chained_logging.files import open_own, require_own
+from chained_logging.files import open_file, open_own, require_own
 from chained_logging.sinks import (
     EMPTY,
     Head,
@@ -127,7 +127,7 @@ class JsonlSink:
             fd, _ = self._open(os.O_RDWR)
         except FileNotFoundError:
             return
-        with open(fd, "rb") as file:
+        with open_file(fd, "rb") as file:
             at, last = 0, self._sealed_head().seq
             while line := file.readline(_MAX_LINE):
                 try:
@@ -164,7 +164,7 @@ class JsonlSink:
             for number, path in enumerate(sealed, 1):
                 # A segment ends where the next begins: what lies before `start` is not read.
                 if number == len(sealed) or sealed[number] > segment_path(self._path, start):
-                    with open(path, "rb") as file:
+                    with open_file(path, "rb") as file:
                         yield from _records(file, start)
             if log is not None:
                 yield from _records(log, start)
@@ -173,7 +173,7 @@ class JsonlSink:
         """Open the log; None if a crash left its segments alone."""
         for _ in range(20):
             try:
-                return open(self._path, "rb")
+                return open_file(self._path, "rb")
             except FileNotFoundError:
                 if not segment_paths(self._path):
                     raise
@@ -346,7 +346,7 @@ class JsonlSink:
         name = f"{self._path.name}.torn-{at}-{time.time_ns()}"
         aside = self._path.with_name(name)
         fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(fd, "wb") as file:
+        with open_file(fd, "wb") as file:
             for offset in range(at, size, _BLOCK):
                 file.write(os.pread(log, min(_BLOCK, size - offset), offset))
             file.flush()
@@ -418,7 +418,7 @@ def _head_of(segment: Path) -> Head:
 
     :raises OSError: if it cannot be read, or does not end with an entry.
     """
-    with open(segment, "rb") as file:
+    with open_file(segment, "rb") as file:
         start = max(0, os.fstat(file.fileno()).st_size - _MAX_LINE - 1)
         found = _last_entry(os.pread(file.fileno(), _MAX_LINE + 1, start))
     if found is None or not found[1]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from chained_logging import chain
-from chained_logging.files import open_regular, require_own
+from chained_logging.files import open_file, open_regular, require_own
 from chained_logging.sinks import replace_file
 
 
@@ -95,7 +95,7 @@ def describe(path: Path) -> Segment:
     :raises OSError: if it cannot be read, or does not begin and end with an entry.
     """
     digest, size, first, last = hashlib.sha256(), 0, b"", b""
-    with open(path, "rb") as file:
+    with open_file(path, "rb") as file:
         for line in file:
             digest.update(line)
             size += len(line)
