@@ -18,9 +18,10 @@ EXAMPLES = ["quickstart", "dictconfig", "cloudtrail", "central/run"]
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and format (ruff)."""
+    """Check style and format (ruff), and that verify.py is what its parts make."""
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    session.run("python", "tools/build_verify.py", "--check")
 
 
 @nox.session

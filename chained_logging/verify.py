@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# Generated from the parts in verifier/. To change it, change them and run tools/build_verify.py.
 # /// script
 # requires-python = ">=3.9"
 # dependencies = ["cryptography>=42"]
@@ -73,19 +74,17 @@ try:  # a third of the time; without it, the same is found
 except ImportError:
     _orjson = None  # type: ignore[assignment]  # tested for before each use
 
+
+# --------------------------------------------------------------------------------------------
+# What is found, and in which words a program is told of it.
+
 __all__ = ["Fault", "Report", "Stream", "main", "verify", "verify_proof"]
 
 MAX_BODY = 65_535
 MAX_LINE = MAX_BODY + 200  # a body with its hash and signature is at most 178 bytes longer
 MAX_FAULTS = 10_000  # kept in a report; all are counted
 MAX_HOLES = 10_000
-MAX_SKIPPED = 1 << 24  # of one line, before the rest of its file is left unread
-MAX_JUNK = 1_000_000  # short lines in a row, before the same
-_RESTORING = ".restoring"  # at the end of the name of a folder in which a log is restored
 FOREIGN = "foreign"  # the kind of what anybody may have added to a store: no fault of the log
-CHUNK = 1 << 17
-MAX_SAFE_INTEGER = 2**53 - 1  # beyond it, a number in JSON may stand for several
-
 GENESIS = "GENESIS"
 _HEX64 = re.compile("[0-9a-f]{64}")
 
@@ -205,10 +204,6 @@ class _Unchecked(Exception):
     """The log cannot be checked; the message is for a person."""
 
 
-# --------------------------------------------------------------------------------------------
-# One entry, exactly: every rule of the format, by the book and not fast.
-
-
 class _Bad(ValueError):
     """A body that breaks a rule: which field, and how."""
 
@@ -218,58 +213,19 @@ class _Bad(ValueError):
         self.reason = reason
 
 
+# --------------------------------------------------------------------------------------------
+# JSON in canonical form (RFC 8785). There are two ways to judge a text: by the book, value by
+# value; and by what parsers in C write back, without a step of Python for each value.
+
+_NOT_CANONICAL = "the JSON is not in canonical form (RFC 8785)"
+_NOT_A_NUMBER = "a number is not in canonical form"
+MAX_SAFE_INTEGER = 2**53 - 1  # beyond it, a number in JSON may stand for several
+
+
 class _Number(str):
     """A number as it is written, already shown to be canonical."""
 
     __slots__ = ()
-
-
-_NOT_CANONICAL = "the JSON is not in canonical form (RFC 8785)"
-_NOT_A_NUMBER = "a number is not in canonical form"
-_REQUIRED = [
-    "action",
-    "actor_id",
-    "actor_type",
-    "context",
-    "id",
-    "ip_address",
-    "prev_hash",
-    "resource_id",
-    "resource_type",
-    "result",
-    "seq",
-    "timestamp",
-    "v",
-]
-_OPTIONAL = (
-    *("changed_fields", "old_values", "on_behalf_of", "reason", "resources", "session_id"),
-    *("tenant_id", "trace_id", "user_agent"),
-)
-_FIELDS = frozenset((*_REQUIRED, *_OPTIONAL))
-_ENUMS = {
-    "actor_type": ("user", "service", "admin", "system", "unknown"),
-    "result": ("success", "failure", "denied", "unknown"),
-}
-_NAMES = (
-    *("action", "actor_id", "on_behalf_of", "resource_id", "resource_type", "session_id"),
-    "tenant_id",
-)
-_RECORD = {"id", "type"}  # the keys of each of `resources`
-_REPLACED = (  # what holds "unknown" if it was not valid
-    ["action", "actor_id", "actor_type", "ip_address", "resource_id", "resource_type", "result"]
-)
-_ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-_TIMESTAMP = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
-)
-_TRACE = re.compile("(?!0{32})[0-9a-f]{32}")  # W3C Trace Context, section 3.2.2.3
-_OVERSIZE = re.compile(r"sha256:[0-9a-f]{64} \((?:0|[1-9][0-9]{0,18}) bytes\)")
-# Of 64 bytes the last base64 character before the padding carries four bits that must be zero.
-_KEY_ACTIONS = ("log.open", "key.add", "key.rotate")
-_SIGNATURE = "[A-Za-z0-9+/]{85}[AQgw]=="
-_ENDING = re.compile(f',"hash":"([0-9a-f]{{64}})"(?:,"signature":"({_SIGNATURE})")?}}'.encode())
-_PREV = re.compile(rb',"prev_hash":"(GENESIS|[0-9a-f]{64})"')
-_SEQ = re.compile(rb',"seq":(0|[1-9][0-9]{0,15})[,}]')
 
 
 def _number(value: float) -> str:
@@ -493,6 +449,49 @@ def _are_canonical(numbers: str) -> bool:
     return text.replace("e-0", "e-") == numbers
 
 
+# --------------------------------------------------------------------------------------------
+# The rule of each field: the table in docs/format.md.
+
+_REQUIRED = [
+    "action",
+    "actor_id",
+    "actor_type",
+    "context",
+    "id",
+    "ip_address",
+    "prev_hash",
+    "resource_id",
+    "resource_type",
+    "result",
+    "seq",
+    "timestamp",
+    "v",
+]
+_OPTIONAL = (
+    *("changed_fields", "old_values", "on_behalf_of", "reason", "resources", "session_id"),
+    *("tenant_id", "trace_id", "user_agent"),
+)
+_FIELDS = frozenset((*_REQUIRED, *_OPTIONAL))
+_ENUMS = {
+    "actor_type": ("user", "service", "admin", "system", "unknown"),
+    "result": ("success", "failure", "denied", "unknown"),
+}
+_NAMES = (
+    *("action", "actor_id", "on_behalf_of", "resource_id", "resource_type", "session_id"),
+    "tenant_id",
+)
+_RECORD = {"id", "type"}  # the keys of each of `resources`
+_REPLACED = (  # what holds "unknown" if it was not valid
+    ["action", "actor_id", "actor_type", "ip_address", "resource_id", "resource_type", "result"]
+)
+_ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_TIMESTAMP = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
+)
+_TRACE = re.compile("(?!0{32})[0-9a-f]{32}")  # W3C Trace Context, section 3.2.2.3
+_OVERSIZE = re.compile(r"sha256:[0-9a-f]{64} \((?:0|[1-9][0-9]{0,18}) bytes\)")
+
+
 def _require(ok: bool, name: str, reason: str) -> None:
     if not ok:
         raise _Bad(name, reason)
@@ -669,6 +668,106 @@ def _check_genesis(entry: dict[str, Any]) -> None:
     _require(isinstance(context.get("public_key", ""), str), "context", "its key is not a string")
 
 
+# --------------------------------------------------------------------------------------------
+# One stored line, by every rule that concerns it alone.
+
+# Of 64 bytes the last base64 character before the padding carries four bits that must be zero.
+_SIGNATURE = "[A-Za-z0-9+/]{85}[AQgw]=="
+_ENDING = re.compile(f',"hash":"([0-9a-f]{{64}})"(?:,"signature":"({_SIGNATURE})")?}}'.encode())
+_PREV = re.compile(rb',"prev_hash":"(GENESIS|[0-9a-f]{64})"')
+_SEQ = re.compile(rb',"seq":(0|[1-9][0-9]{0,15})[,}]')
+
+
+@dataclass
+class _Block:
+    """Whole lines, each with its line feed; or, torn, what stands where a line would."""
+
+    file: str
+    text: bytes = b""
+    places: list[Any] | None = None  # where each stands in a database
+    torn: bool = False
+
+
+@dataclass
+class _Line:
+    """One line, read with care."""
+
+    file: str
+    number: int  # from 1; 0 for the file as a whole; -1 for the next after those before
+    body: bytes = b""
+    hash: str | None = None  # as stored; None if the line has not the form of a stored line
+    own: str = ""  # computed
+    signature: str | None = None
+    seq: int | None = None
+    prev: str | None = None
+    parsed: bool = False
+    bad: _Bad | None = None  # the rule that it breaks, other than its hash
+    weight: int = 1  # how many entries it may once have been
+    incomplete: bool = False
+    oversize: bool = False
+    entry: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def altered(self) -> bool:
+        return self.hash != self.own
+
+
+def _read_line(line: bytes, file: str = "", number: int = 0, exactly: bool = False) -> _Line:
+    """Examine a line (without its line feed) by every rule that concerns it alone."""
+    cut = line.rfind(b',"hash":"')
+    ending = _ENDING.fullmatch(line, cut) if cut > 0 else None
+    if ending is None or not line.startswith(b"{"):
+        reason = _what_it_is(line)
+        weight = max(1, line.count(b',"prev_hash":"'))
+        return _Line(file, number, bad=_Bad(None, reason), weight=weight)
+    result = _read_body(line[:cut] + b"}", ending[1].decode(), file, number, exactly)
+    result.signature = ending[2].decode() if ending[2] else None
+    return result
+
+
+def _what_it_is(line: bytes) -> str:
+    """Say of a line that is no stored entry what was done to it, where that can be seen."""
+    if not line:
+        return (
+            "the line is empty. If a program added it, check a copy from which it is removed: "
+            "sed '/^$/d'"
+        )
+    if line.startswith((b'{"action": ', b"{ ")) or line.rstrip() in (b"{", b"["):
+        return (
+            "its JSON was written anew by another program (an editor, jq): the bytes that were "
+            "hashed are only in the original"
+        )
+    return "it has not the form of a stored entry"
+
+
+def _read_body(body: bytes, hash_: str, file: str, number: int, exactly: bool) -> _Line:
+    own = _sha256(b"\0" + body).hexdigest()
+    result = _Line(file, number, body, hash_, own)
+    at = body.rfind(b',"prev_hash":"')
+    prev = _PREV.match(body, at) if at > 0 else None
+    seq = _SEQ.match(body, body.rfind(b',"seq":', at)) if at > 0 else None
+    result.prev = prev[1].decode() if prev else None
+    result.seq = int(seq[1]) if seq else None
+    try:
+        if len(body) > MAX_BODY:
+            raise _Bad(None, f"it has {len(body):,} bytes, more than {MAX_BODY:,}")
+        entry = _parse(body, exactly)
+        result.parsed = True
+        _check_fields(entry)
+        result.entry = entry
+        # Proven to be the same by the format; a difference would be a hole in this program.
+        if (result.seq, result.prev) != (entry["seq"], entry["prev_hash"]):
+            raise _Bad(None, "its seq and prev_hash are not where they belong")
+        result.incomplete = "invalid" in entry["context"]
+        result.oversize = "oversize" in entry["context"]
+    except _Bad as bad:
+        result.bad = bad
+        if not result.parsed:
+            result.weight = max(1, body.count(b',"prev_hash":"'))
+    return result
+
+
+# --------------------------------------------------------------------------------------------
 # One expression for the lines in which nothing is odd. It has a part for each field, which matches
 # nothing that the field's rule forbids; objects it takes as they are, for `_parse` to judge. There
 # is but one way in which it can match, so the time it takes is in proportion to a line, whatever is
@@ -795,104 +894,15 @@ def _is_utf8(text: bytes) -> bool:
         return False
 
 
-@dataclass
-class _Block:
-    """Whole lines, each with its line feed; or, torn, what stands where a line would."""
-
-    file: str
-    text: bytes = b""
-    places: list[Any] | None = None  # where each stands in a database
-    torn: bool = False
-
-
-@dataclass
-class _Line:
-    """One line, read with care."""
-
-    file: str
-    number: int  # from 1; 0 for the file as a whole; -1 for the next after those before
-    body: bytes = b""
-    hash: str | None = None  # as stored; None if the line has not the form of a stored line
-    own: str = ""  # computed
-    signature: str | None = None
-    seq: int | None = None
-    prev: str | None = None
-    parsed: bool = False
-    bad: _Bad | None = None  # the rule that it breaks, other than its hash
-    weight: int = 1  # how many entries it may once have been
-    incomplete: bool = False
-    oversize: bool = False
-    entry: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def altered(self) -> bool:
-        return self.hash != self.own
-
-
-def _read_line(line: bytes, file: str = "", number: int = 0, exactly: bool = False) -> _Line:
-    """Examine a line (without its line feed) by every rule that concerns it alone."""
-    cut = line.rfind(b',"hash":"')
-    ending = _ENDING.fullmatch(line, cut) if cut > 0 else None
-    if ending is None or not line.startswith(b"{"):
-        reason = _what_it_is(line)
-        weight = max(1, line.count(b',"prev_hash":"'))
-        return _Line(file, number, bad=_Bad(None, reason), weight=weight)
-    result = _read_body(line[:cut] + b"}", ending[1].decode(), file, number, exactly)
-    result.signature = ending[2].decode() if ending[2] else None
-    return result
-
-
-def _what_it_is(line: bytes) -> str:
-    """Say of a line that is no stored entry what was done to it, where that can be seen."""
-    if not line:
-        return (
-            "the line is empty. If a program added it, check a copy from which it is removed: "
-            "sed '/^$/d'"
-        )
-    if line.startswith((b'{"action": ', b"{ ")) or line.rstrip() in (b"{", b"["):
-        return (
-            "its JSON was written anew by another program (an editor, jq): the bytes that were "
-            "hashed are only in the original"
-        )
-    return "it has not the form of a stored entry"
-
-
-def _read_body(body: bytes, hash_: str, file: str, number: int, exactly: bool) -> _Line:
-    own = _sha256(b"\0" + body).hexdigest()
-    result = _Line(file, number, body, hash_, own)
-    at = body.rfind(b',"prev_hash":"')
-    prev = _PREV.match(body, at) if at > 0 else None
-    seq = _SEQ.match(body, body.rfind(b',"seq":', at)) if at > 0 else None
-    result.prev = prev[1].decode() if prev else None
-    result.seq = int(seq[1]) if seq else None
-    try:
-        if len(body) > MAX_BODY:
-            raise _Bad(None, f"it has {len(body):,} bytes, more than {MAX_BODY:,}")
-        entry = _parse(body, exactly)
-        result.parsed = True
-        _check_fields(entry)
-        result.entry = entry
-        # Proven to be the same by the format; a difference would be a hole in this program.
-        if (result.seq, result.prev) != (entry["seq"], entry["prev_hash"]):
-            raise _Bad(None, "its seq and prev_hash are not where they belong")
-        result.incomplete = "invalid" in entry["context"]
-        result.oversize = "oversize" in entry["context"]
-    except _Bad as bad:
-        result.bad = bad
-        if not result.parsed:
-            result.weight = max(1, body.count(b',"prev_hash":"'))
-    return result
-
-
 # --------------------------------------------------------------------------------------------
 # Files: each becomes numbered lines, read with bounds.
 
+CHUNK = 1 << 17
+MAX_SKIPPED = 1 << 24  # of one line, before the rest of its file is left unread
 MAX_HELD = 64
 _SQLITE = b"SQLite format 3\0"
 _GZIP = b"\x1f\x8b"
 _TORN = b"\0torn"  # no line of a file can be this: it holds no line feed, and lines are cut there
-
-
 _Held = dict[str, int]  # files that were opened when others were listed, by name
 
 
@@ -937,6 +947,11 @@ def _magic(path: str, held: _Held) -> bytes:
         return b""  # nothing to read; and some files of that size, in /proc, would be waited for
     with open(path, "rb") as file:
         return file.read(16)
+
+
+def _is_packed(path: str) -> bool:
+    magic = _magic(path, {})
+    return magic == _SQLITE or magic[:2] == _GZIP
 
 
 def _names_of(path: str) -> list[str]:
@@ -1161,14 +1176,9 @@ _STATISTICS = {  # what ANALYZE adds: it has a say in speed alone
         (b"sqlite_stat4", b"(tbl,idx,neq,nlt,ndlt,sample)"),
     )
 }
-_DOUBT = "doubt"  # no fault, but what keeps a log from being called intact
 _APPLICATION = 0x636C6F67  # "clog"
-_COLUMNS = [line.split()[0] for line in _SCHEMA.split("\n") if " GENERATED ALWAYS AS " in line]
-_OBJECTS = ("context", "old_values", "changed_fields", "resources")  # which SQLite gives as JSON
 # The last: of an error whose message holds bytes of a damaged file.
 _SQL_ERRORS = (sqlite3.Error, sqlite3.Warning, MemoryError, OverflowError, UnicodeError)
-_STORED = {b"integer": "a number", b"real": "a number", b"blob": "a BLOB", b"null": "NULL"}
-_LEAST_ROW = 40  # bytes that any row takes: more of them than fit are pages that are read twice
 
 
 @contextlib.contextmanager
@@ -1298,6 +1308,16 @@ def _altered(kind: bytes, name: bytes) -> str:
 
 def _decoded(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+# --------------------------------------------------------------------------------------------
+# The rows of a database, each as the line that it would be, and what SQL shows of it.
+
+_DOUBT = "doubt"  # no fault, but what keeps a log from being called intact
+_COLUMNS = [line.split()[0] for line in _SCHEMA.split("\n") if " GENERATED ALWAYS AS " in line]
+_OBJECTS = ("context", "old_values", "changed_fields", "resources")  # which SQLite gives as JSON
+_STORED = {b"integer": "a number", b"real": "a number", b"blob": "a BLOB", b"null": "NULL"}
+_LEAST_ROW = 40  # bytes that any row takes: more of them than fit are pages that are read twice
 
 
 def _rows(path: str) -> Iterator[_Block | _Line]:
@@ -1472,7 +1492,7 @@ def _read(
 
 
 # --------------------------------------------------------------------------------------------
-# Checkpoints: C2SP signed-note and tlog-checkpoint, over the Merkle tree of RFC 6962.
+# Signed notes and their keys (C2SP signed-note, tlog-checkpoint, tlog-cosignature).
 
 MAX_NOTE = 1_000_000
 
@@ -1646,6 +1666,10 @@ class _Key:
 _COSIGNATURES = (8 + 64, 8 + 2420)  # lengths: a time, and an Ed25519 or ML-DSA-44 signature
 
 
+# --------------------------------------------------------------------------------------------
+# The Merkle tree of RFC 6962, and its proofs.
+
+
 class _Tree:
     """A growing tree: the complete subtrees of RFC 6962 that it consists of, each with its level.
 
@@ -1735,6 +1759,10 @@ def _hashes(lines: list[str]) -> list[bytes]:
     if len(found) > 63 or any(len(hash_) != 32 for hash_ in found):
         raise _Bad(None, "a line of the proof is no hash")
     return found
+
+
+# --------------------------------------------------------------------------------------------
+# Proofs that are checked without the log.
 
 
 def verify_proof(
@@ -1876,6 +1904,9 @@ def _prove_extension(note: _Note, lines: list[str], checkpoint: bytes | None) ->
         raise _Bad(None, "the newer state does not extend the older one")
 
 
+# --------------------------------------------------------------------------------------------
+# Timestamps (RFC 3161), by the program openssl.
+
 _CLOCK_STEP = 300  # seconds that a timestamp may be ahead of this computer's clock
 _DIGEST = re.compile(r"digestAlgorithm:\s*algorithm: (\S+)")
 _STRONG = ("sha256", "sha384", "sha512")
@@ -1938,6 +1969,10 @@ def _timestamp_time(note: bytes, timestamp: str, roots: bytes) -> str | None:
     if stated.timestamp() > time.time() + _CLOCK_STEP:
         raise _Bad(None, "it states a time in the future of this computer's clock")
     return stated.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+# --------------------------------------------------------------------------------------------
+# Checkpoints as they are kept: beside a log, in a database, in files of their own.
 
 
 class _Stored(NamedTuple):
@@ -2030,6 +2065,27 @@ def _notes_in(path: str) -> Iterator[_Stored]:
             yield _note_line(number, line)
 
 
+def _note_line(number: int, line: bytes) -> _Stored:
+    try:
+        found = json.loads(line)
+        timestamp = found.get("timestamp")
+        if isinstance(timestamp, (str, type(None))):
+            note = found["note"].encode()
+            return _Stored(number, note, timestamp, found.get("size"), found.get("state"))
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError):
+        pass
+    return _Stored(number, b"")
+
+
+def _grows(path: str, size: int) -> bool:
+    """Whether a file's last line is only just being written: a moment later it has grown."""
+    for _ in range(10):
+        if _size(path) != size:
+            return True
+        time.sleep(0.01)
+    return False
+
+
 _LISTINGS = (".digest", ".manifest")
 _LISTED = re.compile(
     rb'segments/[0-9]{20}-([0-9]{20})\.jsonl|"last_seq":([0-9]{1,16})[,}]'  # of S3; of a log
@@ -2052,30 +2108,11 @@ def _listed(paths: Iterable[str]) -> list[tuple[str, int]]:
     return found
 
 
-def _grows(path: str, size: int) -> bool:
-    """Whether a file's last line is only just being written: a moment later it has grown."""
-    for _ in range(10):
-        if _size(path) != size:
-            return True
-        time.sleep(0.01)
-    return False
-
-
-def _note_line(number: int, line: bytes) -> _Stored:
-    try:
-        found = json.loads(line)
-        timestamp = found.get("timestamp")
-        if isinstance(timestamp, (str, type(None))):
-            note = found["note"].encode()
-            return _Stored(number, note, timestamp, found.get("size"), found.get("state"))
-    except (TypeError, ValueError, KeyError, AttributeError, RecursionError):
-        pass
-    return _Stored(number, b"")
-
-
 # --------------------------------------------------------------------------------------------
 # What the log says of its keys. Only the key before can name the next one, and only a log without
-# a key can be given its first: whoever can write to the log, and has no key, speaks for nobody.
+# a key can be given its first: who can write to the log, and has no key, speaks for nobody.
+
+_KEY_ACTIONS = ("log.open", "key.add", "key.rotate")
 
 
 class _Naming(NamedTuple):
@@ -2125,13 +2162,9 @@ class _Naming(NamedTuple):
 
 
 # --------------------------------------------------------------------------------------------
-# The chain.
+# The chain: entries from the first to the last, and what breaks.
 
-
-MAX_ATTEMPTS = 6  # at a log that is written to meanwhile
-MAX_BAD_NOTES = 1000
-MAX_CHECKED = 10_000  # checkpoints whose signatures are checked
-MAX_STAMPS = 16  # timestamps that are checked: each starts several processes
+MAX_JUNK = 1_000_000  # short lines in a row, before the same
 _SHORT = 300  # bytes: fewer than any stored entry has
 MAX_REASON = 500
 
@@ -2536,354 +2569,11 @@ class _Chain:
             self.fault("missing", at, "seq", f"before seq {at.seq}, {what} missing")
 
 
-class Stream(NamedTuple):
-    """A log that is no file: what a central store returns."""
+# --------------------------------------------------------------------------------------------
+# What checkpoints and keys say of a chain that was read.
 
-    name: str
-    lines: Iterable[bytes]
-    """Stored lines in the order of ``seq``, without their line feeds."""
-    notes: Iterable[tuple[bytes, str | None]] = ()
-    """Its checkpoints as signed notes, each with a timestamp in base64, if it has one."""
-
-    def blocks(self) -> Iterator[_Block]:
-        """Yield the lines by blocks; of one that is too long only the start."""
-        block: list[bytes] = []
-        size = 0
-        for line in self.lines:
-            block.append(line[:MAX_LINE].replace(b"\n", b"?") + b"\n")
-            size += len(block[-1])
-            if size >= CHUNK:
-                yield _Block(self.name, b"".join(block))
-                block, size = [], 0
-        if block:
-            yield _Block(self.name, b"".join(block))
-
-
-def verify(
-    *paths: str | os.PathLike[str],
-    from_hash: str | None = None,
-    to_hash: str | None = None,
-    on_fault: Callable[[Fault], None] | None = None,
-    progress: Callable[[int, float | None], None] | None = None,
-    jobs: int = 1,
-    careful: bool = False,
-    public_key: str | None = None,
-    checkpoints: Sequence[str | os.PathLike[str]] = (),
-    max_gap: float | None = None,
-    witness_keys: Sequence[str] = (),
-    timestamp_roots: bytes | None = None,
-    stream: Stream | None = None,
-    also: Iterable[Fault] = (),
-    beside: Sequence[str] = (),
-    max_faults: int = MAX_FAULTS,
-) -> Report:
-    """Check a log, or several files that hold one chain, in any order.
-
-    :param paths: a log's name stands for its sealed segments too, where they are beside it.
-    :param from_hash: the last hash of what came before these files.
-    :param to_hash: a hash kept elsewhere, which must occur in the chain.
-    :param on_fault: called with each fault as it is found.
-    :param progress: called now and then with the number of entries so far, and the share of the
-        bytes that they are, from 0 to 1, where it is known.
-    :param jobs: how many processes share the work. A log that turns out to be broken is then
-        read once more by one of them, which names every break.
-    :param careful: check each line by the book alone, in the slow way.
-    :param public_key: the log's first public key, from elsewhere: PEM, or a ``vkey``.
-    :param checkpoints: files with checkpoints that were kept elsewhere.
-    :param max_gap: seconds; a longer time without an entry is named.
-    :param witness_keys: keys of witnesses that must have cosigned, each as a ``vkey``.
-    :param timestamp_roots: certificates in PEM of authorities, one of which must have timestamped.
-    :param stream: a log that is no file, instead of `paths`.
-    :param beside: files with the log's own checkpoints, other than those found by its name.
-    :param also: what somebody else found: how a central store differs, or what is wrong with it.
-    :param max_faults: how many faults are kept in the report; all are counted.
-    :returns: a report; its ``status`` is ``unchecked``, with a ``reason``, where
-        nothing could be checked. Nothing is raised for what a file holds.
-    """
-    names = [name for path in paths for name in _names_of(os.fspath(path))]
-    also = also if stream else list(also)
-    try:
-        question = _Question.of(
-            from_hash, to_hash, jobs, public_key, checkpoints, witness_keys, timestamp_roots
-        )
-    except _Unchecked as problem:
-        return Report(reason=str(problem))
-
-    for attempt in range(MAX_ATTEMPTS):
-        report = Report()
-        chain = _Chain(
-            report,
-            on_fault,
-            question.from_hash,
-            question.to_hash,
-            careful or max_gap is not None,
-            keep=max_faults,
-        )
-        chain.max_gap = max_gap
-        if stream is None and attempt < MAX_ATTEMPTS - 1:
-            chain.moved = _changes(names, beside)
-        try:
-            with _holding() as held:
-                notes = _follow(chain, names, held, question, stream, beside, also, progress)
-            _conclude(chain, notes, question)
-            break
-        except BrokenPipeError:  # of `on_fault` or `progress`: nobody reads what is said
-            raise
-        except (_Moved, _Unchecked, OSError) as problem:
-            if chain.moved is None or not (isinstance(problem, _Moved) or chain.moved()):
-                report.status, report.reason = "unchecked", str(problem)
-                break
-            time.sleep(0.01 * 2**attempt)
-    return report
-
-
-@dataclass
-class _Question:
-    """What somebody wants to know of a log, besides that it is whole."""
-
-    from_hash: str | None
-    to_hash: str | None
-    jobs: int
-    pin: _Key | None
-    outside: list[str]  # files with checkpoints
-    witnesses: list[_Key]
-    roots: bytes | None
-
-    @classmethod
-    def of(
-        cls,
-        from_hash: str | None,
-        to_hash: str | None,
-        jobs: int,
-        public_key: str | None,
-        checkpoints: Sequence[str | os.PathLike[str]],
-        witness_keys: Sequence[str],
-        roots: bytes | None,
-    ) -> _Question:
-        """Return the question, checked.
-
-        :raises _Unchecked: if it cannot be asked like this.
-        """
-        try:
-            return cls(
-                from_hash and _hash(from_hash),
-                to_hash and _hash(to_hash),
-                _jobs(jobs),
-                None if public_key is None else _Key(public_key),
-                [os.fspath(path) for path in checkpoints],
-                [_Key(text, 4) for text in witness_keys],
-                roots,
-            )
-        except _Bad as bad:
-            raise _Unchecked(f"of a public key that was given: {bad.reason}") from None
-        except ValueError as error:
-            raise _Unchecked(str(error)) from None
-
-
-def _hash(text: str) -> str:
-    """Return a hash as it is stored.
-
-    :raises ValueError: if it is none.
-    """
-    found = text.strip().lower()
-    if not _HEX64.fullmatch(found):
-        raise ValueError(f"a hash has 64 hexadecimal digits: {text[:100]!r} is none")
-    return found
-
-
-def _jobs(value: str | int) -> int:
-    if int(value) < 1:
-        raise ValueError("the number of jobs must be 1 or more")
-    return int(value)
-
-
-def _processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-@contextlib.contextmanager
-def _holding() -> Iterator[_Held]:
-    held: _Held = {}
-    try:
-        yield held
-    finally:
-        for fd in held.values():
-            os.close(fd)
-
-
-def _follow(
-    chain: _Chain,
-    names: list[str],
-    held: _Held,
-    question: _Question,
-    stream: Stream | None,
-    beside: Sequence[str],
-    also: Iterable[Fault],
-    progress: Callable[[int, float | None], None] | None,
-) -> list[_Note]:
-    """Read a log from its first entry to its last, and return its checkpoints."""
-    report = chain.report
-    if question.pin is not None and question.from_hash is not None:
-        chain.keys.append((-1, question.pin))  # the key may be named before these entries
-    # The checkpoints first: those that come later are of entries that may come later.
-    notes = list(_gather(chain, names, question.outside, beside, stream))
-    chain.wanted = sorted({note.size for note in notes if note.size}, reverse=True)
-    listings = [path for path in beside if path.endswith(_LISTINGS)]
-    chain.listed = _listed([*listings, *(name + ".manifest" for name in names)])
-    files: list[str] = []
-    if stream is None:
-        files, copies = _in_order(_with_segments(names, held), held)
-        report.remarks += [f"{path} holds nothing but a copy: left out" for path in copies]
-    alone = question.jobs == 1 or chain.max_gap is not None
-    if alone or not _verify_in_parts(chain, files, question.jobs, _Progress(progress, files)):
-        whole = _Progress(progress, files)
-        for path in files:
-            report.files.append(path)
-            _read_into(chain, path, held, progress=whole)
-    if stream is not None:
-        report.files.append(stream.name)
-        with contextlib.suppress(_Unread):
-            for block in stream.blocks():
-                chain.add_block(block)
-                if progress is not None:
-                    progress(report.entries, None)
-    for fault in also:
-        if fault.kind == FOREIGN:
-            report.foreign += 1
-        else:
-            chain.report_fault(fault)
-    chain.end()
-    if stream is not None and report.entries and not chain.keys:
-        report.remarks.append(
-            "the log has no key, so nobody can tell its entries from what others may have added "
-            "to the store"
-        )
-    return notes
-
-
-def _conclude(chain: _Chain, notes: list[_Note], question: _Question) -> None:
-    """Compare what was read with what vouches for it, and judge."""
-    report = chain.report
-    if question.to_hash is not None and not report.anchored:
-        at = _Line(report.files[-1], 0, seq=report.last_seq)
-        reason = (
-            "the hash kept elsewhere is not in the log: its end was cut off, or it was rewritten"
-        )
-        chain.fault("cut-tail", at, None, reason)
-    for path, seq in chain.listed if report.last_seq is not None else ():
-        if seq > (report.last_seq or 0):
-            reason = f"it lists entries up to seq {seq}: the end of the log was cut off"
-            chain.fault("cut-tail", _Line(path, 0, seq=report.last_seq), None, reason)
-    if report.entries:
-        _Signed(chain, notes, question.pin, question.witnesses, question.roots).check()
-    elif not report.fault_count and any(note.size and not note.stored for note in notes):
-        size = max(note.size for note in notes)
-        reason = f"a checkpoint vouches for {size:,} entries, and none is here"
-        chain.fault("missing", _Line(report.files[0], 0), None, reason)
-    report.status, report.reason = _judge(report, chain.kinds, question, chain.doubt)
-
-
-_LACKING = {"cut-front", "torn"}  # faults that are of what is not here
-
-
-def _judge(
-    report: Report, kinds: set[str], question: _Question, doubt: str | None
-) -> tuple[str, str | None]:
-    """Return the status, and a reason where it needs one."""
-    if not report.entries and kinds <= {"malformed", "torn", "unreadable"}:
-        altered = any(fault.field for fault in report.faults)
-        what = "no entry of a log" if report.fault_count else "nothing to verify"
-        if not altered:
-            return "unchecked", f"there is {what} in {', '.join(report.files)}"
-    if kinds - _LACKING:
-        return "tampered", None
-    if kinds:
-        return "incomplete", _what_is_lacking(report, kinds)
-    if doubt is not None:
-        return "unchecked", f"{doubt}. All hashes are right"
-    if report.unchecked_signatures and (question.pin or question.outside or question.witnesses):
-        return "unchecked", f"{_unchecked_signatures(report)}. All hashes are right"
-    if question.pin is not None and not report.pinned:
-        return "unchecked", (
-            "the public key could not be checked from here: no entry bears a signature of it, and "
-            "checkpoints need the log from its beginning. All hashes are right"
-        )
-    if report.unchecked_timestamps and question.roots is not None:
-        return "unchecked", (
-            f"{report.unchecked_timestamps:,} timestamps: the program openssl, which checks them, "
-            "is not there. All hashes are right"
-        )
-    return "intact", None
-
-
-def _what_is_lacking(report: Report, kinds: set[str]) -> str:
-    parts = []
-    if "cut-front" in kinds:
-        parts.append(
-            f"it begins at seq {report.first_seq}, and what was before is not here (archived, or "
-            "cut off): name those files too, or give the hash before it with --from-hash"
-        )
-    if "torn" in kinds:
-        parts.append("its last line was not written to the end, or was cut")
-    return "; ".join(parts) + ". Nothing of what is here was changed"
-
-
-def _unchecked_signatures(report: Report) -> str:
-    why = "the package cryptography, which checks them, is not installed, or too old for them"
-    if not report.starts_at_genesis and _Key.usable():
-        why = "they are not of a key that is known here, from the middle of the log"
-    return f"{report.unchecked_signatures:,} signatures NOT CHECKED: {why}"
-
-
-def _gather(
-    chain: _Chain,
-    logs: list[str],
-    outside: list[str],
-    beside: Sequence[str],
-    stream: Stream | None,
-) -> Iterator[_Note]:
-    """Yield the checkpoints beside the logs, and those that were kept elsewhere."""
-    for path in outside:
-        found = False
-        for stored in _notes_in(path):
-            try:
-                yield _Note(stored.note, path, outside=True, timestamp=stored.timestamp)
-                found = True
-            except _Bad as bad:
-                raise _Unchecked(f"{path}, note {stored.number}: {bad.reason}") from None
-        if not found:
-            raise _Unchecked(f"{path} holds no checkpoint")
-    own = [(log, _notes_beside(log)) for log in logs]
-    own += [(path, _notes_in(path)) for path in beside if not path.endswith(_LISTINGS)]
-    if stream is not None:
-        own.append((stream.name, (_Stored(n, *pair) for n, pair in enumerate(stream.notes, 1))))
-    for log, notes in own:
-        in_store = _is_anchored(log) if log in beside else stream is not None
-        bad_notes = 0
-        for stored in notes:
-            if stored.torn and log in logs:  # of a checkpoint that never was: its writer died
-                chain.report.remarks.append(f"{log}: its file of checkpoints ends in half of one")
-                continue
-            try:
-                note = _Note(stored.note, log, timestamp=stored.timestamp)
-                if not stored.agrees(note) or (log in logs and not stored.state):
-                    raise _Bad(None, "its size or state is not that of its note")
-                note.stored = in_store
-                yield note
-            except _Bad as bad:
-                if in_store:
-                    chain.report.foreign += 1
-                    continue
-                reason = "the file ends in the middle of it" if stored.torn else bad.reason
-                reason = f"note {stored.number}: {reason}"
-                chain.fault("checkpoint", _Line(log, 0), None, reason)
-                bad_notes += 1
-            if bad_notes == MAX_BAD_NOTES:
-                chain.fault("checkpoint", _Line(log, 0), None, "the notes after it are not read")
-                break
+MAX_CHECKED = 10_000  # checkpoints whose signatures are checked
+MAX_STAMPS = 16  # timestamps that are checked: each starts several processes
 
 
 class _Signed:
@@ -3137,48 +2827,8 @@ class _Signed:
         self.report.anchored_seq = max(self.report.anchored_seq or 0, note.size - 1)
 
 
-class _Progress:
-    """Says now and then how far the reading of files is."""
-
-    def __init__(
-        self, tell: Callable[[int, float | None], None] | None, files: Sequence[str]
-    ) -> None:
-        self.tell = tell
-        self.read = 0
-        # Of what is compressed, or a database, the bytes that are read are not those of the file.
-        plain = tell is not None and not any(map(_is_packed, files))
-        self.total = sum(map(_size, files)) if plain else 0
-
-    def add(self, entries: int, size: int) -> None:
-        """Note a number of bytes that were read since, with all entries so far."""
-        self.read += size
-        if self.tell is not None:
-            self.tell(entries, min(1.0, self.read / self.total) if self.total else None)
-
-
-def _is_packed(path: str) -> bool:
-    magic = _magic(path, {})
-    return magic == _SQLITE or magic[:2] == _GZIP
-
-
-def _read_into(
-    chain: _Chain,
-    path: str,
-    held: _Held,
-    start: int = 0,
-    end: int | None = None,
-    progress: _Progress | None = None,
-) -> None:
-    chain.number = 0
-    with contextlib.suppress(_Unread):
-        for item in _read(path, held, start, end):
-            if isinstance(item, _Block):
-                chain.add_block(item)
-            else:
-                chain.add(item)
-            if progress is not None:
-                size = len(item.text) if isinstance(item, _Block) else 0
-                progress.add(chain.report.entries, size)
+# --------------------------------------------------------------------------------------------
+# Which files a log is: its segments, copies, and the logs of a folder.
 
 
 def _with_segments(paths: list[str], held: _Held) -> list[str]:
@@ -3247,8 +2897,6 @@ _LOG_NAME = re.compile(
     r"(.*?)(\.[0-9]{20})?(?:(\.jsonl|\.ndjson)(?:[.-][0-9]{1,14})?|(\.db|\.sqlite3?))(?:\.gz)?",
     re.ASCII | re.DOTALL,
 )
-
-
 # What stands beside a log, and holds no entries of its own: see docs/format.md.
 _BESIDE = re.compile(
     r".*(\.checkpoints|\.lock|\.manifest|\.new|\.spill(\..*)?|\.ship-[0-9a-f]{12}|-wal|-shm|-journal)",
@@ -3395,6 +3043,405 @@ def _changes(names: list[str], beside: Sequence[str]) -> Callable[[], bool]:
 
 
 # --------------------------------------------------------------------------------------------
+# One log, from what is asked of it to the report.
+
+MAX_ATTEMPTS = 6  # at a log that is written to meanwhile
+MAX_BAD_NOTES = 1000
+
+
+class Stream(NamedTuple):
+    """A log that is no file: what a central store returns."""
+
+    name: str
+    lines: Iterable[bytes]
+    """Stored lines in the order of ``seq``, without their line feeds."""
+    notes: Iterable[tuple[bytes, str | None]] = ()
+    """Its checkpoints as signed notes, each with a timestamp in base64, if it has one."""
+
+    def blocks(self) -> Iterator[_Block]:
+        """Yield the lines by blocks; of one that is too long only the start."""
+        block: list[bytes] = []
+        size = 0
+        for line in self.lines:
+            block.append(line[:MAX_LINE].replace(b"\n", b"?") + b"\n")
+            size += len(block[-1])
+            if size >= CHUNK:
+                yield _Block(self.name, b"".join(block))
+                block, size = [], 0
+        if block:
+            yield _Block(self.name, b"".join(block))
+
+
+def verify(
+    *paths: str | os.PathLike[str],
+    from_hash: str | None = None,
+    to_hash: str | None = None,
+    on_fault: Callable[[Fault], None] | None = None,
+    progress: Callable[[int, float | None], None] | None = None,
+    jobs: int = 1,
+    careful: bool = False,
+    public_key: str | None = None,
+    checkpoints: Sequence[str | os.PathLike[str]] = (),
+    max_gap: float | None = None,
+    witness_keys: Sequence[str] = (),
+    timestamp_roots: bytes | None = None,
+    stream: Stream | None = None,
+    also: Iterable[Fault] = (),
+    beside: Sequence[str] = (),
+    max_faults: int = MAX_FAULTS,
+) -> Report:
+    """Check a log, or several files that hold one chain, in any order.
+
+    :param paths: a log's name stands for its sealed segments too, where they are beside it.
+    :param from_hash: the last hash of what came before these files.
+    :param to_hash: a hash kept elsewhere, which must occur in the chain.
+    :param on_fault: called with each fault as it is found.
+    :param progress: called now and then with the number of entries so far, and the share of the
+        bytes that they are, from 0 to 1, where it is known.
+    :param jobs: how many processes share the work. A log that turns out to be broken is then
+        read once more by one of them, which names every break.
+    :param careful: check each line by the book alone, in the slow way.
+    :param public_key: the log's first public key, from elsewhere: PEM, or a ``vkey``.
+    :param checkpoints: files with checkpoints that were kept elsewhere.
+    :param max_gap: seconds; a longer time without an entry is named.
+    :param witness_keys: keys of witnesses that must have cosigned, each as a ``vkey``.
+    :param timestamp_roots: certificates in PEM of authorities, one of which must have timestamped.
+    :param stream: a log that is no file, instead of `paths`.
+    :param beside: files with the log's own checkpoints, other than those found by its name.
+    :param also: what somebody else found: how a central store differs, or what is wrong with it.
+    :param max_faults: how many faults are kept in the report; all are counted.
+    :returns: a report; its ``status`` is ``unchecked``, with a ``reason``, where
+        nothing could be checked. Nothing is raised for what a file holds.
+    """
+    names = [name for path in paths for name in _names_of(os.fspath(path))]
+    also = also if stream else list(also)
+    try:
+        question = _Question.of(
+            from_hash, to_hash, jobs, public_key, checkpoints, witness_keys, timestamp_roots
+        )
+    except _Unchecked as problem:
+        return Report(reason=str(problem))
+
+    for attempt in range(MAX_ATTEMPTS):
+        report = Report()
+        chain = _Chain(
+            report,
+            on_fault,
+            question.from_hash,
+            question.to_hash,
+            careful or max_gap is not None,
+            keep=max_faults,
+        )
+        chain.max_gap = max_gap
+        if stream is None and attempt < MAX_ATTEMPTS - 1:
+            chain.moved = _changes(names, beside)
+        try:
+            with _holding() as held:
+                notes = _follow(chain, names, held, question, stream, beside, also, progress)
+            _conclude(chain, notes, question)
+            break
+        except BrokenPipeError:  # of `on_fault` or `progress`: nobody reads what is said
+            raise
+        except (_Moved, _Unchecked, OSError) as problem:
+            if chain.moved is None or not (isinstance(problem, _Moved) or chain.moved()):
+                report.status, report.reason = "unchecked", str(problem)
+                break
+            time.sleep(0.01 * 2**attempt)
+    return report
+
+
+@dataclass
+class _Question:
+    """What somebody wants to know of a log, besides that it is whole."""
+
+    from_hash: str | None
+    to_hash: str | None
+    jobs: int
+    pin: _Key | None
+    outside: list[str]  # files with checkpoints
+    witnesses: list[_Key]
+    roots: bytes | None
+
+    @classmethod
+    def of(
+        cls,
+        from_hash: str | None,
+        to_hash: str | None,
+        jobs: int,
+        public_key: str | None,
+        checkpoints: Sequence[str | os.PathLike[str]],
+        witness_keys: Sequence[str],
+        roots: bytes | None,
+    ) -> _Question:
+        """Return the question, checked.
+
+        :raises _Unchecked: if it cannot be asked like this.
+        """
+        try:
+            return cls(
+                from_hash and _hash(from_hash),
+                to_hash and _hash(to_hash),
+                _jobs(jobs),
+                None if public_key is None else _Key(public_key),
+                [os.fspath(path) for path in checkpoints],
+                [_Key(text, 4) for text in witness_keys],
+                roots,
+            )
+        except _Bad as bad:
+            raise _Unchecked(f"of a public key that was given: {bad.reason}") from None
+        except ValueError as error:
+            raise _Unchecked(str(error)) from None
+
+
+def _hash(text: str) -> str:
+    """Return a hash as it is stored.
+
+    :raises ValueError: if it is none.
+    """
+    found = text.strip().lower()
+    if not _HEX64.fullmatch(found):
+        raise ValueError(f"a hash has 64 hexadecimal digits: {text[:100]!r} is none")
+    return found
+
+
+def _jobs(value: str | int) -> int:
+    if int(value) < 1:
+        raise ValueError("the number of jobs must be 1 or more")
+    return int(value)
+
+
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def _holding() -> Iterator[_Held]:
+    held: _Held = {}
+    try:
+        yield held
+    finally:
+        for fd in held.values():
+            os.close(fd)
+
+
+def _follow(
+    chain: _Chain,
+    names: list[str],
+    held: _Held,
+    question: _Question,
+    stream: Stream | None,
+    beside: Sequence[str],
+    also: Iterable[Fault],
+    progress: Callable[[int, float | None], None] | None,
+) -> list[_Note]:
+    """Read a log from its first entry to its last, and return its checkpoints."""
+    report = chain.report
+    if question.pin is not None and question.from_hash is not None:
+        chain.keys.append((-1, question.pin))  # the key may be named before these entries
+    # The checkpoints first: those that come later are of entries that may come later.
+    notes = list(_gather(chain, names, question.outside, beside, stream))
+    chain.wanted = sorted({note.size for note in notes if note.size}, reverse=True)
+    listings = [path for path in beside if path.endswith(_LISTINGS)]
+    chain.listed = _listed([*listings, *(name + ".manifest" for name in names)])
+    files: list[str] = []
+    if stream is None:
+        files, copies = _in_order(_with_segments(names, held), held)
+        report.remarks += [f"{path} holds nothing but a copy: left out" for path in copies]
+    alone = question.jobs == 1 or chain.max_gap is not None
+    if alone or not _verify_in_parts(chain, files, question.jobs, _Progress(progress, files)):
+        whole = _Progress(progress, files)
+        for path in files:
+            report.files.append(path)
+            _read_into(chain, path, held, progress=whole)
+    if stream is not None:
+        report.files.append(stream.name)
+        with contextlib.suppress(_Unread):
+            for block in stream.blocks():
+                chain.add_block(block)
+                if progress is not None:
+                    progress(report.entries, None)
+    for fault in also:
+        if fault.kind == FOREIGN:
+            report.foreign += 1
+        else:
+            chain.report_fault(fault)
+    chain.end()
+    if stream is not None and report.entries and not chain.keys:
+        report.remarks.append(
+            "the log has no key, so nobody can tell its entries from what others may have added "
+            "to the store"
+        )
+    return notes
+
+
+class _Progress:
+    """Says now and then how far the reading of files is."""
+
+    def __init__(
+        self, tell: Callable[[int, float | None], None] | None, files: Sequence[str]
+    ) -> None:
+        self.tell = tell
+        self.read = 0
+        # Of what is compressed, or a database, the bytes that are read are not those of the file.
+        plain = tell is not None and not any(map(_is_packed, files))
+        self.total = sum(map(_size, files)) if plain else 0
+
+    def add(self, entries: int, size: int) -> None:
+        """Note a number of bytes that were read since, with all entries so far."""
+        self.read += size
+        if self.tell is not None:
+            self.tell(entries, min(1.0, self.read / self.total) if self.total else None)
+
+
+def _read_into(
+    chain: _Chain,
+    path: str,
+    held: _Held,
+    start: int = 0,
+    end: int | None = None,
+    progress: _Progress | None = None,
+) -> None:
+    chain.number = 0
+    with contextlib.suppress(_Unread):
+        for item in _read(path, held, start, end):
+            if isinstance(item, _Block):
+                chain.add_block(item)
+            else:
+                chain.add(item)
+            if progress is not None:
+                size = len(item.text) if isinstance(item, _Block) else 0
+                progress.add(chain.report.entries, size)
+
+
+def _gather(
+    chain: _Chain,
+    logs: list[str],
+    outside: list[str],
+    beside: Sequence[str],
+    stream: Stream | None,
+) -> Iterator[_Note]:
+    """Yield the checkpoints beside the logs, and those that were kept elsewhere."""
+    for path in outside:
+        found = False
+        for stored in _notes_in(path):
+            try:
+                yield _Note(stored.note, path, outside=True, timestamp=stored.timestamp)
+                found = True
+            except _Bad as bad:
+                raise _Unchecked(f"{path}, note {stored.number}: {bad.reason}") from None
+        if not found:
+            raise _Unchecked(f"{path} holds no checkpoint")
+    own = [(log, _notes_beside(log)) for log in logs]
+    own += [(path, _notes_in(path)) for path in beside if not path.endswith(_LISTINGS)]
+    if stream is not None:
+        own.append((stream.name, (_Stored(n, *pair) for n, pair in enumerate(stream.notes, 1))))
+    for log, notes in own:
+        in_store = _is_anchored(log) if log in beside else stream is not None
+        bad_notes = 0
+        for stored in notes:
+            if stored.torn and log in logs:  # of a checkpoint that never was: its writer died
+                chain.report.remarks.append(f"{log}: its file of checkpoints ends in half of one")
+                continue
+            try:
+                note = _Note(stored.note, log, timestamp=stored.timestamp)
+                if not stored.agrees(note) or (log in logs and not stored.state):
+                    raise _Bad(None, "its size or state is not that of its note")
+                note.stored = in_store
+                yield note
+            except _Bad as bad:
+                if in_store:
+                    chain.report.foreign += 1
+                    continue
+                reason = "the file ends in the middle of it" if stored.torn else bad.reason
+                reason = f"note {stored.number}: {reason}"
+                chain.fault("checkpoint", _Line(log, 0), None, reason)
+                bad_notes += 1
+            if bad_notes == MAX_BAD_NOTES:
+                chain.fault("checkpoint", _Line(log, 0), None, "the notes after it are not read")
+                break
+
+
+def _conclude(chain: _Chain, notes: list[_Note], question: _Question) -> None:
+    """Compare what was read with what vouches for it, and judge."""
+    report = chain.report
+    if question.to_hash is not None and not report.anchored:
+        at = _Line(report.files[-1], 0, seq=report.last_seq)
+        reason = (
+            "the hash kept elsewhere is not in the log: its end was cut off, or it was rewritten"
+        )
+        chain.fault("cut-tail", at, None, reason)
+    for path, seq in chain.listed if report.last_seq is not None else ():
+        if seq > (report.last_seq or 0):
+            reason = f"it lists entries up to seq {seq}: the end of the log was cut off"
+            chain.fault("cut-tail", _Line(path, 0, seq=report.last_seq), None, reason)
+    if report.entries:
+        _Signed(chain, notes, question.pin, question.witnesses, question.roots).check()
+    elif not report.fault_count and any(note.size and not note.stored for note in notes):
+        size = max(note.size for note in notes)
+        reason = f"a checkpoint vouches for {size:,} entries, and none is here"
+        chain.fault("missing", _Line(report.files[0], 0), None, reason)
+    report.status, report.reason = _judge(report, chain.kinds, question, chain.doubt)
+
+
+# --------------------------------------------------------------------------------------------
+# The verdict.
+
+_LACKING = {"cut-front", "torn"}  # faults that are of what is not here
+
+
+def _judge(
+    report: Report, kinds: set[str], question: _Question, doubt: str | None
+) -> tuple[str, str | None]:
+    """Return the status, and a reason where it needs one."""
+    if not report.entries and kinds <= {"malformed", "torn", "unreadable"}:
+        altered = any(fault.field for fault in report.faults)
+        what = "no entry of a log" if report.fault_count else "nothing to verify"
+        if not altered:
+            return "unchecked", f"there is {what} in {', '.join(report.files)}"
+    if kinds - _LACKING:
+        return "tampered", None
+    if kinds:
+        return "incomplete", _what_is_lacking(report, kinds)
+    if doubt is not None:
+        return "unchecked", f"{doubt}. All hashes are right"
+    if report.unchecked_signatures and (question.pin or question.outside or question.witnesses):
+        return "unchecked", f"{_unchecked_signatures(report)}. All hashes are right"
+    if question.pin is not None and not report.pinned:
+        return "unchecked", (
+            "the public key could not be checked from here: no entry bears a signature of it, and "
+            "checkpoints need the log from its beginning. All hashes are right"
+        )
+    if report.unchecked_timestamps and question.roots is not None:
+        return "unchecked", (
+            f"{report.unchecked_timestamps:,} timestamps: the program openssl, which checks them, "
+            "is not there. All hashes are right"
+        )
+    return "intact", None
+
+
+def _what_is_lacking(report: Report, kinds: set[str]) -> str:
+    parts = []
+    if "cut-front" in kinds:
+        parts.append(
+            f"it begins at seq {report.first_seq}, and what was before is not here (archived, or "
+            "cut off): name those files too, or give the hash before it with --from-hash"
+        )
+    if "torn" in kinds:
+        parts.append("its last line was not written to the end, or was cut")
+    return "; ".join(parts) + ". Nothing of what is here was changed"
+
+
+def _unchecked_signatures(report: Report) -> str:
+    why = "the package cryptography, which checks them, is not installed, or too old for them"
+    if not report.starts_at_genesis and _Key.usable():
+        why = "they are not of a key that is known here, from the middle of the log"
+    return f"{report.unchecked_signatures:,} signatures NOT CHECKED: {why}"
+
+
+# --------------------------------------------------------------------------------------------
 # Several processes. Each checks a part as a chain of its own; the parts are then joined where
 # they meet. Only a log in which all is well is judged so; any other is read again by one process.
 
@@ -3530,7 +3577,7 @@ def _verify_part(task: dict[str, Any]) -> int:
 
 
 # --------------------------------------------------------------------------------------------
-# The command.
+# What is found, in words for a person.
 
 
 def _shown(text: Any) -> str:
@@ -3631,6 +3678,10 @@ def _revocation(report: Report, note: dict[str, Any]) -> str:
     if not report.anchored:
         text += "; compare with a checkpoint kept elsewhere from before the theft"
     return text
+
+
+# --------------------------------------------------------------------------------------------
+# The command.
 
 
 def _seconds(text: str) -> float:
@@ -3785,6 +3836,7 @@ def _given_key(given: str) -> str:
 
 
 _VKEY = r"[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+={0,2}"
+_RESTORING = ".restoring"  # at the end of the name of a folder in which a log is restored
 
 
 def _check_finished(paths: list[str]) -> None:

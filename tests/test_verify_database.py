@@ -56,6 +56,14 @@ def objects(path: Path) -> dict[str, str]:
 NAMES = re.findall(r"CREATE \w+ (\w+)", SCHEMA)
 
 
+def test_the_file_is_what_its_parts_make() -> None:
+    tool = FILE.parent.parent / "tools" / "build_verify.py"
+    done = subprocess.run(
+        [sys.executable, tool, "--check"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 def test_the_schema_is_the_writers(made: Path) -> None:
     assert MODULE._SCHEMA == SCHEMA
     assert list(objects(made)) == NAMES

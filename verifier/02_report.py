@@ -1,0 +1,135 @@
+# What is found, and in which words a program is told of it.
+
+__all__ = ["Fault", "Report", "Stream", "main", "verify", "verify_proof"]
+
+MAX_BODY = 65_535
+MAX_LINE = MAX_BODY + 200  # a body with its hash and signature is at most 178 bytes longer
+MAX_FAULTS = 10_000  # kept in a report; all are counted
+MAX_HOLES = 10_000
+FOREIGN = "foreign"  # the kind of what anybody may have added to a store: no fault of the log
+GENESIS = "GENESIS"
+_HEX64 = re.compile("[0-9a-f]{64}")
+
+
+@dataclass
+class Fault:
+    """One break of the chain or of the format."""
+
+    kind: str
+    """``edited``, ``missing``, ``inserted``, ``reordered``, ``duplicated``, ``cut-front``,
+    ``cut-tail``, ``torn``, ``malformed``, ``unreadable``; ``rewritten`` (a checkpoint says
+    otherwise), ``signature``, ``timestamp``, ``key``, ``checkpoint`` (it is none), ``silence``, or
+    what a central store names."""
+    file: str
+    line: int | None
+    """The line in that file (the row in a database), from 1."""
+    seq: int | None
+    field: str | None
+    """The field in doubt, where it can be told."""
+    reason: str
+
+
+@dataclass
+class Report:
+    """What a verification found."""
+
+    status: str = "unchecked"
+    """``intact``; ``tampered``; ``incomplete``, where entries are missing at the front or the last
+    line is torn, and what is here was not changed; or ``unchecked``."""
+    reason: str | None = None
+    """Why the log could not be checked, or what is missing."""
+    entries: int = 0
+    first_seq: int | None = None
+    last_seq: int | None = None
+    first_hash: str | None = None
+    first_prev_hash: str | None = None
+    last_hash: str | None = None
+    first_timestamp: str | None = None
+    last_timestamp: str | None = None
+    origin: str | None = None
+    incomplete: int = 0
+    """Entries that lacked a required field when they were recorded (``context.invalid``)."""
+    oversize: int = 0
+    """Entries with a value too large to keep (``context.oversize``)."""
+    starts_at_genesis: bool = False
+    anchored: bool = False
+    """Whether a hash kept elsewhere was given and found."""
+    anchored_seq: int | None = None
+    public_key: str | None = None
+    """The log's first public key, as a C2SP ``vkey``."""
+    pinned: bool = False
+    """Whether the key that was given from outside is one of the log's."""
+    checkpoints: int = 0
+    """Checkpoints whose root is that of the entries they cover."""
+    signed_seq: int | None = None
+    """Up to where checkpoints of the log's own keys vouch for it, signatures checked."""
+    signed_entry: int | None = None
+    """The last entry with a signature of its own (``sign="each"``) that the log's key made."""
+    unsigned: int | None = None
+    """Entries after the last checkpoint and the last such signature, for which nothing signed
+    vouches; None where signatures could not be checked."""
+    unsigned_from: int | None = None
+    """Where entries bore signatures: the first after them that a caller wrote and that bears none.
+    Whoever has no key can write such entries, and the writer may sign what he appends to them."""
+    unsigned_own: int = 0
+    """Where entries bear signatures: those in the log's own name that bear none."""
+    unsigned_own_from: int | None = None
+    """The first of these."""
+    pinned_seq: int | None = None
+    """The entry that names the key that was given: 0, or later if it is not the first."""
+    revoked: list[dict[str, Any]] = field(default_factory=list)
+    """Keys that were revoked: ``key``, the ``seq`` of the revocation, and whether it is ``signed``
+    by the log's key. What such a key signed proves nothing by itself, and ``signed_seq`` and
+    ``signed_entry`` leave it out."""
+    witnessed: dict[str, Any] = field(default_factory=dict)
+    """By the name of each witness whose key was given: up to which ``seq``, and at what ``time``,
+    it cosigned."""
+    foreign: int = 0
+    """Checkpoints in a store that are none, or that no key of the log signed. Whoever may add to
+    the store can put them there; they count for nothing."""
+    unknown_witnesses: int = 0
+    """Cosignatures of witnesses whose keys were not given."""
+    timestamped_seq: int | None = None
+    """Up to where an authority whose root was given says that the log existed."""
+    timestamped_at: str | None = None
+    """When, by the newest such timestamp."""
+    unchecked_timestamps: int = 0
+    """Timestamps that were there, and no root was given to check them."""
+    unchecked_signatures: int = 0
+    """Signatures that were there and could not be checked."""
+    fault_count: int = 0
+    faults: list[Fault] = field(default_factory=list)
+    """The first 10,000 faults."""
+    files: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    """What is no fault and should be known, such as files that are copies and were left out."""
+
+    @property
+    def intact(self) -> bool:
+        """Whether everything that was checked is as it was written."""
+        return self.status == "intact"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON types."""
+        return {"status": self.status, "intact": self.intact, **asdict(self)}
+
+
+class _Unread(Exception):
+    """The rest of a file is not worth reading: what is wrong with it is named."""
+
+
+class _Moved(Exception):
+    """The log was written to in such a way that it must be read anew."""
+
+
+class _Unchecked(Exception):
+    """The log cannot be checked; the message is for a person."""
+
+
+class _Bad(ValueError):
+    """A body that breaks a rule: which field, and how."""
+
+    def __init__(self, name: str | None, reason: str) -> None:
+        super().__init__(reason)
+        self.field = name
+        self.reason = reason

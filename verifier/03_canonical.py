@@ -1,0 +1,233 @@
+# JSON in canonical form (RFC 8785). There are two ways to judge a text: by the book, value by
+# value; and by what parsers in C write back, without a step of Python for each value.
+
+_NOT_CANONICAL = "the JSON is not in canonical form (RFC 8785)"
+_NOT_A_NUMBER = "a number is not in canonical form"
+MAX_SAFE_INTEGER = 2**53 - 1  # beyond it, a number in JSON may stand for several
+
+
+class _Number(str):
+    """A number as it is written, already shown to be canonical."""
+
+    __slots__ = ()
+
+
+def _number(value: float) -> str:
+    """Return a finite float as ECMAScript writes it (ECMA-262, Number::toString), for RFC 8785."""
+    if value == 0:
+        return "0"
+    sign = "-" if value < 0 else ""
+    # repr() finds the same shortest digits; only the layout differs.
+    mantissa, _, exponent = repr(abs(value)).partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = (whole + fraction).lstrip("0")
+    point = len(whole) + int(exponent or 0) - (len(whole + fraction) - len(digits))
+    digits = digits.rstrip("0")
+    size = len(digits)
+    if size <= point <= 21:  # the bounds are those of ECMA-262
+        return sign + digits + "0" * (point - size)
+    if 0 < point <= 21:
+        return sign + digits[:point] + "." + digits[point:]
+    if -6 < point <= 0:
+        return sign + "0." + "0" * -point + digits
+    tail = "." + digits[1:] if size > 1 else ""
+    return f"{sign}{digits[0]}{tail}e{point - 1:+d}"
+
+
+def _check_number(text: str) -> None:
+    value = float(text)
+    if value - value != 0 or _number(value) != text:
+        raise _Bad(None, _NOT_A_NUMBER)
+
+
+def _parse_int(text: str) -> int:
+    # A float of 1e16 is written as an integer too: beyond 2**53 it must be what ECMAScript writes.
+    if len(text) > 15 or text == "-0":  # up to 15 digits are always exact
+        if len(text) > 22:
+            raise _Bad(None, _NOT_A_NUMBER)
+        value = int(text)
+        if not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER or text == "-0":
+            _check_number(text)
+        return value
+    return int(text)
+
+
+def _parse_constant(text: str) -> NoReturn:
+    raise _Bad(None, f"{text} is not JSON")
+
+
+def _raw_int(text: str) -> _Number:
+    _parse_int(text)
+    return _Number(text)
+
+
+def _raw_float(text: str) -> _Number:
+    _check_number(text)
+    return _Number(text)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise _Bad(
+                    key if key in _FIELDS else None, f"the key {_quote(key[:100])} stands twice"
+                )
+            seen.add(key)
+    return result
+
+
+_decode = json.JSONDecoder(parse_constant=_parse_constant).decode
+_decode_uniquely = json.JSONDecoder(
+    parse_constant=_parse_constant, object_pairs_hook=_unique
+).decode
+_decode_exactly = json.JSONDecoder(
+    parse_int=_raw_int,
+    parse_float=_raw_float,
+    parse_constant=_parse_constant,
+    object_pairs_hook=_unique,
+).decode
+_encode = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False
+).encode
+
+
+def _utf16(text: str) -> bytes:
+    return text.encode("utf-16-be", "surrogatepass")
+
+
+def _canonical(value: Any) -> str:
+    """Return what `_decode_exactly` made, as RFC 8785 writes it."""
+    if type(value) is _Number:
+        return str(value)
+    if isinstance(value, str):
+        return _quote(value)
+    if isinstance(value, dict):
+        # RFC 8785 orders keys by UTF-16 code units, not by code points.
+        keys = sorted(value, key=_utf16)
+        return "{" + ",".join(f"{_quote(k)}:{_canonical(value[k])}" for k in keys) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join([_canonical(item) for item in value]) + "]"
+    return {True: "true", False: "false", None: "null"}[value]
+
+
+def _parse(body: bytes, exactly: bool = False) -> dict[str, Any]:
+    """Return a canonical body's fields.
+
+    :param exactly: whether to go by the book, value by value.
+    :raises _Bad: if it is no JSON object, or not in canonical form.
+    """
+    try:
+        entry = (_parse_exactly if exactly else _parse_quickly)(body)
+    except _Bad:
+        raise
+    except UnicodeDecodeError:
+        raise _Bad(None, "it is not UTF-8") from None
+    except RecursionError:
+        raise _Bad(None, "its JSON is nested too deeply") from None
+    except ValueError:
+        raise _Bad(None, "it is not JSON") from None
+    if not isinstance(entry, dict):
+        raise _Bad(None, "it is not a JSON object")
+    return entry
+
+
+def _parse_exactly(body: bytes) -> Any:
+    text = body.decode()
+    if _canonical(_decode_exactly(text)) != text:
+        raise _Bad(None, _NOT_CANONICAL)
+    return _decode(text)
+
+
+def _parse_quickly(body: bytes) -> Any:
+    """Parse without a step of Python for each value, so that no text takes long.
+
+    What a parser in C writes back is canonical but for some numbers, and for the order of some
+    keys. A text that holds such is first made into one that holds none, and that is canonical
+    exactly if the text is.
+    """
+    odd, far = _ODD_NUMBER.search(body), _has_far_key(body)
+    if _orjson is not None and not odd and not far:
+        try:
+            entry = _orjson.loads(body)
+            if _orjson.dumps(entry, None, _ORJSON_OPTIONS) == body:
+                return entry
+        except (ValueError, TypeError, RecursionError):
+            pass  # it refuses some canonical texts, such as deep ones
+    text = (_with_ordinary_numbers(body) if odd else body).decode()
+    if far:
+        text = _in_units(text)
+    entry = _decode(text)
+    if _encode(entry) != text:
+        _decode_uniquely(text)
+        raise _Bad(None, _NOT_CANONICAL)
+    return _decode(body.decode()) if odd or far else entry
+
+
+# A string without an end goes on to the end of the text, so that no part is looked at again.
+_STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)'
+_FAR = re.compile(b"[\xf0-\xf4]")  # how UTF-8 begins what lies beyond the basic plane
+_KEYS = re.compile(_STRING + b":?", re.DOTALL)
+
+
+def _has_far_key(body: bytes) -> bool:
+    """Whether keys may be in another order by code points than by UTF-16, as RFC 8785 has them."""
+    if body.isascii() or not _FAR.search(body):
+        return False
+    return any(text[-1] == ord(":") and _FAR.search(text) for text in _KEYS.findall(body))
+
+
+def _in_units(text: str) -> str:
+    """Return a text that has a character for each UTF-16 code unit."""
+    units = text.encode("utf-16-le")
+    wide = bytearray(2 * len(units))
+    wide[0::4], wide[1::4] = units[0::2], units[1::2]
+    return wide.decode("utf-32-le", "surrogatepass")
+
+
+# Finds all numbers that a parser may write otherwise than RFC 8785 does, and some other texts.
+_ODD_NUMBER = re.compile(
+    rb"[:,\[-][0-9](?:[0-9]*(?:\.[0-9]+)?[eE]|[0-9]*\.[0-9]*0[,\]}]|(?<=0)\.0000|[0-9]{15}"
+    rb"|(?<=-0)[,\]}])"
+)
+_TOKENS = re.compile(_STRING + rb'|[^"0-9-]+|-?[0-9][0-9.eE+-]*|-', re.DOTALL)
+
+
+def _with_ordinary_numbers(body: bytes) -> bytes:
+    """Return a text in which 0.5 stands for each odd number.
+
+    :raises _Bad: if one of them is not canonical.
+    """
+    tokens = _TOKENS.findall(body)
+    numbers = [token for token in set(tokens) if token[0] in b"-0123456789"]
+    large, others = [], []
+    for token in numbers:
+        if not token.lstrip(b"-").isdigit():
+            others.append(token)
+        elif abs(_parse_int(token.decode())) > MAX_SAFE_INTEGER:
+            large.append(token)
+    if not _are_canonical(b" ".join(others).decode()):
+        raise _Bad(None, _NOT_A_NUMBER)
+    ordinary = dict.fromkeys(large + others, b"0.5")
+    return b"".join([ordinary.get(token, token) for token in tokens])
+
+
+_NEVER_WRITTEN = re.compile(r"\.0(?: |$)|e\+(?:1[6-9]|20)(?: |$)")
+
+
+def _are_canonical(numbers: str) -> bool:
+    """Whether numbers with a fraction or exponent, between spaces, are as RFC 8785 has them."""
+    if _NEVER_WRITTEN.search(numbers):
+        return False
+    try:
+        text = " ".join(map(repr, map(float, numbers.split())))
+    except ValueError:
+        return False
+    # Python and ECMAScript write the same digits, and lay them out the same but for these.
+    for exponent, zeros in (("e-05", "0.0000"), ("e-06", "0.00000")):
+        if exponent in text:
+            number = rf"(^-?| -?)([0-9])(?:\.([0-9]+))?{exponent}"
+            text = re.sub(number, rf"\g<1>{zeros}\2\3", text)
+    return text.replace("e-0", "e-") == numbers

@@ -1,0 +1,124 @@
+# One expression for the lines in which nothing is odd. It has a part for each field, which matches
+# nothing that the field's rule forbids; objects it takes as they are, for `_parse` to judge. There
+# is but one way in which it can match, so the time it takes is in proportion to a line, whatever is
+# in it. What it does not match is read by the rules above, so it can only ever agree with them.
+
+_CHAR = r"[ !#-\[\]-\xff]"  # what needs no escape in JSON; UTF-8 is checked for a whole block
+_ESCAPE = r'\\(?:["\\bfnrt]|u00(?:0[1-7bef]|1[0-9a-f]))'  # all but U+0000, in canonical form
+# Atomic repeats keep no way back, which is a twentieth faster; Python has them since 3.11.
+_ATOMIC = "+" if sys.version_info >= (3, 11) else ""
+_SOME_TEXT = rf'"{_CHAR}*{_ATOMIC}(?:"|(?:{_ESCAPE}{_CHAR}*{_ATOMIC})+")'
+_SOME_NAME = rf'"{_CHAR}{{1,1024}}{_ATOMIC}"'
+_SOME_RECORD = rf'\{{"id":{_SOME_NAME},"type":{_SOME_NAME}\}}'
+_SOME_ID = '"' + "-".join(["[0-9a-f]{8}", "[0-9a-f]{4}", "7[0-9a-f]{3}", "[89ab][0-9a-f]{3}"])
+_SOME_ID += '-[0-9a-f]{12}"'
+_SOME_DAY = (
+    "[12][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+    "|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+)
+
+
+def _some_object(name: str, follows: str) -> str:
+    """Return an expression for an object up to the last place where `follows` comes after it."""
+    # A group in a lookahead keeps no way back.
+    return rf"(?:\{{\}}|(?=(?P<{name}>\{{[^\n]*\}}){follows})(?P={name}))"
+
+
+_ORDINARY = {
+    # What the log says of itself is read by the rules above.
+    "action": _SOME_NAME,
+    "actor_id": rf'(?!"chained_logging"){_SOME_NAME}',
+    "actor_type": '"(?:user|(?P<unlocated>service|system)|admin|unknown)"',
+    "changed_fields": rf"\[(?:{_SOME_TEXT}(?:,{_SOME_TEXT})*)?\]",
+    "context": _some_object("context", f',"id":{_SOME_ID},"ip_address":'),
+    "id": _SOME_ID,
+    "ip_address": r'(?:"(?P<address>[^"]{1,49})"|(?(unlocated)null|!))',
+    "old_values": _some_object(
+        "old_values", f'(?:,"on_behalf_of":{_SOME_NAME})?,"prev_hash":"[0-9a-f]{{64}}",'
+    ),
+    "on_behalf_of": _SOME_NAME,
+    "prev_hash": r'"(?P<prev>[^"]{64})"',
+    "reason": _SOME_TEXT,
+    "resource_id": _SOME_NAME,
+    "resource_type": _SOME_NAME,
+    "resources": rf"\[(?:{_SOME_RECORD}(?:,{_SOME_RECORD})*)?\]",
+    "result": f'"(?:{"|".join(_ENUMS["result"])})"',
+    "seq": "(?P<seq>[1-9][0-9]{0,14})",
+    "session_id": _SOME_NAME,
+    "timestamp": rf'"{_SOME_DAY}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{{6}}Z"',
+    "tenant_id": _SOME_NAME,
+    "trace_id": f'"{_TRACE.pattern}"',
+    "user_agent": _SOME_TEXT,
+    "v": "1",
+}
+
+
+def _rows_expression() -> re.Pattern[bytes]:
+    fields = "".join(
+        f'(?:,"{name}":{_ORDINARY[name]})' + ("?" if name in _OPTIONAL else "")
+        for name in sorted(_FIELDS)
+    ).replace("(?:,", r"(?:\{", 1)
+    line = rf'(?P<body>{fields}),"hash":"(?P<hash>[^"]{{64}})"\}}\n'
+    return re.compile(f"{line}|(?P<odd>[^\n]*)\n".encode("latin-1"))
+
+
+# The lines of a block, each as the groups of the expression.
+_rows_of = _rows_expression().findall
+
+
+def _runs(rows: list[tuple[bytes, ...]]) -> Iterator[list[tuple[bytes, ...]]]:
+    """Yield rows by runs: of ordinary lines, which have a body, and of odd ones."""
+    if all(map(operator.itemgetter(0), rows)):
+        yield rows
+        return
+    for _, run in itertools.groupby(rows, lambda row: bool(row[0])):
+        yield list(run)
+
+
+_known_address = functools.lru_cache(4096)(_is_address)
+
+
+def _addresses_obey(addresses: set[bytes]) -> bool:
+    return all(_known_address(text.decode()) for text in addresses - {b"", b"unknown"})
+
+
+def _is_apart(text: bytes) -> bool:
+    """Whether an object can be judged without its entry, and is canonical.
+
+    :raises _Bad: if it is not canonical.
+    """
+    if text.count(b"{") + text.count(b"[") > 100:
+        return False  # it may be as deep as a parser goes, and in its entry it is deeper
+    value = _parse(text)
+    return not {"invalid", "oversize", "resources_part"} & value.keys()
+
+
+_known_apart = functools.lru_cache(4096)(_is_apart)
+
+
+def _marks(
+    bodies: Sequence[bytes], contexts: Sequence[bytes], olds: Sequence[bytes]
+) -> tuple[int, int]:
+    """Judge objects, and return how many entries are incomplete, and how many are oversize.
+
+    :raises _Bad: for an object that breaks a rule.
+    """
+    objects = {*contexts, *olds} - {b""}
+    # The cache keeps short ones alone, so that it is bounded in bytes too.
+    odd = [text for text in objects if not (_known_apart if len(text) < 500 else _is_apart)(text)]
+    incomplete = oversize = 0
+    if odd:
+        for body, *parts in zip(bodies, contexts, olds):  # noqa: B905  # Python 3.9
+            if not set(parts).isdisjoint(odd):
+                entry = _parse(body + b"}")
+                _check_context(entry)
+                incomplete += "invalid" in entry["context"]
+                oversize += "oversize" in entry["context"]
+    return incomplete, oversize
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        return text.isascii() or bool(text.decode())
+    except UnicodeDecodeError:
+        return False

@@ -1,0 +1,134 @@
+# Checkpoints as they are kept: beside a log, in a database, in files of their own.
+
+
+class _Stored(NamedTuple):
+    """A checkpoint as a log keeps it."""
+
+    number: int
+    note: bytes
+    timestamp: str | None = None
+    size: Any = None
+    """What stands beside the note, and must be as in it; None for a note alone."""
+    state: Any = None
+    torn: bool = False
+
+    def agrees(self, note: _Note) -> bool:
+        """Whether its size and the frontier of its tree, from which the log goes on, are right."""
+        if not self.state:  # the state is of use where a log is written to, and there alone
+            return self.size in (None, note.size)
+        try:
+            state = _unbase64(self.state)
+        except (TypeError, ValueError):
+            return False
+        tree = _Tree()
+        tree.nodes = [(0, state[at : at + 32]) for at in range(8, len(state), 32)]
+        return (
+            type(self.size) is int
+            and self.size == note.size == int.from_bytes(state[:8], "big")
+            and len(state) == 8 + 32 * bin(note.size).count("1")
+            and tree.root() == note.root
+        )
+
+
+def _notes_beside(path: str) -> Iterator[_Stored]:
+    """Yield the checkpoints that a log keeps with itself."""
+    if os.path.isfile(path) and _magic(path, {}) == _SQLITE:
+        yield from _note_rows(path)
+        return
+    # A log that was compressed since keeps the checkpoints of its first name.
+    for name in (path, path[:-3] if path.endswith(".gz") else path):
+        if os.path.lexists(name + ".checkpoints"):
+            yield from _notes_in(name + ".checkpoints")
+            return
+
+
+def _note_rows(path: str) -> Iterator[_Stored]:
+    """Yield the checkpoints in a database; of what is wrong with it, `_rows` tells."""
+    number = -1
+    try:
+        with _database(path) as connection:
+            connection.execute("BEGIN")
+            if not _Schema(connection, path).checkpoints:
+                return
+            number = 0
+            rows = connection.execute(
+                "SELECT typeof(note), typeof(state), typeof(timestamp), note, timestamp, size,"
+                " state FROM checkpoints NOT INDEXED ORDER BY id"
+            )
+            for number, (*kinds, note, timestamp, size, state) in enumerate(rows, 1):
+                if kinds[:2] != [b"text", b"text"] or kinds[2] not in (b"text", b"null"):
+                    yield _Stored(number, b"")
+                    continue
+                at = None if timestamp is None else _decoded(timestamp)
+                yield _Stored(number, note, at, size, _decoded(state))
+    except _SQL_ERRORS:
+        if number >= 0:
+            yield _Stored(number + 1, b"")
+
+
+def _notes_in(path: str) -> Iterator[_Stored]:
+    """Yield the notes in a file: one signed note, or a log's file of checkpoints."""
+    _check_regular(path)
+    with open(path, "rb") as file:
+        left = os.fstat(file.fileno()).st_size  # what is written meanwhile is of later entries
+        if not left:
+            yield _Stored(1, b"", torn=True)
+            return
+        first = file.read(min(1, left))
+        file.seek(0)
+        if first != b"{":
+            yield _Stored(1, file.read(min(MAX_NOTE + 1, left)))
+            return
+        number = 0
+        while left > 0:
+            number += 1
+            line = file.readline(min(MAX_NOTE, left))
+            left -= len(line)
+            if not line.endswith(b"\n"):
+                if len(line) == MAX_NOTE or not _grows(path, file.tell()):
+                    yield _Stored(number, b"", torn=len(line) < MAX_NOTE)
+                return  # what is being written is of entries that are still to come
+            yield _note_line(number, line)
+
+
+def _note_line(number: int, line: bytes) -> _Stored:
+    try:
+        found = json.loads(line)
+        timestamp = found.get("timestamp")
+        if isinstance(timestamp, (str, type(None))):
+            note = found["note"].encode()
+            return _Stored(number, note, timestamp, found.get("size"), found.get("state"))
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError):
+        pass
+    return _Stored(number, b"")
+
+
+def _grows(path: str, size: int) -> bool:
+    """Whether a file's last line is only just being written: a moment later it has grown."""
+    for _ in range(10):
+        if _size(path) != size:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+_LISTINGS = (".digest", ".manifest")
+_LISTED = re.compile(
+    rb'segments/[0-9]{20}-([0-9]{20})\.jsonl|"last_seq":([0-9]{1,16})[,}]'  # of S3; of a log
+)
+
+
+def _listed(paths: Iterable[str]) -> list[tuple[str, int]]:
+    """Return the last entry that each catalogue of segments beside a log lists."""
+    found = []
+    for path in paths:
+        if not _size(path):
+            continue
+        _check_regular(path)
+        last, left = -1, _size(path)
+        with open(path, "rb") as file:
+            while left > 0 and (line := file.readline(min(left, MAX_NOTE))):
+                left -= len(line)
+                last = max([last, *(int(a or b) for a, b in _LISTED.findall(line))])
+        found.append((path, last))
+    return found

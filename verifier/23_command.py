@@ -1,0 +1,281 @@
+# The command.
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):  # which NaN is not either
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds")
+    return value
+
+
+_CENTRAL = "a URL is central storage: the command chained-logging verify reads it"  # no password
+
+
+class Stores:
+    """How logs in central storage are read. This file alone cannot: the package gives its own."""
+
+    def streams(self, url: str, origin: str | None) -> Iterator[tuple[Stream, Iterable[Fault]]]:
+        """Yield each log that a store holds, and what is wrong with the store."""
+        raise _Unchecked(_CENTRAL)
+
+    def differences(self, log: str, url: str, origin: str | None) -> tuple[list[Fault], int, str]:
+        """Return how a store differs from a log, how far it is behind, and its name."""
+        raise _Unchecked(_CENTRAL)
+
+
+def main(argv: list[str] | None = None, stores: Stores | None = None) -> int:
+    """Run the command and return its exit status."""
+    parser = argparse.ArgumentParser(prog="verify", description="Check an audit log.")
+    parser.add_argument("log", nargs="*", help="a log, or files that hold one, in any order")
+    parser.add_argument("--proof", metavar="FILE", help="check a proof instead, without the log")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument("--quiet", action="store_true", help="print nothing if it is intact")
+    parser.add_argument(
+        "--from-hash", metavar="HEX", type=_hash, help="the last hash before these files"
+    )
+    parser.add_argument("--to-hash", metavar="HEX", type=_hash, help="a hash kept elsewhere")
+    parser.add_argument(
+        "--jobs",
+        metavar="N",
+        type=_jobs,
+        help="share the work between N processes (default: the processors there are)",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a checkpoint kept elsewhere, which the log must extend",
+    )
+    parser.add_argument(
+        "--public-key", metavar="FILE", help="the log's first public key: PEM, or a vkey"
+    )
+    parser.add_argument(
+        "--witness-key",
+        metavar="VKEY",
+        action="append",
+        default=[],
+        help="the key of a witness, or a file with it, which must have cosigned a checkpoint",
+    )
+    parser.add_argument(
+        "--timestamp-root",
+        metavar="FILE",
+        help="root certificates (PEM), one of which must vouch for a timestamp",
+    )
+    parser.add_argument(
+        "--max-gap", metavar="S", type=_seconds, help="name each longer time without an entry"
+    )
+    parser.add_argument(
+        "--against", metavar="URL", help="compare with a central store, and name what differs"
+    )
+    parser.add_argument("--origin", metavar="NAME", help="of the logs in a store, only this one")
+    parser.add_argument("--careful", action="store_true", help="check each line the slow way")
+    # Each line is forgotten before the next: there is little to look for, often, among its parts.
+    gc.set_threshold(100_000, 50, 100)
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["--part"]:  # a process that --jobs started
+        return _verify_part(json.load(sys.stdin))
+    try:
+        options = parser.parse_args(argv)
+        if bool(options.log) == bool(options.proof):
+            parser.error("name a log, or a proof with --proof")
+    except SystemExit as stop:
+        return 2 if stop.code else 0
+    try:
+        status = _run_proof(options) if options.proof else _run(options, stores or Stores())
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        return 2
+    except BrokenPipeError:  # `verify LOG | head`: what nobody reads is no verdict
+        quiet = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(quiet, 1)
+        os.dup2(quiet, 2)
+        return 2
+
+
+def _bytes_of(path: str) -> bytes:
+    _check_regular(path)  # a pipe might never end, or never begin
+    with open(path, "rb") as file:
+        return file.read(2 * MAX_NOTE)
+
+
+_NOT_OF_A_PROOF = ("from_hash", "timestamp_root", "max_gap", "against")
+
+
+def _run_proof(options: argparse.Namespace) -> int:
+    try:
+        for name in _NOT_OF_A_PROOF:
+            if getattr(options, name) is not None:
+                flag = "--" + name.replace("_", "-")
+                raise _Unchecked(f"{flag} says nothing of a proof, which holds nothing of the kind")
+        if options.jobs is not None or len(options.checkpoint) > 1:
+            raise _Unchecked("a proof takes one checkpoint at most, and no --jobs")
+        found = verify_proof(
+            _bytes_of(options.proof),
+            _text_of(options.public_key) if options.public_key is not None else None,
+            _bytes_of(options.checkpoint[0]) if options.checkpoint else None,
+            witness_keys=[_given_key(given) for given in options.witness_key],
+            origin=options.origin,
+            entry_hash=options.to_hash,
+        )
+    except (_Unchecked, OSError) as error:
+        found = {"status": "unchecked", "reason": str(error)}
+    _show_proof(found, options)
+    return {"proven": 0, "refuted": 1}.get(found["status"], 2)
+
+
+def _show_proof(found: dict[str, Any], options: argparse.Namespace) -> None:
+    if options.json:
+        print(json.dumps(found))
+    elif found["status"] != "proven":
+        word = "NOT CHECKED" if found["status"] == "unchecked" else "REFUTED"
+        print(_shown(f"{word}: {found['reason']}"), file=sys.stderr)
+    elif not options.quiet:
+        print("PROVEN")
+        if "entry" in found:
+            print(f"  this entry is in the log {_shown(found['origin'])}:")
+            print("  " + _shown(found["entry"]))
+        else:
+            what = f"its first {found['size']:,} entries begin with its first {found['old_size']:,}"
+            print(f"  of the log {_shown(found['origin'])}, {what}")
+        for name, at in found["witnessed"].items():
+            print(f"  witnessed by {_shown(name)}, at {at}")
+
+
+def _text_of(path: str) -> str:
+    return _bytes_of(path).decode("utf-8", "replace")
+
+
+def _given_key(given: str) -> str:
+    """Return a witness's key that stands on the command line, or in a file."""
+    return given if re.fullmatch(_VKEY, given) else _text_of(given)
+
+
+_VKEY = r"[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+={0,2}"
+_RESTORING = ".restoring"  # at the end of the name of a folder in which a log is restored
+
+
+def _check_finished(paths: list[str]) -> None:
+    """Refuse what a restore that was killed left behind: it is no log yet."""
+    for path in paths:
+        target = os.path.realpath(path)
+        within = _RESTORING + os.sep in target + os.sep
+        beside = target + _RESTORING
+        if within or (os.path.isdir(beside) and {*os.listdir(beside)} - {"lock"}):
+            raise _Unchecked(f"{path} is not restored yet: run the command restore again")
+
+
+def _run(options: argparse.Namespace, stores: Stores) -> int:
+    """Check files as one log, and each log of each store by itself."""
+    folders = [log for log in options.log if os.path.isdir(log)]
+    files = [log for log in options.log if "://" not in log and log not in folders]
+    worst = 0
+    found: list[Fault] = []
+    compared = None
+    try:
+        _check_finished(files + folders)
+        stores_named = options.against or any("://" in log for log in options.log)
+        if options.origin is not None and not stores_named:
+            raise _Unchecked("--origin chooses among the logs of a store, and no store is named")
+        if options.against and (len(files) != 1 or files != options.log):
+            raise _Unchecked("--against compares one log, named by its file, and nothing else")
+        if files:
+            if options.against:
+                found, behind, name = stores.differences(files[0], options.against, options.origin)
+                compared = f"compared with {name}, which is {behind:,} entries behind"
+            worst = _check(options, files, None, found, compared)
+        for folder in folders:
+            logs, skipped = _logs_in(folder)
+            for name, log, beside in logs:
+                gone = None if log else Stream(name.rstrip(os.sep), ())
+                worst = max(worst, _check(options, log, gone, beside=beside))
+            for what in skipped:
+                print(_shown(f"NOTE: skipped {what}"), file=sys.stderr)
+            if not logs:
+                raise _Unchecked(f"there is no log in {folder} but what was skipped")
+        for url in options.log:
+            if "://" in url:
+                for stream, faults in stores.streams(url, options.origin):
+                    worst = max(worst, _check(options, [], stream, faults))
+    except BrokenPipeError:
+        raise
+    except (_Unchecked, OSError, ValueError, ImportError) as problem:
+        print(f"NOT CHECKED: {_shown(problem)}", file=sys.stderr)
+        return 2
+    return worst
+
+
+def _check(
+    options: argparse.Namespace,
+    files: list[str],
+    stream: Stream | None,
+    also: Iterable[Fault] = (),
+    compared: str | None = None,
+    beside: Sequence[str] = (),
+) -> int:
+    started, found = time.monotonic(), 0
+
+    def show(fault: Fault) -> None:
+        nonlocal found
+        found += 1
+        if not options.json and found <= MAX_SHOWN:
+            print(("FIRST BREAK  " if found == 1 else "BREAK        ") + _describe(fault))
+
+    def progress(count: int, share: float | None) -> None:
+        passed = max(time.monotonic() - started, 0.001)
+        left = f", {passed / share - passed:,.0f} s left" if share else ""
+        text = f"\r{count:,} entries, {count / passed:,.0f}/s{left}\x1b[K"
+        print(text, end="", file=sys.stderr, flush=True)
+
+    public_key = roots = None
+    try:
+        if options.public_key is not None:
+            public_key = _text_of(options.public_key)
+        if options.timestamp_root is not None:
+            roots = _bytes_of(options.timestamp_root)
+        witnesses = [_given_key(given) for given in options.witness_key]
+    except (_Unchecked, OSError) as error:
+        print(f"NOT CHECKED: {_shown(error)}", file=sys.stderr)
+        return 2
+    report = verify(
+        *files,
+        from_hash=options.from_hash,
+        to_hash=options.to_hash,
+        on_fault=show,
+        progress=progress if sys.stderr.isatty() else None,
+        jobs=options.jobs or _processors(),
+        careful=options.careful,
+        public_key=public_key,
+        checkpoints=options.checkpoint,
+        max_gap=options.max_gap,
+        witness_keys=witnesses,
+        timestamp_roots=roots,
+        stream=stream,
+        also=also,
+        beside=beside,
+        max_faults=sys.maxsize if options.json else MAX_FAULTS,
+    )
+    if found > MAX_SHOWN and not options.json:
+        print(f"and {found - MAX_SHOWN:,} more, which --json lists")
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr)
+    if options.json:
+        print(json.dumps(report.to_dict()))
+    elif not (options.quiet and report.intact):
+        out = sys.stderr if report.status == "unchecked" else sys.stdout
+        lines = _summary(report)
+        if compared is not None:
+            lines.append(f"  {compared}")
+        if stream is not None or beside or any(os.path.isdir(log) for log in options.log):
+            lines[0] += f": {stream.name if stream else files[0]}"
+        for line in lines:
+            print(_shown(line), file=out)
+    sys.stdout.flush()
+    for remark in report.remarks:
+        print(_shown(f"NOTE: {remark}"), file=sys.stderr)
+    return {"intact": 0, "tampered": 1, "incomplete": 1}.get(report.status, 2)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
