@@ -9,16 +9,18 @@ What they answer is kept beside the log, with the checkpoint, and ``verify --wit
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
 from chained_logging import timestamps
-from chained_logging.checkpoint import frontier
+from chained_logging.checkpoint import frontier, signed_by_any
 from chained_logging.log import AuditLog
 from chained_logging.merkle import Frontier
 from chained_logging.net.client import Client
-from chained_logging.notes import Note, NoteError, Signature, VerifierKey
+from chained_logging.notes import NoteError, Signature, VerifierKey
 from chained_logging.proof import growth_proof
 from chained_logging.sinks import StoredCheckpoint
 from chained_logging.witness import (
@@ -108,7 +110,7 @@ def _cosignatures(
     client: Client,
 ) -> list[Signature]:
     """Ask one witness; what size it holds is known from its last cosignature, or from itself."""
-    held = max((one.size for one in log.checkpoints() if _cosigned(one, keys)), default=0)
+    held = _cosigned_size(log, keys)
     for _ in range(3):  # another process may have been there in between
         proof = growth_proof(_tree(log, held), log.records(held), newest.size) if held else []
         try:
@@ -123,18 +125,23 @@ def _cosignatures(
     raise WitnessError("it names another size each time it is asked")
 
 
-def _cosigned(stored: StoredCheckpoint, keys: Sequence[VerifierKey]) -> bool:
-    if not any(key.name in stored.note for key in keys):  # most: parsing each would take minutes
-        return False
-    names = {(key.name, key.id) for key in keys}
-    signatures = Note.parse(stored.note.encode()).signatures
-    return any((each.name, each.key_id) in names for each in signatures)
+def _cosigned_size(log: AuditLog, keys: Sequence[VerifierKey]) -> int:
+    """Return how many entries the newest checkpoint covers that one of these witnesses signed."""
+    names = [key.name for key in keys]  # looked for first: parsing each would take minutes
+    named = [one for one in log.checkpoints() if any(name in one.note for name in names)]
+    named.sort(key=lambda one: -one.size)
+    return next((one.size for one in named if signed_by_any(one, keys)), 0)
 
 
 def _tree(log: AuditLog, size: int) -> Frontier:
-    for one in log.checkpoints():
+    # Those first of which it is known here that they are the log's own: others may write there.
+    for one in (*log.own_checkpoints(), *log.checkpoints()):
         if one.size == size:
-            return frontier(one)
-    raise WitnessError(
-        f"it cosigned a checkpoint over {size:,} entries, which is not among those beside the log"
-    )
+            with contextlib.suppress(OSError):  # its tree was edited
+                return frontier(one)
+    tree = Frontier()
+    for record in itertools.islice(log.records(), size):
+        tree.append(bytes.fromhex(record.hash))
+    if tree.size < size:
+        raise WitnessError(f"it cosigned {size:,} entries, and the log has {tree.size:,}")
+    return tree

@@ -8,7 +8,8 @@ to hash the entries since the last one, and one signature.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Callable, Iterable
 
 from chained_logging.merkle import Frontier, ProofError
 from chained_logging.notes import (
@@ -48,6 +49,31 @@ def frontier(stored: StoredCheckpoint | None) -> Frontier:
         raise OSError(f"the stored checkpoint of size {stored.size} is broken: {error}") from None
     if (said.size, said.root, stored.size) != (tree.size, tree.root(), tree.size):
         raise OSError(f"the stored checkpoint of size {stored.size} does not match its own tree")
+    return tree
+
+
+def tree_at(stored: StoredCheckpoint | None, read: Callable[[], Iterable[Record]]) -> Frontier:
+    """Return the tree as it stood at a checkpoint that a key of the log signed.
+
+    The key did not sign the state that is kept with it. One that does not lead to the root that it
+    did sign is not used: the tree is made of the entries.
+
+    :param read: returns the log's entries, from the first on.
+    :raises OSError: if the entries have another root: they were changed since.
+    """
+    with contextlib.suppress(OSError):
+        return frontier(stored)
+    said = Checkpoint.parse(Note.parse(stored.note.encode()).text) if stored else None
+    tree = Frontier()
+    for record in read():
+        if said is None or record.seq != tree.size or tree.size == said.size:
+            break
+        tree.append(bytes.fromhex(record.hash))
+    if said is None or (tree.size, tree.root()) != (said.size, said.root):
+        raise OSError(
+            "the entries are not those that the log's key signed: they were changed since; the "
+            "command verify names every change"
+        )
     return tree
 
 
@@ -111,8 +137,10 @@ def made_statement(key: VerifierKey, message: bytes, signature: bytes) -> bool:
 
 
 def signed_by_any(stored: StoredCheckpoint, keys: Iterable[VerifierKey]) -> bool:
-    """Whether one of these keys signed a stored checkpoint. Others may write to its file."""
+    """Whether one of these keys signed a stored checkpoint, and of the size it is kept under.
+    Others may write to its file."""
     try:
-        return bool(verify_note(Note.parse(stored.note.encode()), keys))
+        note = Note.parse(stored.note.encode())
+        return Checkpoint.parse(note.text).size == stored.size and bool(verify_note(note, keys))
     except (NoteError, ValueError):
         return False

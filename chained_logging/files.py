@@ -14,7 +14,16 @@ from typing import BinaryIO
 open_file = open
 """The builtin, also where a finaliser logs at the interpreter's exit, when its name is gone."""
 
-SIDE_FILES = (".lock", ".checkpoints", ".spill", ".manifest", "-wal", "-shm", "-journal")
+SIDE_FILES = (
+    ".lock",
+    ".writers",
+    ".checkpoints",
+    ".spill",
+    ".manifest",
+    "-wal",
+    "-shm",
+    "-journal",
+)
 """What may stand beside a log, by what is added to its name."""
 
 

@@ -16,17 +16,17 @@ import time
 import uuid
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from chained_logging import chain
 from chained_logging.checkpoint import (
     entry_message,
-    frontier,
     make,
     signed_by_any,
     statement_message,
+    tree_at,
     verifier_key,
 )
 from chained_logging.checkpoint import sign as sign_checkpoint
@@ -42,6 +42,7 @@ from chained_logging.notes import ED25519, Signer, VerifierKey
 from chained_logging.redact import Redactor
 from chained_logging.sinks import (
     EMPTY,
+    NO_CHECKPOINT,
     Head,
     Notice,
     Record,
@@ -49,6 +50,8 @@ from chained_logging.sinks import (
     open_sink,
 )
 from chained_logging.spill import Spill, spills_of
+from chained_logging.ways import names_key, signs_each
+from chained_logging.writers import CHECKPOINT, EACH, NO_KEY, SignsOtherwise, Writers
 
 if TYPE_CHECKING:
     from chained_logging.keys import PrivateKey
@@ -183,6 +186,9 @@ class AuditLog:
         self._sync_interval = sync_interval
         self._sink = open_sink(self.path, max_bytes=max_bytes, max_age=max_age)
         self._file_lock = FileLock(self.path.with_name(self.path.name + ".lock"))
+        self._writers = Writers(self.path)
+        self._look_around = False  # whether it is time to see that the writers agree
+        self._outvoted: str | None = None  # why this one may write no more, until it is reopened
         self._spills = [Spill(Path(os.path.abspath(spill)))] if spill else spills_of(self.path)
         self._timeout = timeout
         self._key_file = Path(os.path.abspath(key)) if isinstance(key, str | os.PathLike) else None
@@ -518,8 +524,10 @@ class AuditLog:
             # The last hash is read here, after the lock was taken, or two writers would fork
             # the chain.
             head = self._sink.head()
-            if self._mute and any(d.fields["actor_id"] != OURSELVES for d in drafts):
-                raise OSError(f"each entry of {self.path} is signed, and this writer has no key")
+            if self._look_around:
+                self._see_that_writers_agree(head)
+            if self._sign == "follow" and any(d.fields["actor_id"] != OURSELVES for d in drafts):
+                self._write_as_others_do(head)
             if (self._behind or self._waiting) and not self._mute:
                 head = self._write_waiting(head)
             if self._sink.notices:
@@ -689,9 +697,10 @@ class AuditLog:
         self._file_lock.patience = self._sink.patience = _OPENING_PATIENCE
         try:
             return self._open(origin)
-        except OSError as error:
+        except (OSError, SignsOtherwise) as error:
             # Other logs, that nobody holds any more, may keep theirs open until they are collected.
-            if error.errno not in (errno.EMFILE, errno.ENFILE) or not gc.collect():
+            full = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+            if not (full or isinstance(error, SignsOtherwise)) or not gc.collect():
                 raise
             return self._open(origin)
         finally:
@@ -734,6 +743,8 @@ class AuditLog:
                 found = memory.origin or None
             if found is not None and origin is not None and origin != found:
                 raise ValueError(f"the log {self.path} has the origin {found!r}, not {origin!r}")
+            if self._sign != "follow":
+                self._writers.join(EACH if self._sign_each else self._way())
             name = found or origin or f"chained-logging/{uuid.uuid4()}"
             rewritten = memory is not None and self._rewritten(memory.head, head)
             if memory is not None and head.seq < memory.head.seq:
@@ -745,9 +756,7 @@ class AuditLog:
                     about["public_key"] = verifier_key(name, self._key)
                 head = self._write_own(Notice("log.open", about), head)
             else:
-                self._join(head)
-                if self._key is not None:
-                    head = self._use_key(self._key, name, head)
+                head = self._join(head)
             synced = -1 if memory is None else min(memory.synced, head.seq)
             # Until the notice of it is written, the lock file keeps the place that shows it.
             noted = memory.head if memory is not None and rewritten else head
@@ -762,6 +771,7 @@ class AuditLog:
             return name
         except BaseException:
             self._sink.close()
+            self._writers.leave()
             self._file_lock.close()
             raise
         finally:
@@ -814,84 +824,107 @@ class AuditLog:
         self._sink.sync()
         return Head(record.seq, record.hash)
 
-    def _join(self, head: Head) -> None:
-        """See that this log is signed as its other writers sign it.
+    def _way(self) -> str:
+        return NO_KEY if self._key is None else CHECKPOINT
 
+    def _join(self, head: Head) -> Head:
+        """See that this writer has the log's key, and signs as its other writers do.
+
+        :returns: the log's end.
         :raises ValueError: if not: what they wrote would be spoiled.
         """
+        key, origin = self._key, self._keyring.origin
+        new = key is not None and self._find_key(key, origin, head)
+        self._check_way(head)
+        if key is not None and self._sign == "follow":
+            self._sign_each = (self._writers.running() or self._way_found()) == EACH
+        if new and key is not None:
+            about = {"origin": origin, "public_key": verifier_key(origin, key)}
+            head = self._write_own(Notice("key.add", about), head)
+        return head
+
+    def _check_way(self, head: Head) -> None:
+        """See that this writer signs as the log's entries are signed.
+
+        :raises ValueError: if not.
+        """
+        origin = self._keyring.origin
         if self._key is None:
-            if self._sign != "follow" and self._is_signed():
+            self._mute = names_key(self._sink, origin, head)
+            if self._mute and self._sign != "follow":
                 raise ValueError(
                     f"the log {self.path} is signed: open it with its key, or with sign='follow' "
                     "to write nothing but what the log says of itself"
                 )
-            self._mute = self._signs_each(head)
-        elif self._sign != "each" and self._signs_each(head):
+        elif not self._sign_each and signs_each(self._sink, self._keyring.known, origin, head):
             if self._sign == "checkpoint":
                 raise ValueError(f"each entry of {self.path} is signed: open it with sign='each'")
             self._sign_each = True
 
-    def _is_signed(self) -> bool:
-        """Whether an entry names a key. All are asked only where a checkpoint is beside the log."""
-        first = next(self._readable(), None)
-        if first is None:
-            return False
-        if first.seq == 0 and "public_key" in AuditEntry(first.body, first.hash).context:
-            return True
-        if self._sink.last_checkpoint() is None:
-            return False
-        ring = Keyring(self._keyring.origin)
-        for record in self._readable():
-            ring.look(record)
-            if ring.current is not None or ring.trouble is not None:
-                return True
-        return first.seq > 0
+    def _way_found(self) -> str:
+        return EACH if self._sign_each else self._way()
 
-    def _signs_each(self, head: Head) -> bool:
-        """Whether the last entries bear signatures; a command without the key may bear none."""
-        each = False
-        for record in self._readable(max(0, head.seq - 100)):
-            if record.signature is not None or AuditEntry(record.body, "").actor_id != OURSELVES:
-                each = record.signature is not None
-        return each
+    def _write_as_others_do(self, head: Head) -> None:
+        """Take part as a writer of events, which a tool that follows becomes with its first.
 
-    def _readable(self, start: int = 0) -> Iterator[Record]:
-        """Read entries up to one that was changed: verify names it, and it keeps no writer out."""
-        with contextlib.suppress(ValueError):
-            for record in self._sink.records(start):
-                if not isinstance(AuditEntry(record.body, "").context, dict):
-                    return
-                yield record
+        :raises OSError: if it has no key, and the others have.
+        """
+        if self._writers.way is not None:
+            return
+        way = self._writers.running() or self._way_found()
+        if self._key is None and (self._mute or way != NO_KEY):
+            raise OSError(f"the log {self.path} is signed, and this writer has no key")
+        if self._key is not None:
+            self._sign_each = way == EACH
+            self._check_way(head)
+        self._writers.join(self._way_found())
 
-    def _use_key(self, key: Signer, origin: str, head: Head) -> Head:
-        """Make sure that a key is the log's, or make it so where the log had none.
+    def _see_that_writers_agree(self, head: Head) -> None:
+        """Take part anew where the file that says how the writers sign was deleted or replaced.
+
+        :raises OSError: if others came meanwhile who sign another way. What is logged here is kept
+            for them in the spill file.
+        """
+        try:
+            if self._outvoted is None and self._writers.stay():
+                self._check_way(head)
+        except ValueError as disagree:
+            if self._writers.running() == self._writers.way:  # they ended, and left their entries
+                self._outvoted = str(disagree)
+                self._writers.leave()
+            raise OSError(str(disagree)) from None
+        if self._outvoted is not None:
+            raise OSError(self._outvoted)
+        self._look_around = False
+
+    def _find_key(self, key: Signer, origin: str, head: Head) -> bool:
+        """Make sure that a key is the log's, and return whether the log has none yet.
 
         What a checkpoint of this key covers was looked at by whoever signed that.
 
-        :returns: the log's end.
         :raises ValueError: if the log has another.
         """
         ours, ring = verifier_key(origin, key), self._keyring
-        stored = [newest] if (newest := self._sink.last_checkpoint()) else []
         known = [VerifierKey(origin, ED25519, key.public_key)]
+        stored = self._sink.recent_checkpoints()
         if stored and not signed_by_any(stored[0], known):
             # Of the key before; or whoever wrote it has no key.
-            stored = sorted((one for _, one in self._sink.checkpoints()), key=lambda one: one.size)
-        last = next((one for one in reversed(stored) if signed_by_any(one, known)), None)
+            stored = sorted((one for _, one in self._sink.checkpoints()), key=lambda one: -one.size)
+        last = next((one for one in stored if signed_by_any(one, known)), None)
         if last is not None and last.size <= head.seq + 1:
             ring.trust(ours, self._entry(last.size - 1))
             self._newest = last
         self._look_at_others(head)
-        if ring.current is None and ring.trouble is None:
-            about = {"origin": origin, "public_key": ours}
-            return self._write_own(Notice("key.add", about), head)
+        self._tell_of_foreign(head)
+        if ring.current is None:  # or it cannot be told, and nothing is signed
+            return ring.trouble is None
         if ring.current != ours:
             raise ValueError(f"the log {self.path} has the key {ring.current}, not {ours}")
-        return head
+        return False
 
     def _entry(self, seq: int) -> Record | None:
         with contextlib.suppress(ValueError):
-            record = next(iter(self._sink.records(seq)), None)
+            record = next(self._sink.readable(seq), None)
             return record if record is not None and record.seq == seq else None
         return None
 
@@ -899,15 +932,19 @@ class AuditLog:
         """Look at entries that were not looked at yet: they may be anybody's."""
         ring = self._keyring
         try:
-            for record in self._sink.records(ring.next):
-                if record.seq > head.seq:
-                    break
-                ring.look(record)
+            self._look_at(self._sink.records(ring.next), head)
         except ValueError as error:
             ring.trouble = ring.trouble or (
                 f"{self.path} cannot be read as a log: {error}; chained-logging verify names every "
                 "break"
             )
+            self._look_at(self._sink.readable(ring.next), head)
+
+    def _look_at(self, records: Iterable[Record], head: Head) -> None:
+        for record in records:
+            if record.seq > head.seq:
+                break
+            self._keyring.look(record)
 
     def _tell(self, problem: str | None) -> None:
         """Note a problem, and say it once to whoever reads the log records of a program."""
@@ -939,9 +976,18 @@ class AuditLog:
         """Read the stored checkpoints. One that others signed since is there twice."""
         return (stored for _, stored in self._sink.checkpoints())
 
+    def own_checkpoints(self) -> Iterator[StoredCheckpoint]:
+        """As :meth:`checkpoints`, those that a key signed which the log has or had, as far as it
+        was read here."""
+        return (stored for stored in self.checkpoints() if self._is_ours(stored))
+
     def last_checkpoint(self) -> StoredCheckpoint | None:
-        """Return the newest stored checkpoint."""
-        return self._sink.last_checkpoint()
+        """Return the newest stored checkpoint; where this log was opened with its key, the newest
+        that a key of the log signed."""
+        if self._key is not None:
+            return self._newer(self._kept())
+        recent = self._sink.recent_checkpoints()
+        return next((one for one in recent if one is not NO_CHECKPOINT), None)
 
     def checkpoints_after(self, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
         """As :meth:`checkpoints`, from a mark on, each with the mark after it."""
@@ -987,41 +1033,65 @@ class AuditLog:
 
     def _checkpoint_at(self, head: Head) -> StoredCheckpoint:
         """Sign the entries up to `head` and keep that, unless there is such a checkpoint or one
-        of more entries already."""
+        of more entries already.
+
+        :raises OSError: if one covers more entries than there are: they were cut off since.
+        """
         with self._held():
-            last = self._sink.last_checkpoint()
-        if last is not None and last.size > head.seq and self._is_ours(last):
-            return last
+            kept, end = self._kept(), self._sink.head()
+        if kept is not None and kept.size > end.seq + 1:
+            raise OSError(
+                f"a checkpoint of {self.path} covers {kept.size:,} entries, and there are "
+                f"{end.seq + 1:,}: the end was cut off since; the command verify names every break"
+            )
+        if kept is not None and kept.size > head.seq:
+            return kept
+        last = self._newer(kept)
         # Outside the lock, which others wait for: what is read does not change any more.
         self._check_names(head, last)
         if head.seq < self._keyring.since:  # a segment that was sealed before the log had this key
             with self._held():
                 head = self._sink.head()
-        made = self._make_checkpoint(head, self._last_of_ours(last))
+        made = self._make_checkpoint(head, last)
         with self._held():
-            last = self._sink.last_checkpoint()
-            if last is None or last.size < made.size or not self._is_ours(last):
-                self._sink.head()  # else another process was faster
+            kept, end = self._kept(), self._sink.head()
+            if kept is None or kept.size < made.size:  # else another process was faster
                 self._sink.add_checkpoint(made)
+            self._tell_of_foreign(end)
             self._newest = made
             start, hashes = self._fresh
             if start < made.size - 1 <= start + len(hashes):  # the last one stays, see above
                 self._fresh = made.size - 1, hashes[made.size - 1 - start :]
         return made
 
+    def _kept(self) -> StoredCheckpoint | None:
+        """Return the newest stored checkpoint that a key of the log signed."""
+        return next((one for one in self._sink.recent_checkpoints() if self._is_ours(one)), None)
+
+    def _newer(self, kept: StoredCheckpoint | None) -> StoredCheckpoint | None:
+        """Return the newest checkpoint to go on from: `kept`, or what is known of it here, so that
+        nobody takes it away."""
+        newest = self._newest
+        return newest if kept is None or (newest and newest.size > kept.size) else kept
+
     def _is_ours(self, stored: StoredCheckpoint) -> bool:
         """Whether a key of the log signed it: whoever can write the file has none."""
-        if self._newest is not None and stored.note == self._newest.note:
+        newest = self._newest
+        if newest is not None and (stored.note, stored.size) == (newest.note, newest.size):
             return True
         return signed_by_any(stored, self._keyring.known)
 
-    def _last_of_ours(self, last: StoredCheckpoint | None) -> StoredCheckpoint | None:
-        """Return the newest checkpoint to go on from: `last`, if it is ours, or what is known of
-        it here, so that nobody takes it away."""
-        newest = self._newest
-        if last is not None and (newest is None or newest.size <= last.size):
-            return last if self._is_ours(last) else newest
-        return newest
+    def _tell_of_foreign(self, head: Head) -> None:
+        """Say it if there are checkpoints that no key of the log signed."""
+        self._look_at_others(head)  # they may name the key of the newest
+        recent = self._sink.recent_checkpoints()
+        # Of those that are older than ours, the key may not be known here any more.
+        others = takewhile(lambda one: not self._is_ours(one), recent)
+        if NO_CHECKPOINT in recent or next(others, None) is not None:
+            self._tell(
+                f"among the checkpoints of {self.path} is one that no key of the log signed: it is "
+                "foreign, and counts for nothing; the command verify names it"
+            )
 
     def _check_names(self, head: Head, last: StoredCheckpoint | None = None) -> None:
         """Check that no entry up to `head` names a key that the log's own key did not name.
@@ -1062,7 +1132,8 @@ class AuditLog:
         """
         text = note.decode().rpartition("\n\n")[0]
         for stored in self.checkpoints():
-            if stored.note.rpartition("\n\n")[0] == text:
+            same = stored.note.rpartition("\n\n")[0] == text
+            if same and (self._key is None or self._is_ours(stored)):
                 break
         else:
             raise ValueError(f"this is no checkpoint that {self.path} has")
@@ -1101,9 +1172,7 @@ class AuditLog:
                     "statement": self._statement("key.rotate", head, named),
                 }
                 head = self._write_own(Notice("key.rotate", about), head)
-                sealed = self._make_checkpoint(
-                    head, self._last_of_ours(self._sink.last_checkpoint())
-                )
+                sealed = self._make_checkpoint(head, self._newer(self._kept()))
                 self._sink.add_checkpoint(sealed)
                 self._key, self._seq, self._newest = new, head.seq, sealed
             return sealed.note.encode()
@@ -1167,7 +1236,7 @@ class AuditLog:
         key = self._key
         if key is None:
             raise OSError("there is no key to sign with")
-        tree = frontier(last)
+        tree = tree_at(last, self._sink.records)
         start, hashes = self._fresh
         fresh = hashes[tree.size - start : head.seq + 1 - start] if start <= tree.size else []
         # On the disk first: a power failure must not leave a checkpoint without its entries.
@@ -1304,6 +1373,7 @@ class AuditLog:
             finally:
                 if release:
                     self._sink.close()
+                    self._writers.leave()
                     self._file_lock.close()
 
     def _write_last(self) -> list[tuple[int, str]]:
@@ -1411,10 +1481,12 @@ class AuditLog:
                 if any([spill.exists() for spill in self._spills]):
                     self._behind, self._hasty = True, False
                 foreign = self._spill_refused()
+                self._look_around = True
                 if self._behind or self._waiting or self._deferred:
                     self._write_deferred()
                 self._file_lock.acquire()
                 head = self._sink.head()
+                self._see_that_writers_agree(head)
                 try:
                     self._sink.tend()
                 except ForeignFile as error:  # the rest is done all the same

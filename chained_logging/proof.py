@@ -18,6 +18,7 @@ from chained_logging import chain
 from chained_logging.merkle import HASH_SIZE, Frontier, consistency_proof, inclusion_proof
 from chained_logging.notes import Checkpoint, Note, TlogProof
 from chained_logging.sinks import Record, StoredCheckpoint, open_sink
+from chained_logging.ways import own_checkpoints
 
 GO_READERS = 49_140
 """Bytes of an entry whose proof readers in Go can take: their ``bufio.Scanner`` reads lines of at
@@ -55,7 +56,8 @@ def growth_proof(tree: Frontier, records: Iterable[Record], size: int) -> list[b
 class LogTree:
     """The Merkle tree of a log, held in memory: 64 bytes an entry.
 
-    Opening it reads the whole log once; each proof then takes microseconds.
+    Opening it reads the whole log, once for the keys and once for the hashes; each proof then
+    takes microseconds.
 
     :param path: the log.
     :raises OSError: if it cannot be read, or has no checkpoint.
@@ -65,7 +67,7 @@ class LogTree:
     def __init__(self, path: Path) -> None:
         self._sink = open_sink(path)
         self._path = path
-        self.checkpoints = [stored for _, stored in self._sink.checkpoints()]
+        self.checkpoints = own_checkpoints(self._sink)
         if not self.checkpoints:
             raise OSError(f"{path} has no checkpoint, which a proof needs: give the log a key")
         self._newest = max(reversed(self.checkpoints), key=lambda stored: stored.size)

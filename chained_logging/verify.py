@@ -2899,7 +2899,8 @@ _LOG_NAME = re.compile(
 )
 # What stands beside a log, and holds no entries of its own: see docs/format.md.
 _BESIDE = re.compile(
-    r".*(\.checkpoints|\.lock|\.manifest|\.new|\.spill(\..*)?|\.ship-[0-9a-f]{12}|-wal|-shm|-journal)",
+    r".*(\.checkpoints|\.lock|\.writers|\.manifest|\.new|\.spill(\..*)?|\.ship-[0-9a-f]{12}|-wal|-shm|"
+    r"-journal)",
     re.DOTALL,
 )
 # Of a log in S3, by folder; beside these is the folder "segments".

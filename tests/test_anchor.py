@@ -195,10 +195,10 @@ def test_an_operator_with_all_keys_gets_no_cosignature_for_another_history(
     for old in tmp_path.glob("audit.jsonl*"), tmp_path.glob("audit.db*"):
         for file in old:
             file.unlink()
-    for count, why in ((3, "rolled back"), (30, "size of 10 |over 10 entries")):
+    for count, why in ((3, "rolled back"), (30, "does not continue")):
         run("append", path, "--key", key, "--origin", ORIGIN, stdin=events(count))
         error = run("checkpoint", path, "--key", key, *one.options, status=1)
-        assert any(part in error for part in why.split("|")), error
+        assert why in error, error
         assert not verify(path, witness_keys=[one.vkey]).intact
     # With its own checkpoint of size 10 the forged log gets as far as the witness's own check.
     forged = tmp_path / "forged.jsonl"

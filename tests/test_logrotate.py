@@ -68,7 +68,7 @@ class Logrotate:
 
 def pieces(path: Path) -> list[Path]:
     """Return all files that hold the log, in no order."""
-    besides = (".lock", ".spill", ".manifest", ".checkpoints", "-wal", "-shm")
+    besides = (".lock", ".writers", ".spill", ".manifest", ".checkpoints", "-wal", "-shm")
     found = [file for file in path.parent.glob(f"{path.name}*") if not file.name.endswith(besides)]
     random.shuffle(found)
     return found

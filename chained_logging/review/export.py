@@ -12,6 +12,7 @@ from chained_logging import chain
 from chained_logging.files import refuse_what_is_there
 from chained_logging.notes import Checkpoint, Note, NoteError
 from chained_logging.sinks import Record, Sink, StoredCheckpoint, open_sink, sync_directory
+from chained_logging.ways import own_checkpoints
 
 
 def export_log(source: Path, target: Path) -> tuple[int, str]:
@@ -111,14 +112,15 @@ def export_tiles(log: Path, folder: Path) -> tuple[int, int]:
     if held and not held & {".lock", "checkpoint", "tile"}:
         raise OSError(f"{folder} holds other files: tiles go into a folder of their own")
     sink = open_sink(log)
-    checkpoint = sink.last_checkpoint()
-    if checkpoint is None:
+    checkpoints = own_checkpoints(sink)
+    if not checkpoints:
         raise OSError(f"{log} must have a checkpoint: run chained-logging checkpoint first")
+    checkpoint = max(reversed(checkpoints), key=lambda one: one.size)
     start = resume_at(folder)
     bodies = (record.body for record in sink.records(start))
     size = checkpoint.size
-    sizes = set(with_partials((one.size for _, one in sink.checkpoints()), start, size))
-    notes = (stored.note for _, stored in sink.checkpoints() if stored.size in sizes)
+    sizes = set(with_partials((one.size for one in checkpoints), start, size))
+    notes = (stored.note for stored in checkpoints if stored.size in sizes)
     earlier = {said.size: said.root for said in map(_said, notes) if said is not None}
     note = checkpoint.note.encode()
     return size, write_tiles(folder, bodies, note, size, start=start, earlier=earlier)

@@ -54,6 +54,10 @@ class OurLog:
     def signed(self, stored: StoredCheckpoint) -> bool:
         return signed_by_any(stored, self.keys())
 
+    def made(self, stored: StoredCheckpoint) -> bool:
+        """Whether a key signed it that the log has or had, be it revoked since."""
+        return self.has_key() and signed_by_any(stored, self._keyring.known)
+
     def agrees(self, stored: StoredCheckpoint) -> bool:
         try:
             said = Checkpoint.parse(Note.parse(stored.note.encode()).text)

@@ -363,7 +363,9 @@ class _Route:
         found, mark = [], self.place.checkpoints
         for after, stored in self.shipper.log.checkpoints_after(mark):
             if stored.size > last_seq + 1:
-                break
+                if self._ours.made(stored):
+                    break
+                continue  # of nobody: it would be waited for without end
             found.append(stored)
             mark = after
         return found, mark

@@ -59,6 +59,16 @@ class StoredCheckpoint(NamedTuple):
         return {name: value for name, value in self._asdict().items() if value is not None}
 
 
+NO_CHECKPOINT = StoredCheckpoint("", -1, "")
+"""Stands for what is kept where checkpoints are, and is none. Nobody signed it."""
+
+RECENT = 16
+
+
+class NotAnEntry(OSError, ValueError):
+    """What stands at an entry's place is none: another program put it there, or changed it."""
+
+
 class Notice(NamedTuple):
     """Something that happened to the log, which the log shall record about itself."""
 
@@ -108,15 +118,26 @@ class Sink(Protocol):
         """Bring what was written onto the disk. May run while another thread writes."""
 
     def records(self, start: int = 0) -> Iterator[Record]:
-        """Read entries from `start` on, in order."""
+        """Read entries from `start` on, in order.
+
+        :raises ValueError: at what is no entry.
+        """
+
+    def readable(self, start: int = 0) -> Iterator[Record]:
+        """As :meth:`records`, and leave out what is no entry."""
 
     def checkpoints(self, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
         """Read checkpoints as they were kept, each with a mark from which reading can go on. One
         that others signed since (a witness, a timestamp authority) is there twice, the second time
-        perhaps after newer ones."""
+        perhaps after newer ones. What is no checkpoint is left out; whose the others are, only
+        their signatures tell."""
 
-    def last_checkpoint(self) -> StoredCheckpoint | None:
-        """Return the one of the largest size; of two, the one that was kept last."""
+    def recent_checkpoints(self) -> list[StoredCheckpoint]:
+        """Return those of the largest sizes, or those that were kept last, the largest first; of
+        two of one size, first the one that was kept last. At most :data:`RECENT`.
+
+        What is no checkpoint is among them, as :data:`NO_CHECKPOINT`.
+        """
 
     def add_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
         """Keep a checkpoint, on the disk.

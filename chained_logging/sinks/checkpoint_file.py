@@ -16,10 +16,15 @@ from pathlib import Path
 
 from chained_logging import chain
 from chained_logging.files import open_own, open_regular
-from chained_logging.sinks import StoredCheckpoint, sync_directory, sync_file
+from chained_logging.sinks import (
+    NO_CHECKPOINT,
+    RECENT,
+    StoredCheckpoint,
+    sync_directory,
+    sync_file,
+)
 
 _MAX_LINE = 1 << 19
-_LATE = 16
 
 
 def checkpoint_path(log: Path) -> Path:
@@ -28,44 +33,45 @@ def checkpoint_path(log: Path) -> Path:
 
 
 def read_checkpoints(log: Path, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
-    """Read checkpoints, as they were kept, each with the place after it; a torn last line is left
-    out.
+    """Read checkpoints, as they were kept, each with the place after it. A torn last line is left
+    out, and so is a line that is no checkpoint.
 
     :param mark: such a place: where to begin.
-
-    :raises OSError: if a line is none.
+    :raises OSError: if the file cannot be read.
     """
-    path = checkpoint_path(log)
     try:
-        with open_regular(path) as file:
+        with open_regular(checkpoint_path(log)) as file:
             file.seek(mark)
+            inside = False  # a line that is too long, of which pieces come
             while line := file.readline(_MAX_LINE):
                 mark += len(line)
-                if line.endswith(b"\n"):
-                    yield mark, _parse(path, line)
+                whole = line.endswith(b"\n")
+                stored = _parse(line) if whole and not inside else NO_CHECKPOINT
+                inside = not whole
+                if stored is not NO_CHECKPOINT:
+                    yield mark, stored
     except FileNotFoundError:
         return
 
 
-def last_checkpoint(log: Path) -> StoredCheckpoint | None:
-    """Return the checkpoint of the largest size, or None if there is none yet.
+def recent_checkpoints(log: Path) -> list[StoredCheckpoint]:
+    """Return the last checkpoints, the largest first; see :class:`chained_logging.sinks.Sink`.
 
-    :raises OSError: if one of the last lines is none.
+    :raises OSError: if the file cannot be read.
     """
-    path = checkpoint_path(log)
     try:
-        with open_regular(path) as file:
+        with open_regular(checkpoint_path(log)) as file:
             size = os.fstat(file.fileno()).st_size
             start = max(0, size - 2 * _MAX_LINE)
             file.seek(start)
-            lines = file.read().split(b"\n")[:-1]
+            lines = file.read(2 * _MAX_LINE).split(b"\n")[:-1]
     except FileNotFoundError:
-        return None
+        return []
     if start:
-        del lines[0]  # its beginning was not read
+        del lines[:1]  # its beginning was not read
     # One that was signed by others since stands behind newer ones, but not by much.
-    last = [_parse(path, line) for line in lines[-_LATE:]]
-    return max(reversed(last), key=lambda stored: stored.size, default=None)
+    last = [_parse(line) for line in reversed(lines[-RECENT:])]
+    return sorted(last, key=lambda stored: -stored.size)
 
 
 def append_checkpoint(log: Path, checkpoint: StoredCheckpoint) -> None:
@@ -77,13 +83,16 @@ def append_checkpoint(log: Path, checkpoint: StoredCheckpoint) -> None:
     fd = open_own(path, os.O_RDWR | os.O_CREAT)
     try:
         size = os.fstat(fd).st_size
-        if size:  # a torn line is of a checkpoint that never was: its writer died
-            tail = os.pread(fd, 2 * _MAX_LINE, max(0, size - 2 * _MAX_LINE))
-            size -= len(tail) - (tail.rfind(b"\n") + 1)
-            os.ftruncate(fd, size)
         data = chain.canonical(checkpoint.to_dict()) + b"\n"
         if len(data) > _MAX_LINE:
             raise OSError(f"{path}: a checkpoint of {len(data):,} bytes is too long to keep")
+        tail = os.pread(fd, _MAX_LINE, max(0, size - _MAX_LINE))
+        torn = len(tail) - (tail.rfind(b"\n") + 1)
+        if torn == _MAX_LINE:  # longer than any line of ours: what others wrote is left to verify
+            data = b"\n" + data
+        elif torn:  # a checkpoint that never was: its writer died
+            size -= torn
+            os.ftruncate(fd, size)
         try:
             written = 0
             while written < len(data):
@@ -98,7 +107,7 @@ def append_checkpoint(log: Path, checkpoint: StoredCheckpoint) -> None:
         os.close(fd)
 
 
-def _parse(path: Path, line: bytes) -> StoredCheckpoint:
+def _parse(line: bytes) -> StoredCheckpoint:
     try:
         found = StoredCheckpoint(**json.loads(line))
         texts = (found.note, found.state, found.timestamp or "")
@@ -106,4 +115,4 @@ def _parse(path: Path, line: bytes) -> StoredCheckpoint:
             return found
     except (TypeError, ValueError, RecursionError):
         pass
-    raise OSError(f"{path} holds a line that is no checkpoint")
+    return NO_CHECKPOINT

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,8 +28,8 @@ from chained_logging.sinks import (
 )
 from chained_logging.sinks.checkpoint_file import (
     append_checkpoint,
-    last_checkpoint,
     read_checkpoints,
+    recent_checkpoints,
 )
 from chained_logging.sinks.segments import (
     Segment,
@@ -150,6 +150,14 @@ class JsonlSink:
             self._manifest_due = False
 
     def records(self, start: int = 0) -> Iterator[Record]:
+        return self._read(start, _records)
+
+    def readable(self, start: int = 0) -> Iterator[Record]:
+        return self._read(start, _readable)
+
+    def _read(
+        self, start: int, reader: Callable[[BinaryIO, int], Iterator[Record]]
+    ) -> Iterator[Record]:
         # The file first: should another process seal it meanwhile, it is still what it was, and
         # its new name, and those after it, are left out.
         with contextlib.ExitStack() as stack:
@@ -165,9 +173,9 @@ class JsonlSink:
                 # A segment ends where the next begins: what lies before `start` is not read.
                 if number == len(sealed) or sealed[number] > segment_path(self._path, start):
                     with open_file(path, "rb") as file:
-                        yield from _records(file, start)
+                        yield from reader(file, start)
             if log is not None:
-                yield from _records(log, start)
+                yield from reader(log, start)
 
     def _open_to_read(self) -> BinaryIO | None:
         """Open the log; None if a crash left its segments alone."""
@@ -183,8 +191,8 @@ class JsonlSink:
     def checkpoints(self, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
         return read_checkpoints(self._path, mark)
 
-    def last_checkpoint(self) -> StoredCheckpoint | None:
-        return last_checkpoint(self._path)
+    def recent_checkpoints(self) -> list[StoredCheckpoint]:
+        return recent_checkpoints(self._path)
 
     def add_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
         append_checkpoint(self._path, checkpoint)
@@ -440,11 +448,43 @@ def _last_entry(lines: bytes) -> tuple[Head, bool] | None:
 
 
 def _records(file: BinaryIO, start: int) -> Iterator[Record]:
+    seq = -1
+    for line in _lines(file, start):
+        try:
+            record = _record(line)
+        except ValueError:
+            if seq + 1 < start:  # it stands before what is asked for
+                continue
+            raise
+        seq = record.seq
+        if seq >= start:
+            yield record
+
+
+def _readable(file: BinaryIO, start: int) -> Iterator[Record]:
+    for line in _lines(file, start):
+        with contextlib.suppress(ValueError):
+            record = _record(line)
+            if record.seq >= start:
+                yield record
+
+
+def _lines(file: BinaryIO, start: int) -> Iterator[bytes]:
+    """Yield lines, and pieces of what is too long for one; a torn last line is left out."""
     if start:
         file.seek(_place_before(file.fileno(), start))
-    for line in file:
-        if line.endswith(b"\n"):
-            body, hash, signature = chain.split_line(line[:-1])
-            seq, _ = chain.position(body)
-            if seq >= start:
-                yield Record(seq, body, hash, signature)
+    inside = False  # a line that is too long, of which pieces come
+    while line := file.readline(_MAX_LINE):
+        whole = line.endswith(b"\n")
+        if whole or len(line) == _MAX_LINE:
+            yield line[:-1] if whole and not inside else b""
+        inside = not whole
+
+
+def _record(line: bytes) -> Record:
+    """Return the entry in a line.
+
+    :raises ValueError: if it is none.
+    """
+    body, hash, signature = chain.split_line(line)
+    return Record(chain.position(body)[0], body, hash, signature)

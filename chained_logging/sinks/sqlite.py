@@ -24,7 +24,10 @@ from chained_logging.files import open_own, require_own
 from chained_logging.lock import Busy
 from chained_logging.sinks import (
     EMPTY,
+    NO_CHECKPOINT,
+    RECENT,
     Head,
+    NotAnEntry,
     Notice,
     Record,
     StoredCheckpoint,
@@ -51,6 +54,7 @@ _PAGE: Final = 2048
 _WAL_PAGES: Final = 8000
 
 _BATCH: Final = 500
+_LARGEST: Final = (1 << 63) - 1
 _PATIENCE: Final = 30.0  # until somebody says how long
 
 # Connections that a forked child inherited. To close one, or to let it be collected, would
@@ -148,33 +152,40 @@ class SqliteSink:
         sync_if_open(self._wal)
 
     def records(self, start: int = 0) -> Iterator[Record]:
+        for row in self._rows(start):
+            record = _record(row)
+            if record is None:
+                raise self._not_text(f"entry {row[0]}")
+            yield record
+
+    def readable(self, start: int = 0) -> Iterator[Record]:
+        return (record for row in self._rows(start) if (record := _record(row)) is not None)
+
+    def _rows(self, start: int) -> Iterator[tuple[Any, ...]]:
         query = "SELECT seq, body, hash, signature FROM entries WHERE seq >= ? ORDER BY seq LIMIT ?"
         while rows := self._read(query, (start, _BATCH)):
-            for seq, body, hash, signature in rows:
-                if not (_is_text(body, hash) and (signature is None or _is_text(signature))):
-                    raise self._not_text(f"entry {seq}")
-                yield Record(seq, body.encode(), hash, signature)
+            yield from rows
             start = rows[-1][0] + 1
 
     def checkpoints(self, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
         columns = "SELECT note, size, state, timestamp, id FROM checkpoints"
         while rows := self._read(f"{columns} WHERE id > ? ORDER BY id LIMIT ?", (mark, _BATCH)):
-            yield from ((row[4], self._checkpoint(row[:4])) for row in rows)
+            for row in rows:
+                stored = _checkpoint(row[:4])
+                if stored is not NO_CHECKPOINT:
+                    yield row[4], stored
             mark = rows[-1][4]
 
-    def last_checkpoint(self) -> StoredCheckpoint | None:
+    def recent_checkpoints(self) -> list[StoredCheckpoint]:
         columns = "SELECT note, size, state, timestamp FROM checkpoints"
-        rows = self._read(f"{columns} ORDER BY size DESC, id DESC LIMIT 1", ())
-        return self._checkpoint(rows[0]) if rows else None
+        largest = "WHERE typeof(size) = 'integer' ORDER BY size DESC, id DESC LIMIT ?"
+        rows = self._read(f"{columns} {largest}", (RECENT,))
+        # Whatever is no number is above all numbers.
+        rows += self._read(f"{columns} WHERE size > ? LIMIT 1", (_LARGEST,))
+        return [_checkpoint(row) for row in rows]
 
-    def _checkpoint(self, row: tuple[Any, ...]) -> StoredCheckpoint:
-        note, size, state, timestamp = row
-        if _is_text(note, state, timestamp or "") and type(size) is int:
-            return StoredCheckpoint(note, size, state, timestamp)
-        raise self._not_text("a checkpoint")
-
-    def _not_text(self, what: str) -> OSError:
-        return OSError(
+    def _not_text(self, what: str) -> NotAnEntry:
+        return NotAnEntry(
             f"{self._path}: {what} is not stored as text, as a log stores it: it was changed by "
             "another program; the command verify names every change"
         )
@@ -184,6 +195,7 @@ class SqliteSink:
         with self._reading:
             try:
                 connection = sqlite3.connect(_uri(self._path, "ro"), uri=True)
+                connection.text_factory = _text  # one row that is none would hide all others
                 try:
                     if "FROM checkpoints" in query and not _has_checkpoints(connection):
                         return []
@@ -328,6 +340,31 @@ def _failure(path: Path, error: Exception) -> OSError:
 def _is_text(*values: object) -> bool:
     """Whether these are what a log stores: SQLite keeps a BLOB in a column of texts too."""
     return all(isinstance(value, str) for value in values)
+
+
+def _text(stored: bytes) -> str:
+    return stored.decode("utf-8", "surrogateescape")
+
+
+def _record(row: tuple[Any, ...]) -> Record | None:
+    """Return an entry, or None if it is not stored as a log stores one. Whether it is right is not
+    asked."""
+    seq, body, hash, signature = row
+    if not (_is_text(body, hash) and hash.isascii()):
+        return None
+    if signature is not None and not (_is_text(signature) and signature.isascii()):
+        return None
+    try:
+        return Record(seq, body.encode(), hash, signature)
+    except UnicodeEncodeError:
+        return None
+
+
+def _checkpoint(row: tuple[Any, ...]) -> StoredCheckpoint:
+    note, size, state, timestamp = row
+    if _is_text(note, state) and (timestamp is None or _is_text(timestamp)) and type(size) is int:
+        return StoredCheckpoint(note, size, state, timestamp)
+    return NO_CHECKPOINT
 
 
 def _uri(path: Path, mode: str) -> str:
