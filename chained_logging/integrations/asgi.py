@@ -26,9 +26,10 @@ from chained_logging.integrations.web.headers import (
 )
 from chained_logging.integrations.web.marks import audited
 from chained_logging.integrations.web.people import Person, person_of
+from chained_logging.integrations.web.shown import shown
 from chained_logging.log import AuditLog
 
-__all__ = ["AuditMiddleware", "annotate", "audited", "set_actor"]
+__all__ = ["AuditMiddleware", "annotate", "audited", "set_actor", "shown"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -30,6 +30,7 @@ HEADER: Final = "chained_logging"
 CARRIED: Final = (
     *("actor", "actor_id", "user_id", "actor_type", "ip", "ip_address"),
     *("session_id", "user_agent", "request_id", "actor_name"),
+    *("on_behalf_of", "tenant", "tenant_id", "trace_id"),
 )
 """What of the context goes along with a task."""
 

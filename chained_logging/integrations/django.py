@@ -34,8 +34,9 @@ from chained_logging.integrations.web.headers import (
     redirects,
 )
 from chained_logging.integrations.web.marks import audited
+from chained_logging.integrations.web.shown import shown
 
-__all__ = ["AuditMiddleware", "annotate", "audited", "set_actor"]
+__all__ = ["AuditMiddleware", "annotate", "audited", "set_actor", "shown"]
 
 _SEEN = "_chained_logging"
 

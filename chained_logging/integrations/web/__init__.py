@@ -9,5 +9,6 @@ from chained_logging.integrations.web.auditor import Auditor
 from chained_logging.integrations.web.exchange import Exchange, annotate, set_actor
 from chained_logging.integrations.web.marks import audited
 from chained_logging.integrations.web.people import Person
+from chained_logging.integrations.web.shown import shown
 
-__all__ = ["Auditor", "Exchange", "Person", "annotate", "audited", "set_actor"]
+__all__ = ["Auditor", "Exchange", "Person", "annotate", "audited", "set_actor", "shown"]

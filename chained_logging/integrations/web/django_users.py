@@ -29,7 +29,9 @@ _UID: Final = "chained_logging"
 def see(exchange: Exchange, request: Any) -> None:
     """Look at a request's user, with the query that this may need."""
     with _unseen(exchange, request):
-        _note(exchange, request, unwrapped(getattr(request, "user", None)))
+        user = unwrapped(getattr(request, "user", None))
+        _load_hijacker(exchange, request)
+        _note(exchange, request, user)
 
 
 async def see_async(exchange: Exchange, request: Any) -> None:
@@ -41,6 +43,8 @@ async def see_async(exchange: Exchange, request: Any) -> None:
                 user = await request.auser()
             else:
                 user = await sync_to_async(unwrapped)(user)
+        if _hijackers(request):
+            await sync_to_async(_load_hijacker)(exchange, request)
         _note(exchange, request, unwrapped(user))
 
 
@@ -99,6 +103,20 @@ def _note(exchange: Exchange, request: Any, user: Any) -> None:
         exchange.seen = _really(exchange, request, who)
 
 
+def _hijackers(request: Any) -> list[str]:
+    """Return the keys of those who took somebody's place with django-hijack, the real one first."""
+    loaded = getattr(getattr(request, "session", None), "_session_cache", None) or {}
+    return list(loaded.get("hijack_history") or ())
+
+
+def _load_hijacker(exchange: Exchange, request: Any) -> None:
+    """Look up who that is: a session has no more than the key of an administrator, say."""
+    history = _hijackers(request)
+    if history and exchange.before is None:
+        found = get_user_model()._default_manager.filter(pk=history[0]).first()
+        exchange.before = _person(found)
+
+
 def _authenticates_itself(request: Any) -> bool:
     """Whether the view is one of REST framework's, which ask for tokens, not for the session."""
     match = getattr(request, "resolver_match", None)
@@ -107,8 +125,7 @@ def _authenticates_itself(request: Any) -> bool:
 
 def _really(exchange: Exchange, request: Any, who: Person) -> Person:
     """Return who acts where a user stands in a request in whose place another one signed in."""
-    loaded = getattr(getattr(request, "session", None), "_session_cache", None) or {}
-    history = loaded.get("hijack_history")  # django-hijack
+    history = _hijackers(request)
     if history:
         real = exchange.before or Person(str(history[0]))
         return real._replace(on_behalf_of=who.id)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chained_logging.context import restore, share
 from chained_logging.event.fields import FIELD_OF
+from chained_logging.event.identifiers import as_given
+from chained_logging.event.records import pairs
 from chained_logging.event.resources import resource
 from chained_logging.integrations.courier import Event
 from chained_logging.integrations.web.people import NOBODY, Person, named
@@ -170,8 +172,9 @@ def set_actor(id: Any, type: str | None = None, **fields: Any) -> bool:
 def annotate(**fields: Any) -> bool:
     """Give fields to the entry of the request that this is called in; they win over all else.
 
-    ``annotate(resource="patient_record/456", reason="break glass")``. What an entry has no field
-    for goes to its ``context``.
+    ``annotate(resource="patient_record/456", reason="break glass")``. ``resources`` takes a list of
+    further records, ``tenant`` whose data it is, ``on_behalf_of`` a person. What an entry has no
+    field for goes to its ``context``.
 
     :returns: whether there is such a request, whose entry is not stored yet.
     """
@@ -188,4 +191,11 @@ def _canonical(name: str, value: Any) -> Event:
         kind, id = resource(value)
         return {"resource_type": kind, "resource_id": id}
     name = FIELD_OF.get(name) or name
-    return {name: named(value).id if name == "actor_id" else value}
+    if name == "resources":
+        try:
+            value = pairs(value)
+        except Exception:  # no list, which the log marks
+            value = as_given(value)
+    elif name in ("actor_id", "on_behalf_of") and value is not None:
+        value = named(value).id
+    return {name: value}
