@@ -20,7 +20,7 @@ from itertools import islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
-from chained_logging import chain
+from chained_logging import chain, config
 from chained_logging.checkpoint import (
     entry_message,
     make,
@@ -1419,6 +1419,22 @@ class AuditLog:
             except Exception as error:  # a signer of the user's may raise anything
                 return [(logging.WARNING, f"no checkpoint at close: {error}")]
         return []
+
+    @classmethod
+    def from_config(cls, file: str | os.PathLike[str] | None = None, **arguments: Any) -> AuditLog:
+        """Open the log that the configuration names, with its settings.
+
+        :param file: the configuration file; by default the one that
+            :mod:`chained_logging.config` finds.
+        :param arguments: settings that win over the configuration: ``log``, the path, and the
+            keywords of :class:`AuditLog`.
+        :raises ConfigError: if a setting does not exist or has a wrong value, or none names the
+            log. Opening raises what :class:`AuditLog` does.
+        """
+        settings = config.load(file) | arguments
+        if "log" not in settings:
+            raise config.ConfigError('the configuration must name the log: log = "audit.db"')
+        return cls(settings.pop("log"), **settings)
 
     def __enter__(self) -> AuditLog:
         return self
