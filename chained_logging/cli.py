@@ -19,7 +19,7 @@ import click
 from click.core import ParameterSource
 
 from chained_logging.chain import MAX_BODY
-from chained_logging.cli_types import AsGiven, FilePath
+from chained_logging.cli_types import AsGiven, FilePath, further_settings, log_argument
 from chained_logging.entry import AuditEntry, InvalidEntry, parse_event
 from chained_logging.log import AuditLog
 from chained_logging.review.export import export_log, export_tiles
@@ -57,7 +57,7 @@ _signing_key_option = click.option(
 )
 _digest_key_option = click.option(
     "--key",
-    "key_file",
+    "digest_key",
     type=FilePath(dir_okay=False),
     help="S3: file with the private key that signs digests.",
 )
@@ -85,7 +85,7 @@ def _refuse_options(when: object, why: str, *options: str) -> None:
 
 
 @cli.command()
-@click.argument("log", type=FilePath(dir_okay=False))
+@log_argument()
 @click.option("--strict", is_flag=True, help="Refuse an event with a missing or invalid field.")
 @click.option("--fsync", is_flag=True, help="Sync each entry to the disk.")
 @click.option("--origin", help="Name of the log, if it is new, such as example.com/audit.")
@@ -123,6 +123,7 @@ def append(
         origin=origin,
         key=_load_key(key_file, passphrase_file) if key_file else None,
         sign="each" if sign_each else "checkpoint",
+        **further_settings(),
     ) as audit:
         for number, line in _input_lines():
             try:
@@ -165,7 +166,7 @@ def _event(line: bytes | None) -> dict[str, Any]:
 
 
 @cli.command()
-@click.argument("log", type=FilePath(dir_okay=False))
+@log_argument()
 @click.option(
     "--socket", "socket_path", type=FilePath(), required=True, help="Unix socket to listen on."
 )
@@ -242,6 +243,7 @@ def collect(
         origin=origin,
         key=_load_key(key_file, passphrase_file) if key_file else None,
         sign="each" if sign_each else "checkpoint",
+        **further_settings(),
     ) as audit:
         ended = ended_by_signal()
         collector = Collector(
@@ -341,7 +343,7 @@ def keygen(
 
 
 @cli.command()
-@click.argument("log", type=FilePath(dir_okay=False))
+@log_argument()
 @_key_option
 @_passphrase_option
 @click.option(
@@ -466,7 +468,7 @@ def witness(
 
 
 @cli.command("rotate-key")
-@click.argument("log", type=FilePath(dir_okay=False))
+@log_argument()
 @_key_option
 @_passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print the checkpoint and the vkey as JSON.")
@@ -509,7 +511,7 @@ def rotate_key(log: str, key_file: str, passphrase_file: str | None, as_json: bo
 
 
 @cli.command("revoke-key")
-@click.argument("log", type=FilePath(dir_okay=False))
+@log_argument()
 @click.option("--public-key", required=True, help="The stolen public key, as a vkey or a file.")
 @click.option("--reason", required=True, help="What happened, in words.")
 @_signing_key_option
@@ -533,7 +535,7 @@ def revoke_key(
 
 
 @cli.command()
-@click.argument("log", type=FilePath(dir_okay=False))
+@log_argument()
 @click.option("--seq", type=click.IntRange(min=0), help="Number of the entry to prove.")
 @click.option(
     "--from",
@@ -655,7 +657,7 @@ def init(
 
 
 @cli.command()
-@click.argument("log", type=FilePath(dir_okay=False))
+@log_argument()
 @click.option(
     "--to", "destinations", multiple=True, metavar="URL", help="Destination to ship to. Repeatable."
 )
@@ -685,7 +687,7 @@ def ship(
     only_status: bool,
     interval: float,
     patience: float,
-    key_file: str | None,
+    digest_key: str | None,
     passphrase_file: str | None,
     as_json: bool,
 ) -> None:
@@ -700,12 +702,12 @@ def ship(
     from chained_logging.signals import ended_by_signal, wait_for
 
     _refuse_options(
-        only_status, "cannot be combined with --status", "follow", "key_file", "patience"
+        only_status, "cannot be combined with --status", "follow", "digest_key", "patience"
     )
     _refuse_options(not follow, "needs --follow", "interval")
-    _refuse_options(key_file is None, "needs --key", "passphrase_file")
+    _refuse_options(digest_key is None, "needs --key", "passphrase_file")
     s3 = any(url.startswith("s3:") for url in destinations)
-    _refuse_options(not s3, "applies to s3:// only", "key_file")
+    _refuse_options(not s3, "applies to s3:// only", "digest_key")
     with AuditLog(_existing(log), sign="follow", on_failure="raise") as audit:
         if only_status:
             places = read_places(audit.path)
@@ -715,7 +717,7 @@ def ship(
             sys.exit(1 if any(row["alert"] for row in rows) else 0)
         if not destinations:
             raise click.UsageError("give a destination with --to")
-        signer = _load_key(key_file, passphrase_file) if key_file else None
+        signer = _load_key(digest_key, passphrase_file) if digest_key else None
         alerts: list[str] = []
         with _progress(not follow) as on_progress:
             shipper = Shipper(
@@ -768,7 +770,7 @@ def land(
     only_status: bool,
     resume: str | None,
     patience: float,
-    key_file: str | None,
+    digest_key: str | None,
     passphrase_file: str | None,
     as_json: bool,
 ) -> None:
@@ -781,12 +783,12 @@ def land(
     from chained_logging.ship.land import Landing
     from chained_logging.signals import ended_by_signal
 
-    _refuse_options(only_status, "cannot be combined with --status", "once", "resume", "key_file")
+    _refuse_options(only_status, "cannot be combined with --status", "once", "resume", "digest_key")
     _refuse_options(resume is not None, "cannot be combined with --resume", "once")
     _refuse_options(not once, "needs --once", "patience")
-    _refuse_options(key_file is None, "needs --key", "passphrase_file")
-    _refuse_options(not destination.startswith("s3:"), "applies to s3:// only", "key_file")
-    signer = _load_key(key_file, passphrase_file) if key_file else None
+    _refuse_options(digest_key is None, "needs --key", "passphrase_file")
+    _refuse_options(not destination.startswith("s3:"), "applies to s3:// only", "digest_key")
+    signer = _load_key(digest_key, passphrase_file) if digest_key else None
     landing = Landing(
         stream,
         lambda: open_destination(destination, signer=signer),
@@ -856,7 +858,7 @@ def _progress(wanted: bool) -> Iterator[Callable[[str, int, int], None] | None]:
 
 @cli.command()
 @click.argument("destination")
-@click.argument("log", type=FilePath(dir_okay=False))
+@log_argument()
 @click.option("--origin", help="Name of the log, if DESTINATION holds several.")
 @click.option(
     "--public-key",
@@ -921,7 +923,7 @@ def _filters(command: Any) -> Any:
 
 
 @cli.command()
-@click.argument("log", type=FilePath(dir_okay=False, exists=True))
+@log_argument(exists=True)
 @_filters
 @click.option("--limit", type=click.IntRange(min=1), help="Show only the last N that match.")
 @click.option(
@@ -1050,7 +1052,7 @@ def _moment(text: str | None, option: str) -> str | None:
 
 
 @cli.command()
-@click.argument("log", type=FilePath(dir_okay=False, exists=True))
+@log_argument(exists=True)
 @click.argument("file", type=FilePath(), required=False)
 @click.option(
     "--format",

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 import click
 
+from chained_logging import config
 from chained_logging.urls import is_address
+
+_OWN_OPTIONS: Final = {
+    *("log", "key", "origin", "strict", "durability", "sign", "ship"),
+    "on_failure",  # commands raise
+}
 
 
 class FilePath(click.Path):
@@ -32,3 +39,46 @@ class AsGiven(click.Command):
         """Take all of them."""
         ctx.params["arguments"] = tuple(args)
         return []
+
+
+def log_argument(*, exists: bool = False) -> Callable[[Any], Any]:
+    """Return a decorator for the argument LOG: a file, or what the configuration names.
+
+    The configured settings become the defaults of the command's options, for the configured log
+    alone.
+
+    :param exists: whether the file must be there.
+    """
+    return click.argument(
+        "log",
+        type=FilePath(dir_okay=False, exists=exists),
+        required=False,
+        is_eager=True,  # before the options, whose defaults it sets
+        callback=_configured,
+    )
+
+
+def _configured(ctx: click.Context, param: click.Parameter, given: str | None) -> str | None:
+    if ctx.resilient_parsing:  # shell completion
+        return given
+    settings = config.load()
+    named = settings.get("log")
+    if given is None and named is None:
+        raise click.UsageError(f"give LOG, or name it in {config.FILE}", ctx)
+    if given is not None and (named is None or os.path.realpath(given) != os.path.realpath(named)):
+        return given
+    ctx.default_map = {
+        "key_file": settings.get("key"),
+        "origin": settings.get("origin"),
+        "strict": settings.get("strict"),
+        "fsync": settings.get("durability") == "fsync",
+        "sign_each": settings.get("sign") == "each",
+        "destinations": settings.get("ship"),
+    }
+    ctx.obj = {name: value for name, value in settings.items() if name not in _OWN_OPTIONS}
+    return given if given is not None else str(param.type.convert(named, param, ctx))
+
+
+def further_settings() -> dict[str, Any]:
+    """Return the settings of the configured log that are no options of the running command."""
+    return click.get_current_context().obj or {}

@@ -44,7 +44,7 @@ def _boolean(text: str) -> bool:
 
 
 def _pairs(text: str) -> dict[str, str]:
-    return dict(pair.split("=", 1) for pair in text.split())  # type: ignore[misc]  # checked after
+    return dict(pair.split("=", 1) for pair in text.split())
 
 
 def _is_number(value: Any) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -142,3 +144,49 @@ def test_a_file_that_everybody_can_write_is_refused(folder: Path) -> None:
     written(folder / "chained-logging.toml", 'log = "a.db"\n').chmod(0o666)
     with pytest.raises(ConfigError, match="can be written by every user"):
         config.load()
+
+
+def run(*words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "chained_logging", *words],
+        input=given,
+        capture_output=True,
+        text=True,
+    )
+
+
+EVENT = '{"action":"read","actor":"u","ip":"10.0.0.1","resource":"patients/4"}\n'
+
+
+def test_commands_find_the_log_and_their_options(folder: Path) -> None:
+    assert run("keygen", "audit.key", "--origin", "example.com/audit").returncode == 0
+    file = written(
+        folder / "chained-logging.toml",
+        'log = "audit.jsonl"\nkey = "audit.key"\norigin = "example.com/audit"\n'
+        'resources = {patients = "patient_record"}\n',
+    )
+    appended = run("append", "--json", given=EVENT)
+    assert (appended.returncode, appended.stderr) == (
+        0,
+        "1 appended, 0 of them incomplete, 0 refused\n",
+    )
+    assert '"resource_type":"patient_record"' in appended.stdout
+    assert "patient_record/4" in run("show").stdout
+    assert run("checkpoint").stdout.startswith("example.com/audit\n2\n")
+    assert run("export").stdout == (folder / "audit.jsonl").read_text()
+    assert run("append", "audit.jsonl", given=EVENT).returncode == 0  # the same log, by its name
+    # Another log has none of these settings.
+    assert '"patients"' in run("append", "other.jsonl", "--json", given=EVENT).stdout
+    assert not (folder / "other.jsonl.checkpoints").exists()
+    written(file, 'orign = "a"\n')
+    refused = run("show")
+    assert (refused.returncode, refused.stderr) == (
+        2,
+        f"chained-logging: {file}: orign is not a setting; did you mean origin?\n",
+    )
+
+
+def test_a_command_without_a_log_says_how_to_name_one() -> None:
+    refused = run("show")
+    assert refused.returncode == 2
+    assert "give LOG, or name it in chained-logging.toml" in refused.stderr
