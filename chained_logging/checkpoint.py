@@ -144,3 +144,16 @@ def signed_by_any(stored: StoredCheckpoint, keys: Iterable[VerifierKey]) -> bool
         return Checkpoint.parse(note.text).size == stored.size and bool(verify_note(note, keys))
     except (NoteError, ValueError):
         return False
+
+
+def pretends(stored: StoredCheckpoint, keys: Iterable[VerifierKey]) -> bool:
+    """Whether a stored checkpoint is no note, or bears the name of one of these keys, which did
+    not sign it."""
+    known = list(keys)
+    try:
+        signatures = Note.parse(stored.note.encode()).signatures
+    except (NoteError, ValueError):
+        return True
+    ids = {(key.name, key.id) for key in known}
+    named = any((each.name, each.key_id) in ids for each in signatures)
+    return named and not signed_by_any(stored, known)

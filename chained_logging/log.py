@@ -24,6 +24,7 @@ from chained_logging import chain, config
 from chained_logging.checkpoint import (
     entry_message,
     make,
+    pretends,
     signed_by_any,
     statement_message,
     tree_at,
@@ -1086,8 +1087,9 @@ class AuditLog:
         self._look_at_others(head)  # they may name the key of the newest
         recent = self._sink.recent_checkpoints()
         # Of those that are older than ours, the key may not be known here any more.
-        others = takewhile(lambda one: not self._is_ours(one), recent)
-        if NO_CHECKPOINT in recent or next(others, None) is not None:
+        newer = takewhile(lambda one: not self._is_ours(one), recent)
+        known = self._keyring.known
+        if next(newer, None) is not None or any(pretends(one, known) for one in recent):
             self._tell(
                 f"among the checkpoints of {self.path} is one that no key of the log signed: it is "
                 "foreign, and counts for nothing; the command verify names it"
