@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from chained_logging.diagnostics import unheard
 from chained_logging.entry import AuditId, InvalidEntry, set_apart
 from chained_logging.log import AuditLog
-from chained_logging.records import Logged, exception_of, message_text, noted, original
+from chained_logging.records import Logged, exception_of, message_text, noted, original, settle
 
 OWN: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
 """What every record has by itself; the rest came by ``extra``."""
@@ -39,6 +39,7 @@ def capture_record(log: AuditLog, record: logging.LogRecord) -> AuditId | None:
 
     :returns: the id of the entry in the log that had it first, or None if no log has it.
     """
+    settle(record)
     known = recorded_as(record)
     if known is None or log.path not in known.logs:
         made = store(log, lambda: captured(record, known))
@@ -109,6 +110,7 @@ def event_of(record: logging.LogRecord) -> dict[str, Any]:
 
     It is what :class:`chained_logging.AuditHandler` stores, for a handler that sends it elsewhere.
     """
+    settle(record)
     event, action, result = captured(record, recorded_as(record))
     return {"action": action, "result": result, **event}
 

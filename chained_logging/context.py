@@ -42,6 +42,7 @@ class context(ContextDecorator):  # used like the function that it was
         self._entered: list[tuple[Token[Any], _Layer]] = []
 
     def __enter__(self) -> None:
+        _use.begin()
         layer = _Layer(_current.get(), self._fields)
         self._entered.append((_current.set(layer), layer))
 
@@ -83,12 +84,38 @@ def share(fields: Shared) -> Token[Any]:
     It is asked whenever an event is logged, so that what its owner learns later holds from then
     on, in whichever task or thread the context was carried to.
     """
+    _use.begin()
     return _current.set(fields)
 
 
 def restore(token: Token[Any]) -> None:
     """Let hold again what held before :func:`share`."""
     _current.reset(token)
+
+
+class _Use:
+    """Whether this process ever gave a context, and who is to know when it does."""
+
+    ever = False
+    watch: Callable[[], None] | None = None
+
+    def begin(self) -> None:
+        self.ever = True
+        if self.watch is not None:
+            self.watch()
+
+
+_use = _Use()
+
+
+def when_used(watch: Callable[[], None]) -> None:
+    """Have this called whenever a context begins."""
+    _use.watch = watch
+
+
+def was_used() -> bool:
+    """Whether this process ever gave a context."""
+    return _use.ever
 
 
 def current() -> Fields:

@@ -29,14 +29,20 @@ _told: set[str] = set()
 _unheard = 0
 
 
-def report(level: int, text: str) -> None:
-    """Log a sentence of the library's own. Must not be called with a log's lock held."""
+def report(level: int, text: str, *, anyway: bool = False) -> None:
+    """Log a sentence of the library's own. Must not be called with a log's lock held.
+
+    :param anyway: whether ``logging.disable``, which the sentence is about, does not keep it back.
+    """
     if _here.reporting:  # a handler that audits what it handles
         return
     _here.reporting = True
     try:
         logger = logging.getLogger(LOGGER)
         logger.disabled = False  # a configuration disables loggers that it does not name
+        if anyway and logger.manager.disable >= level:
+            logger.handle(logger.makeRecord(LOGGER, level, __file__, 0, "%s", (text,), None))
+            return
         logger.log(level, "%s", text)
         if logger.isEnabledFor(level) and not _is_shown(logger) and logging.lastResort is not None:
             record = logger.makeRecord(LOGGER, level, __file__, 0, text, (), None)
@@ -58,12 +64,12 @@ def _is_shown(logger: logging.Logger) -> bool:
     return not handlers or any(getattr(handler, "shows_lines", True) for handler in handlers)
 
 
-def report_once(key: str, level: int, text: str) -> None:
+def report_once(key: str, level: int, text: str, *, anyway: bool = False) -> None:
     """As :func:`report`, the first time only for this key."""
     if _here.reporting or key in _told or len(_told) > _MAX_TOLD:
         return
     _told.add(key)
-    report(level, text)
+    report(level, text, anyway=anyway)
 
 
 def warn(text: str, stacklevel: int) -> None:

@@ -14,7 +14,7 @@ from chained_logging.context import current
 from chained_logging.diagnostics import LOGGER
 from chained_logging.listening import Listener, check, deliver, register
 from chained_logging.log import AuditLog
-from chained_logging.records import Logged, exception_of, install, is_tagged, note, snapshot
+from chained_logging.records import Logged, exception_of, install, is_tagged, note, settle, snapshot
 
 __all__ = [
     "AuditContextFilter",
@@ -165,6 +165,7 @@ class AuditLogger(logging.LoggerAdapter[logging.Logger]):
         if fields.get("audit"):
             record = _make_record(self.logger, level, msg, args, **kwargs)
             note(record, Logged(dict(current()), fields))
+            settle(record)  # by deliver
             deliver(self.logger, record)
         else:
             self.logger.log(level, msg, *args, **kwargs)

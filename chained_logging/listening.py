@@ -9,13 +9,17 @@ in how the loggers are set up, and is said once.
 from __future__ import annotations
 
 import atexit
+import contextlib
+import importlib.util
 import logging
 import logging.handlers
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 from weakref import WeakSet
 
+from chained_logging import records
 from chained_logging.capture import recorded_as
 from chained_logging.diagnostics import report_once, unheard
 
@@ -44,6 +48,7 @@ def register(listener: Listener, again: Callable[[], Listener | None]) -> None:
     global _last_place
     _listeners.add(listener)
     _last_place = again
+    records.when_lost = lost
 
 
 def listeners(logger: logging.Logger) -> list[Listener]:
@@ -116,7 +121,15 @@ def check(listener: Listener) -> None:
                 "of plain loggers below that are not recorded. Set its level to INFO, or use "
                 "chained_logging.get_logger, which is no matter of level"
             )
-            report_once(f"level {name}", logging.WARNING, text)
+            report_once(f"level {name}", logging.WARNING, text, anyway=True)
+        elif logging.root.manager.disable >= logging.INFO:
+            text = (
+                f"{_what_drops(logger)}: tagged calls of plain loggers are not recorded. Use "
+                "chained_logging.get_logger, which is no matter of level"
+            )
+            report_once("disable", logging.WARNING, text, anyway=True)
+        else:
+            _check_levels(logger)
         disabled = [below.name for below in _below(logger) if below.disabled and _own(below.name)]
         if disabled:
             text = (
@@ -124,6 +137,84 @@ def check(listener: Listener) -> None:
                 f"{', '.join(sorted(disabled)[:5])}. Set disable_existing_loggers to False"
             )
             report_once(f"disabled {name}", logging.WARNING, text)
+
+
+def _check_levels(logger: logging.Logger) -> None:
+    """Name the program's own loggers below this one whose level is above INFO."""
+    below = [at for at in _below(logger) if at is not logger and at.level > logging.INFO]
+    names = [at.name for at in below if _own(at.name) and not at.disabled]
+    if names:
+        text = (
+            "the level of these loggers is above INFO, so that their tagged calls at INFO are not "
+            f"recorded: {', '.join(sorted(names)[:5])}. Set it to INFO, or use "
+            "chained_logging.get_logger, which is no matter of level"
+        )
+        report_once(f"levels {logger.name}", logging.WARNING, text)
+
+
+def lost(record: logging.LogRecord, at_its_end: bool) -> None:
+    """Say once for each logger that a tagged call of a plain logger reached no log.
+
+    :param at_its_end: whether its call ends now. If not, who holds which lock cannot be known, and
+        it is said at the next occasion.
+    """
+    if recorded_as(record) is not None:
+        return
+    if not at_its_end:
+        _to_tell.append(record.name)
+        return
+    _tell_lost(record.name)
+    while _to_tell:
+        _tell_lost(_to_tell.popleft())
+
+
+_to_tell: deque[str] = deque(maxlen=1000)
+
+
+def _tell_lost(name: str) -> None:
+    logger = logging.getLogger(name)
+    if any(map(_travels, _handlers_of(logger))):
+        return
+    text = f"a tagged call of the logger {name!r} was not recorded: {_why_lost(logger)}"
+    unheard(f"lost {name}", text)
+
+
+def _handlers_of(logger: logging.Logger) -> Iterator[logging.Handler]:
+    """Return all that a logger's records could reach, whatever ``propagate`` says."""
+    at: logging.Logger | None = logger
+    while at is not None:
+        yield from at.handlers
+        at = at.parent
+
+
+def _travels(handler: logging.Handler) -> bool:
+    """Whether a record that this handler had may be stored elsewhere, without our seeing it go.
+
+    A handler that nobody knows may send it anywhere. A ``QueueHandler`` copies it, which is seen.
+    """
+    if isinstance(handler, logging.handlers.MemoryHandler):
+        return handler.target is not None and _travels(handler.target)
+    kind = type(handler)
+    if isinstance(handler, logging.handlers.QueueHandler):
+        return getattr(kind, "prepare", None) is not logging.handlers.QueueHandler.prepare
+    if isinstance(handler, logging.handlers.SocketHandler | logging.handlers.HTTPHandler):
+        return True
+    authors = (getattr(method, "__module__", None) or "" for method in (kind.emit, kind.handle))
+    return not {author.partition(".")[0] for author in authors} <= _KNOWN
+
+
+_KNOWN = frozenset({"logging", "chained_logging", "_pytest", "django", "rich"})
+
+
+def _why_lost(logger: logging.Logger) -> str:
+    if not listeners(logger):
+        return "no AuditHandler listens to it"
+    at: logging.Logger | None = logger
+    while at is not None and not any(isinstance(handler, Listener) for handler in at.handlers):
+        if not at.propagate:
+            return f"propagate of {at.name!r} is False, and the AuditHandler is above it"
+        at = at.parent
+    return "a filter dropped it, or a handler before the AuditHandler raised an error"
 
 
 def _holders(listener: Listener) -> list[logging.Logger]:
@@ -167,13 +258,18 @@ def _what_drops(logger: logging.Logger) -> str:
 def _own(name: str) -> bool:
     """Whether a logger is the program's, and not one of Python's or of an installed package's."""
     top = name.partition(".")[0]
-    if top in sys.stdlib_module_names or top == __name__.partition(".")[0]:
+    if top in sys.stdlib_module_names or top in ("py", __name__.partition(".")[0]):
         return False
     file: Any = getattr(sys.modules.get(top), "__file__", None)
+    if top not in sys.modules:  # named in a configuration, but not imported
+        with contextlib.suppress(ImportError, ValueError):
+            file = getattr(importlib.util.find_spec(top), "origin", None)
     return not (isinstance(file, str) and "site-packages" in file)
 
 
 def _check_all() -> None:
+    while _to_tell:
+        _tell_lost(_to_tell.popleft())
     for listener in list(_listeners):
         check(listener)
 

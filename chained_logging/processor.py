@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import sys
 from collections.abc import MutableMapping
 from contextvars import copy_context
 from typing import Any, Final
+from weakref import WeakSet
 
 from chained_logging.capture import (
     capture_record,
@@ -46,6 +48,7 @@ class AuditProcessor:
         self._known_chain = False
         self._renamed: str | None = None  # where an EventRenamer before this puts the text
         install()
+        _processors.add(self)
 
     def __call__(
         self, logger: Any, method_name: str, event_dict: MutableMapping[str, Any]
@@ -103,7 +106,8 @@ class AuditProcessor:
         if structlog is not None:
             config = structlog.get_config()
             self._renamed = self._find_renamer(config["processors"])
-            _check_level(getattr(config["wrapper_class"], "__name__", ""))
+            if self in config["processors"]:
+                _check_level(getattr(config["wrapper_class"], "__name__", ""))
 
     def _find_renamer(self, processors: Any) -> str | None:
         renamed = None
@@ -112,6 +116,8 @@ class AuditProcessor:
                 return renamed
             if type(processor).__name__ == "EventRenamer":
                 renamed = processor.to
+            if getattr(processor, "__name__", "") == "filter_by_level":
+                _check_filter()
         return None
 
 
@@ -123,6 +129,27 @@ def _check_level(wrapper: str) -> None:
                 "not: make_filtering_bound_logger(logging.INFO) lets audited calls pass"
             )
             report_once(wrapper, logging.WARNING, text)
+
+
+def _check_filter() -> None:
+    """Say what ``filter_by_level`` before us drops, if it drops INFO of the root logger."""
+    if not logging.root.isEnabledFor(logging.INFO):
+        text = (
+            "structlog's filter_by_level stands before AuditProcessor, and the root logger drops "
+            "INFO, tagged or not: set its level to INFO, or put AuditProcessor before it"
+        )
+        report_once("filter_by_level", logging.WARNING, text, anyway=True)
+
+
+_processors: WeakSet[AuditProcessor] = WeakSet()
+
+
+def _check_all() -> None:
+    for processor in list(_processors):
+        processor._know_chain()
+
+
+atexit.register(_check_all)
 
 
 def _bound() -> dict[str, Any]:

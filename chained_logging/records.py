@@ -9,15 +9,17 @@ holds the context; being no attribute in ``__dict__``, it is on no line that sho
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, Final, NamedTuple
-from weakref import ReferenceType, WeakKeyDictionary, ref
+from weakref import ReferenceType, ref
 
-from chained_logging.context import current
+from chained_logging.context import current, was_used, when_used
+from chained_logging.diagnostics import report_once
 from chained_logging.values import jsonable
 
 _NOTHING: Final[Mapping[str, Any]] = {}
@@ -42,10 +44,12 @@ _NO_CONTEXT: Final = Logged()
 
 
 class AuditRecord(logging.LogRecord):
-    """A record as all are made, with a slot."""
+    """A record as all are made, with slots."""
 
-    __slots__ = ("logged",)
+    __slots__ = ("logged", "settled")
     logged: Logged
+    settled: bool
+    """Whether a log was asked to store it, or something that may still be went elsewhere."""
 
     def __copy__(
         self,
@@ -53,42 +57,74 @@ class AuditRecord(logging.LogRecord):
         made = AuditRecord.__new__(AuditRecord)
         made.__dict__.update(self.__dict__)
         made.logged = snapshot(self) if is_tagged(self) else Logged()
+        made.settled = self.settled = True
         return made
 
     def __getstate__(self) -> tuple[dict[str, Any], Any]:
+        self.settled = True
         logged = Logged(*(jsonable(part) for part in snapshot(self))) if is_tagged(self) else None
         return self.__dict__, logged and tuple(logged)
 
     def __setstate__(self, state: tuple[dict[str, Any], Any]) -> None:
         self.__dict__.update(state[0])
         self.logged = Logged(*state[1]) if state[1] else Logged()
+        self.settled = True
+
+    def __del__(self) -> None:
+        if not self.__dict__.get("audit") or getattr(self, "settled", True):  # nearly all
+            return
+        if when_lost is not None and not sys.is_finalizing():
+            when_lost(self, sys._getframe(1).f_globals.get("__name__") == "logging")
 
 
-# Of records that a factory of the program's made.
-_others: WeakKeyDictionary[logging.LogRecord, Logged] = WeakKeyDictionary()
-_factory: Callable[..., logging.LogRecord] | None = None
+when_lost: Callable[[logging.LogRecord, bool], None] | None = None
+"""Told of a tagged record that ends without an entry, and whether that is at the end of its call.
+
+Elsewhere it may be the garbage collector that ends it, in the middle of anything.
+"""
+
+
+def settle(record: logging.LogRecord) -> None:
+    """Note that a log was asked to store a record, or that it is sent elsewhere."""
+    for each in (record, original(record)):
+        if isinstance(each, AuditRecord):
+            each.settled = True
+
+
+# Of records that a factory of the program's made, by the moment: a queue's copies have the same
+# object there.
+_others: dict[int, tuple[float, Logged]] = {}
+_MOST: Final = 4096
 
 
 def install() -> None:
-    """Have all records made from now on remember their context. Does so once."""
-    global _factory
-    if _factory is None:
-        _factory = logging.getLogRecordFactory()
-        logging.setLogRecordFactory(_make)
+    """Have all records made from now on remember their context, whoever else makes them."""
+    factory = logging.getLogRecordFactory()
+    if not isinstance(factory, _Factory):
+        logging.setLogRecordFactory(_Factory(factory))
+        when_used(install)  # the program may set another one
 
 
-def _make(*args: Any, **kwargs: Any) -> logging.LogRecord:
-    factory = _factory
-    if factory is logging.LogRecord or factory is None:
-        factory = AuditRecord
-    record = factory(*args, **kwargs)
-    if record.name is None:  # makeLogRecord, from what was sent here or from another record
-        note(record, _NO_CONTEXT)
+class _Factory:
+    """A record factory that lets the records of another one remember their context."""
+
+    def __init__(self, factory: Callable[..., logging.LogRecord]) -> None:
+        self._make = AuditRecord if factory is logging.LogRecord else factory
+
+    def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = self._make(*args, **kwargs)
+        if isinstance(record, AuditRecord) and hasattr(record, "logged"):
+            return record  # the other one has called us
+        if record.name is None:  # makeLogRecord, from what was sent here or from another record
+            note(record, _NO_CONTEXT)
+            settle(record)
+            return record
+        if isinstance(record, AuditRecord):
+            record.settled = False
+        context = current()
+        note(record, Logged(context) if context else _NO_CONTEXT)
+        _here.recent.append(ref(record))
         return record
-    context = current()
-    note(record, Logged(context) if context else _NO_CONTEXT)
-    _here.recent.append(ref(record))
-    return record
 
 
 class _Here(threading.local):
@@ -116,18 +152,39 @@ def note(record: logging.LogRecord, logged: Logged) -> None:
     """Let a record carry this."""
     if isinstance(record, AuditRecord):
         record.logged = logged
-    else:
-        _others[record] = logged
+    elif logged is not _NO_CONTEXT:
+        _others[id(record.created)] = record.created, logged
+        while len(_others) > _MOST:
+            _others.pop(next(iter(_others)), None)
 
 
 def noted(record: logging.LogRecord) -> Logged:
     """Return what a record carries."""
     if isinstance(record, AuditRecord):
         return getattr(record, "logged", _NO_CONTEXT)
-    logged = _others.get(record)
-    if logged is None:  # a factory of the program's came after ours
-        logged = Logged(current()) if _is_at_its_logger(record) else Logged()
-    return logged
+    moment, logged = _others.get(id(record.created), (None, _NO_CONTEXT))
+    if moment is record.created:
+        return logged
+    if _is_at_its_logger(record):
+        return Logged(current())
+    _take_back_the_factory(record)
+    return _NO_CONTEXT
+
+
+def _take_back_the_factory(record: logging.LogRecord) -> None:
+    """See to it that no further call loses its context, if a factory came after ours."""
+    factory = logging.getLogRecordFactory()
+    if isinstance(factory, _Factory) or record.process != os.getpid():
+        return
+    install()
+    if was_used():
+        name = getattr(factory, "__qualname__", repr(factory))
+        text = (
+            f"the record factory {name} took the place of ours, so that a queued call of the "
+            f"logger {record.name!r} was recorded without its context; later calls keep theirs. "
+            "Set the factory before AuditHandler is made, or let it call the one before it"
+        )
+        report_once("factory", logging.WARNING, text)
 
 
 def _is_at_its_logger(record: logging.LogRecord) -> bool:
