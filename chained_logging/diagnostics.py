@@ -40,14 +40,13 @@ def report(level: int, text: str, *, anyway: bool = False) -> None:
     try:
         logger = logging.getLogger(LOGGER)
         logger.disabled = False  # a configuration disables loggers that it does not name
-        if anyway and logger.manager.disable >= level:
-            logger.handle(logger.makeRecord(LOGGER, level, __file__, 0, "%s", (text,), None))
+        record = logger.makeRecord(LOGGER, level, __file__, 0, "%s", (text,), None)
+        if not (logger.isEnabledFor(level) or (anyway and logger.manager.disable >= level)):
             return
-        logger.log(level, "%s", text)
-        if logger.isEnabledFor(level) and not _is_shown(logger) and logging.lastResort is not None:
-            record = logger.makeRecord(LOGGER, level, __file__, 0, text, (), None)
-            if level >= logging.lastResort.level:
-                logging.lastResort.handle(record)
+        logger.handle(record)
+        last = logging.lastResort
+        if last is not None and level >= last.level and not _is_shown(logger):
+            last.handle(record)
     except Exception:  # a handler of the program's; the caller has no part in this
         return
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import logging
@@ -21,12 +22,14 @@ from conftest import check_chain
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import chained_logging.processor
 from chained_logging import (
     AuditHandler,
     AuditLog,
     AuditProcessor,
     audited,
     context,
+    diagnostics,
     get_logger,
     listening,
 )
@@ -212,6 +215,132 @@ logging.getLogger("shop").info("lost", extra={"audit": True})
     assert len(done.stderr.splitlines()) == 2
 
 
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ("filter", "a filter dropped it"),
+        ("filter of the handler", "a filter dropped it"),
+        ("propagate", "propagate of 'app.part' is False"),
+        ("removed", "no AuditHandler listens to it"),
+        ("replaced", "no AuditHandler listens to it"),
+        ("garbage", "a filter dropped it"),
+    ],
+)
+def test_what_a_plain_logger_loses_is_said_once(
+    how: str, why: str, app: logging.Logger, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    handler = AuditHandler(tmp_path / "a.jsonl")
+    app.addHandler(handler)
+    part = logging.getLogger("app.part")
+    app.propagate = False  # pytest would keep the records
+    match how:
+        case "filter" | "garbage":
+            part.addFilter(lambda record: False)
+        case "filter of the handler":
+            handler.addFilter(lambda record: False)
+        case "propagate":
+            part.propagate = False
+            part.addHandler(logging.NullHandler())
+        case "removed":
+            app.removeHandler(handler)
+        case "replaced":
+            app.handlers[:] = [logging.NullHandler()]
+    for _ in range(3):
+        if how == "garbage":  # it ends in the middle of anything, and is said with the next
+            kept = part.makeRecord("app.part", 20, "", 0, "x", (), None, extra={"audit": True})
+            del kept
+            assert "not recorded" not in caplog.text
+            continue
+        part.info("lost", extra={"audit": True, **W})
+    if how == "garbage":
+        listening._check_all()
+    said = [r.getMessage() for r in caplog.records if r.name == "chained_logging"]
+    assert len([text for text in said if "'app.part' was not recorded" in text]) == 1
+    assert why in "".join(said)
+    assert handler.log.stats()["unheard"] >= 3
+    part.filters.clear()
+    app.propagate = part.propagate = True
+    handler.close()
+
+
+def test_what_goes_elsewhere_is_not_called_lost(
+    app: logging.Logger, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    class Sender(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            json.dumps(str(record.__dict__))
+
+    class Pickler(logging.StreamHandler[io.StringIO]):
+        def emit(self, record: logging.LogRecord) -> None:
+            pickle.dumps(record)
+
+    class Copier(logging.StreamHandler[io.StringIO]):
+        def emit(self, record: logging.LogRecord) -> None:
+            copy.copy(record)
+            logging.makeLogRecord(record.__dict__)
+
+    audit = AuditHandler(tmp_path / "a.jsonl")
+    app.propagate = False
+    memory = logging.handlers.MemoryHandler(9, target=audit)
+    for handler in (Sender(), Pickler(), logging.handlers.QueueHandler(queue.Queue()), memory):
+        app.handlers[:] = [handler]
+        app.info("sent", extra={"audit": True, **W})
+    memory.close()
+    app.handlers[:] = [Copier(), audit]
+    app.info("copied", extra={"audit": True, **W})
+    app.propagate = True
+    app.handlers.clear()
+    assert caplog.text == ""
+    assert actions(tmp_path / "a.jsonl") == ["sent", "copied"]
+    audit.close()
+
+
+EXITS = {
+    "logging.disable(logging.CRITICAL)": "logging.disable(CRITICAL) holds",
+    "app.setLevel('WARNING')": "the level of these loggers is above INFO",
+}
+
+
+@pytest.mark.parametrize("later", EXITS)
+def test_what_drops_later_calls_is_said_at_exit(later: str, tmp_path: Path) -> None:
+    import subprocess
+
+    program = f"""
+import logging
+from chained_logging import AuditHandler
+logging.basicConfig(level="INFO", handlers=[AuditHandler("a.jsonl")])
+app = logging.getLogger("app")
+app.info("stored", extra={{"audit": True}})
+logging.getLogger("other").info("stored", extra={{"audit": True}})
+{later}
+app.info("lost", extra={{"audit": True}})
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=30
+    )
+    assert EXITS[later] in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_filter_of_structlog_before_the_processor_is_said(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(diagnostics, "_told", set())
+    monkeypatch.setattr(logging.root, "level", logging.WARNING)
+    with AuditLog(tmp_path / "a.jsonl") as log:
+        processor = AuditProcessor(log)
+        structlog.configure(
+            processors=[structlog.stdlib.filter_by_level, processor],
+            logger_factory=structlog.stdlib.LoggerFactory(),
+            wrapper_class=structlog.stdlib.BoundLogger,
+        )
+        structlog.get_logger("app").info("lost", audit=True, **W)
+        logging.root.manager._clear_cache()  # type: ignore[attr-defined]
+        chained_logging.processor._check_all()
+        structlog.reset_defaults()
+    assert "filter_by_level stands before AuditProcessor" in caplog.text
+
+
 # --- In its own context.
 
 
@@ -242,6 +371,29 @@ def test_buffers_and_queues_keep_the_context_and_take_none(
         assert bodies[1]["context"]["exception"] == {"type": "KeyError", "message": "'k'"}
         assert all("tenant_id" not in body for body in bodies)
     target.close()
+
+
+@pytest.mark.parametrize("how", ["class", "function"])
+def test_a_factory_that_is_set_later_loses_no_context(
+    how: str, app: logging.Logger, tmp_path: Path
+) -> None:
+    class Mine(logging.LogRecord):
+        pass
+
+    target = AuditHandler(tmp_path / "a.jsonl")
+    waiting: queue.Queue[Any] = queue.Queue()
+    app.addHandler(logging.handlers.QueueHandler(waiting))
+    before = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(Mine if how == "class" else lambda *a, **k: Mine(*a, **k))
+    try:
+        with context(actor="ann", ip="10.0.0.1"):
+            app.info("read", extra={"audit": True, "resource": "p/1"})
+    finally:
+        logging.setLogRecordFactory(before)
+    target.handle(waiting.get())
+    target.close()
+    (body,) = found(tmp_path / "a.jsonl")
+    assert (body["actor_id"], body["context"]) == ("ann", {})
 
 
 def test_a_queue_adds_no_traceback_to_the_message(app: logging.Logger, tmp_path: Path) -> None:
