@@ -257,13 +257,15 @@ BESIDE = {
         [],
     ),
     "a cast": (
-        ["CREATE CAST (text AS inet) WITH INOUT AS IMPLICIT"],
+        ["CREATE CAST (text AS inet) WITH INOUT AS IMPLICIT",
+         "ALTER EXTENSION plpgsql ADD CAST (text AS inet)"],  # which hides nothing
         "cast from text to inet was added",
         [],
     ),
     "a function among PostgreSQL's own": (
         ["CREATE FUNCTION pg_catalog.strpos(text, varchar) RETURNS int LANGUAGE sql AS "
-         "$$ SELECT 0 $$"],
+         "$$ SELECT 0 $$",
+         "ALTER EXTENSION plpgsql ADD FUNCTION pg_catalog.strpos(text, varchar)"],
         "function pg_catalog.strpos(text,character varying) was added",
         [],
     ),
@@ -272,6 +274,54 @@ BESIDE = {
          "LANGUAGE internal IMMUTABLE STRICT AS 'texteq'"],
         "built-in function starts_with(text,text) was changed: it is internal texteq",
         [],
+    ),
+    "what one of PostgreSQL's own operators is the negation of": (
+        ["UPDATE pg_operator SET oprnegate = oid WHERE oid = '=(text,text)'::regoperator"],
+        "built-in operator =(text,text) was changed",
+        [],
+    ),
+    "a way to search": (
+        ["CREATE FUNCTION public.never(text, varchar) RETURNS boolean LANGUAGE sql IMMUTABLE AS "
+         "$$ SELECT false $$",
+         "CREATE OPERATOR public.=== "
+         "(LEFTARG = text, RIGHTARG = varchar, FUNCTION = public.never)",
+         "ALTER OPERATOR FAMILY text_ops USING btree ADD OPERATOR 3 public.===(text, varchar)"],
+        "operator public.===(text,character varying) of text_ops was added",
+        [],
+    ),
+    "a trigger marked as PostgreSQL's own": (
+        ["CREATE FUNCTION public.none() RETURNS trigger LANGUAGE plpgsql AS "
+         "$$ BEGIN RETURN NULL; END $$",
+         "CREATE TRIGGER a BEFORE INSERT ON chained_logging.checkpoints FOR EACH ROW "
+         "EXECUTE FUNCTION public.none()",
+         "UPDATE pg_trigger SET tgisinternal = true WHERE tgname = 'a'"],
+        "trigger chained_logging.checkpoints.a was added",
+        [],
+    ),
+    "a reference from elsewhere": (
+        ["CREATE TABLE public.mine (name text COLLATE \"C\" REFERENCES chained_logging.heads)"],
+        "reference public.mine.mine_name_fkey was added",
+        [],
+    ),
+    "a month on its way out, which no query reads": (
+        ["UPDATE pg_inherits SET inhdetachpending = true "
+         "WHERE inhrelid = 'chained_logging.entries_default'::regclass"],
+        "table chained_logging.entries_default was changed: it is kind r, persistence p, "
+        "owner chained_logging_owner, being detached",
+        [],
+    ),
+    "another way to keep a table": (
+        ["CREATE ACCESS METHOD mine TYPE TABLE HANDLER heap_tableam_handler",
+         "UPDATE pg_class SET relam = (SELECT oid FROM pg_am WHERE amname = 'mine') "
+         "WHERE oid = 'chained_logging.checkpoints'::regclass"],
+        "table chained_logging.checkpoints was changed",
+        [],
+    ),
+    "a setting of the server": (
+        ["ALTER SYSTEM SET transform_null_equals = on", "SELECT pg_reload_conf()",
+         "SELECT pg_sleep(0.2)"],
+        "setting of the server transform_null_equals was added: on",
+        ["ALTER SYSTEM RESET transform_null_equals", "SELECT pg_reload_conf()"],
     ),
     "an operator in the schema": (
         ["CREATE OPERATOR chained_logging.=== "
@@ -385,6 +435,31 @@ def test_the_index_of_resources_without_its_newest_row_is_named(
     without_the_newest(filled, forged(first, resources=[one, two]), index)
     said = f"index chained_logging.{index} does not hold what the table holds: it finds 1 resource"
     assert said in filled.faults()
+
+
+ORDER = (
+    "UPDATE pg_amproc SET amproc = '{}' WHERE amprocnum = 1 AND amproclefttype = 'text'::regtype "
+    "AND amprocrighttype = 'text'::regtype AND amprocfamily IN "
+    "(SELECT oid FROM pg_opfamily WHERE opfname = 'text_ops' AND opfmethod = 403)"
+)
+
+
+def test_an_index_that_is_out_of_order_is_named(database: Database, tmp_path: Path) -> None:
+    people = [{**event, "actor": f"user-{n:03}"} for n, event in enumerate(plain(40))]
+    log = records_of(tmp_path, people)
+    database.shipper.write(ORIGIN, log, [])
+    database.shipper.close()
+    database.sql(
+        "CREATE FUNCTION public.turned(a text, b text) RETURNS int LANGUAGE sql IMMUTABLE AS "
+        "$$ SELECT -bttextcmp(a, b) $$",
+        ORDER.format("public.turned"),
+    )
+    said = database.faults()
+    assert "built-in order of text by function 1 was changed: it is public.turned" in said
+    database.shipper.write(ORIGIN, [forged(log[-1], actor="user-001")], [])
+    database.sql(ORDER.format("bttextcmp"))
+    name = "chained_logging.entries_actor_id_timestamp_idx"
+    assert f"index {name} is not in order: a search may miss rows" in database.faults()
 
 
 def test_amcheck_is_used_where_it_is_there(

@@ -48,6 +48,9 @@ FROM pg_namespace WHERE nspname = 'chained_logging'
 UNION ALL
 SELECT 'table ' || name, concat_ws(', ',
   'kind ' || relkind::text, 'persistence ' || relpersistence::text, 'owner ' || pg_get_userbyid(relowner),
+  'kept by ' || (SELECT amname FROM pg_am WHERE pg_am.oid = relam AND amname <> 'heap'),
+  CASE WHEN EXISTS (SELECT FROM pg_inherits WHERE inhrelid = named.oid AND inhdetachpending)
+    THEN 'being detached' END,
   CASE WHEN relrowsecurity OR relforcerowsecurity THEN 'row security' END,
   'of ' || (SELECT string_agg(inhparent::regclass::text, ' ') FROM pg_inherits
             WHERE inhrelid = named.oid),
@@ -72,7 +75,12 @@ FROM named JOIN pg_index ON indrelid = named.oid
 UNION ALL
 SELECT 'trigger ' || name || '.' || tgname,
   concat_ws(', ', pg_get_triggerdef(t.oid), 'enabled ' || tgenabled::text)
-FROM named JOIN pg_trigger AS t ON tgrelid = named.oid WHERE NOT tgisinternal
+FROM named JOIN pg_trigger AS t ON tgrelid = named.oid
+WHERE NOT tgisinternal OR (tgconstraint = 0 AND tgparentid = 0)  -- the mark alone hides none
+UNION ALL
+SELECT concat('reference ', conrelid::regclass, '.', conname), pg_get_constraintdef(k.oid)
+FROM named JOIN pg_constraint AS k ON confrelid = named.oid
+WHERE contype = 'f' AND conrelid NOT IN (SELECT oid FROM tables)
 UNION ALL
 SELECT 'rule ' || name || '.' || rulename, pg_get_ruledef(r.oid)
 FROM named JOIN pg_rewrite AS r ON ev_class = named.oid
@@ -146,34 +154,52 @@ WHERE EXISTS (SELECT FROM pg_publication_tables AS t
 UNION ALL
 SELECT 'subscription ' || subname, '' FROM pg_subscription
 WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-UNION ALL  -- what else was put into the schema, and into PostgreSQL's own
+UNION ALL
+SELECT 'setting of the server ' || name, setting FROM pg_settings
+WHERE reset_val <> boot_val AND name IN ('transform_null_equals', 'zero_damaged_pages',
+  'ignore_system_indexes', 'ignore_checksum_failure', 'standard_conforming_strings',
+  'session_replication_role', 'row_security')
+UNION ALL  -- What else was put into the schema, and into PostgreSQL's own. Anybody who may do that can
+-- make it a part of an extension too, so only what shadows nothing is let off for being one.
 SELECT concat_ws(' ', kind, namespace || '.' || name), ''
 FROM (
-  SELECT 'type', typnamespace, typname::text, oid, 'pg_type'::regclass FROM pg_type
+  SELECT 'type', typnamespace, typname::text, oid, 'pg_type'::regclass, false FROM pg_type
     WHERE typrelid = 0 AND typelem = 0
   UNION ALL
-  SELECT 'function', pronamespace, oid::regprocedure::text, oid, 'pg_proc'::regclass FROM pg_proc
+  SELECT 'function', pronamespace, oid::regprocedure::text, oid, 'pg_proc'::regclass,
+    proname IN (SELECT proname FROM pg_proc
+      WHERE oid < 16384 AND pronamespace = 'pg_catalog'::regnamespace)
+  FROM pg_proc
     WHERE pronamespace <> to_regnamespace('chained_logging')
   UNION ALL
-  SELECT 'operator', oprnamespace, oid::regoperator::text, oid, 'pg_operator'::regclass FROM pg_operator
+  SELECT 'operator', oprnamespace, oid::regoperator::text, oid, 'pg_operator'::regclass,
+    oprname IN (SELECT oprname FROM pg_operator WHERE oid < 16384)
+  FROM pg_operator
   UNION ALL
-  SELECT 'operator class', opcnamespace, opcname::text, oid, 'pg_opclass'::regclass FROM pg_opclass
+  SELECT 'operator class', opcnamespace, opcname::text, oid, 'pg_opclass'::regclass, false FROM pg_opclass
   UNION ALL
-  SELECT 'collation', collnamespace, collname::text, oid, 'pg_collation'::regclass FROM pg_collation
+  SELECT 'collation', collnamespace, collname::text, oid, 'pg_collation'::regclass, false FROM pg_collation
     WHERE collprovider <> 'c' AND collprovider <> 'i'
   UNION ALL
-  SELECT 'conversion', connamespace, conname::text, oid, 'pg_conversion'::regclass FROM pg_conversion
+  SELECT 'conversion', connamespace, conname::text, oid, 'pg_conversion'::regclass, false FROM pg_conversion
   UNION ALL
-  SELECT 'relation', relnamespace, relname::text, oid, 'pg_class'::regclass FROM pg_class
+  SELECT 'relation', relnamespace, relname::text, oid, 'pg_class'::regclass, false FROM pg_class
     WHERE relnamespace = 'pg_catalog'::regnamespace
-) AS put (kind, nsp, name, oid, class), LATERAL (SELECT nsp::regnamespace::text) AS n (namespace)
-WHERE put.oid >= 16384 AND namespace IN ('pg_catalog', 'chained_logging')
-  AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = class AND objid = put.oid AND deptype = 'e')
+) AS put (kind, nsp, name, oid, class, shadows), LATERAL (SELECT nsp::regnamespace::text) AS n (namespace)
+WHERE put.oid >= 16384 AND (namespace = 'chained_logging' OR namespace = 'pg_catalog' AND (shadows
+  OR NOT EXISTS (SELECT FROM pg_depend WHERE classid = class AND objid = put.oid AND deptype = 'e')))
 UNION ALL
 SELECT concat_ws(' ', 'cast from', castsource::regtype, 'to', casttarget::regtype), ''
 FROM pg_cast WHERE pg_cast.oid >= 16384
   AND castsource < 16384 AND casttarget < 16384  -- of a type of his own anybody may make one
-  AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_cast'::regclass AND objid = pg_cast.oid AND deptype = 'e')
+UNION ALL
+SELECT concat_ws(' ', 'operator', amopopr::regoperator, 'of', opfname), '' FROM pg_amop
+JOIN pg_opfamily AS f ON f.oid = amopfamily
+WHERE pg_amop.oid >= 16384 AND f.oid < 16384 AND amoplefttype < 16384 AND amoprighttype < 16384
+UNION ALL
+SELECT concat_ws(' ', 'function', amproc::regprocedure, 'of', opfname), '' FROM pg_amproc
+JOIN pg_opfamily AS f ON f.oid = amprocfamily
+WHERE pg_amproc.oid >= 16384 AND f.oid < 16384 AND amproclefttype < 16384 AND amprocrighttype < 16384
 UNION ALL  -- PostgreSQL's own, as far as columns, constraints, triggers and answers rest on them
 SELECT 'built-in function ' || p.oid::regprocedure, concat_ws(' ', lanname, prosrc)
 FROM pg_proc AS p JOIN pg_language AS l ON l.oid = prolang
@@ -191,7 +217,18 @@ WHERE pronamespace = 'pg_catalog'::regnamespace AND p.oid < 16384 AND p.oid::reg
   'starts_with(text,text)', 'pg_has_role(name,name,text)', 'pg_trigger_depth()',
   'btint8cmp(bigint,bigint)', 'bttextcmp(text,text)', 'timestamptz_cmp(timestamp with time zone,timestamp with time zone)')
 UNION ALL
-SELECT 'built-in operator ' || oid::regoperator, oprcode::text
+SELECT concat_ws(' ', 'built-in order of', amproclefttype::regtype, 'by function', amprocnum), amproc::text
+FROM pg_amproc JOIN pg_opfamily AS f ON f.oid = amprocfamily JOIN pg_am AS a ON a.oid = opfmethod
+WHERE amname = 'btree' AND f.oid < 16384 AND amproclefttype = amprocrighttype AND amprocnum <= 2
+  AND opfname IN ('text_ops', 'integer_ops', 'datetime_ops')
+  AND amproclefttype IN ('text'::regtype, 'int8'::regtype, 'timestamptz'::regtype)
+UNION ALL
+SELECT 'language ' || lanname, concat_ws(' ', l.lanname, (SELECT concat_ws(' ', prosrc, probin)
+  FROM pg_proc AS p WHERE p.oid = lanplcallfoid))
+FROM pg_language AS l WHERE lanname = 'plpgsql'
+UNION ALL
+SELECT 'built-in operator ' || oid::regoperator, concat_ws(' ', oprcode,
+  'negated by ' || nullif(oprnegate, 0)::regoperator, 'turned is ' || nullif(oprcom, 0)::regoperator)
 FROM pg_operator WHERE oprnamespace = 'pg_catalog'::regnamespace AND oid::regoperator::text IN (
   '->(json,text)', '->>(json,text)', '->(jsonb,text)', '=(text,text)', '<>(text,text)',
   '=(bigint,bigint)', '<>(bigint,bigint)', '>(bigint,bigint)', '||(bytea,bytea)',

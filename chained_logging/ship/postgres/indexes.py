@@ -1,11 +1,12 @@
 """Whether each index holds what its table holds.
 
 An index may lack the newest rows of its table, or hold former ones: a superuser can
-have PostgreSQL pass it over for a while. Each question is answered from an index, so each is read
-as a whole, as is the table, and both have to hold the same keys. That of ``resources`` cannot be
-read as a whole: it is asked for each record that the table names, and has to find the same rows.
-Where the extension ``amcheck`` is there, and the role may use it, it looks at the structure of each
-other index too.
+have PostgreSQL pass it over for a while; or it may hold them out of order, where no search finds
+them, if PostgreSQL compared otherwise for a while. Each question is answered from an index, so each
+is read as a whole, as is the table, and both have to hold the same keys, the index in order. That
+of ``resources`` cannot be read as a whole: it is asked for each record that the table names, and
+has to find the same rows. Where the extension ``amcheck`` is there, and the role may use it, it
+looks at the structure of each other index too.
 """
 
 from __future__ import annotations
@@ -59,7 +60,14 @@ _BY_TABLE: Final = {
 }  # fmt: skip
 _SUM: Final = """
     SELECT count(*), sum(hash_record_extended(ROW({keys}), 0)) FROM (
-      SELECT {keys} FROM chained_logging.{table} WHERE {only} {order}
+      SELECT {keys} FROM chained_logging.{table} WHERE {only}
+    ) AS held
+"""
+_SUM_IN_ORDER: Final = """
+    SELECT count(*), sum(hash_record_extended(key, 0)), bool_or(before > key) FROM (
+      SELECT ROW({keys}) AS key, lag(ROW({keys})) OVER () AS before FROM (
+        SELECT {keys} FROM chained_logging.{table} WHERE {only} ORDER BY {keys}
+      ) AS held
     ) AS held
 """
 # An index on a partitioned table is one on each partition.
@@ -116,7 +124,9 @@ def index_faults(session: Session) -> list[str]:
             leaves = {name for (name,) in connection.execute(_LEAVES, (_name(index),))}
             if not set(_scans(plan)) <= leaves:
                 reasons.append(f"index {_name(index)} is not one that can be read")
-            elif by_table != by_index:
+            elif by_index[2]:
+                reasons.append(f"index {_name(index)} is not in order: a search may miss rows")
+            elif by_table != by_index[:2]:
                 reasons.append(
                     f"index {_name(index)} does not hold what the table holds: {by_index[0]:,} "
                     f"rows, and the table has {by_table[0]:,}"
@@ -175,9 +185,10 @@ def _name(index: _Index) -> str:
 def _held(
     connection: psycopg.Connection[tuple[Any, ...]], index: _Index, settings: dict[str, str]
 ) -> tuple[tuple[Any, ...], Any]:
-    """Return how many keys are held, with a sum over all, and the plan by which they were read."""
-    order = f"ORDER BY {index.keys}" if settings is _BY_INDEX else ""
-    query = _SUM.format(**index._asdict(), order=order).encode()
+    """Return how many keys are held, a sum over all, for an index whether one is smaller than the
+    one before; and the plan by which they were read."""
+    template = _SUM_IN_ORDER if settings is _BY_INDEX else _SUM
+    query = template.format(**index._asdict()).encode()
     for name, value in settings.items():
         connection.execute(f"SET LOCAL {name} = {value}".encode())
     plan = connection.execute(b"EXPLAIN (FORMAT JSON) " + query).fetchone()
