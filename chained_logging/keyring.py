@@ -75,7 +75,7 @@ class Keyring:
         self._take(vkey, self.since)
         self.next = last.seq
         if _NAMING.match(last.body):
-            with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
+            with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
                 if AuditEntry(last.body, last.hash).context.get("public_key") == vkey:
                     self.since, self.next = last.seq, last.seq + 1
 
@@ -116,6 +116,8 @@ class Keyring:
         :raises ValueError: if it may not.
         """
         context: dict[str, Any] = entry.context
+        if not isinstance(context, dict):
+            raise ValueError("its context is not an object")
         named = context.get("public_key")
         if action == "log.open":
             if entry.seq:

@@ -15,9 +15,10 @@ import pytest
 from conftest import EVENT
 from s3_logs import DAY, HOUR, ORIGIN, kinds, lines, locked, opened, prepared
 from test_ship import command
+from test_ship_hostile import GENESIS, GZIP
 from test_ship_restore import forged
 
-from chained_logging import AuditLog
+from chained_logging import AuditLog, chain
 from chained_logging.keys import PrivateKey, public_pem
 from chained_logging.notes import ED25519, VerifierKey
 from chained_logging.ship.check import CentralStores
@@ -125,6 +126,10 @@ def test_what_was_put_before_init_is_said(s3: Bucket, tmp_path: Path) -> None:
 
 # --- Segments and checkpoints.
 
+DEEP = b"[" * 5000 + b"]" * 5000
+OPENED = GENESIS.replace(b'{"format":1,', b'{"format":' + DEEP + b",")
+OPENING = chain.stored_line(OPENED, chain.leaf_hash(OPENED), None) + b"\n"
+
 ATTACKS: dict[str, Callable[[list[Record]], dict[str, bytes]]] = {
     # In every name that may come next, and over all that is there.
     "chained": lambda log: (
@@ -143,6 +148,19 @@ ATTACKS: dict[str, Callable[[list[Record]], dict[str, bytes]]] = {
         segment(10**15, 10**15): b"junk",
         f"{BASE}segments/readme.txt": b"hello",
     },
+    # What nobody's software wrote, in each kind of place.
+    "hostile": lambda log: (
+        {
+            segment(len(log) + 1 + n, len(log) + 1 + n): data
+            for n, data in enumerate([*GZIP.values(), gzip.compress(DEEP)])
+        }
+        | {
+            f"{BASE}{name}": data
+            for n, data in enumerate([DEEP, b"\xff", b"\xef\xbb\xbf{}", b'{"size":1e999}'])
+            for name in (f"digests/{n:020d}-{n:016d}.digest", f"checkpoints/{n + 500:020d}.json")
+        }
+        | {f"{BASE}segments/{0:020d}-{0:020d}-{0:016d}.jsonl.gz": gzip.compress(OPENING)}
+    ),
     "checkpoints to come": lambda log: {
         f"{BASE}checkpoints/{len(log) + n:020d}.json": b"{}\n" for n in range(1, 20)
     },
@@ -249,3 +267,7 @@ def test_a_log_without_a_key_cannot_tell_and_stops(s3: Bucket, tmp_path: Path) -
     place = host.ship()
     assert place.alert
     assert "the log" in (place.problem or "")
+    done = command("verify", s3.url)
+    assert done.stderr.count("the log has no key, so nobody can tell its entries from what") == 1
+    done = command("restore", s3.url, tmp_path / "restored.db")
+    assert done.stderr.count("the log has no key, so nobody can tell its entries from what") == 1

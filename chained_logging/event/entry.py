@@ -89,9 +89,18 @@ class AuditEntry:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The body as parsed JSON."""
+        """The body as parsed JSON.
+
+        :raises ValueError: if it is not an object, or nested deeper than can be read.
+        """
         if self._fields is None:
-            self._fields = json.loads(self.body)
+            try:
+                found = json.loads(self.body)
+            except RecursionError:
+                raise ValueError("its JSON is nested too deep") from None
+            if not isinstance(found, dict):
+                raise ValueError("its body is not a JSON object")
+            self._fields = found
             if self.hash is None:  # it has no place in the chain yet
                 del self._fields["seq"], self._fields["prev_hash"]
         return self._fields

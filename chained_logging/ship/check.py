@@ -41,7 +41,7 @@ class CentralStores(Stores):
         first = next(sink.records(), None)
         if first is None:
             raise ValueError(f"{log} has no entry to compare")
-        name = origin or str(AuditEntry(first.body, first.hash).context.get("origin"))
+        name = origin or _origin_in(log, first)
         destination = open_destination(url)
         try:
             place = read_place(Path(log), destination.name)
@@ -97,6 +97,13 @@ def compare(
     if last < reached:
         fault("missing", last + 1, f"entries {last + 1} to {reached} were there, and are gone")
     return faults, behind[1] - behind[0] + 1 if behind else 0
+
+
+def _origin_in(log: str, first: Record) -> str:
+    context = AuditEntry(first.body, first.hash).context
+    if not isinstance(context, dict) or not isinstance(context.get("origin"), str):
+        raise ValueError(f"the first entry of {log} names no origin: give it with --origin")
+    return str(context["origin"])
 
 
 def _inspector(destination: Destination) -> Callable[[str], list[Fault]]:

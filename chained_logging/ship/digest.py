@@ -306,7 +306,7 @@ def parse_digest(data: bytes) -> SignedDigest:
         if {*map(type, strings)} != {str} or {*map(type, numbers)} != {int}:
             raise ValueError("not a digest: a field is of another type")
         same = digest.format() == text
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError("not a digest: a field is missing or of another type") from None
     if not same:
         raise ValueError(f"not a digest of format {FORMAT} in canonical form")
