@@ -105,7 +105,7 @@ class RecordedLog:
     def _explain(self, expected: Mapping[str, Any]) -> str:
         entries = self.entries
         if not entries:
-            return f"no entry with {_text(expected)}: nothing was recorded"
+            return f"no entry with {_text(expected)}: nothing was recorded{_level_hint()}"
         closest = min(entries, key=lambda entry: len(_differences(entry, expected)))
         lines = [f"no entry with {_text(expected)}; the closest of {len(entries)} differs in"]
         lines += [
@@ -181,6 +181,18 @@ class _Fallback(Listener):
 
 
 # --- What is compared, and how it is shown.
+
+
+def _level_hint() -> str:
+    """Say why nobody saw a call of a plain logger, if its level may be the reason."""
+    level = logging.root.level
+    if level <= logging.INFO:
+        return ""
+    return (
+        f". The root logger's level is {logging.getLevelName(level)}, at which logger.info() of a "
+        "plain logger makes no record: set it to INFO, for instance by "
+        "caplog.set_level(logging.INFO)"
+    )
 
 
 def _expected(fields: Mapping[str, Any]) -> dict[str, Any]:
