@@ -12,7 +12,7 @@ from typing import Any, Final
 from chained_logging.capture import OWN, capture_record, event_of, is_recorded
 from chained_logging.context import current
 from chained_logging.diagnostics import LOGGER
-from chained_logging.listening import Listener, check, deliver, register
+from chained_logging.listening import Listener, check, deliver, heard_by, register
 from chained_logging.log import AuditLog
 from chained_logging.records import Logged, exception_of, install, is_tagged, note, settle, snapshot
 
@@ -79,7 +79,9 @@ class AuditHandler(Listener):
         if is_tagged(record):
             capture_record(self.log, record)
             if not self.heard:  # by get_logger it may have come past its logger's level
-                self.heard = logging.getLogger(record.name).isEnabledFor(logging.INFO)
+                logger = logging.getLogger(record.name)
+                self.heard = logger.isEnabledFor(logging.INFO)
+                heard_by(self, logger)
         elif not self._checked and record.levelno >= logging.WARNING and record.name != LOGGER:
             self._checked = True
             check(self)

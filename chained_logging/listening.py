@@ -139,6 +139,29 @@ def check(listener: Listener) -> None:
             report_once(f"disabled {name}", logging.WARNING, text)
 
 
+_on_a_logger = False  # whether a logger ever had a listener; a queue's listener may be on none
+
+
+def heard_by(listener: Listener, logger: logging.Logger) -> None:
+    """Note that a logger's handler heard a tagged call."""
+    global _on_a_logger
+    _on_a_logger = _on_a_logger or listener in listeners(logger)
+
+
+def _check_replaced() -> None:
+    """Say what a configuration did that took our handler away and disabled loggers."""
+    if not _on_a_logger or any(_holders(listener) for listener in list(_listeners)):
+        return
+    disabled = [logger.name for logger in _loggers() if logger.disabled and _own(logger.name)]
+    if disabled:
+        text = (
+            "a configuration of logging removed the AuditHandler and disabled loggers, so that "
+            f"their tagged calls are not recorded: {', '.join(sorted(disabled)[:5])}. Configure "
+            "the AuditHandler there too, and set disable_existing_loggers to False"
+        )
+        report_once("replaced", logging.WARNING, text)
+
+
 def _check_levels(logger: logging.Logger) -> None:
     """Name the program's own loggers below this one whose level is above INFO."""
     below = [at for at in _below(logger) if at is not logger and at.level > logging.INFO]
@@ -272,6 +295,7 @@ def _check_all() -> None:
         _tell_lost(_to_tell.popleft())
     for listener in list(_listeners):
         check(listener)
+    _check_replaced()
 
 
 atexit.register(_check_all)

@@ -298,6 +298,10 @@ def test_what_goes_elsewhere_is_not_called_lost(
 EXITS = {
     "logging.disable(logging.CRITICAL)": "logging.disable(CRITICAL) holds",
     "app.setLevel('WARNING')": "the level of these loggers is above INFO",
+    "import logging.config; logging.config.dictConfig({'version': 1, 'root': {'handlers': []}})": (
+        "a configuration of logging removed the AuditHandler and disabled loggers, so that their "
+        "tagged calls are not recorded: app, other."
+    ),
 }
 
 
