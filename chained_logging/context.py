@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token, copy_context
 from typing import Any, ParamSpec, TypeVar
 
 from chained_logging.event.fields import FIELD_OF
-from chained_logging.tracing import trace_id
+from chained_logging.tracing import TRACED, trace_id
 
 Parameters = ParamSpec("Parameters")
 Returned = TypeVar("Returned")
@@ -125,9 +126,10 @@ def current() -> Fields:
         fields: Fields = held
     else:
         fields = held.merged() if isinstance(held, _Layer) else held()  # type: ignore[operator]
-    trace = trace_id()
-    if trace is not None and "trace_id" not in fields:
-        return {**fields, "trace_id": trace}
+    if TRACED in sys.modules and "trace_id" not in fields:
+        trace = trace_id()
+        if trace is not None:
+            return {**fields, "trace_id": trace}
     return fields
 
 

@@ -124,6 +124,7 @@ class AuditLog:
     :param resources: the name in the log of each ``resource_type`` that goes by another one
         somewhere, so that one record has one name whether a request, a recorder or a line of code
         names it: ``{"patients": "patient_record", "clinic.patient": "patient_record"}``.
+        (The ``resources`` of an event are records; their types are named by this, too.)
     :raises OSError: if the log cannot be opened, or is not a log.
     :raises ValueError: for a key that is not the log's, for none where it has one, for another way
         to sign than the log's, and for a parameter that is none of the above.

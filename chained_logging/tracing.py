@@ -6,13 +6,15 @@ OpenTelemetry is never imported here: where nobody else has, there is no span.
 from __future__ import annotations
 
 import sys
+from typing import Final
 
-_MODULES = sys.modules
+TRACED: Final = "opentelemetry.trace"
+"""The module that is imported where there may be a span."""
 
 
 def trace_id() -> str | None:
     """Return the W3C trace id of the current span; None without one. Raises nothing."""
-    trace = _MODULES.get("opentelemetry.trace")
+    trace = sys.modules.get(TRACED)
     if trace is None:
         return None
     try:

@@ -1135,7 +1135,7 @@ CREATE TABLE resources (type TEXT NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NU
 CREATE INDEX resources_type_id ON resources (type, id, seq);
 
 CREATE TRIGGER resources_of_entry AFTER INSERT ON entries
-WHEN instr(NEW.body, ',"resources":[') BEGIN
+WHEN NEW.resources IS NOT NULL BEGIN
   INSERT INTO resources (type, id, seq)
   SELECT json_extract(value, '$.type'), json_extract(value, '$.id'), NEW.seq
   FROM json_each(NEW.body, '$.resources');
@@ -2899,8 +2899,7 @@ _LOG_NAME = re.compile(
 )
 # What stands beside a log, and holds no entries of its own: see docs/format.md.
 _BESIDE = re.compile(
-    r".*(\.checkpoints|\.lock|\.writers|\.manifest|\.new|\.spill(\..*)?|\.ship-[0-9a-f]{12}|-wal|-shm|"
-    r"-journal)",
+    r".*(\.checkpoints|\.lock|\.manifest|\.new|\.spill(\..*)?|\.ship-[0-9a-f]{12}|-wal|-shm|-journal)",
     re.DOTALL,
 )
 # Of a log in S3, by folder; beside these is the folder "segments".

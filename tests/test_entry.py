@@ -249,7 +249,7 @@ NAMES = ["action", "actor_id", "resource_type", "resource_id", "session_id"]
         (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         (Kind.USER, "admin"),
         ("a\udc80", "a\\udc80"),
-        ("\x01\n", "\x01\n"),
+        ("a\x01\n", "a\x01\n"),
     ],
 )
 def test_identifiers(name: str, value: Any, expected: str) -> None:

@@ -37,7 +37,8 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         key = PrivateKey.generate()
         log = AuditLog(folder / name, key=key, origin="example.com/t", **options)  # type: ignore[arg-type]
         for number in range(30):
-            log.append("read", **{**EVENT, "actor": f"u{number % 7}"}, n=number)
+            shown = [("record", number % 5), ("note", number)][: number % 3]
+            log.append("read", **{**EVENT, "actor": f"u{number % 7}"}, n=number, resources=shown)
         log.checkpoint()
         if name == "live.db":
             for suffix in ("", "-wal"):
@@ -95,6 +96,11 @@ def database_agrees(path: Path) -> bool:
                 found = [row[0] for row in db.execute(query, (actor,))]
                 if found != [e["seq"] for e in bodies if e["actor_id"] == actor]:
                     return False
+            named = [(r["type"], r["id"], e["seq"]) for e in bodies for r in e.get("resources", ())]
+            for table in ("resources NOT INDEXED", "resources INDEXED BY resources_type_id"):
+                found = db.execute(f"SELECT type, id, seq FROM {table} WHERE type > ''").fetchall()
+                if sorted(found) != sorted(named):
+                    return False
             return True
     except (sqlite3.Error, ValueError, KeyError, TypeError):
         return False
@@ -142,6 +148,8 @@ def edit_database(chance: random.Random, path: Path) -> None:
         "UPDATE entries SET hash = CAST(hash AS BLOB) WHERE seq = 7",
         "UPDATE entries SET signature = ''",
         "DELETE FROM entries WHERE seq = 11",
+        "DELETE FROM resources WHERE seq = 11",
+        "UPDATE resources SET id = id + 1",
         "UPDATE checkpoints SET size = size + 1",
         "UPDATE checkpoints SET note = CAST(note AS BLOB)",
         "PRAGMA application_id = 7",

@@ -57,7 +57,7 @@ CREATE TABLE resources (type TEXT NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NU
 CREATE INDEX resources_type_id ON resources (type, id, seq);
 
 CREATE TRIGGER resources_of_entry AFTER INSERT ON entries
-WHEN instr(NEW.body, ',"resources":[') BEGIN
+WHEN NEW.resources IS NOT NULL BEGIN
   INSERT INTO resources (type, id, seq)
   SELECT json_extract(value, '$.type'), json_extract(value, '$.id'), NEW.seq
   FROM json_each(NEW.body, '$.resources');
