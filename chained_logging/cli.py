@@ -21,6 +21,7 @@ from click.core import ParameterSource
 from chained_logging.chain import MAX_BODY
 from chained_logging.cli_types import AsGiven, FilePath, further_settings, log_argument
 from chained_logging.entry import AuditEntry, InvalidEntry, parse_event
+from chained_logging.files import open_regular
 from chained_logging.log import AuditLog
 from chained_logging.review.export import export_log, export_tiles
 from chained_logging.review.query import Filter, printable, read_entries
@@ -395,15 +396,23 @@ def checkpoint(
     sys.exit(1 if anchored.failures else 0)
 
 
+_VKEY = r"[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+={0,2}"
+
+
 def _witness_key(text_or_file: str) -> VerifierKey:
     from chained_logging.notes import COSIGNATURES, NoteError, VerifierKey
 
     text = text_or_file
     if os.path.exists(text):
         text = Path(text).read_text("utf-8", "replace")[:10_000].strip()
+    vkeys = [line for line in map(str.strip, text.splitlines()) if re.fullmatch(_VKEY, line)]
+    if len(vkeys) == 1:  # as keygen prints it, under the PEM
+        text = vkeys[0]
     try:
         key = VerifierKey.parse(text)
-    except NoteError as error:
+    except NoteError:
+        if "-----BEGIN " in text:
+            error = NoteError("PEM holds no name; give the vkey that keygen prints below it")
         raise click.UsageError(f"{text_or_file} is not a witness's key: {error}") from None
     if key.type not in COSIGNATURES:
         raise click.UsageError(f"{text_or_file} is a log's key, not a witness's")
@@ -488,6 +497,8 @@ def rotate_key(log: str, key_file: str, passphrase_file: str | None, as_json: bo
     new_file = f"{key_file}.new"
     passphrase = passphrase_from(file=passphrase_file)
     new = note = None
+    if _was_cut_short(new_file) and Path(key_file).exists():
+        os.unlink(new_file)  # the log has it only once it is whole and on the disk
     if Path(new_file).exists():  # it was interrupted: the log may have the new key already, or not
         new = PrivateKey.load(new_file, passphrase)
         with contextlib.suppress(ValueError), AuditLog(log, key=new, sign="follow") as audit:
@@ -508,6 +519,15 @@ def rotate_key(log: str, key_file: str, passphrase_file: str | None, as_json: bo
     _write(note)
     sys.stdout.flush()
     click.echo(vkey, err=True)  # so that a redirection keeps the checkpoint alone
+
+
+def _was_cut_short(key_file: str) -> bool:
+    """Whether a private key's file was being written when its writer was killed."""
+    try:
+        with open_regular(Path(key_file)) as file:
+            return b"-----END" not in file.read(100_000)
+    except FileNotFoundError:
+        return False
 
 
 @cli.command("revoke-key")

@@ -355,6 +355,7 @@ def _public_key(text: str, where: str) -> PublicKey:
             raise ValueError(f"the public key in {where} is not an Ed25519 key")
         raw = der[len(_SPKI) :]
         if not vkeys:
+            _require_order(raw, where)
             return PublicKey(None, raw)
     try:
         key = VerifierKey.parse(vkeys[0])
@@ -365,6 +366,13 @@ def _public_key(text: str, where: str) -> PublicKey:
     if raw not in (b"", key.public_key):
         raise ValueError(f"the PEM and the vkey in {where} are not the same key")
     return PublicKey(key.name, key.public_key)
+
+
+def _require_order(raw: bytes, where: str) -> None:
+    try:
+        VerifierKey("any", ED25519, raw)
+    except NoteError as error:
+        raise ValueError(f"the public key in {where} is not valid: {error}") from None
 
 
 # --- PEM and DER.

@@ -1606,7 +1606,11 @@ class _Key:
                 raise ValueError
         except (IndexError, ValueError):
             if kind != 1:
-                raise _Bad(None, "it is not a witness's key as a vkey (type 4 or 6)") from None
+                raise _Bad(
+                    None,
+                    "it is not a witness's key as a vkey (type 4 or 6), which keygen prints below "
+                    "the PEM",
+                ) from None
             raise _Bad(None, "it is not an Ed25519 public key in PEM or as a vkey") from None
 
     def id_under(self, name: str) -> bytes:
@@ -3831,8 +3835,10 @@ def _text_of(path: str) -> str:
 
 
 def _given_key(given: str) -> str:
-    """Return a witness's key that stands on the command line, or in a file."""
-    return given if re.fullmatch(_VKEY, given) else _text_of(given)
+    """Return a witness's key that stands on the command line, or in a file, be it below PEM."""
+    text = given if re.fullmatch(_VKEY, given) else _text_of(given)
+    vkeys = [line for line in map(str.strip, text.splitlines()) if re.fullmatch(_VKEY, line)]
+    return vkeys[0] if len(vkeys) == 1 else text
 
 
 _VKEY = r"[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+={0,2}"

@@ -193,3 +193,20 @@ def test_an_option_that_cannot_be_honoured_is_refused(
     with pytest.raises(click.UsageError, match=f"{option} (needs|applies to|cannot)"):
         cli([names.get(word, word) for word in command], standalone_mode=False)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("given", ["all", "pem"])
+def test_what_keygen_prints_is_taken_as_a_witness_key(tmp_path: Path, given: str) -> None:
+    log, key, file = (tmp_path / name for name in ("audit.jsonl", "audit.key", "w1.pub"))
+    said = run("keygen", tmp_path / "w1.key", "--witness", "example.com/w1")
+    file.write_text(said if given == "all" else said.rsplit("\n", 2)[0])
+    PrivateKey.generate().save(key)
+    with AuditLog(log, key=key) as audit:
+        audit.append("a", **EVENT)
+    status = 1 if given == "all" else 2
+    anchor = ("--witness", "http://127.0.0.1:9", "--witness-key", file)  # nobody answers there
+    made = run("checkpoint", log, "--key", key, *anchor, status=status)
+    found = run("verify", log, "--witness-key", file, status=status)
+    if given == "pem":
+        assert "give the vkey that keygen prints below it" in made
+        assert "which keygen prints below the PEM" in found

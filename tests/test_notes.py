@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from verifiers import ALONE as VERIFY
 
 from chained_logging import merkle, notes
+from chained_logging.keys import load_public
 from chained_logging.notes import (
     Checkpoint,
     Note,
@@ -876,5 +877,7 @@ def test_a_key_for_which_anybody_can_sign_is_none() -> None:
                 VERIFY._Key(vkey, kind)
         der = bytes.fromhex("302a300506032b6570032100") + point
         body = base64.b64encode(der).decode()
-        with pytest.raises(ValueError, match="small order"):
-            VERIFY._Key(f"-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n")
+        pem = f"-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n"
+        for read in (VERIFY._Key, load_public):
+            with pytest.raises(ValueError, match="small order"):
+                read(pem)
