@@ -7,26 +7,19 @@ the database; a superuser. Each attack ends refused, or named by the verifier as
 from __future__ import annotations
 
 import contextlib
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from programs import missing
-from servers_postgres import PASSWORD, PostgresServer, running_server
-from test_cli_signing import run
+from servers_postgres import PostgresServer, running_server
 from test_ship import command
-from test_ship_postgres import ORIGIN, Database, filled, forged, insert, plain, records, records_of
+from test_ship_postgres import ORIGIN, Database, filled, forged, plain, records, records_of
 
-from chained_logging import AuditLog
-from chained_logging.keys import PrivateKey
-from chained_logging.ship import DestinationError, Refused
 from chained_logging.ship.postgres import PostgresDestination
 from chained_logging.ship.postgres.columns import _COLUMNS, _differences
-from chained_logging.sinks import Record, StoredCheckpoint, open_sink
+from chained_logging.sinks import Record
 
 __all__ = ["filled", "records"]  # fixtures
 
@@ -71,9 +64,10 @@ class Unguarded:
         self._alter("ENABLE ALWAYS")
 
     def _alter(self, how: str) -> None:
-        self._database.sql(
-            *(f"ALTER TABLE {table} {how} TRIGGER {name}" for table, name in self._triggers)
-        )
+        self._database.sql(*self.statements(how))
+
+    def statements(self, how: str) -> list[str]:
+        return [f"ALTER TABLE {table} {how} TRIGGER {name}" for table, name in self._triggers]
 
 
 # --- The owner and superusers: what answers other than the verified bodies is named.
@@ -483,210 +477,4 @@ def test_amcheck_is_used_where_it_is_there(
         assert (
             f"index chained_logging.{month(records[-1])}_actor_id_timestamp_idx is damaged" in said
         )
-        database.close()
-
-
-# --- A shipper of another host.
-
-
-@pytest.fixture
-def mallory(filled: Database) -> Iterator[PostgresDestination]:
-    with contextlib.suppress(psycopg.errors.DuplicateObject):
-        filled.sql(
-            f"CREATE ROLE mallory LOGIN PASSWORD '{PASSWORD}' IN ROLE chained_logging_shipper"
-        )
-    filled.sql(f"INSERT INTO chained_logging.shippers VALUES ('mallory', '{MALLORY}')")
-    with contextlib.closing(
-        PostgresDestination(filled.server.url(filled.name, "mallory"))
-    ) as shipper:
-        yield shipper
-
-
-def test_a_login_ships_its_own_logs_alone(
-    filled: Database, mallory: PostgresDestination, records: list[Record], tmp_path: Path
-) -> None:
-    own = records_of(tmp_path, plain(3), MALLORY)
-    mallory.write(MALLORY, own, [])
-    with pytest.raises(Refused, match=f"login mallory is not bound to the log {ORIGIN}: INSERT"):
-        mallory.write(ORIGIN, [forged(records[-1])], [])
-    other = "example.com/audit/mallory2"
-    with pytest.raises(Refused, match="not bound"):
-        mallory.write(other, records_of(tmp_path, plain(1), other), [])
-    filled.sql("INSERT INTO chained_logging.shippers VALUES ('mallory', 'example.com/audit/m*')")
-    mallory.write(other, records_of(tmp_path, plain(1), other), [])
-    assert filled.faults() == ""
-
-
-def test_a_junk_checkpoint_of_another_log_is_refused(
-    filled: Database, mallory: PostgresDestination
-) -> None:
-    for size in (1, 10):
-        junk = StoredCheckpoint(f"{ORIGIN}\n{size}\njunk\n\n— x y\n", size, "{}", None)
-        with pytest.raises(Refused, match="not bound"):
-            mallory.write(ORIGIN, [], [junk])
-    assert list(filled.reader.checkpoints(ORIGIN)) == []
-
-
-def test_a_shipper_can_neither_make_partitions_nor_bind_itself_nor_lock(
-    filled: Database, mallory: PostgresDestination
-) -> None:
-    for statement in (
-        "SELECT chained_logging.add_month(now() + interval '3 years')",
-        "SELECT chained_logging.add_months(60)",
-        f"INSERT INTO chained_logging.shippers VALUES ('mallory', '{ORIGIN}')",
-        "SELECT * FROM chained_logging.shippers",
-        "SELECT * FROM chained_logging.heads FOR SHARE",
-        *(
-            f"BEGIN; LOCK TABLE chained_logging.{table} IN {mode} MODE"
-            for table in ("entries", "checkpoints", "shippers")
-            for mode in ("ACCESS SHARE", "ROW EXCLUSIVE", "ACCESS EXCLUSIVE")
-        ),
-        "BEGIN; LOCK TABLE chained_logging.heads IN ROW SHARE MODE",
-    ):
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            filled.sql(statement, user="mallory")
-
-
-def test_what_a_shipper_may_do_to_itself_makes_no_log_look_weakened(
-    filled: Database, mallory: PostgresDestination
-) -> None:
-    filled.sql("ALTER ROLE mallory SET search_path = nowhere", user="mallory")
-    with contextlib.suppress(psycopg.errors.InsufficientPrivilege):  # from PostgreSQL 15 on
-        filled.sql("GRANT mallory TO postgres", user="mallory")
-    url = filled.server.url(filled.name, "mallory")
-    with psycopg.connect(url, autocommit=True) as session:
-        session.execute("CREATE TYPE pg_temp.mine AS (one int)")
-        session.execute("CREATE CAST (pg_temp.mine AS text) WITH INOUT")
-        session.execute("CREATE TABLE pg_temp.entries ()")
-        session.execute("LISTEN everything")
-        try:
-            assert filled.faults() == ""
-        finally:
-            filled.sql("REVOKE mallory FROM postgres")
-
-
-class Hostile:
-    """A session of mallory's that holds on to whatever it can get."""
-
-    def __init__(self, database: Database, records: list[Record]) -> None:
-        self.connection = psycopg.connect(database.server.url(database.name, "mallory"))
-        self.connection.execute("SET idle_in_transaction_session_timeout = 0")
-        self.connection.execute("SET lock_timeout = 0")
-        self.connection.execute("COMMIT")
-        self._own = records
-
-    def unfinished_transaction(self) -> None:
-        self.connection.execute("LOCK TABLE chained_logging.heads IN ACCESS SHARE MODE")
-        for record in self._own:
-            self.connection.execute(insert(record, origin=MALLORY).encode())
-
-    def unfinished_copy_under(self, origin: str, record: Record) -> None:
-        cursor = self.connection.cursor()
-        self._copy = cursor.copy(
-            'COPY chained_logging.entries (origin, "timestamp", body, hash, signature) FROM STDIN'
-        )
-        copying = self._copy.__enter__()
-        at = record.body.rfind(b',"timestamp":"') + 14
-        timestamp = record.body[at : at + 27].decode()
-        row = (origin, timestamp, record.body.decode(), record.hash, None)
-        with contextlib.suppress(psycopg.Error):
-            for _ in range(1200):  # more than the server keeps before it looks at them
-                copying.write_row(row)
-            time.sleep(0.3)
-
-    def close(self) -> None:
-        self.connection.pgconn.finish()
-
-
-@pytest.mark.parametrize("how", ["transaction", "copy"])
-def test_what_a_shipper_leaves_open_keeps_nobody_waiting(
-    filled: Database, mallory: PostgresDestination, records: list[Record], tmp_path: Path, how: str
-) -> None:
-    hostile = Hostile(filled, records_of(tmp_path, plain(3), MALLORY))
-    after = forged(records[-1])
-    try:
-        if how == "copy":
-            hostile.unfinished_copy_under(ORIGIN, after)
-        else:
-            hostile.unfinished_transaction()
-        began = time.monotonic()
-        filled.shipper.write(ORIGIN, [after], [])
-        assert list(filled.reader.records(ORIGIN)) == [*records, after]
-        assert filled.faults() == ""
-        assert time.monotonic() - began < BOUND
-    finally:
-        hostile.close()
-
-
-def test_of_its_own_log_alone_a_shipper_can_keep_another_waiting_and_not_for_long(
-    filled: Database, mallory: PostgresDestination, tmp_path: Path
-) -> None:
-    own = records_of(tmp_path, plain(3), MALLORY)
-    hostile = Hostile(filled, own)
-    try:
-        hostile.unfinished_transaction()
-        began = time.monotonic()
-        with pytest.raises(DestinationError, match="lock timeout"):
-            mallory.write(MALLORY, own, [])
-        assert 5 < time.monotonic() - began < 30
-    finally:
-        hostile.close()
-    mallory.write(MALLORY, own, [])
-
-
-def test_four_hosts_ship_while_a_fifth_does_all_of_it(tmp_path: Path) -> None:
-    with running_server(max_prepared_transactions="4") as server:
-        database = Database(server)
-        database.sql(
-            f"CREATE ROLE mallory LOGIN PASSWORD '{PASSWORD}' IN ROLE chained_logging_shipper",
-            f"INSERT INTO chained_logging.shippers VALUES ('mallory', '{MALLORY}')",
-        )
-        logs = {}
-        for host in ("one", "two", "three", "four"):
-            origin = f"example.com/audit/{host}"
-            path = tmp_path / f"{host}.db"
-            with AuditLog(path, origin=origin, key=PrivateKey.generate()) as log:
-                log.append_many(plain(300))
-            database.sql(
-                f"CREATE ROLE ship_{host} LOGIN PASSWORD '{PASSWORD}' "
-                "IN ROLE chained_logging_shipper",
-                f"INSERT INTO chained_logging.shippers VALUES ('ship_{host}', '{origin}')",
-            )
-            logs[host] = origin, path
-        first = list(open_sink(logs["one"][1]).records())
-        hostile = Hostile(database, records_of(tmp_path, plain(3), MALLORY))
-        copying = Hostile(database, [])
-        copying.unfinished_copy_under(logs["one"][0], first[0])
-        hostile.unfinished_transaction()
-        hostile.connection.execute("PREPARE TRANSACTION 'stays'")
-        hostile.connection.execute("BEGIN")
-        hostile.connection.execute("LOCK TABLE chained_logging.heads IN ACCESS SHARE MODE")
-        waits: list[float] = []
-
-        def ship(host: str) -> None:
-            origin, path = logs[host]
-            sink = open_sink(path)
-            entries = list(sink.records())
-            notes = [stored for _, stored in sink.checkpoints()]
-            with contextlib.closing(
-                PostgresDestination(server.url(database.name, f"ship_{host}"))
-            ) as shipper:
-                for at in range(0, len(entries), 50):
-                    began = time.monotonic()
-                    shipper.write(origin, entries[at : at + 50], [])
-                    waits.append(time.monotonic() - began)
-                shipper.write(origin, [], notes)
-
-        threads = [threading.Thread(target=ship, args=(host,)) for host in logs]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
-        assert len(waits) == 28
-        assert max(waits) < BOUND
-        reader = server.url(database.name, "test_reader")
-        for origin, _ in logs.values():
-            assert "INTACT" in run("verify", reader, "--origin", origin)
-        hostile.close()
-        copying.close()
         database.close()
