@@ -30,6 +30,7 @@ from unittest import mock
 from chained_logging import chain
 from chained_logging.capture import capture_record, recorded_as
 from chained_logging.entry import FIELD_OF, AuditEntry, Draft
+from chained_logging.event.records import pairs
 from chained_logging.listening import Listener
 from chained_logging.log import AuditLog
 from chained_logging.records import install, is_tagged
@@ -206,6 +207,8 @@ def _expected(fields: Mapping[str, Any]) -> dict[str, Any]:
             expected |= {"resource_id": id} if slash else {}
         elif name == "resource" and isinstance(value, tuple | list):
             expected["resource_type"], expected["resource_id"] = value
+        elif name == "resources" and isinstance(value, tuple | list):
+            expected[name] = [{"id": id, "type": kind} for kind, id in pairs(value)]
         else:
             expected[name] = value
     return expected

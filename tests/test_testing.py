@@ -82,6 +82,9 @@ def test_assertions_say_what_differs() -> None:
             audit_log.assert_not_recorded(action="write")
         audit_log.clear()
         audit_log.assert_not_recorded()
+        audit_log.log.append("list", **W, resources=["patient/1", ("patient", 2)], tenant="t")
+        audit_log.assert_recorded(resources=["patient/1", "patient/2"], tenant="t")
+        audit_log.assert_not_recorded(resources=["patient/1"])
 
 
 class TestWithUnittest(unittest.TestCase):
