@@ -932,6 +932,16 @@ def _size(path: str) -> int:
         return 0
 
 
+def _side(path: str) -> int:
+    """Return the size of a file beside a log, or 0 if there is none.
+
+    :raises _Unchecked: if it is no file: who opens the log may wait for it, or read without end.
+    """
+    if os.path.lexists(path):
+        _check_regular(path)
+    return _size(path)
+
+
 def _open(path: str, held: _Held) -> BinaryIO:
     return os.fdopen(os.dup(held[path]), "rb") if path in held else open(path, "rb")
 
@@ -1019,14 +1029,12 @@ def _inflated(file: BinaryIO) -> Iterator[bytes]:
 
 def _blocks(path: str, start: int, end: int | None, held: _Held) -> Iterator[_Block]:
     """Yield a file as blocks of whole lines; of a line that is too long only its start."""
-    rest, skipped, first = b"", 0, start == 0
-    for chunk in _chunks(path, start, end, held):
+    rest, skipped = b"", 0
+    chunks = _chunks(path, start, end, held)
+    for chunk in chunks if start else _with_its_encoding(path, chunks):
         if chunk is _TORN:
             yield _Block(path, torn=True)
             return
-        if first:
-            _check_encoding(path, chunk)
-            first = False
         cut = chunk.rfind(b"\n") + 1
         if cut:
             text, rest = rest + chunk[:cut], chunk[cut:]
@@ -1044,6 +1052,14 @@ def _blocks(path: str, start: int, end: int | None, held: _Held) -> Iterator[_Bl
             return  # it is named already, and no log holds such a line
     if rest and not skipped:
         yield _Block(path, torn=True)
+
+
+def _with_its_encoding(path: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    for first in chunks:
+        if first is not _TORN:
+            _check_encoding(path, first)
+        yield first
+        yield from chunks
 
 
 def _check_encoding(path: str, text: bytes) -> None:
@@ -1187,14 +1203,14 @@ def _database(path: str) -> Iterator[sqlite3.Connection]:
 
     :raises _Unchecked: if readers would first change the file.
     """
-    if _size(path + "-journal"):
+    if _side(path + "-journal"):
         raise _Unchecked(
             f"{path}-journal is beside the database: whoever opens it may first undo changes. Open "
             "and close the log with a program that may write it, or move the journal away"
         )
     with contextlib.ExitStack() as stack:
         options = "?mode=ro"
-        if not _size(path + "-wal"):
+        if not _side(path + "-wal"):
             # The file is all there is. An open one is read with SQLite's locks; for any other,
             # "immutable" makes no file beside it.
             options += "" if _is_open(path) else "&immutable=1"
@@ -1325,32 +1341,31 @@ def _rows(path: str) -> Iterator[_Block | _Line]:
     told = False
     try:
         with _database(path) as connection:
-            connection.execute("BEGIN")  # one state of the database, whoever writes meanwhile
-            schema = _Schema(connection, path)
-            reasons = list(schema.reasons)
-            if schema.exact:
-                reasons += _self_check(connection)
-            for reason in reasons:
+            for item in _rows_through(connection, path):
                 told = True
-                yield _Line(path, 0, bad=_Bad("schema", reason))
-            if schema.doubt is not None:
-                yield _Line(path, 0, bad=_Bad(_DOUBT, schema.doubt))
-            if not schema.entries and not _has_plain_columns(connection):
-                return
-            named = _Resources(connection) if schema.resources else None
-            for batch in _batches(connection, path):
-                told = True
-                yield from _row_blocks(path, batch)
-                if schema.entries:
-                    yield from _false_columns(connection, path, batch)
-                if named is not None:
-                    named.compare(batch)
-            if named is not None and named.reason():
-                yield _Line(path, 0, bad=_Bad("schema", named.reason()))
+                yield item
     except _SQL_ERRORS as error:
         if not told:
             raise _Unchecked(f"{path} cannot be read as a database: {error}") from None
         yield _Line(path, -1, bad=_Bad("unreadable", f"the database is damaged: {error}"))
+
+
+def _rows_through(connection: sqlite3.Connection, path: str) -> Iterator[_Block | _Line]:
+    connection.execute("BEGIN")  # one state of the database, whoever writes meanwhile
+    schema = _Schema(connection, path)
+    reasons = list(schema.reasons)
+    if schema.exact:
+        reasons += _self_check(connection)
+    for reason in reasons:
+        yield _Line(path, 0, bad=_Bad("schema", reason))
+    if schema.doubt is not None:
+        yield _Line(path, 0, bad=_Bad(_DOUBT, schema.doubt))
+    if not schema.entries and not _has_plain_columns(connection):
+        return
+    for batch in _batches(connection, path):
+        yield from _row_blocks(path, batch)
+        if schema.entries:
+            yield from _false_columns(connection, path, batch)
 
 
 def _self_check(connection: sqlite3.Connection) -> list[str]:
@@ -2100,16 +2115,242 @@ def _listed(paths: Iterable[str]) -> list[tuple[str, int]]:
     """Return the last entry that each catalogue of segments beside a log lists."""
     found = []
     for path in paths:
-        if not _size(path):
+        last, left = -1, _side(path)
+        if not left:
             continue
-        _check_regular(path)
-        last, left = -1, _size(path)
         with open(path, "rb") as file:
             while left > 0 and (line := file.readline(min(left, MAX_NOTE))):
                 left -= len(line)
                 last = max([last, *(int(a or b) for a, b in _LISTED.findall(line))])
         found.append((path, last))
     return found
+
+
+MAX_BAD_NOTES = 1000
+
+
+def _gather(
+    chain: _Chain,
+    logs: list[str],
+    outside: list[str],
+    beside: Sequence[str],
+    stream: Stream | None,
+) -> Iterator[_Note]:
+    """Yield the checkpoints beside the logs, and those that were kept elsewhere."""
+    for path in outside:
+        yield from _given_notes(path)
+    for log in logs:
+        yield from _good_notes(chain, log, _notes_beside(log), of_log=True)
+    for path in beside:
+        if not path.endswith(_LISTINGS):
+            yield from _good_notes(chain, path, _notes_in(path), in_store=_is_anchored(path))
+    if stream is not None:
+        notes = (_Stored(number, *pair) for number, pair in enumerate(stream.notes, 1))
+        yield from _good_notes(chain, stream.name, notes, in_store=True)
+
+
+def _given_notes(path: str) -> Iterator[_Note]:
+    found = False
+    for stored in _notes_in(path):
+        try:
+            yield _Note(stored.note, path, outside=True, timestamp=stored.timestamp)
+            found = True
+        except _Bad as bad:
+            raise _Unchecked(f"{path}, note {stored.number}: {bad.reason}") from None
+    if not found:
+        raise _Unchecked(f"{path} holds no checkpoint")
+
+
+def _good_notes(
+    chain: _Chain,
+    source: str,
+    notes: Iterable[_Stored],
+    of_log: bool = False,
+    in_store: bool = False,
+) -> Iterator[_Note]:
+    """Yield the checkpoints that are whole, and name the others.
+
+    :param of_log: whether a log keeps them with itself, each with the state of its tree.
+    :param in_store: whether others may have added some, which count for nothing.
+    """
+    bad_notes = 0
+    for stored in notes:
+        if stored.torn and of_log:  # of a checkpoint that never was: its writer died
+            chain.report.remarks.append(f"{source}: its file of checkpoints ends in half of one")
+            continue
+        try:
+            note = _Note(stored.note, source, timestamp=stored.timestamp)
+            if not stored.agrees(note) or (of_log and not stored.state):
+                raise _Bad(None, "its size or state is not that of its note")
+            note.stored = in_store
+            yield note
+        except _Bad as bad:
+            if in_store:
+                chain.report.foreign += 1
+                continue
+            reason = "the file ends in the middle of it" if stored.torn else bad.reason
+            reason = f"note {stored.number}: {reason}"
+            chain.findings.fault("checkpoint", _Line(source, 0), None, reason)
+            bad_notes += 1
+        if bad_notes == MAX_BAD_NOTES:
+            reason = "the notes after it are not read"
+            chain.findings.fault("checkpoint", _Line(source, 0), None, reason)
+            return
+
+
+# --------------------------------------------------------------------------------------------
+# What is found on the way, and the observers that each look at one thing as entries pass: their
+# order, the tree that they make, and the time between them. The keys are a part of their own.
+
+
+class _Findings:
+    """The report, as it grows."""
+
+    def __init__(
+        self,
+        report: Report,
+        on_fault: Callable[[Fault], None] | None = None,
+        keep: int = MAX_FAULTS,
+    ) -> None:
+        self.report, self.on_fault, self.keep = report, on_fault, keep
+        self.kinds: set[str] = set()
+        self.doubt: str | None = None  # why the log is not called intact, whatever is found
+        # Whether the log has changed since it was read.
+        self.moved: Callable[[], bool] | None = None
+
+    def fault(self, kind: str, at: _Line, name: str | None, reason: str) -> None:
+        name, reason = name and name[:100], reason[:MAX_REASON]  # a file may hold names as it likes
+        self.report_fault(Fault(kind, at.file, at.number or None, at.seq, name, reason))
+
+    def report_fault(self, fault: Fault) -> None:
+        # Before anything is named: a log that is written to is not judged by half of a change.
+        if self.moved is not None and not self.report.fault_count and self.moved():
+            raise _Moved
+        self.report.fault_count += 1
+        self.kinds.add(fault.kind)
+        if len(self.report.faults) < self.keep:
+            self.report.faults.append(fault)
+        if self.on_fault is not None:
+            self.on_fault(fault)
+
+
+class _Order:
+    """Whether each entry follows the one before it, and which of them are missing."""
+
+    def __init__(self, findings: _Findings, from_hash: str | None, goes_on: bool) -> None:
+        self.findings, self.from_hash, self.goes_on = findings, from_hash, goes_on
+        self.next: int | None = None  # the seq that should come now
+        self.links: tuple[str, ...] = ()  # what its prev_hash may be; () if that cannot be told
+        self.holes: list[tuple[int, int, _Line]] = []  # seqs that did not come, so far
+        self.lost = 0  # unreadable lines since the last readable one
+
+    def see(self, line: _Line, seq: int) -> None:
+        """Put an entry in its place."""
+        if self.next is None:
+            self.begin(line, seq)
+        elif seq < self.next:
+            self.come_back(line, seq)
+            return
+        elif seq > self.next:
+            # Lines that could not be read stood in these places: they are named already.
+            if seq - self.next > self.lost and len(self.holes) < MAX_HOLES:
+                self.holes.append((self.next + self.lost, seq - 1, line))
+        elif not self.lost and self.links and line.prev not in self.links and not line.altered:
+            reason = (
+                "its prev_hash is not the hash of the entry before it: one of them was replaced"
+            )
+            self.findings.fault("inserted", line, "prev_hash", reason)
+        if seq and line.prev == GENESIS:
+            self.findings.fault("inserted", line, "prev_hash", "a second log begins here")
+        self.next, self.lost = seq + 1, 0
+        self.links = (line.hash or "", line.own)
+
+    def begin(self, line: _Line, seq: int) -> None:
+        if self.goes_on:
+            return
+        if self.from_hash is not None:
+            if line.prev != self.from_hash:
+                reason = "it does not follow the hash given with --from-hash"
+                self.findings.kinds.add("inserted")
+                self.findings.fault("cut-front", line, "prev_hash", reason)
+        elif seq:
+            reason = f"the log begins at seq {seq}: what stood before it is not here"
+            self.findings.fault("cut-front", line, None, reason)
+        elif line.prev != GENESIS:
+            self.findings.fault(
+                "malformed", line, "prev_hash", "entry 0 does not begin with GENESIS"
+            )
+
+    def come_back(self, line: _Line, seq: int) -> None:
+        index = bisect.bisect_right(self.holes, (seq, sys.maxsize)) - 1  # they are in order
+        if index >= 0 and seq <= self.holes[index][1]:
+            low, high, at = self.holes[index]
+            rest = [(low, seq - 1, at), (seq + 1, high, at)]
+            self.holes[index : index + 1] = [hole for hole in rest if hole[0] <= hole[1]]
+            reason = f"seq {seq} stands after seq {(self.next or 0) - 1}"
+            self.findings.fault("reordered", line, "seq", reason)
+            return
+        if line.hash in self.links and seq == (self.next or 0) - 1:
+            self.findings.fault("duplicated", line, "seq", f"seq {seq} stands here a second time")
+        else:
+            reason = f"seq {seq} had its place before: this is a copy of it, or another entry"
+            self.findings.fault("duplicated", line, "seq", reason)
+
+    def end(self) -> None:
+        """Name what did not come."""
+        for low, high, at in self.holes:
+            what = f"entry {low} is" if low == high else f"entries {low} to {high} are"
+            self.findings.fault("missing", at, "seq", f"before seq {at.seq}, {what} missing")
+
+
+class _Growth:
+    """The tree that the entries make, where a checkpoint gives its root."""
+
+    def __init__(self, from_hash: str | None, goes_on: bool) -> None:
+        # None where the entries are not those of a whole log.
+        self.tree: _Tree | None = _Tree() if from_hash is None else None
+        self.goes_on = self.first = goes_on
+        self.wanted: list[int] = []  # the sizes at which a checkpoint gives a root, largest first
+        self.roots: dict[int, bytes] = {0: _Tree().root()}
+        self.subtrees: dict[int, list[tuple[int, bytes]]] = {}  # of a part, instead of roots
+
+    def see(self, seq: int, leaf: bytes) -> None:
+        """Add an entry to the tree, as far as some checkpoint reaches."""
+        if self.tree is None or not self.wanted:
+            return
+        if self.first:
+            self.tree = _Tree(seq)
+            while self.wanted and self.wanted[-1] <= seq:
+                self.wanted.pop()
+        self.first = False
+        if seq != self.tree.size:
+            self.tree = None
+            return
+        self.tree.append(leaf)
+        if self.wanted and self.tree.size == self.wanted[-1]:
+            size = self.wanted.pop()
+            if self.goes_on:
+                self.subtrees[size] = list(self.tree.nodes)
+            else:
+                self.roots[size] = self.tree.root()
+
+
+class _Clock:
+    """How long nothing was recorded."""
+
+    def __init__(self, findings: _Findings, max_gap: float | None) -> None:
+        self.findings, self.max_gap = findings, max_gap
+        self.last_moment: int | None = None
+
+    def see(self, line: _Line) -> None:
+        """Name a silence: by the time in the id, which the log gave, not the caller."""
+        moment = int(line.entry["id"][:8] + line.entry["id"][9:13], 16)
+        before, self.last_moment = self.last_moment, moment
+        if self.max_gap is not None and before is not None:
+            gap = (moment - before) / 1000
+            if gap > self.max_gap:
+                reason = f"before it nothing was recorded for {gap:,.0f} seconds"
+                self.findings.fault("silence", line, "id", reason)
 
 
 # --------------------------------------------------------------------------------------------
@@ -2165,6 +2406,147 @@ class _Naming(NamedTuple):
         return signer.verifies(signature, self.message(signer))
 
 
+class _Keys:
+    """The keys of a log, from the first to the last, and the signatures that entries bear."""
+
+    def __init__(self, findings: _Findings, from_hash: str | None, goes_on: bool) -> None:
+        self.findings, self.from_hash = findings, from_hash
+        self.goes_on = goes_on
+        self.known: list[tuple[int, _Key]] = []  # each with the seq of the entry that names it
+        self.vkeys: set[str] = set()  # of these keys
+        self.revoked: set[str] = set()  # and of these, those that were
+        self.named: list[_Naming] = []  # of a part: what it says of keys
+        self.signer: _Key | None = None  # which signed the last entry with a signature
+        self.signed_until = -1  # and that entry
+        self.bare: int | None = None  # the first caller's entry since then
+        self.gaps: list[tuple[int, int]] = []  # such, each with the next signed one
+
+    def see(self, line: _Line) -> None:
+        """Follow what the log says of its keys, and check the signature of an entry."""
+        entry, seq = line.entry, line.seq or 0
+        own = entry["actor_id"] == "chained_logging"
+        if own and entry["actor_type"] != "system":
+            reason = "it bears the name of the log itself, which has the type system"
+            self.findings.fault("inserted", line, "actor_type", reason)
+            return
+        naming = _Naming.of(line) if own else None
+        if naming is not None and not self.follow(line, naming):
+            return
+        if line.signature:
+            self.check_entry(line, seq)
+        elif self.signer is not None and own:
+            # A command without the key may add what the log says of itself: a revocation.
+            self.findings.report.unsigned_own += 1
+            if self.findings.report.unsigned_own_from is None:
+                self.findings.report.unsigned_own_from = seq
+        else:
+            self.see_unsigned(seq)
+
+    def check_entry(self, line: _Line, seq: int) -> None:
+        """Check the signature that an entry bears."""
+        if self.goes_on:  # which key it was then, a part cannot know
+            self.findings.fault("signature", line, "signature", "it is not checked here")
+            return
+        # An entry that names a new key is signed with the old one; the first key signs its own.
+        then = [key for at, key in self.known[-2:] if at < seq] or [
+            key for _, key in self.known[:1]
+        ]
+        message = b"chained-logging entry v1\n" + (line.hash or "").encode() + b"\n"
+        signature = base64.b64decode(line.signature or "")
+        holds = then[-1].verifies(signature, message) if then else False
+        if holds:
+            if self.bare is not None and len(self.gaps) < MAX_HOLES:
+                self.gaps.append((self.bare, seq))
+            self.signer, self.findings.report.signed_entry, self.bare = then[-1], seq, None
+        elif holds is None or not self.whole:  # there it may be of a later key, or of one before
+            self.findings.report.unchecked_signatures += 1
+        else:
+            self.findings.fault(
+                "signature", line, "signature", "its signature is not of the log's key"
+            )
+
+    @property
+    def whole(self) -> bool:
+        """Whether the entry is here that names the first key, if there is one."""
+        return self.from_hash is None and self.findings.report.starts_at_genesis
+
+    def follow(self, line: _Line, naming: _Naming) -> bool:
+        """Take up a key, or its revocation, and say whether the entry is one of the log's."""
+        if self.goes_on:
+            self.named.append(naming)
+            return True
+        try:
+            if naming.action == "key.revoke":
+                self.revoke(naming)
+            elif naming.action == "key.rotate":
+                self.rotate(naming)
+            else:
+                self.begin(naming)
+        except _Bad as bad:
+            self.findings.fault(
+                "key", line, "context", f"a key is not named like this: {bad.reason}"
+            )
+            return False
+        return True
+
+    def key_named(self, naming: _Naming) -> _Key:
+        if not isinstance(naming.key, str):
+            raise _Bad(None, "it names no key")
+        key = _Key(naming.key)
+        if key.name != (self.findings.report.origin or naming.origin) or key.vkey != naming.key:
+            raise _Bad(None, "the key has the name of another log")
+        return key
+
+    def take(self, seq: int, key: _Key) -> None:
+        self.known.append((seq, key))
+        self.vkeys.add(key.vkey)
+
+    def begin(self, naming: _Naming) -> None:
+        """Take up the first key. Nobody vouches for it but who knows it from elsewhere."""
+        if naming.action == "log.open" and naming.seq:
+            raise _Bad(None, "a log is opened by its first entry, and by no other")
+        key = self.key_named(naming)
+        if self.whole and self.known:
+            raise _Bad(None, "the log had a key already, which must name the next one")
+        if self.whole:
+            self.take(naming.seq, key)
+
+    def rotate(self, naming: _Naming) -> None:
+        """Take up the next key, if the one before says so."""
+        key, old = self.key_named(naming), _Key(str(naming.old))
+        before = self.known[-1][1] if self.known else None
+        if self.whole and (before is None or before.vkey != old.vkey):
+            raise _Bad(None, "the key before is not the log's key")
+        holds = naming.stated_by(old)
+        if holds is False:
+            raise _Bad(None, "its statement is not of the key before")
+        if holds is None:
+            self.findings.report.unchecked_signatures += 1
+        # In the middle of a log the key before must be the one that was given, or is unknown.
+        if before is not None and before.raw == old.raw:
+            self.take(naming.seq, key)
+
+    def revoke(self, naming: _Naming) -> None:
+        """Note a revocation. Without a statement, whoever can write the file can have made it."""
+        signed = False
+        if naming.statement is not None and self.known:
+            holds = naming.stated_by(self.known[-1][1])
+            if holds is False and self.whole:
+                raise _Bad(None, "its statement is not of the log's key")
+            if holds is None:
+                self.findings.report.unchecked_signatures += 1
+            signed = bool(holds)
+        if naming.key in self.vkeys - self.revoked:
+            self.revoked.add(naming.key)
+            note = {"key": naming.key, "seq": naming.seq, "signed": signed}
+            self.findings.report.revoked.append(note)
+
+    def see_unsigned(self, seq: int) -> None:
+        """Note entries of callers, from this one on, that bear no signature."""
+        if self.signer is not None and self.bare is None:
+            self.bare = seq
+
+
 # --------------------------------------------------------------------------------------------
 # The chain: entries from the first to the last, and what breaks.
 
@@ -2174,7 +2556,7 @@ MAX_REASON = 500
 
 
 class _Chain:
-    """Follows entries from first to last, and says what breaks."""
+    """Follows entries from first to last, and shows each to the observers."""
 
     def __init__(
         self,
@@ -2185,54 +2567,20 @@ class _Chain:
         careful: bool = False,
         goes_on: bool = False,
         keep: int = MAX_FAULTS,
+        max_gap: float | None = None,
     ) -> None:
         self.report = report
-        self.keep = keep
-        self.kinds: set[str] = set()
-        self.doubt: str | None = None  # why the log is not called intact, whatever is found
-        self.listed: list[tuple[str, int]] = []  # up to where catalogues of segments say it goes
-        self.moved: Callable[[], bool] | None = (
-            None  # whether the log has changed since it was read
-        )
-        self.on_fault = on_fault
         self.from_hash = from_hash
         self.to_hash = to_hash
         self.careful = careful
-        self.goes_on = goes_on  # a part of a log: what stands before it is checked elsewhere
-        self.next: int | None = None  # the seq that should come now
-        self.links: tuple[str, ...] = ()  # what its prev_hash may be; () if that cannot be told
-        self.holes: list[tuple[int, int, _Line]] = []  # seqs that did not come, so far
-        self.lost = 0  # unreadable lines since the last readable one
+        self.listed: list[tuple[str, int]] = []  # up to where catalogues of segments say it goes
         self.number = 0  # of the last line of the file
-        self.tree: _Tree | None = _Tree()  # None where the entries are not those of a whole log
-        self.wanted: list[int] = []  # the sizes at which a checkpoint gives a root, largest first
-        self.roots: dict[int, bytes] = {0: _Tree().root()}
-        self.subtrees: dict[int, list[tuple[int, bytes]]] = {}  # of a part, instead of roots
-        self.named: list[_Naming] = []  # of a part: what it says of keys
-        self.keys: list[tuple[int, _Key]] = []  # each with the seq of the entry that names it
-        self.vkeys: set[str] = set()  # of these keys
-        self.revoked: set[str] = set()  # and of these, those that were
-        self.signer: _Key | None = None  # which signed the last entry with a signature
-        self.signed_until = -1  # and that entry
-        self.bare: int | None = None  # the first caller's entry since then
-        self.gaps: list[tuple[int, int]] = []  # such, each with the next signed one
-        self.max_gap: float | None = None
-        self.last_moment: int | None = None
-
-    def fault(self, kind: str, at: _Line, name: str | None, reason: str) -> None:
-        name, reason = name and name[:100], reason[:MAX_REASON]  # a file may hold names as it likes
-        self.report_fault(Fault(kind, at.file, at.number or None, at.seq, name, reason))
-
-    def report_fault(self, fault: Fault) -> None:
-        # Before anything is named: a log that is written to is not judged by half of a change.
-        if self.moved is not None and not self.report.fault_count and self.moved():
-            raise _Moved
-        self.report.fault_count += 1
-        self.kinds.add(fault.kind)
-        if len(self.report.faults) < self.keep:
-            self.report.faults.append(fault)
-        if self.on_fault is not None:
-            self.on_fault(fault)
+        # With `goes_on`, what stands before these entries is checked elsewhere.
+        self.findings = _Findings(report, on_fault, keep)
+        self.order = _Order(self.findings, from_hash, goes_on)
+        self.growth = _Growth(from_hash, goes_on)
+        self.keys = _Keys(self.findings, from_hash, goes_on)
+        self.clock = _Clock(self.findings, max_gap)
 
     def add_block(self, block: _Block) -> None:
         if block.torn:
@@ -2260,9 +2608,9 @@ class _Chain:
     def add_run(self, rows: list[tuple[bytes, ...]], places: list[Any] | None) -> bool:
         """Add ordinary lines that go on where the chain stands; if anything is odd, do nothing."""
         bodies, _, contexts, addresses, olds, prevs, seqs, hashes, _ = zip(*rows)  # noqa: B905  # Python 3.9
-        if self.next is None or self.lost or prevs[0].decode() not in self.links:
+        if self.order.next is None or self.order.lost or prevs[0].decode() not in self.order.links:
             return False
-        numbers = range(self.next, self.next + len(rows))
+        numbers = range(self.order.next, self.order.next + len(rows))
         own = [_sha256(b"\0%b}" % body).digest() for body in bodies]
         if (
             b"".join(own).hex().encode() != b"".join(hashes)
@@ -2285,12 +2633,11 @@ class _Chain:
         report.last_seq, report.last_hash = numbers[-1], hashes[-1].decode()
         at = last.rindex(b',"timestamp":"') + 14  # after it no text can hold a quotation mark alone
         report.last_timestamp = last[at : at + 27].decode()
-        self.next, self.links = numbers[-1] + 1, (report.last_hash,)
-        if self.signer is not None and self.bare is None:
-            self.bare = numbers[0]
-        if self.wanted:
+        self.order.next, self.order.links = numbers[-1] + 1, (report.last_hash,)
+        self.keys.see_unsigned(numbers[0])
+        if self.growth.wanted:
             for seq, leaf in zip(numbers, own):  # noqa: B905  # Python 3.9
-                self.grow(seq, leaf)
+                self.growth.see(seq, leaf)
         if self.to_hash is not None and self.to_hash.encode() in hashes:
             report.anchored = True
             report.anchored_seq = numbers[hashes.index(self.to_hash.encode())]
@@ -2322,7 +2669,7 @@ class _Chain:
         reason = f"here and in the {count - 1:,} lines after it: {_what_it_is(first)}"
         self.add(_Line(file, -1, bad=_Bad(None, reason), weight=count))
         self.number += count - 1
-        if self.lost > MAX_JUNK:
+        if self.order.lost > MAX_JUNK:
             raise _Unread
 
     def add(self, line: _Line) -> None:
@@ -2332,175 +2679,22 @@ class _Chain:
         if self.to_hash is not None and line.hash == self.to_hash and not line.altered:
             self.report.anchored, self.report.anchored_seq = True, line.seq
         if line.hash is None:
-            bad = line.bad or _Bad(None, "it has not the form of a stored entry")
-            name = bad.field
-            if name == _DOUBT:
-                self.doubt = bad.reason
-                return
-            if name == "schema":
-                self.fault("edited", line, name, bad.reason)
-                return
-            kind = name if name in ("torn", "unreadable") else "malformed"
-            self.fault(kind, line, None if kind == name else name, bad.reason)
-            self.lost += line.weight
+            self.add_none(line, line.bad or _Bad(None, "it has not the form of a stored entry"))
             return
         self.count(line)
         if line.altered:
             reason = "its hash is not that of its content: the entry or its hash was edited"
-            self.fault("edited", line, line.bad.field if line.bad else None, reason)
+            self.findings.fault("edited", line, line.bad.field if line.bad else None, reason)
         elif line.bad is not None:
-            self.fault("malformed", line, line.bad.field, line.bad.reason)
+            self.findings.fault("malformed", line, line.bad.field, line.bad.reason)
         if line.seq is None:
-            self.lost += line.weight
+            self.order.lost += line.weight
         else:
-            self.grow(line.seq, bytes.fromhex(line.own))
-            self.place(line, line.seq)
+            self.growth.see(line.seq, bytes.fromhex(line.own))
+            self.order.see(line, line.seq)
         if line.bad is None and not line.altered:
-            self.note_key(line)
-            self.note_time(line)
-
-    def grow(self, seq: int, leaf: bytes) -> None:
-        """Add an entry to the tree, as far as some checkpoint reaches."""
-        if self.tree is None or not self.wanted:
-            return
-        if self.goes_on and self.next is None:
-            self.tree = _Tree(seq)
-            while self.wanted and self.wanted[-1] <= seq:
-                self.wanted.pop()
-        if seq != self.tree.size:
-            self.tree = None
-            return
-        self.tree.append(leaf)
-        if self.wanted and self.tree.size == self.wanted[-1]:
-            size = self.wanted.pop()
-            if self.goes_on:
-                self.subtrees[size] = list(self.tree.nodes)
-            else:
-                self.roots[size] = self.tree.root()
-
-    def note_key(self, line: _Line) -> None:
-        """Follow what the log says of its keys, and check the signature of an entry."""
-        entry, seq = line.entry, line.seq or 0
-        own = entry["actor_id"] == "chained_logging"
-        if own and entry["actor_type"] != "system":
-            reason = "it bears the name of the log itself, which has the type system"
-            self.fault("inserted", line, "actor_type", reason)
-            return
-        naming = _Naming.of(line) if own else None
-        if naming is not None and not self.follow_key(line, naming):
-            return
-        if line.signature:
-            self.check_entry(line, seq)
-        elif self.signer is not None and own:
-            # A command without the key may add what the log says of itself: a revocation.
-            self.report.unsigned_own += 1
-            if self.report.unsigned_own_from is None:
-                self.report.unsigned_own_from = seq
-        elif self.signer is not None and self.bare is None:
-            self.bare = seq
-
-    def check_entry(self, line: _Line, seq: int) -> None:
-        """Check the signature that an entry bears."""
-        if self.goes_on:  # which key it was then, a part cannot know
-            self.fault("signature", line, "signature", "it is not checked here")
-            return
-        # An entry that names a new key is signed with the old one; the first key signs its own.
-        then = [key for at, key in self.keys[-2:] if at < seq] or [key for _, key in self.keys[:1]]
-        message = b"chained-logging entry v1\n" + (line.hash or "").encode() + b"\n"
-        signature = base64.b64decode(line.signature or "")
-        holds = then[-1].verifies(signature, message) if then else False
-        if holds:
-            if self.bare is not None and len(self.gaps) < MAX_HOLES:
-                self.gaps.append((self.bare, seq))
-            self.signer, self.report.signed_entry, self.bare = then[-1], seq, None
-        elif holds is None or not self.whole:  # there it may be of a later key, or of one before
-            self.report.unchecked_signatures += 1
-        else:
-            self.fault("signature", line, "signature", "its signature is not of the log's key")
-
-    @property
-    def whole(self) -> bool:
-        """Whether the entry is here that names the first key, if there is one."""
-        return self.from_hash is None and self.report.starts_at_genesis
-
-    def follow_key(self, line: _Line, naming: _Naming) -> bool:
-        """Take up a key, or its revocation, and say whether the entry is one of the log's."""
-        if self.goes_on:
-            self.named.append(naming)
-            return True
-        try:
-            if naming.action == "key.revoke":
-                self.revoke(naming)
-            elif naming.action == "key.rotate":
-                self.rotate(naming)
-            else:
-                self.begin_key(naming)
-        except _Bad as bad:
-            self.fault("key", line, "context", f"a key is not named like this: {bad.reason}")
-            return False
-        return True
-
-    def key_named(self, naming: _Naming) -> _Key:
-        if not isinstance(naming.key, str):
-            raise _Bad(None, "it names no key")
-        key = _Key(naming.key)
-        if key.name != (self.report.origin or naming.origin) or key.vkey != naming.key:
-            raise _Bad(None, "the key has the name of another log")
-        return key
-
-    def take_key(self, seq: int, key: _Key) -> None:
-        self.keys.append((seq, key))
-        self.vkeys.add(key.vkey)
-
-    def begin_key(self, naming: _Naming) -> None:
-        """Take up the first key. Nobody vouches for it but who knows it from elsewhere."""
-        if naming.action == "log.open" and naming.seq:
-            raise _Bad(None, "a log is opened by its first entry, and by no other")
-        key = self.key_named(naming)
-        if self.whole and self.keys:
-            raise _Bad(None, "the log had a key already, which must name the next one")
-        if self.whole:
-            self.take_key(naming.seq, key)
-
-    def rotate(self, naming: _Naming) -> None:
-        """Take up the next key, if the one before says so."""
-        key, old = self.key_named(naming), _Key(str(naming.old))
-        before = self.keys[-1][1] if self.keys else None
-        if self.whole and (before is None or before.vkey != old.vkey):
-            raise _Bad(None, "the key before is not the log's key")
-        holds = naming.stated_by(old)
-        if holds is False:
-            raise _Bad(None, "its statement is not of the key before")
-        if holds is None:
-            self.report.unchecked_signatures += 1
-        # In the middle of a log the key before must be the one that was given, or is unknown.
-        if before is not None and before.raw == old.raw:
-            self.take_key(naming.seq, key)
-
-    def revoke(self, naming: _Naming) -> None:
-        """Note a revocation. Without a statement, whoever can write the file can have made it."""
-        signed = False
-        if naming.statement is not None and self.keys:
-            holds = naming.stated_by(self.keys[-1][1])
-            if holds is False and self.whole:
-                raise _Bad(None, "its statement is not of the log's key")
-            if holds is None:
-                self.report.unchecked_signatures += 1
-            signed = bool(holds)
-        if naming.key in self.vkeys - self.revoked:
-            self.revoked.add(naming.key)
-            note = {"key": naming.key, "seq": naming.seq, "signed": signed}
-            self.report.revoked.append(note)
-
-    def note_time(self, line: _Line) -> None:
-        """Name a silence: by the time in the id, which the log gave, not the caller."""
-        moment = int(line.entry["id"][:8] + line.entry["id"][9:13], 16)
-        before, self.last_moment = self.last_moment, moment
-        if self.max_gap is not None and before is not None:
-            gap = (moment - before) / 1000
-            if gap > self.max_gap:
-                reason = f"before it nothing was recorded for {gap:,.0f} seconds"
-                self.fault("silence", line, "id", reason)
+            self.keys.see(line)
+            self.clock.see(line)
 
     def count(self, line: _Line) -> None:
         report = self.report
@@ -2516,61 +2710,17 @@ class _Chain:
                 report.origin = line.entry.get("resource_id")
         report.last_seq, report.last_hash, report.last_timestamp = line.seq, line.hash, moment
 
-    def place(self, line: _Line, seq: int) -> None:
-        if self.next is None:
-            self.begin(line, seq)
-        elif seq < self.next:
-            self.come_back(line, seq)
-            return
-        elif seq > self.next:
-            # Lines that could not be read stood in these places: they are named already.
-            if seq - self.next > self.lost and len(self.holes) < MAX_HOLES:
-                self.holes.append((self.next + self.lost, seq - 1, line))
-        elif not self.lost and self.links and line.prev not in self.links and not line.altered:
-            reason = (
-                "its prev_hash is not the hash of the entry before it: one of them was replaced"
-            )
-            self.fault("inserted", line, "prev_hash", reason)
-        if seq and line.prev == GENESIS:
-            self.fault("inserted", line, "prev_hash", "a second log begins here")
-        self.next, self.lost = seq + 1, 0
-        self.links = (line.hash or "", line.own)
-
-    def begin(self, line: _Line, seq: int) -> None:
-        if self.goes_on:
-            return
-        if seq or self.from_hash is not None:
-            self.tree = None
-        if self.from_hash is not None:
-            if line.prev != self.from_hash:
-                reason = "it does not follow the hash given with --from-hash"
-                self.kinds.add("inserted")
-                self.fault("cut-front", line, "prev_hash", reason)
-        elif seq:
-            reason = f"the log begins at seq {seq}: what stood before it is not here"
-            self.fault("cut-front", line, None, reason)
-        elif line.prev != GENESIS:
-            self.fault("malformed", line, "prev_hash", "entry 0 does not begin with GENESIS")
-
-    def come_back(self, line: _Line, seq: int) -> None:
-        index = bisect.bisect_right(self.holes, (seq, sys.maxsize)) - 1  # they are in order
-        if index >= 0 and seq <= self.holes[index][1]:
-            low, high, at = self.holes[index]
-            rest = [(low, seq - 1, at), (seq + 1, high, at)]
-            self.holes[index : index + 1] = [hole for hole in rest if hole[0] <= hole[1]]
-            reason = f"seq {seq} stands after seq {(self.next or 0) - 1}"
-            self.fault("reordered", line, "seq", reason)
-            return
-        if line.hash in self.links and seq == (self.next or 0) - 1:
-            self.fault("duplicated", line, "seq", f"seq {seq} stands here a second time")
+    def add_none(self, line: _Line, bad: _Bad) -> None:
+        """Note what is no entry."""
+        name = bad.field
+        if name == _DOUBT:
+            self.findings.doubt = bad.reason
+        elif name == "schema":
+            self.findings.fault("edited", line, name, bad.reason)
         else:
-            reason = f"seq {seq} had its place before: this is a copy of it, or another entry"
-            self.fault("duplicated", line, "seq", reason)
-
-    def end(self) -> None:
-        for low, high, at in self.holes:
-            what = f"entry {low} is" if low == high else f"entries {low} to {high} are"
-            self.fault("missing", at, "seq", f"before seq {at.seq}, {what} missing")
+            kind = name if name in ("torn", "unreadable") else "malformed"
+            self.findings.fault(kind, line, None if kind == name else name, bad.reason)
+            self.order.lost += line.weight
 
 
 # --------------------------------------------------------------------------------------------
@@ -2594,18 +2744,18 @@ class _Signed:
         self.chain, self.notes, self.pin = chain, notes, pin
         self.witnesses, self.roots = witnesses, roots
         self.report = chain.report
-        self.named_at = [at for at, _ in chain.keys]
+        self.named_at = [at for at, _ in chain.keys.known]
         self.sealed = -1  # the last entry that a checkpoint of the log's keys covers
         self.reach = -1  # and one of the key that was given, or of one after it
 
     def fault(self, kind: str, file: str, seq: int | None, reason: str) -> None:
-        self.chain.fault(kind, _Line(file, 0, seq=seq), None, reason)
+        self.chain.findings.fault(kind, _Line(file, 0, seq=seq), None, reason)
 
     def check(self) -> None:
-        report, keys = self.report, self.chain.keys
+        report, keys = self.report, self.chain.keys.known
         distinct = {(note.data, note.timestamp, note.outside): note for note in self.notes}
         self.notes = [note for note in distinct.values() if not self.is_foreign(note)]
-        whole = report.starts_at_genesis or self.chain.tree is not None
+        whole = report.starts_at_genesis or self.chain.growth.tree is not None
         if keys and whole:
             report.public_key = keys[0][1].vkey
         self.check_signed_entries()
@@ -2648,7 +2798,7 @@ class _Signed:
         """Whether a store's note is signed by no key of the log: then anybody may have put it."""
         if not note.stored:
             return False
-        keys = [key for _, key in self.chain.keys] + ([self.pin] if self.pin else [])
+        keys = [key for _, key in self.chain.keys.known] + ([self.pin] if self.pin else [])
         for (name, id_), value in note.by_key.items():
             for key in keys:  # of one that was given as PEM the name is not known
                 if name != (key.name or name) or id_ != key.id_under(name):
@@ -2660,7 +2810,7 @@ class _Signed:
 
     def check_pin(self, pin: _Key) -> None:
         """Look for the key that was given among the log's: one of them, first or later."""
-        report, keys = self.report, self.chain.keys
+        report, keys = self.report, self.chain.keys.known
         found = [at for at, key in keys if key.raw == pin.raw]
         if found:
             report.pinned, report.pinned_seq = True, found[0]
@@ -2672,8 +2822,8 @@ class _Signed:
 
     def check_coverage(self) -> None:
         """Check that something is left of what the last key, and the one given, signed."""
-        report, keys = self.report, self.chain.keys
-        last, reach = keys[-1][0] if keys else 0, max(self.sealed, self.chain.signed_until)
+        report, keys = self.report, self.chain.keys.known
+        last, reach = keys[-1][0] if keys else 0, max(self.sealed, self.chain.keys.signed_until)
         # Between a rotation and its seal the writer may have been killed.
         if len(keys) > 1 and reach < last < (report.last_seq or 0):
             reason = "no checkpoint vouches for this rotation, nor for what came after it"
@@ -2685,9 +2835,9 @@ class _Signed:
             self.fault("signature", report.files[0], None, reason)
 
     def check_signed_entries(self) -> None:
-        report, signer = self.report, self.chain.signer
-        self.chain.signed_until = -1 if report.signed_entry is None else report.signed_entry
-        if signer is None or signer.vkey in self.chain.revoked:
+        report, signer = self.report, self.chain.keys.signer
+        self.chain.keys.signed_until = -1 if report.signed_entry is None else report.signed_entry
+        if signer is None or signer.vkey in self.chain.keys.revoked:
             report.signed_entry = None
         elif self.chain.from_hash is not None and self.pin is not None:
             report.pinned = True
@@ -2700,13 +2850,13 @@ class _Signed:
         checkpoint or signature after entries without one proves little: who signs goes on from
         what is in the file.
         """
-        report, bare, gaps = self.report, self.chain.bare, self.chain.gaps
+        report, bare, gaps = self.report, self.chain.keys.bare, self.chain.keys.gaps
         if report.last_seq is None or report.unchecked_signatures:
             return
         before = (report.first_seq or 0) - 1
         signed_seq = -1 if report.signed_seq is None else report.signed_seq
         signed_entry = -1 if report.signed_entry is None else report.signed_entry
-        until = self.chain.signed_until
+        until = self.chain.keys.signed_until
         report.unsigned = max(0, report.last_seq - max(before, signed_seq, signed_entry))
         stops = [*(first for first, _ in gaps), *([] if bare is None else [bare])]
         report.unsigned_from = stops[0] if stops else None
@@ -2735,11 +2885,11 @@ class _Signed:
                 "end was cut off"
             )
             self.fault("cut-tail", note.source, report.last_seq, reason)
-        elif note.size not in self.chain.roots:
+        elif note.size not in self.chain.growth.roots:
             if note.outside and not report.fault_count:
                 reason = "a checkpoint cannot be compared: the entries before it are not all here"
                 self.fault("missing", note.source, note.size - 1, reason)
-        elif self.chain.roots[note.size] != note.root:
+        elif self.chain.growth.roots[note.size] != note.root:
             reason = f"the first {note.size:,} entries are not those that a checkpoint vouches for"
             self.fault("rewritten", note.source, note.size - 1, reason)
         else:
@@ -2774,7 +2924,7 @@ class _Signed:
         A rotation at seq n is sealed by the old key at size n + 1. Where its writer was killed
         before that, the new key vouches for it there: the statement is of the old one.
         """
-        keys = self.chain.keys
+        keys = self.chain.keys.known
         now = bisect.bisect_left(self.named_at, size)
         first = now - 2 if now > 1 and keys[now - 1][0] == size - 1 else now - 1
         return keys[max(first, 0) : now]
@@ -2786,7 +2936,7 @@ class _Signed:
         if at >= (report.pinned_seq or 0):
             self.reach = max(self.reach, note.size - 1)
         # Whoever stole a key that was revoked may have made this one.
-        if key.vkey not in self.chain.revoked or note.outside:
+        if key.vkey not in self.chain.keys.revoked or note.outside:
             report.signed_seq = max(report.signed_seq or 0, note.size - 1)
 
     def check_cosignatures(self, note: _Note) -> None:
@@ -2938,28 +3088,37 @@ def _logs_in(folder: str) -> tuple[list[tuple[str, list[str], list[str]]], list[
         for name in folders:
             if os.path.islink(os.path.join(place, name)):
                 skipped.append(f"{os.path.join(place, name)}: a symbolic link to a folder")
-        shipped = os.path.basename(place)
         for name in sorted(names):
             path = os.path.join(place, name)
-            match = _LOG_NAME.fullmatch(name)
-            notes = name.endswith(".checkpoints") and _LOG_NAME.fullmatch(name[:-12])
-            if match is not None:
-                # In a folder "segments", as in S3, all files are of one log; else those with one
-                # name. A database is one by itself.
-                log = "" if shipped == "segments" else match[1] + (match[3] or match[4])
-                logs.setdefault((place, log), ([], []))[0].append(path)
-            elif shipped in _SHIPPED and _SHIPPED[shipped].fullmatch(name):
-                segments = os.path.join(os.path.dirname(place), "segments")
-                logs.setdefault((segments, ""), ([], []))[1].append(path)
-            elif notes and not {name[:-12], name[:-12] + ".gz"}.intersection(names):
-                log = notes[1] + (notes[3] or notes[4])
-                logs.setdefault((place, log), ([], []))[1].append(path)
+            found = _log_of(place, name, names)
+            if found is not None:
+                key, of_notes = found
+                logs.setdefault(key, ([], []))[of_notes].append(path)
             elif _LOG_NAME.match(name) and not _BESIDE.fullmatch(name):
                 skipped.append(f"{path}: not the name of a log; name it to check it")
     if not logs and not skipped:
         raise _Unchecked(f"there is no log in {folder}")
-    found = [(os.path.join(place, log), *files) for (place, log), files in logs.items()]
-    return found, skipped
+    listed = [(os.path.join(place, log), *files) for (place, log), files in logs.items()]
+    return listed, skipped
+
+
+def _log_of(place: str, name: str, names: list[str]) -> tuple[tuple[str, str], bool] | None:
+    """Return which log a file in a folder is of, and whether it holds checkpoints of it.
+
+    In a folder "segments", as in S3, all files are of one log; elsewhere, those with one name. A
+    database is a log by itself.
+    """
+    shipped = os.path.basename(place)
+    match = _LOG_NAME.fullmatch(name)
+    if match is not None:
+        return (place, "" if shipped == "segments" else match[1] + (match[3] or match[4])), False
+    if shipped in _SHIPPED and _SHIPPED[shipped].fullmatch(name):
+        return (os.path.join(os.path.dirname(place), "segments"), ""), True
+    stem = name[:-12] if name.endswith(".checkpoints") else ""
+    match = _LOG_NAME.fullmatch(stem)
+    if match is not None and not {stem, stem + ".gz"}.intersection(names):
+        return (place, match[1] + (match[3] or match[4])), True
+    return None
 
 
 def _in_order(paths: list[str], held: _Held) -> tuple[list[str], list[str]]:
@@ -3050,7 +3209,6 @@ def _changes(names: list[str], beside: Sequence[str]) -> Callable[[], bool]:
 # One log, from what is asked of it to the report.
 
 MAX_ATTEMPTS = 6  # at a log that is written to meanwhile
-MAX_BAD_NOTES = 1000
 
 
 class Stream(NamedTuple):
@@ -3135,10 +3293,11 @@ def verify(
             question.to_hash,
             careful or max_gap is not None,
             keep=max_faults,
+            max_gap=max_gap,
         )
-        chain.max_gap = max_gap
-        if stream is None and attempt < MAX_ATTEMPTS - 1:
-            chain.moved = _changes(names, beside)
+        moved = chain.findings.moved = (
+            _changes(names, beside) if stream is None and attempt < MAX_ATTEMPTS - 1 else None
+        )
         try:
             with _holding() as held:
                 notes = _follow(chain, names, held, question, stream, beside, also, progress)
@@ -3147,7 +3306,7 @@ def verify(
         except BrokenPipeError:  # of `on_fault` or `progress`: nobody reads what is said
             raise
         except (_Moved, _Unchecked, OSError) as problem:
-            if chain.moved is None or not (isinstance(problem, _Moved) or chain.moved()):
+            if moved is None or not (isinstance(problem, _Moved) or moved()):
                 report.status, report.reason = "unchecked", str(problem)
                 break
             time.sleep(0.01 * 2**attempt)
@@ -3244,41 +3403,48 @@ def _follow(
     """Read a log from its first entry to its last, and return its checkpoints."""
     report = chain.report
     if question.pin is not None and question.from_hash is not None:
-        chain.keys.append((-1, question.pin))  # the key may be named before these entries
+        chain.keys.known.append((-1, question.pin))  # the key may be named before these entries
     # The checkpoints first: those that come later are of entries that may come later.
     notes = list(_gather(chain, names, question.outside, beside, stream))
-    chain.wanted = sorted({note.size for note in notes if note.size}, reverse=True)
+    chain.growth.wanted = sorted({note.size for note in notes if note.size}, reverse=True)
     listings = [path for path in beside if path.endswith(_LISTINGS)]
     chain.listed = _listed([*listings, *(name + ".manifest" for name in names)])
     files: list[str] = []
     if stream is None:
         files, copies = _in_order(_with_segments(names, held), held)
         report.remarks += [f"{path} holds nothing but a copy: left out" for path in copies]
-    alone = question.jobs == 1 or chain.max_gap is not None
+    alone = question.jobs == 1 or chain.clock.max_gap is not None
     if alone or not _verify_in_parts(chain, files, question.jobs, _Progress(progress, files)):
         whole = _Progress(progress, files)
         for path in files:
             report.files.append(path)
             _read_into(chain, path, held, progress=whole)
     if stream is not None:
-        report.files.append(stream.name)
-        with contextlib.suppress(_Unread):
-            for block in stream.blocks():
-                chain.add_block(block)
-                if progress is not None:
-                    progress(report.entries, None)
+        _read_stream(chain, stream, progress)
     for fault in also:
         if fault.kind == FOREIGN:
             report.foreign += 1
         else:
-            chain.report_fault(fault)
-    chain.end()
-    if stream is not None and report.entries and not chain.keys:
+            chain.findings.report_fault(fault)
+    chain.order.end()
+    return notes
+
+
+def _read_stream(
+    chain: _Chain, stream: Stream, progress: Callable[[int, float | None], None] | None
+) -> None:
+    report = chain.report
+    report.files.append(stream.name)
+    with contextlib.suppress(_Unread):
+        for block in stream.blocks():
+            chain.add_block(block)
+            if progress is not None:
+                progress(report.entries, None)
+    if report.entries and not chain.keys.known:
         report.remarks.append(
             "the log has no key, so nobody can tell its entries from what others may have added "
             "to the store"
         )
-    return notes
 
 
 class _Progress:
@@ -3320,52 +3486,9 @@ def _read_into(
                 progress.add(chain.report.entries, size)
 
 
-def _gather(
-    chain: _Chain,
-    logs: list[str],
-    outside: list[str],
-    beside: Sequence[str],
-    stream: Stream | None,
-) -> Iterator[_Note]:
-    """Yield the checkpoints beside the logs, and those that were kept elsewhere."""
-    for path in outside:
-        found = False
-        for stored in _notes_in(path):
-            try:
-                yield _Note(stored.note, path, outside=True, timestamp=stored.timestamp)
-                found = True
-            except _Bad as bad:
-                raise _Unchecked(f"{path}, note {stored.number}: {bad.reason}") from None
-        if not found:
-            raise _Unchecked(f"{path} holds no checkpoint")
-    own = [(log, _notes_beside(log)) for log in logs]
-    own += [(path, _notes_in(path)) for path in beside if not path.endswith(_LISTINGS)]
-    if stream is not None:
-        own.append((stream.name, (_Stored(n, *pair) for n, pair in enumerate(stream.notes, 1))))
-    for log, notes in own:
-        in_store = _is_anchored(log) if log in beside else stream is not None
-        bad_notes = 0
-        for stored in notes:
-            if stored.torn and log in logs:  # of a checkpoint that never was: its writer died
-                chain.report.remarks.append(f"{log}: its file of checkpoints ends in half of one")
-                continue
-            try:
-                note = _Note(stored.note, log, timestamp=stored.timestamp)
-                if not stored.agrees(note) or (log in logs and not stored.state):
-                    raise _Bad(None, "its size or state is not that of its note")
-                note.stored = in_store
-                yield note
-            except _Bad as bad:
-                if in_store:
-                    chain.report.foreign += 1
-                    continue
-                reason = "the file ends in the middle of it" if stored.torn else bad.reason
-                reason = f"note {stored.number}: {reason}"
-                chain.fault("checkpoint", _Line(log, 0), None, reason)
-                bad_notes += 1
-            if bad_notes == MAX_BAD_NOTES:
-                chain.fault("checkpoint", _Line(log, 0), None, "the notes after it are not read")
-                break
+# --------------------------------------------------------------------------------------------
+# The verdict: what was read is compared with what vouches for it, and judged by one function from
+# the report and the question to a word.
 
 
 def _conclude(chain: _Chain, notes: list[_Note], question: _Question) -> None:
@@ -3376,22 +3499,21 @@ def _conclude(chain: _Chain, notes: list[_Note], question: _Question) -> None:
         reason = (
             "the hash kept elsewhere is not in the log: its end was cut off, or it was rewritten"
         )
-        chain.fault("cut-tail", at, None, reason)
+        chain.findings.fault("cut-tail", at, None, reason)
     for path, seq in chain.listed if report.last_seq is not None else ():
         if seq > (report.last_seq or 0):
             reason = f"it lists entries up to seq {seq}: the end of the log was cut off"
-            chain.fault("cut-tail", _Line(path, 0, seq=report.last_seq), None, reason)
+            chain.findings.fault("cut-tail", _Line(path, 0, seq=report.last_seq), None, reason)
     if report.entries:
         _Signed(chain, notes, question.pin, question.witnesses, question.roots).check()
     elif not report.fault_count and any(note.size and not note.stored for note in notes):
         size = max(note.size for note in notes)
         reason = f"a checkpoint vouches for {size:,} entries, and none is here"
-        chain.fault("missing", _Line(report.files[0], 0), None, reason)
-    report.status, report.reason = _judge(report, chain.kinds, question, chain.doubt)
+        chain.findings.fault("missing", _Line(report.files[0], 0), None, reason)
+    report.status, report.reason = _judge(
+        report, chain.findings.kinds, question, chain.findings.doubt
+    )
 
-
-# --------------------------------------------------------------------------------------------
-# The verdict.
 
 _LACKING = {"cut-front", "torn"}  # faults that are of what is not here
 
@@ -3456,62 +3578,83 @@ _LARGE_PART = 1 << 27  # so that what is read in vain is bounded, and progress i
 def _verify_in_parts(chain: _Chain, files: list[str], jobs: int, progress: _Progress) -> bool:
     """Follow a chain that is intact, and say whether it is: else one process must look."""
     parts = _parts(files, jobs)
-    if (
-        chain.report.fault_count
-        or len(parts) < 2
-        or not sys.executable
-        or not os.path.isfile(__file__)
-    ):
+    able = sys.executable and os.path.isfile(__file__)
+    if chain.report.fault_count or len(parts) < 2 or not able:
         return False
-    options = {"to_hash": chain.to_hash, "careful": chain.careful, "wanted": chain.wanted}
+    found = _run_parts(chain, parts, jobs, progress)
+    whole = _joined_report(chain, [Report(**part["report"]) for part in found])
+    if whole is None:
+        return False
+    joined = _Chain(whole, from_hash=chain.from_hash)
+    joined.keys.known = list(chain.keys.known)
+    for part in found:
+        for naming in part["named"]:
+            joined.keys.follow(_Line("", 0, seq=naming[0]), _Naming(*naming))
+    if whole.fault_count or (chain.to_hash is not None and not whole.anchored):
+        return False
+    if whole.starts_at_genesis:
+        _join_trees(joined.growth, found)
+    else:
+        joined.growth.tree = None
+    chain.report.__dict__.update(whole.__dict__, files=files, remarks=chain.report.remarks)
+    chain.growth, chain.keys = joined.growth, joined.keys
+    joined.keys.findings = chain.findings
+    return True
+
+
+def _run_parts(
+    chain: _Chain, parts: list[dict[str, Any]], jobs: int, progress: _Progress
+) -> list[dict[str, Any]]:
+    """Return what processes find in the parts; nothing if one finds a fault."""
+    options = {
+        "to_hash": chain.to_hash,
+        "careful": chain.careful,
+        "wanted": chain.growth.wanted,
+    }
     tasks = [{**part, **options} for part in parts]
-    found = []
+    found: list[dict[str, Any]] = []
+    entries = 0
     with ThreadPoolExecutor(jobs) as pool:
-        entries = 0
         for task, part in zip(tasks, pool.map(_start_part, tasks)):  # noqa: B905  # Python 3.9
             if part is None:
                 pool.shutdown(cancel_futures=True)
-                return False
+                return []
             found.append(part)
             entries += part["report"]["entries"]
             progress.add(entries, (task["end"] or _size(task["path"])) - task["start"])
-    joined, tree = _Chain(Report(), from_hash=chain.from_hash), _Tree()
-    joined.keys = list(chain.keys)
-    whole = joined.report
-    for number, part in enumerate(found):
-        report = Report(**part["report"])
-        if number and (
-            whole.last_seq is None
-            or report.first_seq != whole.last_seq + 1
-            or report.first_prev_hash != whole.last_hash
-        ):
-            return False
-        if number == 0:
-            begins = report.first_prev_hash == (chain.from_hash or GENESIS)
-            if not begins or (chain.from_hash is None and report.first_seq):
-                return False
-            whole = joined.report = report
-            whole.revoked = []
-        else:
-            whole.entries += report.entries
-            whole.incomplete += report.incomplete
-            whole.oversize += report.oversize
-            whole.last_seq, whole.last_hash = report.last_seq, report.last_hash
-            whole.last_timestamp = report.last_timestamp
-            if report.anchored:
-                whole.anchored, whole.anchored_seq = True, report.anchored_seq
-        for naming in part["named"]:
-            joined.follow_key(_Line("", 0, seq=naming[0]), _Naming(*naming))
-        if whole.starts_at_genesis:
-            for size, nodes in part["subtrees"].items():
-                joined.roots[int(size)] = _joined(tree, nodes).root()
-            tree = _joined(tree, part["nodes"])
-    if whole.fault_count or (chain.to_hash is not None and not whole.anchored):
-        return False
-    chain.report.__dict__.update(whole.__dict__, files=files, remarks=chain.report.remarks)
-    chain.roots, chain.tree = joined.roots, tree if whole.starts_at_genesis else None
-    chain.keys, chain.revoked = joined.keys, joined.revoked
-    return True
+    return found
+
+
+def _joined_report(chain: _Chain, reports: list[Report]) -> Report | None:
+    """Return the report of parts that go on from each other, the first where the chain begins."""
+    if not reports:
+        return None
+    whole, *others = reports
+    begins = whole.first_prev_hash == (chain.from_hash or GENESIS)
+    if not begins or (chain.from_hash is None and whole.first_seq):
+        return None
+    whole.revoked = []
+    for report in others:
+        follows = whole.last_seq is not None and report.first_seq == whole.last_seq + 1
+        if not follows or report.first_prev_hash != whole.last_hash:
+            return None
+        whole.entries += report.entries
+        whole.incomplete += report.incomplete
+        whole.oversize += report.oversize
+        whole.last_seq, whole.last_hash = report.last_seq, report.last_hash
+        whole.last_timestamp = report.last_timestamp
+        if report.anchored:
+            whole.anchored, whole.anchored_seq = True, report.anchored_seq
+    return whole
+
+
+def _join_trees(growth: _Growth, found: list[dict[str, Any]]) -> None:
+    tree = _Tree()
+    for part in found:
+        for size, nodes in part["subtrees"].items():
+            growth.roots[int(size)] = _joined(tree, nodes).root()
+        tree = _joined(tree, part["nodes"])
+    growth.tree = tree
 
 
 def _joined(tree: _Tree, nodes: list[tuple[int, str]]) -> _Tree:
@@ -3563,21 +3706,22 @@ def _start_part(task: dict[str, Any]) -> dict[str, Any] | None:
 def _verify_part(task: dict[str, Any]) -> int:
     report = Report()
     chain = _Chain(report, None, None, task["to_hash"], task["careful"], goes_on=True)
-    chain.wanted = task["wanted"]
+    chain.growth.wanted = task["wanted"]
     _read_into(chain, task["path"], {}, task["start"], task["end"])
-    chain.end()
+    chain.order.end()
 
     def text(nodes: list[tuple[int, bytes]]) -> list[tuple[int, str]]:
         return [(level, node.hex()) for level, node in nodes]
 
     found = {
         "report": asdict(report),
-        "named": chain.named,
-        "nodes": text(chain.tree.nodes if chain.tree else []),
-        "subtrees": {size: text(nodes) for size, nodes in chain.subtrees.items()},
+        "named": chain.keys.named,
+        "nodes": text(chain.growth.tree.nodes if chain.growth.tree else []),
+        "subtrees": {size: text(nodes) for size, nodes in chain.growth.subtrees.items()},
     }
     print(json.dumps(found))
-    return 0 if report.entries and not report.fault_count else 1
+    whole = report.entries and not report.fault_count and chain.findings.doubt is None
+    return 0 if whole else 1
 
 
 # --------------------------------------------------------------------------------------------
@@ -3603,75 +3747,82 @@ def _describe(fault: Fault) -> str:
 
 
 def _summary(report: Report) -> list[str]:
+    """Return the verdict, and what it covers, a line each."""
     if report.status == "unchecked":
         return [f"NOT CHECKED: {report.reason}"]
     if not report.entries:
         return [f"TAMPERED: {report.fault_count:,} breaks, listed above"]
-    covered = [
-        f"{report.entries:,} entries, {report.incomplete:,} of them incomplete",
-        f"from seq {report.first_seq}, {report.first_timestamp}, hash {report.first_hash}",
-        f"to   seq {report.last_seq}, {report.last_timestamp}, hash {report.last_hash}",
-    ]
-    if report.public_key is not None:
-        how = "which nothing from elsewhere confirms"
-        if report.pinned:
-            how = "which is the one given"
-            if report.pinned_seq:
-                how = f"its first; the one given is its key since seq {report.pinned_seq}"
-        covered.append(f"key {report.public_key}, {how}")
-        signed = [seq for seq in (report.signed_seq, report.signed_entry) if seq is not None]
-        if signed:
-            text = f"signed up to seq {max(signed)}, {report.checkpoints} checkpoints"
-            if report.unsigned:
-                entries = "entry" if report.unsigned == 1 else "entries"
-                text += f"; {report.unsigned:,} {entries} after it NOT SIGNED"
-            covered.append(text)
-            if report.unsigned_from is not None:
-                covered.append(
-                    "WARNING: entries bear signatures, and some after them none, the first at seq "
-                    f"{report.unsigned_from}"
-                )
-        elif not report.unchecked_signatures:
-            covered.append("not signed: no checkpoint of that key is here")
-        if report.unsigned_own:
-            covered.append(
-                f"WARNING: entries bear signatures, and {report.unsigned_own:,} in the log's own "
-                f"name none, the first at seq {report.unsigned_own_from}: anybody who can write "
-                "the log can have written them"
-            )
-    covered += [_revocation(report, note) for note in report.revoked]
-    for name, found in report.witnessed.items():
-        covered.append(f"witnessed up to seq {found['seq']} by {name}, at {found['time']}")
-    if report.foreign:
-        covered.append(
-            f"{report.foreign:,} objects or checkpoints in the store are FOREIGN: no key of the "
-            "log vouches for them, and they count for nothing"
-        )
-    if report.unknown_witnesses:
-        covered.append(
-            f"{report.unknown_witnesses:,} cosignatures of witnesses whose keys were not given"
-        )
-    if report.timestamped_at is not None:
-        covered.append(f"timestamped up to seq {report.timestamped_seq}, {report.timestamped_at}")
-    if report.unchecked_timestamps:
-        covered.append(
-            f"{report.unchecked_timestamps:,} timestamps NOT CHECKED: no root certificate was given"
-        )
-    if report.unchecked_signatures:
-        covered.append(_unchecked_signatures(report))
-    if report.anchored:
-        covered.append(f"anchored up to seq {report.anchored_seq} by what was given from elsewhere")
-    else:
-        covered.append(
-            "not anchored: no hash or checkpoint kept elsewhere was given, so a cut at the end "
-            "cannot be seen"
-        )
     verdict = (
         "INTACT" if report.intact else f"TAMPERED: {report.fault_count:,} breaks, listed above"
     )
     if report.status == "incomplete":
         verdict = f"INCOMPLETE: {report.reason}"
+    covered = [
+        f"{report.entries:,} entries, {report.incomplete:,} of them incomplete",
+        f"from seq {report.first_seq}, {report.first_timestamp}, hash {report.first_hash}",
+        f"to   seq {report.last_seq}, {report.last_timestamp}, hash {report.last_hash}",
+        *(_on_keys(report) if report.public_key is not None else ()),
+        *(_revocation(report, note) for note in report.revoked),
+        *_on_others(report),
+    ]
     return [verdict, *(f"  {line}" for line in covered)]
+
+
+def _on_keys(report: Report) -> Iterator[str]:
+    how = "which nothing from elsewhere confirms"
+    if report.pinned:
+        how = "which is the one given"
+        if report.pinned_seq:
+            how = f"its first; the one given is its key since seq {report.pinned_seq}"
+    yield f"key {report.public_key}, {how}"
+    signed = [seq for seq in (report.signed_seq, report.signed_entry) if seq is not None]
+    if signed:
+        text = f"signed up to seq {max(signed)}, {report.checkpoints} checkpoints"
+        if report.unsigned:
+            entries = "entry" if report.unsigned == 1 else "entries"
+            text += f"; {report.unsigned:,} {entries} after it NOT SIGNED"
+        yield text
+    elif not report.unchecked_signatures:
+        yield "not signed: no checkpoint of that key is here"
+    if signed and report.unsigned_from is not None:
+        yield (
+            "WARNING: entries bear signatures, and some after them none, the first at seq "
+            f"{report.unsigned_from}"
+        )
+    if report.unsigned_own:
+        yield (
+            f"WARNING: entries bear signatures, and {report.unsigned_own:,} in the log's own "
+            f"name none, the first at seq {report.unsigned_own_from}: anybody who can write "
+            "the log can have written them"
+        )
+
+
+def _on_others(report: Report) -> Iterator[str]:
+    """Yield what witnesses, authorities and stores say, and what could not be checked of it."""
+    for name, found in report.witnessed.items():
+        yield f"witnessed up to seq {found['seq']} by {name}, at {found['time']}"
+    if report.foreign:
+        yield (
+            f"{report.foreign:,} objects or checkpoints in the store are FOREIGN: no key of the "
+            "log vouches for them, and they count for nothing"
+        )
+    if report.unknown_witnesses:
+        yield f"{report.unknown_witnesses:,} cosignatures of witnesses whose keys were not given"
+    if report.timestamped_at is not None:
+        yield f"timestamped up to seq {report.timestamped_seq}, {report.timestamped_at}"
+    if report.unchecked_timestamps:
+        yield (
+            f"{report.unchecked_timestamps:,} timestamps NOT CHECKED: no root certificate was given"
+        )
+    if report.unchecked_signatures:
+        yield _unchecked_signatures(report)
+    if report.anchored:
+        yield f"anchored up to seq {report.anchored_seq} by what was given from elsewhere"
+    else:
+        yield (
+            "not anchored: no hash or checkpoint kept elsewhere was given, so a cut at the end "
+            "cannot be seen"
+        )
 
 
 def _revocation(report: Report, note: dict[str, Any]) -> str:
@@ -3685,7 +3836,7 @@ def _revocation(report: Report, note: dict[str, Any]) -> str:
 
 
 # --------------------------------------------------------------------------------------------
-# The command.
+# The options of the command. One table makes the parser here, and the command's own in the package.
 
 
 def _seconds(text: str) -> float:
@@ -3694,6 +3845,92 @@ def _seconds(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text} is no number of seconds")
     return value
 
+
+class Option(NamedTuple):
+    """An option of the command."""
+
+    flag: str
+    metavar: str | None
+    """What its value is; None if it takes none."""
+    help: str
+    read: Callable[[str], Any] = str
+    many: bool = False
+    """Whether it may be given more than once."""
+    of_proof: bool = False
+    """Whether it says something of a proof too."""
+
+
+OPTIONS = (
+    Option("--proof", "FILE", "Check the proof in FILE, without a log."),
+    Option("--json", None, "Print the report as JSON, with every fault.", of_proof=True),
+    Option("--quiet", None, "Print nothing if all is well.", of_proof=True),
+    Option("--from-hash", "HEX", "The last hash of what came before these files.", _hash),
+    Option(
+        "--to-hash",
+        "HEX",
+        "A hash kept elsewhere, which the log must hold; of a proof, the entry's hash.",
+        _hash,
+        of_proof=True,
+    ),
+    Option(
+        "--jobs",
+        "N",
+        "Share the work between N processes. By default, between all processors.",
+        _jobs,
+    ),
+    Option(
+        "--checkpoint",
+        "FILE",
+        "A checkpoint kept elsewhere, which the log must extend. Repeatable.",
+        many=True,
+        of_proof=True,
+    ),
+    Option(
+        "--public-key",
+        "FILE",
+        "The log's public key, kept elsewhere, as PEM or vkey: its first, or a later one.",
+        of_proof=True,
+    ),
+    Option(
+        "--witness-key",
+        "VKEY",
+        "The key of a witness, or a file with it, which must have cosigned. Repeatable.",
+        many=True,
+        of_proof=True,
+    ),
+    Option(
+        "--timestamp-root",
+        "FILE",
+        "Root certificates in PEM, one of which must vouch for a timestamp.",
+    ),
+    Option("--max-gap", "S", "Name each time of more than S seconds without an entry.", _seconds),
+    Option("--against", "URL", "Compare the log with a central store, and name what differs."),
+    Option("--origin", "NAME", "Of the logs in a store, check only the log NAME.", of_proof=True),
+    Option(
+        "--careful",
+        None,
+        "Check each line the slow way, and every signature and timestamp.",
+    ),
+)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="verify", description="Check an audit log.")
+    parser.add_argument("log", nargs="*", help="A log, or files that hold one, in any order.")
+    for flag, metavar, help_, read, many, _ in OPTIONS:
+        if metavar is None:
+            parser.add_argument(flag, action="store_true", help=help_)
+        elif many:
+            parser.add_argument(
+                flag, metavar=metavar, type=read, help=help_, action="append", default=[]
+            )
+        else:
+            parser.add_argument(flag, metavar=metavar, type=read, help=help_)
+    return parser
+
+
+# --------------------------------------------------------------------------------------------
+# The command.
 
 _CENTRAL = "a URL is central storage: the command chained-logging verify reads it"  # no password
 
@@ -3712,56 +3949,12 @@ class Stores:
 
 def main(argv: list[str] | None = None, stores: Stores | None = None) -> int:
     """Run the command and return its exit status."""
-    parser = argparse.ArgumentParser(prog="verify", description="Check an audit log.")
-    parser.add_argument("log", nargs="*", help="a log, or files that hold one, in any order")
-    parser.add_argument("--proof", metavar="FILE", help="check a proof instead, without the log")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    parser.add_argument("--quiet", action="store_true", help="print nothing if it is intact")
-    parser.add_argument(
-        "--from-hash", metavar="HEX", type=_hash, help="the last hash before these files"
-    )
-    parser.add_argument("--to-hash", metavar="HEX", type=_hash, help="a hash kept elsewhere")
-    parser.add_argument(
-        "--jobs",
-        metavar="N",
-        type=_jobs,
-        help="share the work between N processes (default: the processors there are)",
-    )
-    parser.add_argument(
-        "--checkpoint",
-        metavar="FILE",
-        action="append",
-        default=[],
-        help="a checkpoint kept elsewhere, which the log must extend",
-    )
-    parser.add_argument(
-        "--public-key", metavar="FILE", help="the log's first public key: PEM, or a vkey"
-    )
-    parser.add_argument(
-        "--witness-key",
-        metavar="VKEY",
-        action="append",
-        default=[],
-        help="the key of a witness, or a file with it, which must have cosigned a checkpoint",
-    )
-    parser.add_argument(
-        "--timestamp-root",
-        metavar="FILE",
-        help="root certificates (PEM), one of which must vouch for a timestamp",
-    )
-    parser.add_argument(
-        "--max-gap", metavar="S", type=_seconds, help="name each longer time without an entry"
-    )
-    parser.add_argument(
-        "--against", metavar="URL", help="compare with a central store, and name what differs"
-    )
-    parser.add_argument("--origin", metavar="NAME", help="of the logs in a store, only this one")
-    parser.add_argument("--careful", action="store_true", help="check each line the slow way")
     # Each line is forgotten before the next: there is little to look for, often, among its parts.
     gc.set_threshold(100_000, 50, 100)
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["--part"]:  # a process that --jobs started
         return _verify_part(json.load(sys.stdin))
+    parser = _parser()
     try:
         options = parser.parse_args(argv)
         if bool(options.log) == bool(options.proof):
@@ -3787,17 +3980,15 @@ def _bytes_of(path: str) -> bytes:
         return file.read(2 * MAX_NOTE)
 
 
-_NOT_OF_A_PROOF = ("from_hash", "timestamp_root", "max_gap", "against")
-
-
 def _run_proof(options: argparse.Namespace) -> int:
     try:
-        for name in _NOT_OF_A_PROOF:
-            if getattr(options, name) is not None:
-                flag = "--" + name.replace("_", "-")
-                raise _Unchecked(f"{flag} says nothing of a proof, which holds nothing of the kind")
-        if options.jobs is not None or len(options.checkpoint) > 1:
-            raise _Unchecked("a proof takes one checkpoint at most, and no --jobs")
+        for option in OPTIONS:
+            given = getattr(options, option.flag[2:].replace("-", "_"))
+            said = given is not None and given is not False and given != []
+            if said and not option.of_proof and option.flag != "--proof":
+                raise _Unchecked(f"{option.flag} says nothing of a proof")
+        if len(options.checkpoint) > 1:
+            raise _Unchecked("a proof takes one checkpoint at most")
         found = verify_proof(
             _bytes_of(options.proof),
             _text_of(options.public_key) if options.public_key is not None else None,
@@ -3856,37 +4047,24 @@ def _check_finished(paths: list[str]) -> None:
 
 
 def _run(options: argparse.Namespace, stores: Stores) -> int:
-    """Check files as one log, and each log of each store by itself."""
+    """Check files as one log, and each log of each folder and store by itself."""
     folders = [log for log in options.log if os.path.isdir(log)]
-    files = [log for log in options.log if "://" not in log and log not in folders]
+    urls = [log for log in options.log if "://" in log]
+    files = [log for log in options.log if log not in folders and log not in urls]
     worst = 0
-    found: list[Fault] = []
-    compared = None
     try:
         _check_finished(files + folders)
-        stores_named = options.against or any("://" in log for log in options.log)
-        if options.origin is not None and not stores_named:
+        if options.origin is not None and not (options.against or urls):
             raise _Unchecked("--origin chooses among the logs of a store, and no store is named")
         if options.against and (len(files) != 1 or files != options.log):
             raise _Unchecked("--against compares one log, named by its file, and nothing else")
         if files:
-            if options.against:
-                found, behind, name = stores.differences(files[0], options.against, options.origin)
-                compared = f"compared with {name}, which is {behind:,} entries behind"
-            worst = _check(options, files, None, found, compared)
+            worst = _check_files(options, files, stores)
         for folder in folders:
-            logs, skipped = _logs_in(folder)
-            for name, log, beside in logs:
-                gone = None if log else Stream(name.rstrip(os.sep), ())
-                worst = max(worst, _check(options, log, gone, beside=beside))
-            for what in skipped:
-                print(_shown(f"NOTE: skipped {what}"), file=sys.stderr)
-            if not logs:
-                raise _Unchecked(f"there is no log in {folder} but what was skipped")
-        for url in options.log:
-            if "://" in url:
-                for stream, faults in stores.streams(url, options.origin):
-                    worst = max(worst, _check(options, [], stream, faults))
+            worst = max(worst, _check_folder(options, folder))
+        for url in urls:
+            for stream, faults in stores.streams(url, options.origin):
+                worst = max(worst, _check(options, [], stream, faults))
     except BrokenPipeError:
         raise
     except (_Unchecked, OSError, ValueError, ImportError) as problem:
@@ -3895,35 +4073,67 @@ def _run(options: argparse.Namespace, stores: Stores) -> int:
     return worst
 
 
-def _check(
-    options: argparse.Namespace,
-    files: list[str],
-    stream: Stream | None,
-    also: Iterable[Fault] = (),
-    compared: str | None = None,
-    beside: Sequence[str] = (),
-) -> int:
-    started, found = time.monotonic(), 0
+def _check_files(options: argparse.Namespace, files: list[str], stores: Stores) -> int:
+    if not options.against:
+        return _check(options, files)
+    found, behind, name = stores.differences(files[0], options.against, options.origin)
+    compared = f"compared with {name}, which is {behind:,} entries behind"
+    return _check(options, files, None, found, compared)
 
-    def show(fault: Fault) -> None:
-        nonlocal found
-        found += 1
-        if not options.json and found <= MAX_SHOWN:
-            print(("FIRST BREAK  " if found == 1 else "BREAK        ") + _describe(fault))
 
-    def progress(count: int, share: float | None) -> None:
-        passed = max(time.monotonic() - started, 0.001)
+def _check_folder(options: argparse.Namespace, folder: str) -> int:
+    worst = 0
+    logs, skipped = _logs_in(folder)
+    for name, log, beside in logs:
+        gone = None if log else Stream(name.rstrip(os.sep), ())
+        worst = max(worst, _check(options, log, gone, beside=beside))
+    for what in skipped:
+        print(_shown(f"NOTE: skipped {what}"), file=sys.stderr)
+    if not logs:
+        raise _Unchecked(f"there is no log in {folder} but what was skipped")
+    return worst
+
+
+class _Teller:
+    """Tells a person of faults and progress, while a log is read."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
+        self.started, self.faults = time.monotonic(), 0
+
+    def fault(self, fault: Fault) -> None:
+        self.faults += 1
+        if not self.quiet and self.faults <= MAX_SHOWN:
+            print(("FIRST BREAK  " if self.faults == 1 else "BREAK        ") + _describe(fault))
+
+    def progress(self, count: int, share: float | None) -> None:
+        passed = max(time.monotonic() - self.started, 0.001)
         left = f", {passed / share - passed:,.0f} s left" if share else ""
         text = f"\r{count:,} entries, {count / passed:,.0f}/s{left}\x1b[K"
         print(text, end="", file=sys.stderr, flush=True)
 
-    public_key = roots = None
+    def end(self) -> None:
+        if self.faults > MAX_SHOWN and not self.quiet:
+            print(f"and {self.faults - MAX_SHOWN:,} more, which --json lists")
+        if sys.stderr.isatty():
+            print("\r\x1b[K", end="", file=sys.stderr)
+
+
+def _check(
+    options: argparse.Namespace,
+    files: list[str],
+    stream: Stream | None = None,
+    also: Iterable[Fault] = (),
+    compared: str | None = None,
+    beside: Sequence[str] = (),
+) -> int:
+    """Check one log, say what was found, and return the exit status."""
+    teller = _Teller(options.json)
+    given, roots = options.public_key, options.timestamp_root
     try:
-        if options.public_key is not None:
-            public_key = _text_of(options.public_key)
-        if options.timestamp_root is not None:
-            roots = _bytes_of(options.timestamp_root)
-        witnesses = [_given_key(given) for given in options.witness_key]
+        public_key = None if given is None else _text_of(given)
+        timestamp_roots = None if roots is None else _bytes_of(roots)
+        witnesses = [_given_key(key) for key in options.witness_key]
     except (_Unchecked, OSError) as error:
         print(f"NOT CHECKED: {_shown(error)}", file=sys.stderr)
         return 2
@@ -3931,24 +4141,30 @@ def _check(
         *files,
         from_hash=options.from_hash,
         to_hash=options.to_hash,
-        on_fault=show,
-        progress=progress if sys.stderr.isatty() else None,
+        on_fault=teller.fault,
+        progress=teller.progress if sys.stderr.isatty() else None,
         jobs=options.jobs or _processors(),
         careful=options.careful,
         public_key=public_key,
         checkpoints=options.checkpoint,
         max_gap=options.max_gap,
         witness_keys=witnesses,
-        timestamp_roots=roots,
+        timestamp_roots=timestamp_roots,
         stream=stream,
         also=also,
         beside=beside,
         max_faults=sys.maxsize if options.json else MAX_FAULTS,
     )
-    if found > MAX_SHOWN and not options.json:
-        print(f"and {found - MAX_SHOWN:,} more, which --json lists")
-    if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr)
+    teller.end()
+    several = stream is not None or beside or any(map(os.path.isdir, options.log))
+    name = stream.name if stream else files[0]
+    _show_report(report, options, name if several else None, compared)
+    return {"intact": 0, "tampered": 1, "incomplete": 1}.get(report.status, 2)
+
+
+def _show_report(
+    report: Report, options: argparse.Namespace, name: str | None, compared: str | None
+) -> None:
     if options.json:
         print(json.dumps(report.to_dict()))
     elif not (options.quiet and report.intact):
@@ -3956,14 +4172,13 @@ def _check(
         lines = _summary(report)
         if compared is not None:
             lines.append(f"  {compared}")
-        if stream is not None or beside or any(os.path.isdir(log) for log in options.log):
-            lines[0] += f": {stream.name if stream else files[0]}"
+        if name is not None:
+            lines[0] += f": {name}"
         for line in lines:
             print(_shown(line), file=out)
     sys.stdout.flush()
     for remark in report.remarks:
         print(_shown(f"NOTE: {remark}"), file=sys.stderr)
-    return {"intact": 0, "tampered": 1, "incomplete": 1}.get(report.status, 2)
 
 
 if __name__ == "__main__":

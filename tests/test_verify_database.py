@@ -366,3 +366,13 @@ def test_a_database_without_its_wal_is_no_other_database(tmp_path: Path) -> None
         shutil.copy(tmp_path / "audit.db", tmp_path / "copy.db")
     report = check(tmp_path / "copy.db")
     assert (report.status, "-wal" in (report.reason or "")) == ("unchecked", True)
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-journal"])
+def test_a_side_file_that_is_no_file_is_not_passed_over(log: Path, suffix: str) -> None:
+    side = Path(f"{log}{suffix}")
+    os.mkfifo(side)
+    assert check(log).reason == f"{side} is not a regular file"
+    side.unlink()
+    side.symlink_to("/dev/zero")
+    assert check(log).status == "unchecked"

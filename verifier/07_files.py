@@ -35,6 +35,16 @@ def _size(path: str) -> int:
         return 0
 
 
+def _side(path: str) -> int:
+    """Return the size of a file beside a log, or 0 if there is none.
+
+    :raises _Unchecked: if it is no file: who opens the log may wait for it, or read without end.
+    """
+    if os.path.lexists(path):
+        _check_regular(path)
+    return _size(path)
+
+
 def _open(path: str, held: _Held) -> BinaryIO:
     return os.fdopen(os.dup(held[path]), "rb") if path in held else open(path, "rb")
 
@@ -122,14 +132,12 @@ def _inflated(file: BinaryIO) -> Iterator[bytes]:
 
 def _blocks(path: str, start: int, end: int | None, held: _Held) -> Iterator[_Block]:
     """Yield a file as blocks of whole lines; of a line that is too long only its start."""
-    rest, skipped, first = b"", 0, start == 0
-    for chunk in _chunks(path, start, end, held):
+    rest, skipped = b"", 0
+    chunks = _chunks(path, start, end, held)
+    for chunk in chunks if start else _with_its_encoding(path, chunks):
         if chunk is _TORN:
             yield _Block(path, torn=True)
             return
-        if first:
-            _check_encoding(path, chunk)
-            first = False
         cut = chunk.rfind(b"\n") + 1
         if cut:
             text, rest = rest + chunk[:cut], chunk[cut:]
@@ -147,6 +155,14 @@ def _blocks(path: str, start: int, end: int | None, held: _Held) -> Iterator[_Bl
             return  # it is named already, and no log holds such a line
     if rest and not skipped:
         yield _Block(path, torn=True)
+
+
+def _with_its_encoding(path: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    for first in chunks:
+        if first is not _TORN:
+            _check_encoding(path, first)
+        yield first
+        yield from chunks
 
 
 def _check_encoding(path: str, text: bytes) -> None:

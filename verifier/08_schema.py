@@ -23,14 +23,14 @@ def _database(path: str) -> Iterator[sqlite3.Connection]:
 
     :raises _Unchecked: if readers would first change the file.
     """
-    if _size(path + "-journal"):
+    if _side(path + "-journal"):
         raise _Unchecked(
             f"{path}-journal is beside the database: whoever opens it may first undo changes. Open "
             "and close the log with a program that may write it, or move the journal away"
         )
     with contextlib.ExitStack() as stack:
         options = "?mode=ro"
-        if not _size(path + "-wal"):
+        if not _side(path + "-wal"):
             # The file is all there is. An open one is read with SQLite's locks; for any other,
             # "immutable" makes no file beside it.
             options += "" if _is_open(path) else "&immutable=1"

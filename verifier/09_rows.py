@@ -12,32 +12,31 @@ def _rows(path: str) -> Iterator[_Block | _Line]:
     told = False
     try:
         with _database(path) as connection:
-            connection.execute("BEGIN")  # one state of the database, whoever writes meanwhile
-            schema = _Schema(connection, path)
-            reasons = list(schema.reasons)
-            if schema.exact:
-                reasons += _self_check(connection)
-            for reason in reasons:
+            for item in _rows_through(connection, path):
                 told = True
-                yield _Line(path, 0, bad=_Bad("schema", reason))
-            if schema.doubt is not None:
-                yield _Line(path, 0, bad=_Bad(_DOUBT, schema.doubt))
-            if not schema.entries and not _has_plain_columns(connection):
-                return
-            named = _Resources(connection) if schema.resources else None
-            for batch in _batches(connection, path):
-                told = True
-                yield from _row_blocks(path, batch)
-                if schema.entries:
-                    yield from _false_columns(connection, path, batch)
-                if named is not None:
-                    named.compare(batch)
-            if named is not None and named.reason():
-                yield _Line(path, 0, bad=_Bad("schema", named.reason()))
+                yield item
     except _SQL_ERRORS as error:
         if not told:
             raise _Unchecked(f"{path} cannot be read as a database: {error}") from None
         yield _Line(path, -1, bad=_Bad("unreadable", f"the database is damaged: {error}"))
+
+
+def _rows_through(connection: sqlite3.Connection, path: str) -> Iterator[_Block | _Line]:
+    connection.execute("BEGIN")  # one state of the database, whoever writes meanwhile
+    schema = _Schema(connection, path)
+    reasons = list(schema.reasons)
+    if schema.exact:
+        reasons += _self_check(connection)
+    for reason in reasons:
+        yield _Line(path, 0, bad=_Bad("schema", reason))
+    if schema.doubt is not None:
+        yield _Line(path, 0, bad=_Bad(_DOUBT, schema.doubt))
+    if not schema.entries and not _has_plain_columns(connection):
+        return
+    for batch in _batches(connection, path):
+        yield from _row_blocks(path, batch)
+        if schema.entries:
+            yield from _false_columns(connection, path, batch)
 
 
 def _self_check(connection: sqlite3.Connection) -> list[str]:

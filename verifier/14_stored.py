@@ -122,13 +122,84 @@ def _listed(paths: Iterable[str]) -> list[tuple[str, int]]:
     """Return the last entry that each catalogue of segments beside a log lists."""
     found = []
     for path in paths:
-        if not _size(path):
+        last, left = -1, _side(path)
+        if not left:
             continue
-        _check_regular(path)
-        last, left = -1, _size(path)
         with open(path, "rb") as file:
             while left > 0 and (line := file.readline(min(left, MAX_NOTE))):
                 left -= len(line)
                 last = max([last, *(int(a or b) for a, b in _LISTED.findall(line))])
         found.append((path, last))
     return found
+
+
+MAX_BAD_NOTES = 1000
+
+
+def _gather(
+    chain: _Chain,
+    logs: list[str],
+    outside: list[str],
+    beside: Sequence[str],
+    stream: Stream | None,
+) -> Iterator[_Note]:
+    """Yield the checkpoints beside the logs, and those that were kept elsewhere."""
+    for path in outside:
+        yield from _given_notes(path)
+    for log in logs:
+        yield from _good_notes(chain, log, _notes_beside(log), of_log=True)
+    for path in beside:
+        if not path.endswith(_LISTINGS):
+            yield from _good_notes(chain, path, _notes_in(path), in_store=_is_anchored(path))
+    if stream is not None:
+        notes = (_Stored(number, *pair) for number, pair in enumerate(stream.notes, 1))
+        yield from _good_notes(chain, stream.name, notes, in_store=True)
+
+
+def _given_notes(path: str) -> Iterator[_Note]:
+    found = False
+    for stored in _notes_in(path):
+        try:
+            yield _Note(stored.note, path, outside=True, timestamp=stored.timestamp)
+            found = True
+        except _Bad as bad:
+            raise _Unchecked(f"{path}, note {stored.number}: {bad.reason}") from None
+    if not found:
+        raise _Unchecked(f"{path} holds no checkpoint")
+
+
+def _good_notes(
+    chain: _Chain,
+    source: str,
+    notes: Iterable[_Stored],
+    of_log: bool = False,
+    in_store: bool = False,
+) -> Iterator[_Note]:
+    """Yield the checkpoints that are whole, and name the others.
+
+    :param of_log: whether a log keeps them with itself, each with the state of its tree.
+    :param in_store: whether others may have added some, which count for nothing.
+    """
+    bad_notes = 0
+    for stored in notes:
+        if stored.torn and of_log:  # of a checkpoint that never was: its writer died
+            chain.report.remarks.append(f"{source}: its file of checkpoints ends in half of one")
+            continue
+        try:
+            note = _Note(stored.note, source, timestamp=stored.timestamp)
+            if not stored.agrees(note) or (of_log and not stored.state):
+                raise _Bad(None, "its size or state is not that of its note")
+            note.stored = in_store
+            yield note
+        except _Bad as bad:
+            if in_store:
+                chain.report.foreign += 1
+                continue
+            reason = "the file ends in the middle of it" if stored.torn else bad.reason
+            reason = f"note {stored.number}: {reason}"
+            chain.findings.fault("checkpoint", _Line(source, 0), None, reason)
+            bad_notes += 1
+        if bad_notes == MAX_BAD_NOTES:
+            reason = "the notes after it are not read"
+            chain.findings.fault("checkpoint", _Line(source, 0), None, reason)
+            return

@@ -1,7 +1,6 @@
 # One log, from what is asked of it to the report.
 
 MAX_ATTEMPTS = 6  # at a log that is written to meanwhile
-MAX_BAD_NOTES = 1000
 
 
 class Stream(NamedTuple):
@@ -86,10 +85,11 @@ def verify(
             question.to_hash,
             careful or max_gap is not None,
             keep=max_faults,
+            max_gap=max_gap,
         )
-        chain.max_gap = max_gap
-        if stream is None and attempt < MAX_ATTEMPTS - 1:
-            chain.moved = _changes(names, beside)
+        moved = chain.findings.moved = (
+            _changes(names, beside) if stream is None and attempt < MAX_ATTEMPTS - 1 else None
+        )
         try:
             with _holding() as held:
                 notes = _follow(chain, names, held, question, stream, beside, also, progress)
@@ -98,7 +98,7 @@ def verify(
         except BrokenPipeError:  # of `on_fault` or `progress`: nobody reads what is said
             raise
         except (_Moved, _Unchecked, OSError) as problem:
-            if chain.moved is None or not (isinstance(problem, _Moved) or chain.moved()):
+            if moved is None or not (isinstance(problem, _Moved) or moved()):
                 report.status, report.reason = "unchecked", str(problem)
                 break
             time.sleep(0.01 * 2**attempt)
@@ -195,41 +195,48 @@ def _follow(
     """Read a log from its first entry to its last, and return its checkpoints."""
     report = chain.report
     if question.pin is not None and question.from_hash is not None:
-        chain.keys.append((-1, question.pin))  # the key may be named before these entries
+        chain.keys.known.append((-1, question.pin))  # the key may be named before these entries
     # The checkpoints first: those that come later are of entries that may come later.
     notes = list(_gather(chain, names, question.outside, beside, stream))
-    chain.wanted = sorted({note.size for note in notes if note.size}, reverse=True)
+    chain.growth.wanted = sorted({note.size for note in notes if note.size}, reverse=True)
     listings = [path for path in beside if path.endswith(_LISTINGS)]
     chain.listed = _listed([*listings, *(name + ".manifest" for name in names)])
     files: list[str] = []
     if stream is None:
         files, copies = _in_order(_with_segments(names, held), held)
         report.remarks += [f"{path} holds nothing but a copy: left out" for path in copies]
-    alone = question.jobs == 1 or chain.max_gap is not None
+    alone = question.jobs == 1 or chain.clock.max_gap is not None
     if alone or not _verify_in_parts(chain, files, question.jobs, _Progress(progress, files)):
         whole = _Progress(progress, files)
         for path in files:
             report.files.append(path)
             _read_into(chain, path, held, progress=whole)
     if stream is not None:
-        report.files.append(stream.name)
-        with contextlib.suppress(_Unread):
-            for block in stream.blocks():
-                chain.add_block(block)
-                if progress is not None:
-                    progress(report.entries, None)
+        _read_stream(chain, stream, progress)
     for fault in also:
         if fault.kind == FOREIGN:
             report.foreign += 1
         else:
-            chain.report_fault(fault)
-    chain.end()
-    if stream is not None and report.entries and not chain.keys:
+            chain.findings.report_fault(fault)
+    chain.order.end()
+    return notes
+
+
+def _read_stream(
+    chain: _Chain, stream: Stream, progress: Callable[[int, float | None], None] | None
+) -> None:
+    report = chain.report
+    report.files.append(stream.name)
+    with contextlib.suppress(_Unread):
+        for block in stream.blocks():
+            chain.add_block(block)
+            if progress is not None:
+                progress(report.entries, None)
+    if report.entries and not chain.keys.known:
         report.remarks.append(
             "the log has no key, so nobody can tell its entries from what others may have added "
             "to the store"
         )
-    return notes
 
 
 class _Progress:
@@ -269,73 +276,3 @@ def _read_into(
             if progress is not None:
                 size = len(item.text) if isinstance(item, _Block) else 0
                 progress.add(chain.report.entries, size)
-
-
-def _gather(
-    chain: _Chain,
-    logs: list[str],
-    outside: list[str],
-    beside: Sequence[str],
-    stream: Stream | None,
-) -> Iterator[_Note]:
-    """Yield the checkpoints beside the logs, and those that were kept elsewhere."""
-    for path in outside:
-        found = False
-        for stored in _notes_in(path):
-            try:
-                yield _Note(stored.note, path, outside=True, timestamp=stored.timestamp)
-                found = True
-            except _Bad as bad:
-                raise _Unchecked(f"{path}, note {stored.number}: {bad.reason}") from None
-        if not found:
-            raise _Unchecked(f"{path} holds no checkpoint")
-    own = [(log, _notes_beside(log)) for log in logs]
-    own += [(path, _notes_in(path)) for path in beside if not path.endswith(_LISTINGS)]
-    if stream is not None:
-        own.append((stream.name, (_Stored(n, *pair) for n, pair in enumerate(stream.notes, 1))))
-    for log, notes in own:
-        in_store = _is_anchored(log) if log in beside else stream is not None
-        bad_notes = 0
-        for stored in notes:
-            if stored.torn and log in logs:  # of a checkpoint that never was: its writer died
-                chain.report.remarks.append(f"{log}: its file of checkpoints ends in half of one")
-                continue
-            try:
-                note = _Note(stored.note, log, timestamp=stored.timestamp)
-                if not stored.agrees(note) or (log in logs and not stored.state):
-                    raise _Bad(None, "its size or state is not that of its note")
-                note.stored = in_store
-                yield note
-            except _Bad as bad:
-                if in_store:
-                    chain.report.foreign += 1
-                    continue
-                reason = "the file ends in the middle of it" if stored.torn else bad.reason
-                reason = f"note {stored.number}: {reason}"
-                chain.fault("checkpoint", _Line(log, 0), None, reason)
-                bad_notes += 1
-            if bad_notes == MAX_BAD_NOTES:
-                chain.fault("checkpoint", _Line(log, 0), None, "the notes after it are not read")
-                break
-
-
-def _conclude(chain: _Chain, notes: list[_Note], question: _Question) -> None:
-    """Compare what was read with what vouches for it, and judge."""
-    report = chain.report
-    if question.to_hash is not None and not report.anchored:
-        at = _Line(report.files[-1], 0, seq=report.last_seq)
-        reason = (
-            "the hash kept elsewhere is not in the log: its end was cut off, or it was rewritten"
-        )
-        chain.fault("cut-tail", at, None, reason)
-    for path, seq in chain.listed if report.last_seq is not None else ():
-        if seq > (report.last_seq or 0):
-            reason = f"it lists entries up to seq {seq}: the end of the log was cut off"
-            chain.fault("cut-tail", _Line(path, 0, seq=report.last_seq), None, reason)
-    if report.entries:
-        _Signed(chain, notes, question.pin, question.witnesses, question.roots).check()
-    elif not report.fault_count and any(note.size and not note.stored for note in notes):
-        size = max(note.size for note in notes)
-        reason = f"a checkpoint vouches for {size:,} entries, and none is here"
-        chain.fault("missing", _Line(report.files[0], 0), None, reason)
-    report.status, report.reason = _judge(report, chain.kinds, question, chain.doubt)

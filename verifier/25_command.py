@@ -1,13 +1,5 @@
 # The command.
 
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < float("inf"):  # which NaN is not either
-        raise argparse.ArgumentTypeError(f"{text} is no number of seconds")
-    return value
-
-
 _CENTRAL = "a URL is central storage: the command chained-logging verify reads it"  # no password
 
 
@@ -25,56 +17,12 @@ class Stores:
 
 def main(argv: list[str] | None = None, stores: Stores | None = None) -> int:
     """Run the command and return its exit status."""
-    parser = argparse.ArgumentParser(prog="verify", description="Check an audit log.")
-    parser.add_argument("log", nargs="*", help="a log, or files that hold one, in any order")
-    parser.add_argument("--proof", metavar="FILE", help="check a proof instead, without the log")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    parser.add_argument("--quiet", action="store_true", help="print nothing if it is intact")
-    parser.add_argument(
-        "--from-hash", metavar="HEX", type=_hash, help="the last hash before these files"
-    )
-    parser.add_argument("--to-hash", metavar="HEX", type=_hash, help="a hash kept elsewhere")
-    parser.add_argument(
-        "--jobs",
-        metavar="N",
-        type=_jobs,
-        help="share the work between N processes (default: the processors there are)",
-    )
-    parser.add_argument(
-        "--checkpoint",
-        metavar="FILE",
-        action="append",
-        default=[],
-        help="a checkpoint kept elsewhere, which the log must extend",
-    )
-    parser.add_argument(
-        "--public-key", metavar="FILE", help="the log's first public key: PEM, or a vkey"
-    )
-    parser.add_argument(
-        "--witness-key",
-        metavar="VKEY",
-        action="append",
-        default=[],
-        help="the key of a witness, or a file with it, which must have cosigned a checkpoint",
-    )
-    parser.add_argument(
-        "--timestamp-root",
-        metavar="FILE",
-        help="root certificates (PEM), one of which must vouch for a timestamp",
-    )
-    parser.add_argument(
-        "--max-gap", metavar="S", type=_seconds, help="name each longer time without an entry"
-    )
-    parser.add_argument(
-        "--against", metavar="URL", help="compare with a central store, and name what differs"
-    )
-    parser.add_argument("--origin", metavar="NAME", help="of the logs in a store, only this one")
-    parser.add_argument("--careful", action="store_true", help="check each line the slow way")
     # Each line is forgotten before the next: there is little to look for, often, among its parts.
     gc.set_threshold(100_000, 50, 100)
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["--part"]:  # a process that --jobs started
         return _verify_part(json.load(sys.stdin))
+    parser = _parser()
     try:
         options = parser.parse_args(argv)
         if bool(options.log) == bool(options.proof):
@@ -100,17 +48,15 @@ def _bytes_of(path: str) -> bytes:
         return file.read(2 * MAX_NOTE)
 
 
-_NOT_OF_A_PROOF = ("from_hash", "timestamp_root", "max_gap", "against")
-
-
 def _run_proof(options: argparse.Namespace) -> int:
     try:
-        for name in _NOT_OF_A_PROOF:
-            if getattr(options, name) is not None:
-                flag = "--" + name.replace("_", "-")
-                raise _Unchecked(f"{flag} says nothing of a proof, which holds nothing of the kind")
-        if options.jobs is not None or len(options.checkpoint) > 1:
-            raise _Unchecked("a proof takes one checkpoint at most, and no --jobs")
+        for option in OPTIONS:
+            given = getattr(options, option.flag[2:].replace("-", "_"))
+            said = given is not None and given is not False and given != []
+            if said and not option.of_proof and option.flag != "--proof":
+                raise _Unchecked(f"{option.flag} says nothing of a proof")
+        if len(options.checkpoint) > 1:
+            raise _Unchecked("a proof takes one checkpoint at most")
         found = verify_proof(
             _bytes_of(options.proof),
             _text_of(options.public_key) if options.public_key is not None else None,
@@ -167,37 +113,24 @@ def _check_finished(paths: list[str]) -> None:
 
 
 def _run(options: argparse.Namespace, stores: Stores) -> int:
-    """Check files as one log, and each log of each store by itself."""
+    """Check files as one log, and each log of each folder and store by itself."""
     folders = [log for log in options.log if os.path.isdir(log)]
-    files = [log for log in options.log if "://" not in log and log not in folders]
+    urls = [log for log in options.log if "://" in log]
+    files = [log for log in options.log if log not in folders and log not in urls]
     worst = 0
-    found: list[Fault] = []
-    compared = None
     try:
         _check_finished(files + folders)
-        stores_named = options.against or any("://" in log for log in options.log)
-        if options.origin is not None and not stores_named:
+        if options.origin is not None and not (options.against or urls):
             raise _Unchecked("--origin chooses among the logs of a store, and no store is named")
         if options.against and (len(files) != 1 or files != options.log):
             raise _Unchecked("--against compares one log, named by its file, and nothing else")
         if files:
-            if options.against:
-                found, behind, name = stores.differences(files[0], options.against, options.origin)
-                compared = f"compared with {name}, which is {behind:,} entries behind"
-            worst = _check(options, files, None, found, compared)
+            worst = _check_files(options, files, stores)
         for folder in folders:
-            logs, skipped = _logs_in(folder)
-            for name, log, beside in logs:
-                gone = None if log else Stream(name.rstrip(os.sep), ())
-                worst = max(worst, _check(options, log, gone, beside=beside))
-            for what in skipped:
-                print(_shown(f"NOTE: skipped {what}"), file=sys.stderr)
-            if not logs:
-                raise _Unchecked(f"there is no log in {folder} but what was skipped")
-        for url in options.log:
-            if "://" in url:
-                for stream, faults in stores.streams(url, options.origin):
-                    worst = max(worst, _check(options, [], stream, faults))
+            worst = max(worst, _check_folder(options, folder))
+        for url in urls:
+            for stream, faults in stores.streams(url, options.origin):
+                worst = max(worst, _check(options, [], stream, faults))
     except BrokenPipeError:
         raise
     except (_Unchecked, OSError, ValueError, ImportError) as problem:
@@ -206,35 +139,67 @@ def _run(options: argparse.Namespace, stores: Stores) -> int:
     return worst
 
 
-def _check(
-    options: argparse.Namespace,
-    files: list[str],
-    stream: Stream | None,
-    also: Iterable[Fault] = (),
-    compared: str | None = None,
-    beside: Sequence[str] = (),
-) -> int:
-    started, found = time.monotonic(), 0
+def _check_files(options: argparse.Namespace, files: list[str], stores: Stores) -> int:
+    if not options.against:
+        return _check(options, files)
+    found, behind, name = stores.differences(files[0], options.against, options.origin)
+    compared = f"compared with {name}, which is {behind:,} entries behind"
+    return _check(options, files, None, found, compared)
 
-    def show(fault: Fault) -> None:
-        nonlocal found
-        found += 1
-        if not options.json and found <= MAX_SHOWN:
-            print(("FIRST BREAK  " if found == 1 else "BREAK        ") + _describe(fault))
 
-    def progress(count: int, share: float | None) -> None:
-        passed = max(time.monotonic() - started, 0.001)
+def _check_folder(options: argparse.Namespace, folder: str) -> int:
+    worst = 0
+    logs, skipped = _logs_in(folder)
+    for name, log, beside in logs:
+        gone = None if log else Stream(name.rstrip(os.sep), ())
+        worst = max(worst, _check(options, log, gone, beside=beside))
+    for what in skipped:
+        print(_shown(f"NOTE: skipped {what}"), file=sys.stderr)
+    if not logs:
+        raise _Unchecked(f"there is no log in {folder} but what was skipped")
+    return worst
+
+
+class _Teller:
+    """Tells a person of faults and progress, while a log is read."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
+        self.started, self.faults = time.monotonic(), 0
+
+    def fault(self, fault: Fault) -> None:
+        self.faults += 1
+        if not self.quiet and self.faults <= MAX_SHOWN:
+            print(("FIRST BREAK  " if self.faults == 1 else "BREAK        ") + _describe(fault))
+
+    def progress(self, count: int, share: float | None) -> None:
+        passed = max(time.monotonic() - self.started, 0.001)
         left = f", {passed / share - passed:,.0f} s left" if share else ""
         text = f"\r{count:,} entries, {count / passed:,.0f}/s{left}\x1b[K"
         print(text, end="", file=sys.stderr, flush=True)
 
-    public_key = roots = None
+    def end(self) -> None:
+        if self.faults > MAX_SHOWN and not self.quiet:
+            print(f"and {self.faults - MAX_SHOWN:,} more, which --json lists")
+        if sys.stderr.isatty():
+            print("\r\x1b[K", end="", file=sys.stderr)
+
+
+def _check(
+    options: argparse.Namespace,
+    files: list[str],
+    stream: Stream | None = None,
+    also: Iterable[Fault] = (),
+    compared: str | None = None,
+    beside: Sequence[str] = (),
+) -> int:
+    """Check one log, say what was found, and return the exit status."""
+    teller = _Teller(options.json)
+    given, roots = options.public_key, options.timestamp_root
     try:
-        if options.public_key is not None:
-            public_key = _text_of(options.public_key)
-        if options.timestamp_root is not None:
-            roots = _bytes_of(options.timestamp_root)
-        witnesses = [_given_key(given) for given in options.witness_key]
+        public_key = None if given is None else _text_of(given)
+        timestamp_roots = None if roots is None else _bytes_of(roots)
+        witnesses = [_given_key(key) for key in options.witness_key]
     except (_Unchecked, OSError) as error:
         print(f"NOT CHECKED: {_shown(error)}", file=sys.stderr)
         return 2
@@ -242,24 +207,30 @@ def _check(
         *files,
         from_hash=options.from_hash,
         to_hash=options.to_hash,
-        on_fault=show,
-        progress=progress if sys.stderr.isatty() else None,
+        on_fault=teller.fault,
+        progress=teller.progress if sys.stderr.isatty() else None,
         jobs=options.jobs or _processors(),
         careful=options.careful,
         public_key=public_key,
         checkpoints=options.checkpoint,
         max_gap=options.max_gap,
         witness_keys=witnesses,
-        timestamp_roots=roots,
+        timestamp_roots=timestamp_roots,
         stream=stream,
         also=also,
         beside=beside,
         max_faults=sys.maxsize if options.json else MAX_FAULTS,
     )
-    if found > MAX_SHOWN and not options.json:
-        print(f"and {found - MAX_SHOWN:,} more, which --json lists")
-    if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr)
+    teller.end()
+    several = stream is not None or beside or any(map(os.path.isdir, options.log))
+    name = stream.name if stream else files[0]
+    _show_report(report, options, name if several else None, compared)
+    return {"intact": 0, "tampered": 1, "incomplete": 1}.get(report.status, 2)
+
+
+def _show_report(
+    report: Report, options: argparse.Namespace, name: str | None, compared: str | None
+) -> None:
     if options.json:
         print(json.dumps(report.to_dict()))
     elif not (options.quiet and report.intact):
@@ -267,14 +238,13 @@ def _check(
         lines = _summary(report)
         if compared is not None:
             lines.append(f"  {compared}")
-        if stream is not None or beside or any(os.path.isdir(log) for log in options.log):
-            lines[0] += f": {stream.name if stream else files[0]}"
+        if name is not None:
+            lines[0] += f": {name}"
         for line in lines:
             print(_shown(line), file=out)
     sys.stdout.flush()
     for remark in report.remarks:
         print(_shown(f"NOTE: {remark}"), file=sys.stderr)
-    return {"intact": 0, "tampered": 1, "incomplete": 1}.get(report.status, 2)
 
 
 if __name__ == "__main__":

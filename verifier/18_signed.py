@@ -18,18 +18,18 @@ class _Signed:
         self.chain, self.notes, self.pin = chain, notes, pin
         self.witnesses, self.roots = witnesses, roots
         self.report = chain.report
-        self.named_at = [at for at, _ in chain.keys]
+        self.named_at = [at for at, _ in chain.keys.known]
         self.sealed = -1  # the last entry that a checkpoint of the log's keys covers
         self.reach = -1  # and one of the key that was given, or of one after it
 
     def fault(self, kind: str, file: str, seq: int | None, reason: str) -> None:
-        self.chain.fault(kind, _Line(file, 0, seq=seq), None, reason)
+        self.chain.findings.fault(kind, _Line(file, 0, seq=seq), None, reason)
 
     def check(self) -> None:
-        report, keys = self.report, self.chain.keys
+        report, keys = self.report, self.chain.keys.known
         distinct = {(note.data, note.timestamp, note.outside): note for note in self.notes}
         self.notes = [note for note in distinct.values() if not self.is_foreign(note)]
-        whole = report.starts_at_genesis or self.chain.tree is not None
+        whole = report.starts_at_genesis or self.chain.growth.tree is not None
         if keys and whole:
             report.public_key = keys[0][1].vkey
         self.check_signed_entries()
@@ -72,7 +72,7 @@ class _Signed:
         """Whether a store's note is signed by no key of the log: then anybody may have put it."""
         if not note.stored:
             return False
-        keys = [key for _, key in self.chain.keys] + ([self.pin] if self.pin else [])
+        keys = [key for _, key in self.chain.keys.known] + ([self.pin] if self.pin else [])
         for (name, id_), value in note.by_key.items():
             for key in keys:  # of one that was given as PEM the name is not known
                 if name != (key.name or name) or id_ != key.id_under(name):
@@ -84,7 +84,7 @@ class _Signed:
 
     def check_pin(self, pin: _Key) -> None:
         """Look for the key that was given among the log's: one of them, first or later."""
-        report, keys = self.report, self.chain.keys
+        report, keys = self.report, self.chain.keys.known
         found = [at for at, key in keys if key.raw == pin.raw]
         if found:
             report.pinned, report.pinned_seq = True, found[0]
@@ -96,8 +96,8 @@ class _Signed:
 
     def check_coverage(self) -> None:
         """Check that something is left of what the last key, and the one given, signed."""
-        report, keys = self.report, self.chain.keys
-        last, reach = keys[-1][0] if keys else 0, max(self.sealed, self.chain.signed_until)
+        report, keys = self.report, self.chain.keys.known
+        last, reach = keys[-1][0] if keys else 0, max(self.sealed, self.chain.keys.signed_until)
         # Between a rotation and its seal the writer may have been killed.
         if len(keys) > 1 and reach < last < (report.last_seq or 0):
             reason = "no checkpoint vouches for this rotation, nor for what came after it"
@@ -109,9 +109,9 @@ class _Signed:
             self.fault("signature", report.files[0], None, reason)
 
     def check_signed_entries(self) -> None:
-        report, signer = self.report, self.chain.signer
-        self.chain.signed_until = -1 if report.signed_entry is None else report.signed_entry
-        if signer is None or signer.vkey in self.chain.revoked:
+        report, signer = self.report, self.chain.keys.signer
+        self.chain.keys.signed_until = -1 if report.signed_entry is None else report.signed_entry
+        if signer is None or signer.vkey in self.chain.keys.revoked:
             report.signed_entry = None
         elif self.chain.from_hash is not None and self.pin is not None:
             report.pinned = True
@@ -124,13 +124,13 @@ class _Signed:
         checkpoint or signature after entries without one proves little: who signs goes on from
         what is in the file.
         """
-        report, bare, gaps = self.report, self.chain.bare, self.chain.gaps
+        report, bare, gaps = self.report, self.chain.keys.bare, self.chain.keys.gaps
         if report.last_seq is None or report.unchecked_signatures:
             return
         before = (report.first_seq or 0) - 1
         signed_seq = -1 if report.signed_seq is None else report.signed_seq
         signed_entry = -1 if report.signed_entry is None else report.signed_entry
-        until = self.chain.signed_until
+        until = self.chain.keys.signed_until
         report.unsigned = max(0, report.last_seq - max(before, signed_seq, signed_entry))
         stops = [*(first for first, _ in gaps), *([] if bare is None else [bare])]
         report.unsigned_from = stops[0] if stops else None
@@ -159,11 +159,11 @@ class _Signed:
                 "end was cut off"
             )
             self.fault("cut-tail", note.source, report.last_seq, reason)
-        elif note.size not in self.chain.roots:
+        elif note.size not in self.chain.growth.roots:
             if note.outside and not report.fault_count:
                 reason = "a checkpoint cannot be compared: the entries before it are not all here"
                 self.fault("missing", note.source, note.size - 1, reason)
-        elif self.chain.roots[note.size] != note.root:
+        elif self.chain.growth.roots[note.size] != note.root:
             reason = f"the first {note.size:,} entries are not those that a checkpoint vouches for"
             self.fault("rewritten", note.source, note.size - 1, reason)
         else:
@@ -198,7 +198,7 @@ class _Signed:
         A rotation at seq n is sealed by the old key at size n + 1. Where its writer was killed
         before that, the new key vouches for it there: the statement is of the old one.
         """
-        keys = self.chain.keys
+        keys = self.chain.keys.known
         now = bisect.bisect_left(self.named_at, size)
         first = now - 2 if now > 1 and keys[now - 1][0] == size - 1 else now - 1
         return keys[max(first, 0) : now]
@@ -210,7 +210,7 @@ class _Signed:
         if at >= (report.pinned_seq or 0):
             self.reach = max(self.reach, note.size - 1)
         # Whoever stole a key that was revoked may have made this one.
-        if key.vkey not in self.chain.revoked or note.outside:
+        if key.vkey not in self.chain.keys.revoked or note.outside:
             report.signed_seq = max(report.signed_seq or 0, note.size - 1)
 
     def check_cosignatures(self, note: _Note) -> None:

@@ -8,62 +8,83 @@ _LARGE_PART = 1 << 27  # so that what is read in vain is bounded, and progress i
 def _verify_in_parts(chain: _Chain, files: list[str], jobs: int, progress: _Progress) -> bool:
     """Follow a chain that is intact, and say whether it is: else one process must look."""
     parts = _parts(files, jobs)
-    if (
-        chain.report.fault_count
-        or len(parts) < 2
-        or not sys.executable
-        or not os.path.isfile(__file__)
-    ):
+    able = sys.executable and os.path.isfile(__file__)
+    if chain.report.fault_count or len(parts) < 2 or not able:
         return False
-    options = {"to_hash": chain.to_hash, "careful": chain.careful, "wanted": chain.wanted}
+    found = _run_parts(chain, parts, jobs, progress)
+    whole = _joined_report(chain, [Report(**part["report"]) for part in found])
+    if whole is None:
+        return False
+    joined = _Chain(whole, from_hash=chain.from_hash)
+    joined.keys.known = list(chain.keys.known)
+    for part in found:
+        for naming in part["named"]:
+            joined.keys.follow(_Line("", 0, seq=naming[0]), _Naming(*naming))
+    if whole.fault_count or (chain.to_hash is not None and not whole.anchored):
+        return False
+    if whole.starts_at_genesis:
+        _join_trees(joined.growth, found)
+    else:
+        joined.growth.tree = None
+    chain.report.__dict__.update(whole.__dict__, files=files, remarks=chain.report.remarks)
+    chain.growth, chain.keys = joined.growth, joined.keys
+    joined.keys.findings = chain.findings
+    return True
+
+
+def _run_parts(
+    chain: _Chain, parts: list[dict[str, Any]], jobs: int, progress: _Progress
+) -> list[dict[str, Any]]:
+    """Return what processes find in the parts; nothing if one finds a fault."""
+    options = {
+        "to_hash": chain.to_hash,
+        "careful": chain.careful,
+        "wanted": chain.growth.wanted,
+    }
     tasks = [{**part, **options} for part in parts]
-    found = []
+    found: list[dict[str, Any]] = []
+    entries = 0
     with ThreadPoolExecutor(jobs) as pool:
-        entries = 0
         for task, part in zip(tasks, pool.map(_start_part, tasks)):  # noqa: B905  # Python 3.9
             if part is None:
                 pool.shutdown(cancel_futures=True)
-                return False
+                return []
             found.append(part)
             entries += part["report"]["entries"]
             progress.add(entries, (task["end"] or _size(task["path"])) - task["start"])
-    joined, tree = _Chain(Report(), from_hash=chain.from_hash), _Tree()
-    joined.keys = list(chain.keys)
-    whole = joined.report
-    for number, part in enumerate(found):
-        report = Report(**part["report"])
-        if number and (
-            whole.last_seq is None
-            or report.first_seq != whole.last_seq + 1
-            or report.first_prev_hash != whole.last_hash
-        ):
-            return False
-        if number == 0:
-            begins = report.first_prev_hash == (chain.from_hash or GENESIS)
-            if not begins or (chain.from_hash is None and report.first_seq):
-                return False
-            whole = joined.report = report
-            whole.revoked = []
-        else:
-            whole.entries += report.entries
-            whole.incomplete += report.incomplete
-            whole.oversize += report.oversize
-            whole.last_seq, whole.last_hash = report.last_seq, report.last_hash
-            whole.last_timestamp = report.last_timestamp
-            if report.anchored:
-                whole.anchored, whole.anchored_seq = True, report.anchored_seq
-        for naming in part["named"]:
-            joined.follow_key(_Line("", 0, seq=naming[0]), _Naming(*naming))
-        if whole.starts_at_genesis:
-            for size, nodes in part["subtrees"].items():
-                joined.roots[int(size)] = _joined(tree, nodes).root()
-            tree = _joined(tree, part["nodes"])
-    if whole.fault_count or (chain.to_hash is not None and not whole.anchored):
-        return False
-    chain.report.__dict__.update(whole.__dict__, files=files, remarks=chain.report.remarks)
-    chain.roots, chain.tree = joined.roots, tree if whole.starts_at_genesis else None
-    chain.keys, chain.revoked = joined.keys, joined.revoked
-    return True
+    return found
+
+
+def _joined_report(chain: _Chain, reports: list[Report]) -> Report | None:
+    """Return the report of parts that go on from each other, the first where the chain begins."""
+    if not reports:
+        return None
+    whole, *others = reports
+    begins = whole.first_prev_hash == (chain.from_hash or GENESIS)
+    if not begins or (chain.from_hash is None and whole.first_seq):
+        return None
+    whole.revoked = []
+    for report in others:
+        follows = whole.last_seq is not None and report.first_seq == whole.last_seq + 1
+        if not follows or report.first_prev_hash != whole.last_hash:
+            return None
+        whole.entries += report.entries
+        whole.incomplete += report.incomplete
+        whole.oversize += report.oversize
+        whole.last_seq, whole.last_hash = report.last_seq, report.last_hash
+        whole.last_timestamp = report.last_timestamp
+        if report.anchored:
+            whole.anchored, whole.anchored_seq = True, report.anchored_seq
+    return whole
+
+
+def _join_trees(growth: _Growth, found: list[dict[str, Any]]) -> None:
+    tree = _Tree()
+    for part in found:
+        for size, nodes in part["subtrees"].items():
+            growth.roots[int(size)] = _joined(tree, nodes).root()
+        tree = _joined(tree, part["nodes"])
+    growth.tree = tree
 
 
 def _joined(tree: _Tree, nodes: list[tuple[int, str]]) -> _Tree:
@@ -115,18 +136,19 @@ def _start_part(task: dict[str, Any]) -> dict[str, Any] | None:
 def _verify_part(task: dict[str, Any]) -> int:
     report = Report()
     chain = _Chain(report, None, None, task["to_hash"], task["careful"], goes_on=True)
-    chain.wanted = task["wanted"]
+    chain.growth.wanted = task["wanted"]
     _read_into(chain, task["path"], {}, task["start"], task["end"])
-    chain.end()
+    chain.order.end()
 
     def text(nodes: list[tuple[int, bytes]]) -> list[tuple[int, str]]:
         return [(level, node.hex()) for level, node in nodes]
 
     found = {
         "report": asdict(report),
-        "named": chain.named,
-        "nodes": text(chain.tree.nodes if chain.tree else []),
-        "subtrees": {size: text(nodes) for size, nodes in chain.subtrees.items()},
+        "named": chain.keys.named,
+        "nodes": text(chain.growth.tree.nodes if chain.growth.tree else []),
+        "subtrees": {size: text(nodes) for size, nodes in chain.growth.subtrees.items()},
     }
     print(json.dumps(found))
-    return 0 if report.entries and not report.fault_count else 1
+    whole = report.entries and not report.fault_count and chain.findings.doubt is None
+    return 0 if whole else 1

@@ -1,4 +1,30 @@
-# The verdict.
+# The verdict: what was read is compared with what vouches for it, and judged by one function from
+# the report and the question to a word.
+
+
+def _conclude(chain: _Chain, notes: list[_Note], question: _Question) -> None:
+    """Compare what was read with what vouches for it, and judge."""
+    report = chain.report
+    if question.to_hash is not None and not report.anchored:
+        at = _Line(report.files[-1], 0, seq=report.last_seq)
+        reason = (
+            "the hash kept elsewhere is not in the log: its end was cut off, or it was rewritten"
+        )
+        chain.findings.fault("cut-tail", at, None, reason)
+    for path, seq in chain.listed if report.last_seq is not None else ():
+        if seq > (report.last_seq or 0):
+            reason = f"it lists entries up to seq {seq}: the end of the log was cut off"
+            chain.findings.fault("cut-tail", _Line(path, 0, seq=report.last_seq), None, reason)
+    if report.entries:
+        _Signed(chain, notes, question.pin, question.witnesses, question.roots).check()
+    elif not report.fault_count and any(note.size and not note.stored for note in notes):
+        size = max(note.size for note in notes)
+        reason = f"a checkpoint vouches for {size:,} entries, and none is here"
+        chain.findings.fault("missing", _Line(report.files[0], 0), None, reason)
+    report.status, report.reason = _judge(
+        report, chain.findings.kinds, question, chain.findings.doubt
+    )
+
 
 _LACKING = {"cut-front", "torn"}  # faults that are of what is not here
 

@@ -69,7 +69,8 @@ _LOG_NAME = re.compile(
 )
 # What stands beside a log, and holds no entries of its own: see docs/format.md.
 _BESIDE = re.compile(
-    r".*(\.checkpoints|\.lock|\.manifest|\.new|\.spill(\..*)?|\.ship-[0-9a-f]{12}|-wal|-shm|-journal)",
+    r".*(\.checkpoints|\.lock|\.writers|\.manifest|\.new|\.spill(\..*)?|\.ship-[0-9a-f]{12}|-wal|-shm|"
+    r"-journal)",
     re.DOTALL,
 )
 # Of a log in S3, by folder; beside these is the folder "segments".
@@ -104,28 +105,37 @@ def _logs_in(folder: str) -> tuple[list[tuple[str, list[str], list[str]]], list[
         for name in folders:
             if os.path.islink(os.path.join(place, name)):
                 skipped.append(f"{os.path.join(place, name)}: a symbolic link to a folder")
-        shipped = os.path.basename(place)
         for name in sorted(names):
             path = os.path.join(place, name)
-            match = _LOG_NAME.fullmatch(name)
-            notes = name.endswith(".checkpoints") and _LOG_NAME.fullmatch(name[:-12])
-            if match is not None:
-                # In a folder "segments", as in S3, all files are of one log; else those with one
-                # name. A database is one by itself.
-                log = "" if shipped == "segments" else match[1] + (match[3] or match[4])
-                logs.setdefault((place, log), ([], []))[0].append(path)
-            elif shipped in _SHIPPED and _SHIPPED[shipped].fullmatch(name):
-                segments = os.path.join(os.path.dirname(place), "segments")
-                logs.setdefault((segments, ""), ([], []))[1].append(path)
-            elif notes and not {name[:-12], name[:-12] + ".gz"}.intersection(names):
-                log = notes[1] + (notes[3] or notes[4])
-                logs.setdefault((place, log), ([], []))[1].append(path)
+            found = _log_of(place, name, names)
+            if found is not None:
+                key, of_notes = found
+                logs.setdefault(key, ([], []))[of_notes].append(path)
             elif _LOG_NAME.match(name) and not _BESIDE.fullmatch(name):
                 skipped.append(f"{path}: not the name of a log; name it to check it")
     if not logs and not skipped:
         raise _Unchecked(f"there is no log in {folder}")
-    found = [(os.path.join(place, log), *files) for (place, log), files in logs.items()]
-    return found, skipped
+    listed = [(os.path.join(place, log), *files) for (place, log), files in logs.items()]
+    return listed, skipped
+
+
+def _log_of(place: str, name: str, names: list[str]) -> tuple[tuple[str, str], bool] | None:
+    """Return which log a file in a folder is of, and whether it holds checkpoints of it.
+
+    In a folder "segments", as in S3, all files are of one log; elsewhere, those with one name. A
+    database is a log by itself.
+    """
+    shipped = os.path.basename(place)
+    match = _LOG_NAME.fullmatch(name)
+    if match is not None:
+        return (place, "" if shipped == "segments" else match[1] + (match[3] or match[4])), False
+    if shipped in _SHIPPED and _SHIPPED[shipped].fullmatch(name):
+        return (os.path.join(os.path.dirname(place), "segments"), ""), True
+    stem = name[:-12] if name.endswith(".checkpoints") else ""
+    match = _LOG_NAME.fullmatch(stem)
+    if match is not None and not {stem, stem + ".gz"}.intersection(names):
+        return (place, match[1] + (match[3] or match[4])), True
+    return None
 
 
 def _in_order(paths: list[str], held: _Held) -> tuple[list[str], list[str]]:
