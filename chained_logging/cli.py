@@ -19,7 +19,13 @@ import click
 from click.core import ParameterSource
 
 from chained_logging.chain import MAX_BODY
-from chained_logging.cli_types import AsGiven, FilePath, further_settings, log_argument
+from chained_logging.cli_types import (
+    FilePath,
+    further_settings,
+    log_argument,
+    verifier_arguments,
+    verifier_options,
+)
 from chained_logging.entry import AuditEntry, InvalidEntry, parse_event
 from chained_logging.files import open_regular
 from chained_logging.log import AuditLog
@@ -263,32 +269,36 @@ def collect(
         collector.run(ended)
 
 
-@cli.command(cls=AsGiven, add_help_option=False)
-def verify(arguments: tuple[str, ...]) -> None:
-    """Check everything in LOG… that can be checked.
+@cli.command()
+@click.argument("logs", nargs=-1, metavar="LOG...", type=click.Path())
+@verifier_options()
+def verify(logs: tuple[str, ...], **options: Any) -> None:
+    """Check everything in LOG... that can be checked.
 
     This runs chained_logging/verify.py, which also works as a single file without this package.
-    LOG may be postgresql://… or s3://… here, which that file alone cannot read.
+    LOG may be postgresql://... or s3://... here, which that file alone cannot read.
     """
+    from chained_logging import config
     from chained_logging.ship.check import CentralStores
 
-    sys.exit(verify_main(list(arguments), CentralStores()))
+    if not logs and not options["proof"]:
+        named = config.load().get("log")
+        if named is None:
+            raise click.UsageError(f"give LOG, or name it in {config.FILE}, or give --proof")
+        logs = (named,)
+    sys.exit(verify_main([*verifier_arguments(options), "--", *logs], CentralStores()))
 
 
-@cli.command("verify-proof", context_settings={"ignore_unknown_options": True})
+@cli.command("verify-proof")
 @click.argument("file", type=FilePath(dir_okay=False))
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def verify_proof(file: str, arguments: tuple[str, ...]) -> None:
+@verifier_options(of_proof=True)
+def verify_proof(file: str, **options: Any) -> None:
     """Check a proof in FILE, without the log.
 
-    It takes the verifier's options: --public-key FILE is the log's key, --witness-key VKEY the key
-    of a witness that must have cosigned, --origin NAME the log's name, --to-hash HEX the entry's
-    hash, and --checkpoint FILE the older of two states. This runs chained_logging/verify.py --proof
-    FILE.
+    With --checkpoint, FILE proves that a log's newer state extends an older one. This runs
+    chained_logging/verify.py --proof FILE.
     """
-    if any(argument.startswith("--proof") for argument in arguments):
-        raise click.UsageError("name the proof once, as FILE, without --proof")
-    sys.exit(verify_main([*arguments, "--proof", file]))
+    sys.exit(verify_main([*verifier_arguments(options), f"--proof={file}"]))
 
 
 # --- Keys.

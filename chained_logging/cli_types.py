@@ -10,6 +10,7 @@ import click
 
 from chained_logging import config
 from chained_logging.urls import is_address
+from chained_logging.verify import OPTIONS
 
 _OWN_OPTIONS: Final = {
     *("log", "key", "origin", "strict", "durability", "sign", "ship"),
@@ -32,13 +33,41 @@ class FilePath(click.Path):
         return super().convert(value, param, ctx)
 
 
-class AsGiven(click.Command):
-    """A command whose ``arguments`` are handed on as they are: click would take ``--`` away."""
+def verifier_options(*, of_proof: bool = False) -> Callable[[Any], Any]:
+    """Return a decorator for the options of verify.py, from its own table.
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Take all of them."""
-        ctx.params["arguments"] = tuple(args)
-        return []
+    :param of_proof: whether to leave out those that say nothing of a proof.
+    """
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(OPTIONS):
+            if of_proof and not option.of_proof:
+                continue
+            settings: dict[str, Any] = {"is_flag": True}
+            if option.metavar is not None:
+                file = option.metavar == "FILE"
+                settings = {
+                    "metavar": option.metavar,
+                    "multiple": option.many,
+                    "type": FilePath(dir_okay=False) if file else str,
+                }
+            command = click.option(option.flag, help=option.help, **settings)(command)
+        return command
+
+    return decorate
+
+
+def verifier_arguments(given: dict[str, Any]) -> list[str]:
+    """Return options as verify.py takes them on its own command line."""
+    arguments = []
+    for option in OPTIONS:
+        value = given.get(option.flag[2:].replace("-", "_"))
+        if option.metavar is None:
+            arguments += [option.flag] if value else []
+        else:
+            values = value or () if option.many else [value]
+            arguments += [f"{option.flag}={one}" for one in values if one is not None]
+    return arguments
 
 
 def log_argument(*, exists: bool = False) -> Callable[[Any], Any]:

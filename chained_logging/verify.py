@@ -3359,18 +3359,19 @@ class _Question:
 def _hash(text: str) -> str:
     """Return a hash as it is stored.
 
-    :raises ValueError: if it is none.
+    :raises ValueError: if it has not the form of one.
     """
     found = text.strip().lower()
     if not _HEX64.fullmatch(found):
-        raise ValueError(f"a hash has 64 hexadecimal digits: {text[:100]!r} is none")
+        raise ValueError("a hash must have 64 hexadecimal digits")
     return found
 
 
 def _jobs(value: str | int) -> int:
-    if int(value) < 1:
-        raise ValueError("the number of jobs must be 1 or more")
-    return int(value)
+    with contextlib.suppress(ValueError):
+        if int(value) >= 1:
+            return int(value)
+    raise ValueError("the number of jobs must be 1 or more")
 
 
 def _processors() -> int:
@@ -3840,10 +3841,11 @@ def _revocation(report: Report, note: dict[str, Any]) -> str:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < float("inf"):  # which NaN is not either
-        raise argparse.ArgumentTypeError(f"{text} is no number of seconds")
-    return value
+    with contextlib.suppress(ValueError):
+        value = float(text)
+        if 0 <= value < float("inf"):  # which NaN is not either
+            return value
+    raise ValueError("the gap must be a number of seconds, 0 or more")
 
 
 class Option(NamedTuple):
@@ -3914,6 +3916,18 @@ OPTIONS = (
 )
 
 
+def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a function that reads a value, and says in its own words what is wrong with it."""
+
+    def convert(text: str) -> Any:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="verify", description="Check an audit log.")
     parser.add_argument("log", nargs="*", help="A log, or files that hold one, in any order.")
@@ -3922,10 +3936,10 @@ def _parser() -> argparse.ArgumentParser:
             parser.add_argument(flag, action="store_true", help=help_)
         elif many:
             parser.add_argument(
-                flag, metavar=metavar, type=read, help=help_, action="append", default=[]
+                flag, metavar=metavar, type=_reader(read), help=help_, action="append", default=[]
             )
         else:
-            parser.add_argument(flag, metavar=metavar, type=read, help=help_)
+            parser.add_argument(flag, metavar=metavar, type=_reader(read), help=help_)
     return parser
 
 

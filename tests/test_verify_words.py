@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -384,3 +385,40 @@ def test_signatures_beyond_a_number_are_not_checked_and_that_is_said(
     assert check(path, careful=True).status == "tampered"
     notes.write_bytes(b"".join([first, *others]).replace(b'"size":3,', b'"size":4,'))
     assert check(path).status == "tampered"  # what takes no signature is checked of each
+
+
+# --- The command line.
+
+
+def test_the_command_shows_and_completes_what_the_file_takes() -> None:
+    flags = {option.flag for option in MODULE.OPTIONS}
+    for done in (run("--help"), run("--help", alone=False)):
+        assert done.returncode == 0
+        assert flags <= set(re.findall(r"--[a-z-]+", done.stdout))
+    for words, word in (("verify --witness", "--witness-key"), ("verify-proof --o", "--origin")):
+        environment = {
+            **os.environ,
+            "_CHAINED_LOGGING_COMPLETE": "bash_complete",
+            "COMP_WORDS": f"chained-logging {words}",
+            "COMP_CWORD": "2",
+        }
+        program = Path(sys.executable).with_name("chained-logging")
+        done = subprocess.run(
+            [program], env=environment, capture_output=True, text=True, check=False
+        )
+        assert f"plain,{word}\n" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ("--jobs=0", "the number of jobs must be 1 or more"),
+        ("--to-hash=xyz", "a hash must have 64 hexadecimal digits"),
+        ("--max-gap=nan", "the gap must be a number of seconds, 0 or more"),
+    ],
+)
+def test_a_wrong_value_is_an_error_of_usage(option: str, reason: str) -> None:
+    for alone in (True, False):
+        done = run("audit.jsonl", option, alone=alone)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.endswith(f": {reason}\n")

@@ -151,18 +151,19 @@ class _Question:
 def _hash(text: str) -> str:
     """Return a hash as it is stored.
 
-    :raises ValueError: if it is none.
+    :raises ValueError: if it has not the form of one.
     """
     found = text.strip().lower()
     if not _HEX64.fullmatch(found):
-        raise ValueError(f"a hash has 64 hexadecimal digits: {text[:100]!r} is none")
+        raise ValueError("a hash must have 64 hexadecimal digits")
     return found
 
 
 def _jobs(value: str | int) -> int:
-    if int(value) < 1:
-        raise ValueError("the number of jobs must be 1 or more")
-    return int(value)
+    with contextlib.suppress(ValueError):
+        if int(value) >= 1:
+            return int(value)
+    raise ValueError("the number of jobs must be 1 or more")
 
 
 def _processors() -> int:

@@ -2,10 +2,11 @@
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < float("inf"):  # which NaN is not either
-        raise argparse.ArgumentTypeError(f"{text} is no number of seconds")
-    return value
+    with contextlib.suppress(ValueError):
+        value = float(text)
+        if 0 <= value < float("inf"):  # which NaN is not either
+            return value
+    raise ValueError("the gap must be a number of seconds, 0 or more")
 
 
 class Option(NamedTuple):
@@ -76,6 +77,18 @@ OPTIONS = (
 )
 
 
+def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a function that reads a value, and says in its own words what is wrong with it."""
+
+    def convert(text: str) -> Any:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="verify", description="Check an audit log.")
     parser.add_argument("log", nargs="*", help="A log, or files that hold one, in any order.")
@@ -84,8 +97,8 @@ def _parser() -> argparse.ArgumentParser:
             parser.add_argument(flag, action="store_true", help=help_)
         elif many:
             parser.add_argument(
-                flag, metavar=metavar, type=read, help=help_, action="append", default=[]
+                flag, metavar=metavar, type=_reader(read), help=help_, action="append", default=[]
             )
         else:
-            parser.add_argument(flag, metavar=metavar, type=read, help=help_)
+            parser.add_argument(flag, metavar=metavar, type=_reader(read), help=help_)
     return parser
