@@ -3053,7 +3053,8 @@ _LOG_NAME = re.compile(
 )
 # What stands beside a log, and holds no entries of its own: see docs/format.md.
 _BESIDE = re.compile(
-    r".*(\.checkpoints|\.lock|\.manifest|\.new|\.spill(\..*)?|\.ship-[0-9a-f]{12}|-wal|-shm|-journal)",
+    r".*(\.checkpoints|\.lock|\.writers|\.manifest|\.new|\.spill(\..*)?|\.ship-[0-9a-f]{12}|-wal|-shm|"
+    r"-journal)",
     re.DOTALL,
 )
 # Of a log in S3, by folder; beside these is the folder "segments".
@@ -4040,7 +4041,7 @@ def _text_of(path: str) -> str:
 
 
 def _given_key(given: str) -> str:
-    """Return a witness's key that stands on the command line, or in a file, be it below PEM."""
+    """Return a witness's key that is on the command line, or in a file, also below PEM."""
     text = given if re.fullmatch(_VKEY, given) else _text_of(given)
     vkeys = [line for line in map(str.strip, text.splitlines()) if re.fullmatch(_VKEY, line)]
     return vkeys[0] if len(vkeys) == 1 else text

@@ -112,7 +112,11 @@ class _Key:
                 raise ValueError
         except (IndexError, ValueError):
             if kind != 1:
-                raise _Bad(None, "it is not a witness's key as a vkey (type 4 or 6)") from None
+                raise _Bad(
+                    None,
+                    "it is not a witness's key as a vkey (type 4 or 6), which keygen prints below "
+                    "the PEM",
+                ) from None
             raise _Bad(None, "it is not an Ed25519 public key in PEM or as a vkey") from None
 
     def id_under(self, name: str) -> bytes:

@@ -94,8 +94,10 @@ def _text_of(path: str) -> str:
 
 
 def _given_key(given: str) -> str:
-    """Return a witness's key that stands on the command line, or in a file."""
-    return given if re.fullmatch(_VKEY, given) else _text_of(given)
+    """Return a witness's key that is on the command line, or in a file, also below PEM."""
+    text = given if re.fullmatch(_VKEY, given) else _text_of(given)
+    vkeys = [line for line in map(str.strip, text.splitlines()) if re.fullmatch(_VKEY, line)]
+    return vkeys[0] if len(vkeys) == 1 else text
 
 
 _VKEY = r"[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+={0,2}"
