@@ -3300,7 +3300,7 @@ def verify(
             _changes(names, beside) if stream is None and attempt < MAX_ATTEMPTS - 1 else None
         )
         try:
-            with _holding() as held:
+            with _holding() as held, _collecting_rarely():
                 notes = _follow(chain, names, held, question, stream, beside, also, progress)
             _conclude(chain, notes, question)
             break
@@ -3380,6 +3380,18 @@ def _processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def _collecting_rarely() -> Iterator[None]:
+    """Keep Python from looking for garbage among the parts of each line, in vain: it takes long."""
+    before = gc.get_threshold()
+    if before[0]:
+        gc.set_threshold(max(before[0], 100_000), *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 @contextlib.contextmanager
@@ -3709,7 +3721,8 @@ def _verify_part(task: dict[str, Any]) -> int:
     report = Report()
     chain = _Chain(report, None, None, task["to_hash"], task["careful"], goes_on=True)
     chain.growth.wanted = task["wanted"]
-    _read_into(chain, task["path"], {}, task["start"], task["end"])
+    with _collecting_rarely():
+        _read_into(chain, task["path"], {}, task["start"], task["end"])
     chain.order.end()
 
     def text(nodes: list[tuple[int, bytes]]) -> list[tuple[int, str]]:
@@ -3964,8 +3977,6 @@ class Stores:
 
 def main(argv: list[str] | None = None, stores: Stores | None = None) -> int:
     """Run the command and return its exit status."""
-    # Each line is forgotten before the next: there is little to look for, often, among its parts.
-    gc.set_threshold(100_000, 50, 100)
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["--part"]:  # a process that --jobs started
         return _verify_part(json.load(sys.stdin))

@@ -91,7 +91,7 @@ def verify(
             _changes(names, beside) if stream is None and attempt < MAX_ATTEMPTS - 1 else None
         )
         try:
-            with _holding() as held:
+            with _holding() as held, _collecting_rarely():
                 notes = _follow(chain, names, held, question, stream, beside, also, progress)
             _conclude(chain, notes, question)
             break
@@ -171,6 +171,18 @@ def _processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def _collecting_rarely() -> Iterator[None]:
+    """Keep Python from looking for garbage among the parts of each line, in vain: it takes long."""
+    before = gc.get_threshold()
+    if before[0]:
+        gc.set_threshold(max(before[0], 100_000), *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 @contextlib.contextmanager

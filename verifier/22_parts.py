@@ -137,7 +137,8 @@ def _verify_part(task: dict[str, Any]) -> int:
     report = Report()
     chain = _Chain(report, None, None, task["to_hash"], task["careful"], goes_on=True)
     chain.growth.wanted = task["wanted"]
-    _read_into(chain, task["path"], {}, task["start"], task["end"])
+    with _collecting_rarely():
+        _read_into(chain, task["path"], {}, task["start"], task["end"])
     chain.order.end()
 
     def text(nodes: list[tuple[int, bytes]]) -> list[tuple[int, str]]:

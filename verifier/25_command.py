@@ -17,8 +17,6 @@ class Stores:
 
 def main(argv: list[str] | None = None, stores: Stores | None = None) -> int:
     """Run the command and return its exit status."""
-    # Each line is forgotten before the next: there is little to look for, often, among its parts.
-    gc.set_threshold(100_000, 50, 100)
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["--part"]:  # a process that --jobs started
         return _verify_part(json.load(sys.stdin))
