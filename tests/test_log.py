@@ -972,3 +972,15 @@ def test_a_history_that_was_rewritten_between_two_runs_is_recorded(
     with AuditLog(path) as log:
         log.append("later", **EVENT)
     assert actions(check_chain(path))[-2:] == ["after", "later"]
+
+
+def test_a_new_database_costs_a_program_no_import(tmp_path: Path) -> None:
+    """A library for data frames takes a third of a second to import, and is not ours to import."""
+    (tmp_path / "pandas.py").write_text("raise SystemExit('imported')")
+    assert "1" in run(
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from chained_logging import AuditLog\n"
+        "log = AuditLog(sys.argv[1]); log.append('x', actor='u', ip='10.0.0.1', resource='p/1')\n"
+        "print(log.stats()['appended'])",
+        tmp_path / "a.db",
+    )

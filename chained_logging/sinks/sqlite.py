@@ -402,18 +402,15 @@ def _has_entries(connection: sqlite3.Connection, path: Path) -> bool:
 
 
 def _create(connection: sqlite3.Connection) -> None:
-    import sqlite_utils  # 0.1 s to import, and needed once in a log's life
-
-    database = sqlite_utils.Database(connection)
-    database.execute("BEGIN IMMEDIATE")
+    connection.execute("BEGIN IMMEDIATE")
     try:
         for statement in _statements():
             if " checkpoints" not in statement:
-                database.execute(statement)
-        database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        database.execute("PRAGMA user_version = 1")
-        database.execute("COMMIT")
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("PRAGMA user_version = 1")
+        connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
-            database.execute("ROLLBACK")
+            connection.execute("ROLLBACK")
         raise
