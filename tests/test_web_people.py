@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import subprocess
@@ -121,6 +122,39 @@ def test_dependency_names_the_actor(site: Site, kind: str, view: str) -> None:
     assert fields["context"]["actor_name"] == "ann"
     assert [f["actor_id"] for f in site.inside()] == ["42", "42"]
     assert "ann@example.com" not in site.log.path.read_text()
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_context_of_a_dependency_is_the_requests(site: Site, kind: str) -> None:
+    @contextlib.contextmanager
+    def signed_in() -> Iterator[None]:
+        with context(actor="system", tenant="not-7"):  # which is over before the view
+            pass
+        with context(actor="user-7", session_id="s", resource="user/7"):
+            yield
+
+    def plain() -> Iterator[None]:
+        with signed_in():
+            yield
+
+    async def loop() -> AsyncIterator[None]:
+        with signed_in():
+            yield
+
+    async def show() -> str:
+        with context(actor="nested"):
+            site.log_inside()
+        site.log_inside()
+        raise KeyError("x")
+
+    dependency = plain if kind == "def" else loop
+    site.app.get("/orders/{id}", dependencies=[Depends(dependency)])(show)
+    assert site.client().get("/orders/1").status_code == 500
+    (fields,) = site.found()
+    assert said(fields) == ("user-7", "read", "failure")
+    assert (fields["resource_id"], fields["session_id"]) == ("1", "s")
+    assert "tenant_id" not in fields
+    assert [f["actor_id"] for f in site.inside()] == ["nested", "user-7"]
 
 
 def test_context_in_a_middleware_does_not_hide_who_comes_later(site: Site) -> None:

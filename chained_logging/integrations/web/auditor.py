@@ -247,8 +247,8 @@ class Auditor:
         if exchange.cause is not None:
             key = "cause" if isinstance(exchange.cause, str) else "exception"
             event[key] = exception_of(exchange.cause) or exchange.cause
-        if exchange.fields:
-            event.update(exchange.fields)
+        if exchange.fields or exchange.depended:
+            event.update(exchange.said())
             if exchange.cause is not None and event["result"] == "success":
                 event["result"] = "failure"  # it was said before the answer broke
         if self._rule is None and self._redact is None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from chained_logging.integrations.web.marks import Audited
 
 _UNKNOWN: Final = Person(None)
+_SAID: Final = ("session_id", "on_behalf_of", "tenant_id")
+"""What a dependency's ``context`` says of the request itself, beside its actor."""
 
 
 class Exchange:
@@ -51,6 +53,7 @@ class Exchange:
         self.began = time.perf_counter()
         self.fields: Event = {}  # what annotate() and set_actor() said
         self.context: Event = {}
+        self.depended: list[Mapping[str, Any]] = []  # what dependencies say by context()
 
     route: str | None = None
     params: Mapping[str, Any] = MappingProxyType({})
@@ -79,7 +82,7 @@ class Exchange:
 
     def __enter__(self) -> Exchange:
         """Let audit events inside inherit actor, address, session and request id."""
-        self._tokens = _exchange.set(self), share(self.inherited)
+        self._tokens = _exchange.set(self), share(self.inherited, self.depended)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -93,6 +96,8 @@ class Exchange:
         """Return who makes the request, as far as that is known by now."""
         if self.named is not None:
             return self.named
+        if self.depended and (depended := self._depended_person()) is not None:
+            return depended
         if self.look is not None:
             try:
                 who = self.look(self)
@@ -103,6 +108,13 @@ class Exchange:
                     self.unreadable = False
                 self.see(who)
         return self.seen
+
+    def _depended_person(self) -> Person | None:
+        for fields in reversed(self.depended):
+            if "actor_id" in fields:
+                who = named(fields["actor_id"])
+                return who._replace(type=fields.get("actor_type", who.type))
+        return None
 
     def see(self, who: Person | None) -> None:
         """Remember whom the framework has: what happens to them later takes nothing back."""
@@ -115,6 +127,8 @@ class Exchange:
         if who is None and self.status is not None and not self.unreadable:
             who = NOBODY  # it is being answered: nobody signs in any more
         fields = {**self.outer, **self.known, **self.given}
+        for block in self.depended:
+            fields.update(block)
         fields["request_id"] = self.context["request_id"]
         if who is not None:
             fields.update(who.fields())
@@ -122,7 +136,13 @@ class Exchange:
 
     def is_nobodys(self) -> bool:
         """Whether nobody is known to make the request."""
-        return self.named is None and self.seen in (None, NOBODY)
+        known = self.named or self._depended_person() or self.seen
+        return known is None or known is NOBODY
+
+    def said(self) -> Event:
+        """Return what the request's own code says of its entry, beside the actor."""
+        depended = {name: given[name] for given in self.depended for name in _SAID if name in given}
+        return {**depended, **self.fields}
 
     def actor(self) -> Person:
         """Return whom the entry names: the person, nobody, or that it could not be found out."""
