@@ -187,18 +187,22 @@ def lost(record: logging.LogRecord, at_its_end: bool) -> None:
         _to_tell.append(record.name)
         return
     _tell_lost(record.name)
+    _tell_all()
+
+
+def _tell_all() -> None:
     while _to_tell:
-        _tell_lost(_to_tell.popleft())
+        _tell_lost(_to_tell.popleft(), raised=True)
 
 
 _to_tell: deque[str] = deque(maxlen=1000)
 
 
-def _tell_lost(name: str) -> None:
+def _tell_lost(name: str, raised: bool = False) -> None:
     logger = logging.getLogger(name)
     if any(map(_travels, _handlers_of(logger))):
         return
-    text = f"a tagged call of the logger {name!r} was not recorded: {_why_lost(logger)}"
+    text = f"a tagged call of the logger {name!r} was not recorded: {_why_lost(logger, raised)}"
     unheard(f"lost {name}", text)
 
 
@@ -229,7 +233,11 @@ def _travels(handler: logging.Handler) -> bool:
 _KNOWN = frozenset({"logging", "chained_logging", "_pytest", "django", "rich"})
 
 
-def _why_lost(logger: logging.Logger) -> str:
+def _why_lost(logger: logging.Logger, raised: bool) -> str:
+    """Name the reason.
+
+    :param raised: whether the call may have raised an error, as its record outlived it.
+    """
     if not listeners(logger):
         return "no AuditHandler listens to it"
     at: logging.Logger | None = logger
@@ -237,7 +245,10 @@ def _why_lost(logger: logging.Logger) -> str:
         if not at.propagate:
             return f"propagate of {at.name!r} is False, and the AuditHandler is above it"
         at = at.parent
-    return "a filter dropped it, or a handler before the AuditHandler raised an error"
+    why = "a filter dropped it, or a handler before the AuditHandler raised an error"
+    if raised:  # as logging does before any handler sees the record
+        why += ", or the call did: a key of extra must not have a name that logging uses itself"
+    return why
 
 
 def _holders(listener: Listener) -> list[logging.Logger]:
@@ -291,8 +302,7 @@ def _own(name: str) -> bool:
 
 
 def _check_all() -> None:
-    while _to_tell:
-        _tell_lost(_to_tell.popleft())
+    _tell_all()
     for listener in list(_listeners):
         check(listener)
     _check_replaced()

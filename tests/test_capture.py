@@ -224,6 +224,7 @@ logging.getLogger("shop").info("lost", extra={"audit": True})
         ("removed", "no AuditHandler listens to it"),
         ("replaced", "no AuditHandler listens to it"),
         ("garbage", "a filter dropped it"),
+        ("reserved", "a key of extra must not have a name that logging uses itself"),
     ],
 )
 def test_what_a_plain_logger_loses_is_said_once(
@@ -246,13 +247,17 @@ def test_what_a_plain_logger_loses_is_said_once(
         case "replaced":
             app.handlers[:] = [logging.NullHandler()]
     for _ in range(3):
+        if how == "reserved":  # logging refuses it, as it does without the tag
+            with pytest.raises(KeyError):
+                part.info("lost", extra={"audit": True, "message": "x"})
+            continue
         if how == "garbage":  # it ends in the middle of anything, and is said with the next
             kept = part.makeRecord("app.part", 20, "", 0, "x", (), None, extra={"audit": True})
             del kept
             assert "not recorded" not in caplog.text
             continue
         part.info("lost", extra={"audit": True, **W})
-    if how == "garbage":
+    if how in ("garbage", "reserved"):
         listening._check_all()
     said = [r.getMessage() for r in caplog.records if r.name == "chained_logging"]
     assert len([text for text in said if "'app.part' was not recorded" in text]) == 1
