@@ -376,3 +376,21 @@ def test_a_side_file_that_is_no_file_is_not_passed_over(log: Path, suffix: str) 
     side.unlink()
     side.symlink_to("/dev/zero")
     assert check(log).status == "unchecked"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM resources WHERE seq = 1",
+        "UPDATE resources SET id = '9' WHERE seq = 2",
+        "INSERT INTO resources (type, id, seq) VALUES ('note', '9', 2)",
+    ],
+)
+def test_the_table_of_resources_names_what_the_bodies_name(tmp_path: Path, statement: str) -> None:
+    path = tmp_path / "audit.db"
+    with AuditLog(path, origin="o") as audit:
+        for number in range(3):
+            audit.append("read", **EVENT, resources=[("record", f"{number}"), ("note", "1")])
+    assert check(path).intact
+    edit(path, statement)
+    assert kinds(path) == {("edited", "schema")}

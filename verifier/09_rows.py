@@ -33,10 +33,15 @@ def _rows_through(connection: sqlite3.Connection, path: str) -> Iterator[_Block 
         yield _Line(path, 0, bad=_Bad(_DOUBT, schema.doubt))
     if not schema.entries and not _has_plain_columns(connection):
         return
+    named = _Resources(connection) if schema.resources else None
     for batch in _batches(connection, path):
         yield from _row_blocks(path, batch)
         if schema.entries:
             yield from _false_columns(connection, path, batch)
+        if named is not None:
+            named.compare(batch)
+    if named is not None and named.reason():
+        yield _Line(path, 0, bad=_Bad("schema", named.reason()))
 
 
 def _self_check(connection: sqlite3.Connection) -> list[str]:
