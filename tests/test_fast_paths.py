@@ -1,7 +1,7 @@
 """The fast way and the careful way make the same bytes, for events of every shape.
 
 Events come from a seeded generator, which takes a tenth of hypothesis's time. A failure names its
-seed. ``CHAINED_LOGGING_EXAMPLES`` asks for more than 10,000 of them.
+seed. ``EXAMPLES`` asks for more than 10,000 of them.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from chained_logging.event import values
 from chained_logging.redact import Redactor
 from chained_logging.redact.walk import Walk
 
-EXAMPLES = int(os.environ.get("CHAINED_LOGGING_EXAMPLES", "10000"))
-SEED = int(os.environ.get("CHAINED_LOGGING_SEED", "20261127"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "10000"))
+SEED = int(os.environ.get("SEED", "20261127"))
 RULES = Redactor()
 
 WORDS = ("read", "user-123", "a", "é", "Überweisung", "😀", "", "x y", "https://x.example/p?q=1")
@@ -121,6 +121,6 @@ def test_the_fast_way_and_the_careful_way_make_the_same_bytes() -> None:
             mock.patch.object(values, "_is_ordinary", return_value=False),
         ):
             careful = body(given, captured=captured, redact=lambda e: Walk(RULES, 10**6).event(e))
-        assert short == careful, f"CHAINED_LOGGING_SEED={seed} CHAINED_LOGGING_EXAMPLES=1"
+        assert short == careful, f"SEED={seed} EXAMPLES=1"
     # It would prove little if nearly all went the careful way in both.
     assert fast > EXAMPLES // 4 or EXAMPLES < 100

@@ -1,7 +1,7 @@
 """Random edits of a log's files, judged by both verifiers and by readings that know neither.
 
-The seed is printed. ``CHAINED_LOGGING_FUZZ`` is how many seconds to go on for (default 15), and
-``CHAINED_LOGGING_SEED`` the seed to begin with.
+The seed is printed. ``FUZZ_SECONDS`` is how many seconds to go on for (default 15), and
+``SEED`` the seed to begin with.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from verifiers import ALONE, MODULE, cpu_of
 from chained_logging import AuditLog
 from chained_logging.keys import PrivateKey
 
-SECONDS = float(os.environ.get("CHAINED_LOGGING_FUZZ", "10"))
-SEED = int(os.environ.get("CHAINED_LOGGING_SEED") or random.SystemRandom().randrange(1 << 32))
+SECONDS = float(os.environ.get("FUZZ_SECONDS", "10"))
+SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
 EVENT = {"actor": "u", "resource": "record/007", "ip": "10.0.0.1"}
 FIELDS = ("id", "actor_id", "action", "resource_id", "resource_type", "result", "timestamp")
 
@@ -210,7 +210,7 @@ def judged(module: object, path: Path) -> tuple[str, float]:
 
 
 def test_no_verifier_says_intact_where_readings_disagree(logs: Path, tmp_path: Path) -> None:
-    print(f"CHAINED_LOGGING_SEED={SEED}")
+    print(f"SEED={SEED}")
     chance, end, tried = random.Random(SEED), time.monotonic() + SECONDS, 0
     statuses: dict[str, int] = {}
     while time.monotonic() < end or tried < 20:
