@@ -74,67 +74,68 @@ _logger = logging.getLogger("chained_logging")
 
 
 class LogClosed(OSError, ValueError):
-    """An entry was to be appended to a log after it was closed."""
+    """An append was attempted after the log was closed."""
 
 
 class AuditLog:
     """A log that entries are appended to: one chain for all threads and processes that share it.
 
     :param path: ``.jsonl`` or ``.ndjson`` for JSON Lines; ``.db``, ``.sqlite``
-        or ``.sqlite3`` for SQLite. Made if it is not there, readable by its owner alone.
-    :param durability: ``"os"``: a call returns when the entry is in the file, in
-        the kernel's hands; a killed process loses nothing, a power failure at
-        most `sync_interval`. ``"fsync"``: when it is on the disk.
-    :param on_failure: what a failing disk does to the caller. ``"continue"``:
-        nothing; the event is kept and chained later, and a warning tells.
-        ``"raise"``: the call raises OSError, so that the action need not happen unaudited.
+        or ``.sqlite3`` for SQLite. A missing file is created, readable by its owner alone.
+    :param durability: with ``"os"`` a call returns once the kernel has the entry: a killed process
+        loses nothing, and a power failure at most the last `sync_interval`. With ``"fsync"`` it
+        returns once the entry is on the disk.
+    :param on_failure: what a caller sees when the disk fails. ``"continue"``: nothing; the event
+        is kept and chained later, and a warning reports it. ``"raise"``: the call raises OSError,
+        so the program can refuse to act unaudited.
     :param strict: raise :class:`InvalidEntry` for an event with a missing or
-        invalid field, and store nothing of it.
-    :param origin: the log's name, such as ``example.com/audit/web``; for an
-        existing log it must be the one it has. By default ``chained-logging/`` and a UUID.
+        invalid field, and do not store it.
+    :param origin: the log's name, such as ``example.com/audit/web``; for an existing log it must
+        be the log's own. The default for a new log is ``chained-logging/`` and a UUID.
     :param sync_interval: seconds between two syncs under ``"os"``.
-    :param max_bytes: the size at which a JSON Lines log is sealed as a segment, and goes on
+    :param max_bytes: the size at which a JSON Lines log is sealed as a segment and continues
         in a new file.
-    :param max_age: the age of its first entry, in seconds, at which it is.
-    :param spill: where events wait that the log cannot take; by default beside it, with
-        ``.spill`` after its name, and where that disk is full too, in a folder of this user's
-        alone in ``/var/tmp``, the temporary folder or ``/dev/shm``.
-    :param timeout: seconds that a call waits for others who hold the log, such as a program that
-        has a write transaction open on the database; on the thread of a running event loop at
-        most 0.05. The event is kept then, and chained once they are done; calls after it do not
-        wait any more until one succeeds.
-    :param key: signs checkpoints: a :class:`chained_logging.keys.PrivateKey`, or whatever else
-        has its ``public_key`` and ``sign``, such as an HSM. Or a key's file, which is read again
-        when another process has rotated the key; its passphrase, if it has one, is in the
-        environment variable ``CHAINED_LOGGING_PASSPHRASE``.
-    :param sign: ``"each"`` signs every entry too. All that write to a log sign alike: another
-        way is refused. ``"follow"`` is for tools that open somebody else's log: it signs as the
-        log does, and without a key it opens a signed log all the same, for what the log says of
-        itself.
-    :param checkpoint_every: entries after which a checkpoint is due, at the latest a
-        `sync_interval` later. One is made of every sealed segment too.
-    :param checkpoint_interval: seconds after which it is, if there are new entries.
+    :param max_age: the age of the first entry, in seconds, at which the log is sealed likewise.
+    :param spill: the file for events that the log cannot take yet. The default is ``.spill``
+        after the log's name; if that disk is full too, a folder that only this user can access,
+        in ``/var/tmp``, the temporary folder or ``/dev/shm``.
+    :param timeout: seconds that a call waits while others hold the log, such as a program with an
+        open write transaction on the database; at most 0.05 on the thread of a running event
+        loop. After that the event is kept, and chained once the log is free; later calls do not
+        wait until one of them succeeds.
+    :param key: signs checkpoints: a :class:`chained_logging.keys.PrivateKey`, or any object with
+        ``public_key`` and ``sign``, such as an HSM client. Or the path of a key file, which is
+        read again when another process has rotated the key; its passphrase, if it has one, is
+        taken from the environment variable ``CHAINED_LOGGING_PASSPHRASE``.
+    :param sign: ``"checkpoint"`` signs checkpoints alone; ``"each"`` signs every entry too. All
+        writers of a log must sign the same way. ``"follow"`` is for tools that open somebody
+        else's log: it signs as the log does. Without a key it opens a signed log too, but can
+        only write the log's entries about itself.
+    :param checkpoint_every: entries after which a checkpoint is due; it is made within one
+        `sync_interval`. Every sealed segment gets a checkpoint too.
+    :param checkpoint_interval: seconds after which a checkpoint is due, if there are new entries.
     :param heartbeat: seconds of silence after which the log writes an entry of its own, so that
         a cut tail shows as a gap: ``verify --max-gap``.
-    :param ship: where a thread of this process brings all entries, ``postgresql://…`` or
-        ``s3://…`` (:class:`chained_logging.ship.shipper.Shipper`). One of several processes does.
-    :param redact: takes secrets out of each event before anything else: by default a
-        :class:`chained_logging.redact.Redactor`. Or one of your own, or any callable that takes
-        the event and returns what shall be stored of it; None for none.
-    :param resources: the name in the log of each ``resource_type`` that goes by another one
-        somewhere, so that one record has one name whether a request, a recorder or a line of code
-        names it: ``{"patients": "patient_record", "clinic.patient": "patient_record"}``.
-        (The ``resources`` of an event are records; their types are named by this, too.)
+    :param ship: where a thread of this process ships all entries: ``postgresql://…`` or
+        ``s3://…`` (:class:`chained_logging.ship.shipper.Shipper`). If several processes share a
+        log, one of them ships.
+    :param redact: removes secrets from each event before anything else happens to it. The default
+        is a :class:`chained_logging.redact.Redactor`; pass your own, or any callable that takes
+        the event and returns what to store of it. None turns redaction off.
+    :param resources: maps other names of a ``resource_type`` to its name in the log, so that a
+        record has one name whether a request, a recorder or a line of code names it:
+        ``{"patients": "patient_record", "clinic.patient": "patient_record"}``.
+        (It also applies to the types in the ``resources`` of an event.)
     :raises OSError: if the log cannot be opened, or is not a log.
-    :raises ValueError: for a key that is not the log's, for none where it has one, for another way
-        to sign than the log's, and for a parameter that is none of the above.
+    :raises ValueError: if the key is not the log's, if the log has a key and none is given, if
+        the log is signed another way, or if a parameter has an invalid value.
 
     >>> with AuditLog("audit.db") as log:
     ...     log.append("read", actor="user-1", resource="patient_record/456", ip="10.0.0.1")
     """
 
     _closed = True  # until it is open
-    _resting = False  # closed, but by nobody who said that it is over
+    _resting = False  # closed for now: the next event opens it again
 
     def __init__(
         self,
@@ -159,27 +160,30 @@ class AuditLog:
         resources: Mapping[str, str] | None = None,
     ) -> None:
         if durability not in DURABILITIES:
-            raise ValueError(f"durability is 'os' or 'fsync', not {durability!r}")
+            raise ValueError(f"durability must be 'os' or 'fsync', not {durability!r}")
         if on_failure not in POLICIES:
-            raise ValueError(f"on_failure is 'continue' or 'raise', not {on_failure!r}")
+            raise ValueError(f"on_failure must be 'continue' or 'raise', not {on_failure!r}")
         if sync_interval <= 0:
-            raise ValueError("sync_interval is a number of seconds above 0")
+            raise ValueError("sync_interval must be a number of seconds above 0")
         if max_bytes is not None and max_bytes <= 0:
-            raise ValueError("max_bytes is a number of bytes above 0")
+            raise ValueError("max_bytes must be a number of bytes above 0")
         if max_age is not None and max_age <= 0:
-            raise ValueError("max_age is a number of seconds above 0")
+            raise ValueError("max_age must be a number of seconds above 0")
         if timeout < 0:
             raise ValueError("timeout must be a number of seconds, 0 or more")
         if sign not in SIGNING:
-            raise ValueError(f"sign is 'checkpoint', 'each' or 'follow', not {sign!r}")
+            raise ValueError(f"sign must be 'checkpoint', 'each' or 'follow', not {sign!r}")
         if sign == "each" and key is None:
-            raise ValueError("sign='each' needs a key")
+            raise ValueError("sign='each' needs a key: AuditLog(..., key=...)")
         if checkpoint_every <= 0 or checkpoint_interval <= 0:
-            raise ValueError("checkpoint_every and checkpoint_interval are above 0")
+            raise ValueError("checkpoint_every and checkpoint_interval must be above 0")
         if heartbeat is not None and heartbeat <= 0:
-            raise ValueError("heartbeat is a number of seconds above 0")
+            raise ValueError("heartbeat must be a number of seconds above 0")
         if origin is not None and not _ORIGIN.fullmatch(origin):
-            raise ValueError("origin is a name without spaces, plus signs or control characters")
+            raise ValueError(
+                "origin must be 1 to 1,024 characters, without spaces, plus signs or control "
+                "characters"
+            )
         # One path, however it was spelled: links in it would lead to a second lock file.
         self.path: Final = Path(os.path.realpath(path))
         self.durability: Final = durability
@@ -218,12 +222,12 @@ class AuditLog:
         _open_logs.add(self)
 
     def _start_afresh(self) -> None:
-        """Make what a forked child must not share with its parent, whose threads it has not."""
+        """Create what a forked child must not share with its parent; it has no threads yet."""
         self._pid = os.getpid()
         self._counts = {"appended": 0, "incomplete": 0, "failed": 0, "spilled": 0, "syncs": 0}
         # Reentrant, as a signal handler may log in the middle of an append of its own thread.
         self._lock = threading.RLock()
-        self._writing = 0  # the thread that does, or none
+        self._writing = 0  # the id of the thread that is writing, or 0
         self._deferred: list[Draft] = []  # what such a handler logged, if no spill file took it
         self._hasty = False  # what is in the spill file is as safe as what is in the log
         self._stalled = False  # somebody held the log for longer than we may wait
@@ -238,8 +242,8 @@ class AuditLog:
             self._group = GroupCommit(self._commit, gather=True)
         else:
             self._group = GroupCommit(self._commit, entered=self._lock)
-        # What the log's last entry was when we last looked, and since when; the same for the
-        # last checkpoint: its size, and when it was due to be looked for.
+        # The log's last entry when we last looked, and since when it was the last; then the size
+        # of the last checkpoint, and when it was made.
         self._quiet = (-1, time.monotonic())
         self._signed = (0, time.monotonic())
         # The hashes of the last entries, if all were written here, and the seq of the first: with
@@ -253,10 +257,10 @@ class AuditLog:
     # --- Appending.
 
     def append(self, action: str, **fields: Any) -> AuditEntry:
-        """Append one entry, and return it. Of an event that fills several, return the first.
+        """Append one entry and return it. If the event fills several, return the first.
 
-        :param fields: the fields by name or alias; anything else goes to ``context``. What
-            :func:`chained_logging.context` gives holds too, where they do not say otherwise.
+        :param fields: the fields by name or alias; anything else goes to ``context``. Fields of
+            :func:`chained_logging.context` are added; those given here win.
         :raises InvalidEntry: if the log is strict and a field is missing or not valid.
         :raises OSError: if it cannot be written, with ``on_failure="raise"``.
             Otherwise the entry returned has no ``seq`` and no ``hash`` yet.
@@ -272,14 +276,14 @@ class AuditLog:
         return self._append([entry, *entry.rest])[0]
 
     def append_many(self, events: Iterable[Mapping[str, Any]]) -> list[AuditEntry]:
-        """Append several entries that follow one another, all or none, in one write.
+        """Append several consecutive entries in one write, all or none.
 
-        (A crash in the middle of that write may leave the first of them, none of which was
-        acknowledged.)
+        (A crash during that write may leave the first few, but no caller was told that they
+        were stored.)
 
-        :param events: fields by name or alias. They may come from elsewhere, so that
+        :param events: fields by name or alias. They may come from elsewhere, so
             :func:`chained_logging.context` adds nothing to them.
-        :returns: the entry of each event; of one that fills several, the first.
+        :returns: one entry for each event; the first, if the event fills several.
         :raises: as :meth:`append`.
         """
         strict, redact, names = self.strict, self.redact, self.resources
@@ -387,7 +391,7 @@ class AuditLog:
             return self._store_later(drafts, busy)
 
     def _store_later(self, drafts: Sequence[Draft], busy: Busy) -> list[Record]:
-        """Wait for whoever holds the log, with none of its locks, and keep what came too early."""
+        """Wait, holding no lock, until the log is free; keep the events if that takes too long."""
         deadline = time.monotonic() + (0 if self._stalled else self._patience())
         pause = 0.001
         while (left := deadline - time.monotonic()) > 0:
@@ -415,8 +419,8 @@ class AuditLog:
 
     def _store_now(self, drafts: Sequence[Draft]) -> list[Record]:
         synced, writing = self.durability == "fsync", self._writing
-        # The usual case. Not where somebody leads a group, though the log's lock may be free: who
-        # takes it from a leader that is about to wake makes two threads wait for each other.
+        # The fast path. Not while a group has a leader, even if the log's lock is free: taking it
+        # from a leader that is about to wake would make two threads wait for each other.
         if not synced and not writing and self._group.leader is None:
             return self._write_out(drafts)
         me = threading.get_ident()
@@ -425,7 +429,7 @@ class AuditLog:
         return self._group.submit(drafts)
 
     def _commit(self, calls: Sequence[Sequence[Draft]]) -> list[list[Record] | BaseException]:
-        """Store for several threads in one write, and return what each gets or shall raise."""
+        """Store for several threads in one write; return what each one gets or must raise."""
         write = self._write_through if self.durability == "fsync" else self._write_out
         since = self._seq + 1
         try:
@@ -434,8 +438,8 @@ class AuditLog:
         except OSError as error:
             return [error] * len(calls)
         except BaseException as error:
-            # A signer failed, for one of them; or this thread was told to stop, which is for the
-            # first call alone, its own. Each by itself then, if it is not in the log already.
+            # A signer failed for one of them, or this thread was interrupted, which concerns only
+            # its own call, the first. So store each by itself, unless it is in the log already.
             if len(calls) == 1:
                 return [error]
             outcomes: list[list[Record] | BaseException] = []
@@ -463,15 +467,15 @@ class AuditLog:
         return records
 
     def _write_out(self, drafts: Sequence[Draft]) -> list[Record]:
-        """Chain entries and hand them to the kernel: the one place where the chain grows."""
+        """Chain entries and hand them to the kernel. The chain grows nowhere else."""
         with self._lock:
             if self._closed:
                 self._wake(drafts)
             if self._writing:
                 self._defer(drafts)
                 return []
-            # Also if this write fails: it tries again then. A thread that is started at exit may
-            # never run, and start() would wait for it.
+            # Even if this write fails, as the thread retries it. But not at exit: a thread that is
+            # started then may never run, and start() would wait for it.
             if self._keeper is None and not _exiting:
                 self._start_keeper()
             self._writing = threading.get_ident()
@@ -479,7 +483,7 @@ class AuditLog:
                 records = self._write_locked(drafts)
                 if self._deferred or self._behind:  # logged in the middle of this
                     self._write_all_deferred()
-            except BaseException:  # raised perhaps by a handler that has logged in the middle
+            except BaseException:  # perhaps from a signal handler that logged in the middle
                 if self._deferred or self._behind:
                     with contextlib.suppress(OSError):
                         self._write_deferred()
@@ -503,12 +507,12 @@ class AuditLog:
             self._behind = True
 
     def _write_all_deferred(self) -> None:
-        with contextlib.suppress(OSError):  # which is about no call, and they are kept for later
+        with contextlib.suppress(OSError):  # no caller waits for these; they are kept for later
             while self._deferred or self._behind:
                 self._write_deferred()
 
     def _write_deferred(self) -> None:
-        waiting = len(self._deferred)  # which are taken out once it is known what became of them
+        waiting = len(self._deferred)  # they are removed once their fate is known
         try:
             self._write_locked(self._deferred[:waiting])
         except Busy:
@@ -519,7 +523,7 @@ class AuditLog:
         del self._deferred[:waiting]
 
     def _write_locked(self, drafts: Sequence[Draft]) -> list[Record]:
-        """Under the lock that processes share: read the chain's end, and write behind it."""
+        """Under the lock that processes share: read the chain's end, and append to it."""
         lock = self._file_lock
         try:
             lock.acquire()
@@ -549,7 +553,7 @@ class AuditLog:
             lock.release()
 
     def _write(self, drafts: Sequence[Draft], head: Head) -> list[Record]:
-        """Give each draft its place, and hand all to the sink."""
+        """Give each draft its ``seq`` and previous hash, and hand all of them to the sink."""
         if self._sign_each and head.seq > self._seq:
             self._follow_others(head)
         seq, prev = head
@@ -586,7 +590,8 @@ class AuditLog:
         """Record what the sink came across, such as a torn line."""
         memory = self._file_lock.recall()
         if memory is not None and memory.head.seq > head.seq:
-            # Cut or moved away, and what others wrote before that we never saw: go on after it.
+            # The file was cut or moved away, with entries of others that we never saw: continue
+            # after those.
             head = memory.head
             self._sink.resume(head)
         notices = list(self._sink.notices)
@@ -617,7 +622,7 @@ class AuditLog:
         sync = not self._hasty
         if start is None or head.seq + 1 < start:
             spill.mark(head.seq + 1, sync=sync)
-        else:  # somebody died in the middle of this: what is in the log is not written again
+        else:  # a process died halfway through this: do not chain its entries twice
             done = {AuditEntry(r.body, r.hash).id: r for r in self.records(start)}
         batch: list[Draft] = []
         strange = False
@@ -640,7 +645,7 @@ class AuditLog:
         return head
 
     def _spill_refused(self) -> str | None:
-        """Why a file of events that stands where this log would keep them is not used."""
+        """Return why an existing spill file is not used; None if there is no such file."""
         return next((spill.refused for spill in self._spills if spill.refused), None)
 
     def _write_batches(self, drafts: Sequence[Draft], head: Head) -> Head:
@@ -650,14 +655,15 @@ class AuditLog:
         return head
 
     def _keep(self, error: OSError, drafts: Sequence[Draft]) -> None:
-        """Note a failure and, if callers shall not see it, keep the events for later."""
+        """Note a failure and, unless the caller gets to see it, keep the events for later."""
         self._counts["failed"] += len(drafts)
         self._last_error = str(error)
-        # What the log says of itself is for whoever says it to see: nobody else may bear its name.
+        # The log's entries about itself are never kept: their caller sees the error, and a spill
+        # file must hold none in the log's name.
         drafts = [entry for entry in drafts if entry.fields["actor_id"] != OURSELVES]
         if self.on_failure == "raise" or not (drafts or self._waiting):
             return
-        # What only came too early is as safe as it would be in the log.
+        # An event that only has to wait its turn is kept as durably as the log would keep it.
         sync = self.durability == "fsync" or not isinstance(error, Busy)
         try:
             self._spill_out([*self._waiting, *drafts], sync=sync)
@@ -695,12 +701,12 @@ class AuditLog:
     # --- Opening and closing.
 
     def _open_first(self, origin: str | None) -> str:
-        """As :meth:`_open`, for somebody who may wait."""
+        """As :meth:`_open`, with more patience."""
         self._file_lock.patience = self._sink.patience = _OPENING_PATIENCE
         try:
             return self._open(origin)
         except (OSError, SignsOtherwise) as error:
-            # Other logs, that nobody holds any more, may keep theirs open until they are collected.
+            # Unreferenced logs keep their files open until they are garbage-collected.
             full = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
             if not (full or isinstance(error, SignsOtherwise)) or not gc.collect():
                 raise
@@ -709,7 +715,7 @@ class AuditLog:
             self._set_patience(stalled=False)
 
     def _wake(self, drafts: Sequence[Draft]) -> None:
-        """Open a log again that rests, or keep what shall be written.
+        """Reopen a resting log; if that fails, keep the events.
 
         :raises LogClosed: if it was closed for good.
         :raises OSError: if it cannot be opened.
@@ -729,7 +735,7 @@ class AuditLog:
         self._closed = self._resting = self._released = False
 
     def _open(self, origin: str | None) -> str:
-        """Read where the chain stands, or write the genesis entry. Returns the origin."""
+        """Find the chain's end, or write the genesis entry. Returns the origin."""
         self._file_lock.acquire()
         try:
             memory = self._file_lock.recall()
@@ -760,12 +766,12 @@ class AuditLog:
             else:
                 head = self._join(head)
             synced = -1 if memory is None else min(memory.synced, head.seq)
-            # Until the notice of it is written, the lock file keeps the place that shows it.
+            # Until the notice is written, the lock file keeps the head that shows the change.
             noted = memory.head if memory is not None and rewritten else head
             self._file_lock.introduce(noted, synced, name)
             if memory is not None and self._file_lock.restarted(memory):
-                # What it remembered may have been lost, and its place be given again: a second
-                # power failure must not bring the old note back.
+                # The entry it remembered may be lost, and its seq used again: a second power
+                # failure must not bring the old note back.
                 self._file_lock.sync()
             self._seq = head.seq
             self._behind = any([spill.exists() for spill in self._spills])
@@ -780,13 +786,13 @@ class AuditLog:
             self._file_lock.release()
 
     def _rewritten(self, remembered: Head, found: Head) -> bool:
-        """Say whether the last entry that was written is another one now, and record it if so."""
+        """Return whether the last entry written was replaced since, and record it if so."""
         if not 0 <= remembered.seq <= found.seq:
             return False
         hash = found.hash
-        if found.seq > remembered.seq:  # killed between an append and its note: seldom
+        if found.seq > remembered.seq:  # killed between an append and its note: rare
             hash = ""
-            with contextlib.suppress(ValueError):  # a line that is none any more
+            with contextlib.suppress(ValueError):  # the line is no longer an entry
                 record = next(self._sink.records(remembered.seq), None)
                 if record is not None and record.seq == remembered.seq:
                     hash = record.hash
@@ -806,7 +812,7 @@ class AuditLog:
             head = found
         else:
             cause = f"entry {remembered.seq} had been written, and the file ends at {found.seq}"
-            head = remembered  # a gap in seq stays as evidence, and no place is given twice
+            head = remembered  # the gap in seq is evidence, and no seq is used twice
         self._sink.resume(head)
         self._sink.notices.append(
             Notice("log.recover", {"cause": cause, "lost": remembered.seq - found.seq})
@@ -814,7 +820,7 @@ class AuditLog:
         return head
 
     def _write_own(self, what: Notice | Draft, head: Head) -> Head:
-        """Write what the log says of itself, at once and on the disk."""
+        """Write an entry of the log about itself, straight to the disk."""
         entry = what if isinstance(what, Draft) else self._own_entry(what)
         body = entry.body(head.seq + 1, head.hash)
         hash = chain.leaf_hash(body)
@@ -830,10 +836,10 @@ class AuditLog:
         return NO_KEY if self._key is None else CHECKPOINT
 
     def _join(self, head: Head) -> Head:
-        """See that this writer has the log's key, and signs as its other writers do.
+        """Check that this writer has the log's key and signs as its other writers do.
 
-        :returns: the log's end.
-        :raises ValueError: if not: what they wrote would be spoiled.
+        :returns: the log's head.
+        :raises ValueError: if it does not, as its entries would spoil theirs.
         """
         key, origin = self._key, self._keyring.origin
         new = key is not None and self._find_key(key, origin, head)
@@ -846,9 +852,9 @@ class AuditLog:
         return head
 
     def _check_way(self, head: Head) -> None:
-        """See that this writer signs as the log's entries are signed.
+        """Check that this writer signs as the log's entries are signed.
 
-        :raises ValueError: if not.
+        :raises ValueError: if it does not.
         """
         origin = self._keyring.origin
         if self._key is None:
@@ -867,9 +873,9 @@ class AuditLog:
         return EACH if self._sign_each else self._way()
 
     def _write_as_others_do(self, head: Head) -> None:
-        """Take part as a writer of events, which a tool that follows becomes with its first.
+        """Join the log's writers: a tool that follows does so with its first event.
 
-        :raises OSError: if it has no key, and the others have.
+        :raises OSError: if it has no key and the others have one.
         """
         if self._writers.way is not None:
             return
@@ -882,10 +888,10 @@ class AuditLog:
         self._writers.join(self._way_found())
 
     def _see_that_writers_agree(self, head: Head) -> None:
-        """Take part anew where the file that says how the writers sign was deleted or replaced.
+        """Join again if the file that says how the writers sign was deleted or replaced.
 
-        :raises OSError: if others came meanwhile who sign another way. What is logged here is kept
-            for them in the spill file.
+        :raises OSError: if writers that sign another way joined meanwhile. What is logged here is
+            kept for them in the spill file.
         """
         try:
             if self._outvoted is None and self._writers.stay():
@@ -900,17 +906,17 @@ class AuditLog:
         self._look_around = False
 
     def _find_key(self, key: Signer, origin: str, head: Head) -> bool:
-        """Make sure that a key is the log's, and return whether the log has none yet.
+        """Check that a key is the log's, and return whether it has to be added first.
 
-        What a checkpoint of this key covers was looked at by whoever signed that.
+        Entries below a checkpoint of this key are not read: its signer has checked them.
 
-        :raises ValueError: if the log has another.
+        :raises ValueError: if the log has another key.
         """
         ours, ring = verifier_key(origin, key), self._keyring
         known = [VerifierKey(origin, ED25519, key.public_key)]
         stored = self._sink.recent_checkpoints()
         if stored and not signed_by_any(stored[0], known):
-            # Of the key before; or whoever wrote it has no key.
+            # The previous key signed it, or somebody without a key wrote it.
             stored = sorted((one for _, one in self._sink.checkpoints()), key=lambda one: -one.size)
         last = next((one for one in stored if signed_by_any(one, known)), None)
         if last is not None and last.size <= head.seq + 1:
@@ -918,7 +924,7 @@ class AuditLog:
             self._newest = last
         self._look_at_others(head)
         self._tell_of_foreign(head)
-        if ring.current is None:  # or it cannot be told, and nothing is signed
+        if ring.current is None:  # with trouble, the key is unknown and nothing is signed
             return ring.trouble is None
         if ring.current != ours:
             raise ValueError(f"the log {self.path} has the key {ring.current}, not {ours}")
@@ -931,7 +937,7 @@ class AuditLog:
         return None
 
     def _look_at_others(self, head: Head) -> None:
-        """Look at entries that were not looked at yet: they may be anybody's."""
+        """Check entries that were not checked yet: anybody may have written them."""
         ring = self._keyring
         try:
             self._look_at(self._sink.records(ring.next), head)
@@ -949,7 +955,7 @@ class AuditLog:
             self._keyring.look(record)
 
     def _tell(self, problem: str | None) -> None:
-        """Note a problem, and say it once to whoever reads the log records of a program."""
+        """Note a problem, and report it once in the program's own logging."""
         if problem is None:
             return
         self._last_error = problem
@@ -958,7 +964,7 @@ class AuditLog:
             _logger.error("audit log %s: %s", self.path, problem)
 
     def _origin_in_log(self) -> str | None:
-        """Return what the first entry says, which the lock file's memory cannot change."""
+        """Return the origin in the first entry, which wins over the lock file's memory."""
         with contextlib.suppress(ValueError):
             first = next(iter(self._sink.records()), None)
             if first is not None and first.seq == 0:
@@ -971,34 +977,34 @@ class AuditLog:
             yield AuditEntry(body, hash, signature)
 
     def records(self, start: int = 0) -> Iterator[Record]:
-        """As :meth:`entries`, as the bytes that are stored."""
+        """As :meth:`entries`, but yield the stored bytes."""
         return self._sink.records(start)
 
     def checkpoints(self) -> Iterator[StoredCheckpoint]:
-        """Read the stored checkpoints. One that others signed since is there twice."""
+        """Read the stored checkpoints. One that was co-signed later appears twice."""
         return (stored for _, stored in self._sink.checkpoints())
 
     def own_checkpoints(self) -> Iterator[StoredCheckpoint]:
-        """As :meth:`checkpoints`, those that a key signed which the log has or had, as far as it
-        was read here."""
+        """As :meth:`checkpoints`, but only those that a past or present key of the log signed,
+        as far as the log was read here."""
         return (stored for stored in self.checkpoints() if self._is_ours(stored))
 
     def last_checkpoint(self) -> StoredCheckpoint | None:
-        """Return the newest stored checkpoint; where this log was opened with its key, the newest
-        that a key of the log signed."""
+        """Return the newest stored checkpoint. If the log was opened with its key, return the
+        newest that a key of the log signed."""
         if self._key is not None:
             return self._newer(self._kept())
         recent = self._sink.recent_checkpoints()
         return next((one for one in recent if one is not NO_CHECKPOINT), None)
 
     def checkpoints_after(self, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
-        """As :meth:`checkpoints`, from a mark on, each with the mark after it."""
+        """As :meth:`checkpoints`, starting at a mark; each comes with the mark after it."""
         return self._sink.checkpoints(mark)
 
     def durable_head(self) -> Head:
-        """Bring all entries onto the disk, also those of other processes, and return the last.
+        """Sync all entries, including those of other processes, and return the head.
 
-        What stands up to there is acknowledged, or will be, and no crash takes it back.
+        Entries up to the head are acknowledged, or will be, and no crash can undo them.
 
         :raises OSError: if the log cannot be read or synced.
         """
@@ -1020,7 +1026,7 @@ class AuditLog:
     def checkpoint(self) -> bytes:
         """Sign a checkpoint over all entries so far, keep it beside the log, and return it.
 
-        :returns: a C2SP signed note; the last one, if no entry was added since.
+        :returns: a C2SP signed note; the previous one, if no entry was added since.
         :raises ValueError: if the log has no key.
         :raises OSError: if the log or the checkpoints cannot be read or written.
         """
@@ -1034,17 +1040,17 @@ class AuditLog:
             return self._checkpoint_at(head).note.encode()
 
     def _checkpoint_at(self, head: Head) -> StoredCheckpoint:
-        """Sign the entries up to `head` and keep that, unless there is such a checkpoint or one
-        of more entries already.
+        """Sign the entries up to `head` and keep the checkpoint, unless one that covers as many
+        or more exists.
 
-        :raises OSError: if one covers more entries than there are: they were cut off since.
+        :raises OSError: if one covers more entries than there are: the end was cut off.
         """
         with self._held():
             kept, end = self._kept(), self._sink.head()
         if kept is not None and kept.size > end.seq + 1:
             raise OSError(
                 f"a checkpoint of {self.path} covers {kept.size:,} entries, and there are "
-                f"{end.seq + 1:,}: the end was cut off since; the command verify names every break"
+                f"{end.seq + 1:,}: the end was cut off; chained-logging verify names every break"
             )
         if kept is not None and kept.size > head.seq:
             return kept
@@ -1071,36 +1077,36 @@ class AuditLog:
         return next((one for one in self._sink.recent_checkpoints() if self._is_ours(one)), None)
 
     def _newer(self, kept: StoredCheckpoint | None) -> StoredCheckpoint | None:
-        """Return the newest checkpoint to go on from: `kept`, or what is known of it here, so that
-        nobody takes it away."""
+        """Return the checkpoint to continue from: the larger of `kept` and our own newest, so
+        that deleting the stored one does not help an attacker."""
         newest = self._newest
         return newest if kept is None or (newest and newest.size > kept.size) else kept
 
     def _is_ours(self, stored: StoredCheckpoint) -> bool:
-        """Whether a key of the log signed it: whoever can write the file has none."""
+        """Whether a key of the log signed it. Write access to the file is not enough for that."""
         newest = self._newest
         if newest is not None and (stored.note, stored.size) == (newest.note, newest.size):
             return True
         return signed_by_any(stored, self._keyring.known)
 
     def _tell_of_foreign(self, head: Head) -> None:
-        """Say it if there are checkpoints that no key of the log signed."""
+        """Report checkpoints that no key of the log signed."""
         self._look_at_others(head)  # they may name the key of the newest
         recent = self._sink.recent_checkpoints()
-        # Of those that are older than ours, the key may not be known here any more.
+        # A checkpoint older than ours may be of a key that is no longer known here.
         newer = takewhile(lambda one: not self._is_ours(one), recent)
         known = self._keyring.known
         if next(newer, None) is not None or any(pretends(one, known) for one in recent):
             self._tell(
                 f"among the checkpoints of {self.path} is one that no key of the log signed: it is "
-                "foreign, and counts for nothing; the command verify names it"
+                "foreign and is ignored; chained-logging verify names it"
             )
 
     def _check_names(self, head: Head, last: StoredCheckpoint | None = None) -> None:
-        """Check that no entry up to `head` names a key that the log's own key did not name.
+        """Check that every key that an entry up to `head` names was named by the log's own key.
 
-        :raises KeyForged: if one does.
-        :raises KeyRotated: if the log went over to a key that is not known here.
+        :raises KeyForged: if one was not.
+        :raises KeyRotated: if the log was rotated to a key that this writer does not have.
         """
         ring, key = self._keyring, self._key
         if key is None:
@@ -1108,7 +1114,7 @@ class AuditLog:
         ours = verifier_key(self.origin, key)
         if last is not None and ring.next < last.size - 1 <= head.seq and ring.current == ours:
             mine = [VerifierKey(self.origin, ED25519, key.public_key)]
-            if signed_by_any(last, mine):  # who signed it looked at what is below
+            if signed_by_any(last, mine):  # its signer has checked the entries below
                 ring.trust(ours, self._entry(last.size - 1))
         self._look_at_others(head)
         if ring.trouble is not None:
@@ -1117,20 +1123,20 @@ class AuditLog:
             self._take_new_key(KeyRotated(ring.current))
 
     def _tell_of_revocation(self) -> None:
-        """Say that the key was stolen: somebody must do something about it."""
+        """Report that the key was revoked: somebody must replace it."""
         at = self._keyring.revoked.get(self._keyring.current or "")
         if at is not None:
             self._tell(
-                f"entry {at} says that the log's key was stolen: give it another one, with "
+                f"entry {at} says that the log's key was stolen: replace it with "
                 "chained-logging rotate-key"
             )
 
     def keep_anchored(self, note: bytes, timestamp: str | None = None) -> None:
-        """Keep a checkpoint of this log once more, with what others said of it since.
+        """Store a checkpoint of this log once more, with the signatures that others added.
 
-        :param note: a stored one with more signatures under it.
+        :param note: a stored checkpoint with more signatures under it.
         :param timestamp: an RFC 3161 response over exactly these bytes, in base64.
-        :raises ValueError: if it is not one that is stored.
+        :raises ValueError: if its text is not that of a stored checkpoint.
         :raises OSError: if it cannot be written.
         """
         text = note.decode().rpartition("\n\n")[0]
@@ -1139,30 +1145,30 @@ class AuditLog:
             if same and (self._key is None or self._is_ours(stored)):
                 break
         else:
-            raise ValueError(f"this is no checkpoint that {self.path} has")
+            raise ValueError(f"{self.path} does not have this checkpoint")
         self._notice_fork()
         with self._held():
             self._sink.head()
             self._sink.add_checkpoint(stored._replace(note=note.decode(), timestamp=timestamp))
 
     def rotate_key(self, new: Signer) -> bytes:
-        """Go over to a new key, and seal all before it with the old one, which can then go.
+        """Switch to a new key, and seal everything before it with the old one.
 
-        Whoever steals the new key later cannot forge what was before: that would need the old
-        one, which the caller destroys now (:func:`chained_logging.keys.destroy`). Other processes
-        that have the log open with the key's file read it again. Those that were given the key
-        itself make no checkpoint any more, and say so in ``stats()["last_error"]``; their entries
-        are sealed by those that have the new one.
+        A thief of the new key cannot forge the past: that takes the old key, which the caller
+        should destroy now (:func:`chained_logging.keys.destroy`). Other processes that opened the
+        log with the key's file read it again. Those that were given the key object stop making
+        checkpoints and say so in ``stats()["last_error"]``; the processes with the new key seal
+        their entries.
 
-        :returns: the sealing checkpoint: keep it elsewhere too.
-        :raises ValueError: if the log has no key, or this one.
+        :returns: the sealing checkpoint. Keep a copy elsewhere.
+        :raises ValueError: if the log has no key, or if `new` is its present key.
         :raises OSError: if the log cannot be written.
         """
         self._notice_fork()
         if self._key is None:
-            raise ValueError("this log has no key: reopen it with one, which adds it")
+            raise ValueError("this log has no key: reopen it with one, and it is added")
         if new.public_key == self._key.public_key:
-            raise ValueError("the new key is the old one")
+            raise ValueError("the new key must differ from the old one")
         with self._signing:
             self.checkpoint()  # so that the seal, under the lock, has little to read
             with self._held():
@@ -1181,7 +1187,7 @@ class AuditLog:
             return sealed.note.encode()
 
     def _statement(self, action: str, head: Head, key: str) -> str:
-        """Return what the log's key says of another one, in the entry after `head`."""
+        """Return the log key's signed statement about another key, for the entry after `head`."""
         if self._key is None:
             raise OSError("there is no key to sign with")
         ours = verifier_key(self.origin, self._key)
@@ -1191,9 +1197,9 @@ class AuditLog:
     def revoke_key(self, public_key: str, reason: str) -> AuditEntry:
         """Record that a key was stolen: from here on its signatures prove nothing by themselves.
 
-        The verifier then trusts, of what that key signed, only what a checkpoint kept elsewhere
-        fixed. With the log's key at hand the entry holds its statement; without, anybody who can
-        write to the log could have made it, and the verifier says so.
+        Of what that key signed, the verifier then trusts only what a checkpoint kept elsewhere
+        covers. If this log was opened with its key, the entry holds a statement signed by it. If
+        not, anybody with write access could have made the entry, and the verifier says so.
 
         :param public_key: the key as a ``vkey``.
         :raises ValueError: if the log never had it.
@@ -1226,15 +1232,14 @@ class AuditLog:
         """
         entry = self._own_entry(Notice(action, context))
         records = self._store([entry])
-        if not records:  # in the middle of an append of this thread, which writes it at its end
+        if not records:  # during an append of this very thread, which writes it at its end
             return AuditEntry(entry.body(0, chain.GENESIS), None)
         return AuditEntry(*records[0][1:])
 
     def _make_checkpoint(self, head: Head, last: StoredCheckpoint | None) -> StoredCheckpoint:
-        """Sign the entries up to `head`, all of which must be there, and what they say of keys
-        checked.
+        """Sign the entries up to `head`. What they say about keys must have been checked.
 
-        :raises OSError: if they are not there.
+        :raises OSError: if one of them is missing.
         """
         key = self._key
         if key is None:
@@ -1254,15 +1259,15 @@ class AuditLog:
         return made
 
     def _follow_others(self, head: Head) -> None:
-        """Sign no entry above one that names a key and was not checked, nor with a key that
-        another process rotated since our own last entry."""
+        """Before signing: check the entries of others since our last one. They may name a key
+        that the log does not have, or have rotated it."""
         self._check_names(head)
         self._seq = head.seq
 
     def _take_new_key(self, rotated: KeyRotated) -> None:
-        """Read the key's file again, if we were given one.
+        """Read the key's file again, if the key came from one.
 
-        :raises KeyRotated: if not, or it does not hold the new key yet.
+        :raises KeyRotated: if it did not, or if the file does not hold the new key yet.
         """
         file = self._key_file
         for name in () if file is None else (file, f"{file}.new"):  # the second during a rotation
@@ -1302,7 +1307,7 @@ class AuditLog:
 
     @property
     def last_seq(self) -> int:
-        """The ``seq`` of the last entry that was found at the opening, or written here since."""
+        """The ``seq`` of the last entry that was found when opening, or written here since."""
         return self._seq
 
     def stats(self) -> dict[str, Any]:
@@ -1332,15 +1337,15 @@ class AuditLog:
         self._resting = False
 
     def rest(self) -> None:
-        """Close, but go on with the next event: what the end of logging or of Python asks for.
+        """Close until the next event: for the shutdown of logging or of Python.
 
-        Handlers and exit functions may log after that, and a file handler would write it.
+        Handlers and exit functions may still log after that, and a file handler would write it.
         """
-        # Where Python is half gone already, a file cannot be opened any more.
+        # At the interpreter's exit a file can no longer be opened.
         self._shut(resting=True, release=self._sink.needs_closing or not _exiting)
 
     def __del__(self) -> None:
-        # Nobody holds it any more. What waits for somebody else's lock is kept in a spill file.
+        # Events that wait for another process's lock are kept in the spill file.
         if not self._closed:
             with contextlib.suppress(Exception):
                 self._set_patience(stalled=True)
@@ -1348,7 +1353,7 @@ class AuditLog:
 
     def _shut(self, *, resting: bool = False, release: bool = True) -> None:
         self._notice_fork()
-        # In this order, as the keeper takes them: it may be about to sign a sealed segment.
+        # In the keeper's order: it may be about to sign a sealed segment.
         with self._signing, self._lock:
             if self._closed:
                 return
@@ -1371,7 +1376,7 @@ class AuditLog:
             try:
                 self._released = release
                 self._gate.wait(self._written)
-                with contextlib.suppress(OSError):  # only the lock file's memory is poorer then
+                with contextlib.suppress(OSError):  # then the lock file does not know the last head
                     self._note_place()
             finally:
                 if release:
@@ -1380,7 +1385,7 @@ class AuditLog:
                     self._file_lock.close()
 
     def _write_last(self) -> list[tuple[int, str]]:
-        """Chain what waits, and return what there is to say where that fails."""
+        """Chain the backlog; if that fails, return the levels and texts to report."""
         self._writing = threading.get_ident()
         try:
             error = self._write_deferred_until(time.monotonic() + self._patience())
@@ -1399,7 +1404,7 @@ class AuditLog:
         return told
 
     def _write_deferred_until(self, deadline: float) -> OSError | None:
-        """Write what waits, and return why that failed."""
+        """Write the backlog; return the error if that fails."""
         while True:
             try:
                 self._write_deferred()
@@ -1478,7 +1483,7 @@ class AuditLog:
             self._keeper.start()
             if self._ship_to:
                 self._start_shipper()
-        except RuntimeError:  # the interpreter is shutting down: close() does what is left
+        except RuntimeError:  # the interpreter is shutting down: close() does the rest
             self._keeper = None
 
     def _start_shipper(self) -> None:
@@ -1488,7 +1493,7 @@ class AuditLog:
         self._shipper.start()
 
     def _tend(self) -> None:
-        """Once an interval: sync, chain what was spilled, seal what is old, note the place."""
+        """Once an interval: sync, chain the backlog, seal old segments, note the head."""
         self._gate.wait(self._written)
         with self._lock:
             if self._closed or self._writing:
@@ -1508,7 +1513,7 @@ class AuditLog:
                 self._see_that_writers_agree(head)
                 try:
                     self._sink.tend()
-                except ForeignFile as error:  # the rest is done all the same
+                except ForeignFile as error:  # the rest still works
                     foreign = str(error)
                 self._note_place()
             finally:
@@ -1564,7 +1569,7 @@ class AuditLog:
 
 
 def _is_there(draft: Draft, done: Mapping[str, Record]) -> bool:
-    """Whether this very event is in the log, and not another one of its id."""
+    """Whether this very event is in the log, and not another with the same id."""
     record = done.get(draft.id)
     if record is None:
         return False
@@ -1590,7 +1595,7 @@ def _keep_house(reference: weakref.ref[AuditLog], stop: threading.Event, interva
             continue
         except KeyForged as error:
             log._tell(str(error))
-        except Exception as error:  # of the disk, or of a signer; the next round tries again
+        except Exception as error:  # from the disk or a signer; the next round tries again
             log._last_error = str(error) or repr(error)
         del log
 
@@ -1610,16 +1615,16 @@ _ORIGIN = re.compile(r"[^\s+\x00-\x1f\x7f]{1,1024}")
 _open_logs: weakref.WeakSet[AuditLog] = weakref.WeakSet()
 
 
-# A fork copies locks as they are, those of SQLite's C code too, but not the threads that hold
-# them. So no thread may be in an append while a fork happens.
+# A fork copies locks in their present state, including those in SQLite's C code, but not the
+# threads that hold them. So no thread may be in an append during a fork.
 _forking: list[AuditLog] = []
-_logging_lock: Any = getattr(logging, "_lock", None) or threading.RLock()  # made anew in a child
+_logging_lock: Any = getattr(logging, "_lock", None) or threading.RLock()  # a child gets a new one
 
 
 def _before_fork() -> None:
-    # The lock under which logging closes its handlers, and so us, belongs to it: its own hook takes
-    # it only later. But a thread in an append may want it too (a signer that logs), so that whoever
-    # cannot have all of them gives all of them back.
+    # logging closes its handlers, and so us, under a lock of its own, which its own fork hook takes
+    # only later: so take it here. A thread in an append may want it too (a signer that logs), so
+    # unless all locks can be taken, all are given back.
     while not _take_all():
         time.sleep(0.001)
     for log in _forking:
@@ -1651,7 +1656,7 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    # All of them: C code that forks may call this hook, and not the one before.
+    # Every open log: C code that forks may call this hook without _before_fork.
     for log in list(_open_logs):
         log._forked()
     _forking.clear()
@@ -1664,7 +1669,7 @@ def _close_all() -> None:
     global _exiting
     _exiting = True  # exit functions that were registered before this one run after it
     for log in list(_open_logs):
-        with contextlib.suppress(Exception):  # the others are closed all the same
+        with contextlib.suppress(Exception):  # go on to the other logs
             log.rest()
 
 

@@ -1,8 +1,7 @@
-"""Where entries are kept. One small protocol, one file each.
+"""Where entries are kept: one small protocol, with one module for each kind of store.
 
-A sink stores what it is given and finds the last of it again. It knows nothing
-of events. Every call of :meth:`Sink.head` and :meth:`Sink.write` is made by the
-one holder of the log's lock.
+A sink stores entries and finds the last one again. It knows nothing about events.
+Only the holder of the log's lock calls :meth:`Sink.head` and :meth:`Sink.write`.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ JSONL_SUFFIXES = frozenset({".jsonl", ".ndjson"})
 
 
 class Head(NamedTuple):
-    """The last entry's place: what the next one is chained to."""
+    """The last entry's ``seq`` and hash: what the next one is chained to."""
 
     seq: int
     hash: str
@@ -55,33 +54,33 @@ class StoredCheckpoint(NamedTuple):
     """An RFC 3161 response over the bytes of the note, in base64."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields that there are, as they are stored in JSON."""
+        """Return the fields that are set, as they are stored in JSON."""
         return {name: value for name, value in self._asdict().items() if value is not None}
 
 
 NO_CHECKPOINT = StoredCheckpoint("", -1, "")
-"""Stands for what is kept where checkpoints are, and is none. Nobody signed it."""
+"""Stands for a stored item that is not a checkpoint. Nobody signed it."""
 
 RECENT = 16
 
 
 class NotAnEntry(OSError, ValueError):
-    """What stands at an entry's place is none: another program put it there, or changed it."""
+    """What is stored instead of an entry is not one: another program wrote or changed it."""
 
 
 class Notice(NamedTuple):
-    """Something that happened to the log, which the log shall record about itself."""
+    """Something that happened to the log, for the log to record about itself."""
 
     action: str
     context: dict[str, Any]
 
 
 class Sink(Protocol):
-    """A place for entries.
+    """A store of entries.
 
-    :ivar notices: what :meth:`head` came across; whoever calls it takes them out.
-    :ivar needs_closing: whether the store is one file only once it is closed.
-    :ivar patience: seconds that a call may wait for another program that holds the store.
+    :ivar notices: what :meth:`head` came across; its caller removes them.
+    :ivar needs_closing: whether the store becomes a single file only when it is closed.
+    :ivar patience: seconds that a call may wait while another program holds the store.
     """
 
     notices: list[Notice]
@@ -89,23 +88,23 @@ class Sink(Protocol):
     needs_closing: bool
 
     def sealed(self) -> Head | None:
-        """Return the last entry's place in sealed segments, if there are any."""
+        """Return the head of the last sealed segment, if there is one."""
 
     def head(self) -> Head:
-        """Return the last stored entry's place, and mend what a crash left behind.
+        """Return the last stored entry's ``seq`` and hash, and mend what a crash left behind.
 
         :raises Busy: if another program holds the store.
         :raises OSError: if the store cannot be read.
         """
 
     def resume(self, head: Head) -> None:
-        """Go on after `head`, whatever the store holds itself."""
+        """Continue after `head`, whatever the store itself holds."""
 
     def write(self, records: Sequence[Record]) -> None:
-        """Store entries, all or none. They are in the kernel's hands on return.
+        """Store entries, all or none. On return the kernel has them.
 
         :raises Busy: if another program holds the store.
-        :raises OSError: if that fails; nothing of them is left behind.
+        :raises OSError: if the write fails; it then leaves nothing behind.
         """
 
     def recheck(self, synced: int) -> None:
@@ -115,32 +114,32 @@ class Sink(Protocol):
         """Do what is due by the clock, such as sealing a segment that is old enough."""
 
     def sync(self) -> None:
-        """Bring what was written onto the disk. May run while another thread writes."""
+        """Sync what was written to the disk. May run while another thread writes."""
 
     def records(self, start: int = 0) -> Iterator[Record]:
         """Read entries from `start` on, in order.
 
-        :raises ValueError: at what is no entry.
+        :raises ValueError: at the first item that is not an entry.
         """
 
     def readable(self, start: int = 0) -> Iterator[Record]:
-        """As :meth:`records`, and leave out what is no entry."""
+        """As :meth:`records`, but skip what is not an entry."""
 
     def checkpoints(self, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
-        """Read checkpoints as they were kept, each with a mark from which reading can go on. One
-        that others signed since (a witness, a timestamp authority) is there twice, the second time
-        perhaps after newer ones. What is no checkpoint is left out; whose the others are, only
-        their signatures tell."""
+        """Read checkpoints in the order they were stored, each with a mark to continue from. One
+        that others signed later (a witness, a timestamp authority) appears twice, the second time
+        perhaps after newer ones. What is not a checkpoint is skipped; only the signatures tell
+        whose the others are."""
 
     def recent_checkpoints(self) -> list[StoredCheckpoint]:
-        """Return those of the largest sizes, or those that were kept last, the largest first; of
-        two of one size, first the one that was kept last. At most :data:`RECENT`.
+        """Return at most :data:`RECENT` checkpoints, those with the largest sizes or those stored
+        last, the largest first. Of two with one size, the one stored last comes first.
 
-        What is no checkpoint is among them, as :data:`NO_CHECKPOINT`.
+        What is not a checkpoint is among them, as :data:`NO_CHECKPOINT`.
         """
 
     def add_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
-        """Keep a checkpoint, on the disk.
+        """Store a checkpoint on the disk.
 
         :raises OSError: if that fails.
         """
@@ -152,10 +151,10 @@ class Sink(Protocol):
         """Let go of what a forked child could not share with its parent."""
 
     def after_fork(self) -> None:
-        """In the parent: the fork is over."""
+        """Resume in the parent, after the fork."""
 
     def forked(self) -> None:
-        """In a forked child whose parent could not do that (a fork by C code)."""
+        """Resume in a forked child, also if :meth:`before_fork` was not called (C code forked)."""
 
 
 def open_sink(path: Path, *, max_bytes: int | None = None, max_age: float | None = None) -> Sink:
@@ -202,10 +201,10 @@ def sync_directory(path: Path) -> None:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Bring a file's whole content onto the disk. Whoever reads it sees all of it, or the one
-    before.
+    """Replace a file's content, on the disk. A reader sees all of the new content, or the old.
 
-    :raises OSError: if that fails, or either is not the log's own; the one before is left then.
+    :raises OSError: if that fails, or if the file or its draft (``.new``) is not the log's own;
+        the old content is then left.
     """
     require_own(path)
     draft = path.with_name(f"{path.name}.new")
@@ -219,9 +218,9 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def sync_if_open(fd: int) -> None:
-    """As :func:`sync_file`, for a file that its owner may close meanwhile, after a sync of its own.
+    """As :func:`sync_file`, for a file that its owner may sync and close meanwhile.
 
-    :param fd: below 0 if it is closed already.
+    :param fd: below 0 if the file is closed already.
     """
     try:
         if fd >= 0:
@@ -232,7 +231,7 @@ def sync_if_open(fd: int) -> None:
 
 
 def sync_file(fd: int) -> None:
-    """Bring a file's data onto the disk itself (``F_FULLFSYNC`` on macOS, where fsync does not)."""
+    """Sync a file's data to the disk itself (``F_FULLFSYNC`` on macOS, where fsync does less)."""
     full = getattr(fcntl, "F_FULLFSYNC", None)
     if full is not None:
         fcntl.fcntl(fd, full)

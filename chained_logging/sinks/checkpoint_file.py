@@ -1,10 +1,10 @@
 """The checkpoints of a JSON Lines log, in a file beside it: ``audit.jsonl.checkpoints``.
 
-One JSON object a line, in canonical form: ``note`` is the C2SP signed note, ``size`` how many
-entries it covers, ``state`` the Merkle tree's frontier at that size (base64), from which the
-next one is made without reading the log again. One that a witness or a timestamp authority signed
-since stands there once more, with their signatures in ``note`` and ``timestamp``. Like the log, the
-file is only ever appended to.
+Each line is a JSON object in canonical form: ``note`` is the C2SP signed note, ``size`` is the
+number of entries it covers, and ``state`` is the Merkle tree's frontier at that size (base64), from
+which the next checkpoint is made without reading the log again. When a witness or a timestamp
+authority signs a checkpoint later, it is appended once more, with their signatures in ``note`` and
+``timestamp``. Like the log, the file is append-only.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ _MAX_LINE = 1 << 19
 
 
 def checkpoint_path(log: Path) -> Path:
-    """Return where the checkpoints of a log are."""
+    """Return the path of a log's checkpoint file."""
     return log.with_name(f"{log.name}.checkpoints")
 
 
 def read_checkpoints(log: Path, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
-    """Read checkpoints, as they were kept, each with the place after it. A torn last line is left
-    out, and so is a line that is no checkpoint.
+    """Read checkpoints in the order they were stored, each with the offset after it. A torn last
+    line is skipped, and so is a line that is not a checkpoint.
 
-    :param mark: such a place: where to begin.
+    :param mark: the offset to begin at.
     :raises OSError: if the file cannot be read.
     """
     try:
         with open_regular(checkpoint_path(log)) as file:
             file.seek(mark)
-            inside = False  # a line that is too long, of which pieces come
+            inside = False  # in a line that is too long and comes in pieces
             while line := file.readline(_MAX_LINE):
                 mark += len(line)
                 whole = line.endswith(b"\n")
@@ -69,13 +69,13 @@ def recent_checkpoints(log: Path) -> list[StoredCheckpoint]:
         return []
     if start:
         del lines[:1]  # its beginning was not read
-    # One that was signed by others since stands behind newer ones, but not by much.
+    # A checkpoint that others signed later comes after newer ones, but not by much.
     last = [_parse(line) for line in reversed(lines[-RECENT:])]
     return sorted(last, key=lambda stored: -stored.size)
 
 
 def append_checkpoint(log: Path, checkpoint: StoredCheckpoint) -> None:
-    """Add a checkpoint, on the disk. Only the holder of the log's lock may call this.
+    """Append a checkpoint and sync it. Only the holder of the log's lock may call this.
 
     :raises OSError: if it cannot be written.
     """
@@ -88,9 +88,9 @@ def append_checkpoint(log: Path, checkpoint: StoredCheckpoint) -> None:
             raise OSError(f"{path}: a checkpoint of {len(data):,} bytes is too long to keep")
         tail = os.pread(fd, _MAX_LINE, max(0, size - _MAX_LINE))
         torn = len(tail) - (tail.rfind(b"\n") + 1)
-        if torn == _MAX_LINE:  # longer than any line of ours: what others wrote is left to verify
+        if torn == _MAX_LINE:  # not ours, as it is too long: leave it for the verifier to find
             data = b"\n" + data
-        elif torn:  # a checkpoint that never was: its writer died
+        elif torn:  # its writer died before the checkpoint was complete
             size -= torn
             os.ftruncate(fd, size)
         try:

@@ -1,7 +1,7 @@
-"""JSON Lines: one stored line an entry, in a file that is only ever appended to.
+"""JSON Lines: one line for each entry, in an append-only file.
 
-With `max_bytes` or `max_age` the file becomes a sealed segment when it is due, and
-the chain runs on in a new one; see :mod:`chained_logging.sinks.segments`.
+With `max_bytes` or `max_age` the file becomes a sealed segment in time, and the chain
+continues in a new file; see :mod:`chained_logging.sinks.segments`.
 """
 
 from __future__ import annotations
@@ -55,25 +55,25 @@ class JsonlSink:
         self, path: Path, *, max_bytes: int | None = None, max_age: float | None = None
     ) -> None:
         self._path = path
-        self._name = str(path)  # which os.stat takes in 0.15 µs less
+        self._name = str(path)  # os.stat is 0.15 µs faster with a str
         self._max_bytes = max_bytes
         self._max_age = max_age
         self._fd = -1
         self._file: tuple[int, int] | None = None  # device and inode of the file we hold
         self._size = 0  # bytes in it when we last looked
-        self._began = 0.0  # when its first entry was made
+        self._began = 0.0  # the time of its first entry
         self._head = EMPTY
         self._sealed: Head | None = None
         self._manifest_due = False
         self.notices: list[Notice] = []
-        self.patience = 0.0  # nobody else locks a file of this kind
+        self.patience = 0.0  # no other program locks a JSON Lines file
 
     def head(self) -> Head:
         try:
             found = os.stat(self._name)
         except FileNotFoundError:
             return self._reopen()
-        # Nobody else wrote, and it is the file we know: the usual case, one system call.
+        # The fast path, with one system call: nobody else wrote, and it is the file we know.
         if found.st_size == self._size and (found.st_dev, found.st_ino) == self._file:
             return self._head
         if (found.st_dev, found.st_ino) != self._file:
@@ -98,15 +98,15 @@ class JsonlSink:
             self._seal()
         try:
             written = os.write(self._fd, data)
-            while written < size:  # the disk is full, or a size limit: the next call says so
+            while written < size:  # the disk is full, or a limit reached: the next call raises
                 written += os.write(self._fd, data[written:])
         except OSError:  # all of it or nothing
             _cut(self._fd, self._size)
             raise
         seq, _, hash, _ = records[-1]
         head = Head._make((seq, hash))  # half of Head(…)
-        # Both or neither: a signal handler that raises does so after a call, and never between
-        # these two. With one of them alone the next entry would take a position twice.
+        # Set both or neither: a signal handler can raise only after a call, never between these
+        # two. With only one of them set, the next entry would use a seq twice.
         self._size += size
         self._head = head
 
@@ -117,11 +117,11 @@ class JsonlSink:
         return self._sealed
 
     def recheck(self, synced: int) -> None:
-        """After a power failure: move aside what stands behind the first line that is none.
+        """After a power failure: move aside everything from the first damaged line on.
 
-        The kernel writes pages in any order, so that a line may be damaged before others that
-        are whole. Only lines after `synced` can be: one before it was damaged by somebody, and
-        stays where it is.
+        The kernel writes pages in any order, so a damaged line may come before intact ones. A
+        power failure can only damage lines after `synced`. An earlier damaged line is somebody's
+        doing, and is left as evidence.
         """
         try:
             fd, _ = self._open(os.O_RDWR)
@@ -158,8 +158,8 @@ class JsonlSink:
     def _read(
         self, start: int, reader: Callable[[BinaryIO, int], Iterator[Record]]
     ) -> Iterator[Record]:
-        # The file first: should another process seal it meanwhile, it is still what it was, and
-        # its new name, and those after it, are left out.
+        # Open the log first. If another process seals it meanwhile, we still read that file, and
+        # skip its new name and later segments.
         with contextlib.ExitStack() as stack:
             log = self._open_to_read()
             if log is not None:
@@ -170,7 +170,7 @@ class JsonlSink:
                     break
                 sealed.append(path)
             for number, path in enumerate(sealed, 1):
-                # A segment ends where the next begins: what lies before `start` is not read.
+                # A segment ends where the next begins: skip those that end before `start`.
                 if number == len(sealed) or sealed[number] > segment_path(self._path, start):
                     with open_file(path, "rb") as file:
                         yield from reader(file, start)
@@ -178,14 +178,14 @@ class JsonlSink:
                 yield from reader(log, start)
 
     def _open_to_read(self) -> BinaryIO | None:
-        """Open the log; None if a crash left its segments alone."""
+        """Open the log; None if a crash left only its segments."""
         for _ in range(20):
             try:
                 return open_file(self._path, "rb")
             except FileNotFoundError:
                 if not segment_paths(self._path):
                     raise
-                time.sleep(0.005)  # another process may be between a seal and the next file
+                time.sleep(0.005)  # another process may just be sealing it
         return None
 
     def checkpoints(self, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
@@ -211,10 +211,10 @@ class JsonlSink:
     def forked(self) -> None:
         pass  # one open file with O_APPEND, written under a lock, can be shared
 
-    # --- What is not the usual case.
+    # --- The slow path.
 
     def _reopen(self) -> Head:
-        """Open the file that stands at the path, or a new one."""
+        """Open the file at the path, or create it."""
         known, before = self._fd >= 0, self._head
         if known:
             before = self._catch_up()  # others may have written to the old file after we last did
@@ -223,20 +223,20 @@ class JsonlSink:
         fd, found = self._open()
         self._fd, self._file, self._size = fd, (found.st_dev, found.st_ino), 0
         try:
-            # What was sealed stands before what is in the file, which may be new and empty.
+            # Sealed entries come before those in the file, which may be new and empty.
             self._head = self._sealed_head()
             if found.st_size == 0:
                 sync_directory(self._path)
             self._catch_up()
-        except BaseException:  # as it was: the next append tries again
+        except BaseException:  # restore the old state: the next append tries again
             os.close(fd)
             self._fd, self._file, self._size, self._head = old
             raise
         if known:
             os.close(old[0])
         if known and self._head.seq < before.seq:
-            # Moved away or deleted under us. The chain goes on where it was: never a second
-            # genesis. If another process was here first, its entries already go on.
+            # The file was moved away or deleted. The chain continues where it was: there must
+            # never be a second genesis. Another process may have continued it already.
             self._head = before
             self.notices.append(
                 Notice("log.reopen", {"cause": "the file was moved, deleted or replaced"})
@@ -244,7 +244,7 @@ class JsonlSink:
         return self._head
 
     def _sealed_head(self) -> Head:
-        """Return the last place in sealed segments, and list those that are not yet."""
+        """Return the head of the last sealed segment, and list new ones in the manifest."""
         paths = segment_paths(self._path)
         for path in paths:
             require_own(path)
@@ -252,12 +252,13 @@ class JsonlSink:
         try:
             listed = complete_manifest(self._path)
         except OSError:
-            # It is a catalogue, which no entry need wait for: `tend` tries again, and says why not.
+            # The manifest is a catalogue, and no entry waits for it. `tend` tries again, and
+            # reports the error.
             self._manifest_due = True
         if paths:
             self._sealed = _head_of(paths[-1])
         here = {listed_name(path) for path in paths}
-        if listed and listed[-1].file not in here:  # moved away since, as archives are
+        if listed and listed[-1].file not in here:  # moved to an archive
             last = Head(listed[-1].last_seq, listed[-1].last_hash)
             self._sealed = max(self._sealed or EMPTY, last)
         return self._sealed or EMPTY
@@ -265,7 +266,7 @@ class JsonlSink:
     def _open(
         self, flags: int = os.O_RDWR | os.O_APPEND | os.O_CREAT
     ) -> tuple[int, os.stat_result]:
-        # Under a second name it would have another lock, and so a second chain.
+        # A file with a second name would have a second lock, and so a second chain.
         fd = open_own(self._path, flags)
         if is_mount(self._path):
             os.close(fd)
@@ -285,13 +286,13 @@ class JsonlSink:
             self._head = before
 
     def _catch_up(self) -> Head:
-        """Read the last entry that others wrote, and move what a crash left behind out of the way.
+        """Read the last entry that others wrote, and move aside what a crash left behind.
 
-        :raises OSError: if this is no log, or cannot be read; the file is then as it was.
+        :raises OSError: if this is not a log, or cannot be read; the file is then left unchanged.
         """
         size = os.fstat(self._fd).st_size
         if self._size and size > self._size and not self._goes_on():
-            # Cut by somebody, and grown past its size again by another writer of ours.
+            # Somebody cut it, and another of our writers made it longer than before.
             self._truncated(0)
             return self._head
         start, tail, end = self._last_lines(size)
@@ -301,7 +302,7 @@ class JsonlSink:
             if head.seq > self._head.seq or self._size == 0:
                 self._head = head
             if not whole:
-                cause = "after the last entry stood lines that are none"
+                cause = "the last entry was followed by lines that are not entries"
                 self.notices.append(Notice("log.recover", {"cause": cause}))
         elif end and self._head == EMPTY:
             raise OSError(f"{self._path} does not end in an entry: it is not a log")
@@ -317,7 +318,7 @@ class JsonlSink:
         return self._head
 
     def _goes_on(self) -> bool:
-        """Whether what was written since begins at our last entry's end, and follows it."""
+        """Whether the new data starts where our last entry ends, and is chained to it."""
         block = os.pread(self._fd, _FIRST_READ, self._size - 1)
         line, feed, _ = block[1:].partition(b"\n")
         if not feed and len(block) == _FIRST_READ:
@@ -326,21 +327,22 @@ class JsonlSink:
         if block[:1] != b"\n":
             return False
         try:
-            # A torn line follows too; one after a gap that was recorded is no cut either.
+            # A torn line counts as chained, and so does an entry after a recorded gap.
             seq, prev = chain.position(chain.split_line(line).body) if feed else (0, "")
             return not feed or prev == self._head.hash or seq > self._head.seq + 1
         except ValueError:
             return True
 
     def _last_lines(self, size: int) -> tuple[int, bytes, int]:
-        """Return where the last block with a line feed starts, it, and the end of its last line."""
+        """Return the offset of the last block with a line feed, the block, and the end of its
+        last line."""
         stop = size
         while True:
             start = max(self._size, stop - _BLOCK)
             tail = os.pread(self._fd, stop - start, start)
             end = tail.rfind(b"\n") + 1
             if end or start == self._size:
-                # Whole lines may begin before the block; with one more they do not.
+                # The last line may begin before the block, but not before the previous one.
                 if start > self._size and tail.count(b"\n") < 2:
                     start = max(self._size, start - _BLOCK)
                     tail = os.pread(self._fd, stop - start, start)
@@ -349,7 +351,7 @@ class JsonlSink:
             stop = start
 
     def _set_aside(self, at: int, size: int, log: int = -1, cause: str = "a torn line") -> None:
-        """Keep the start of a line whose writer died, in a file of its own, and cut it off."""
+        """Move the end of the log, such as a torn line, to a separate file."""
         log = self._fd if log < 0 else log
         name = f"{self._path.name}.torn-{at}-{time.time_ns()}"
         aside = self._path.with_name(name)
@@ -368,22 +370,22 @@ class JsonlSink:
     # --- Rotation.
 
     def _seal(self) -> None:
-        """Make the file a sealed segment, and go on in a new one.
+        """Seal the file as a segment, and continue in a new file.
 
-        The order is what a crash in between is mended from: the data is on the disk, then the
-        name, then the manifest's line (which `complete_manifest` adds if it is not there).
+        The order makes a crash repairable: first the data is on the disk, then the file is
+        renamed, then it is listed in the manifest (`complete_manifest` adds a missing line).
         """
         if self._size == 0:
             return
         sync_file(self._fd)
         target = segment_path(self._path, _first_seq(self._fd))
         if target.exists():
-            raise OSError(f"{target} stands where a segment is to be sealed")
+            raise OSError(f"the log cannot be sealed as {target}, which exists: move that away")
         os.rename(self._path, target)
         self._reopen()
 
     def _first_time(self, size: int) -> float:
-        """Return when the first entry was made, by its UUIDv7; now, if there is none yet."""
+        """Return the time of the first entry, from its UUIDv7; the present, if the log is empty."""
         line = os.pread(self._fd, min(size, _MAX_LINE), 0).partition(b"\n")[0]
         try:
             return chain.recorded_at(line)
@@ -392,7 +394,7 @@ class JsonlSink:
 
 
 def _cut(fd: int, size: int) -> None:
-    """Cut a file, if it is longer: somebody may have cut it meanwhile, and it must not grow."""
+    """Cut a file to a size. If it is shorter, because somebody cut it, it must not grow."""
     if os.fstat(fd).st_size > size:
         os.ftruncate(fd, size)
 
@@ -404,9 +406,9 @@ def _first_seq(fd: int) -> int:
 
 
 def _place_before(fd: int, start: int) -> int:
-    """Return where a line starts that stands before entry `start`, not far from it; or 0."""
+    """Return the offset of a line not far before entry `start`; or 0."""
     low, high = 0, os.fstat(fd).st_size
-    while high - low > _BLOCK:  # entries stand in order, so halving finds one in 20 reads
+    while high - low > _BLOCK:  # entries are in order: a binary search takes 20 reads
         middle = (low + high) // 2
         block = os.pread(fd, 2 * _MAX_LINE, middle)
         begin = block.find(b"\n") + 1
@@ -430,12 +432,12 @@ def _head_of(segment: Path) -> Head:
         start = max(0, os.fstat(file.fileno()).st_size - _MAX_LINE - 1)
         found = _last_entry(os.pread(file.fileno(), _MAX_LINE + 1, start))
     if found is None or not found[1]:
-        raise OSError(f"{segment} is no segment: it does not end with an entry")
+        raise OSError(f"{segment} is not a segment: it does not end with an entry")
     return found[0]
 
 
 def _last_entry(lines: bytes) -> tuple[Head, bool] | None:
-    """Return the last entry's place, and whether it is the last line."""
+    """Return the last entry as a head, and whether it is the last line."""
     end = len(lines)
     while end:
         begin = lines.rfind(b"\n", 0, end - 1) + 1
@@ -453,7 +455,7 @@ def _records(file: BinaryIO, start: int) -> Iterator[Record]:
         try:
             record = _record(line)
         except ValueError:
-            if seq + 1 < start:  # it stands before what is asked for
+            if seq + 1 < start:  # before the first entry that is asked for
                 continue
             raise
         seq = record.seq
@@ -470,10 +472,10 @@ def _readable(file: BinaryIO, start: int) -> Iterator[Record]:
 
 
 def _lines(file: BinaryIO, start: int) -> Iterator[bytes]:
-    """Yield lines, and pieces of what is too long for one; a torn last line is left out."""
+    """Yield lines, with b"" for each piece of one that is too long; skip a torn last line."""
     if start:
         file.seek(_place_before(file.fileno(), start))
-    inside = False  # a line that is too long, of which pieces come
+    inside = False  # in a line that is too long and comes in pieces
     while line := file.readline(_MAX_LINE):
         whole = line.endswith(b"\n")
         if whole or len(line) == _MAX_LINE:
@@ -484,7 +486,7 @@ def _lines(file: BinaryIO, start: int) -> Iterator[bytes]:
 def _record(line: bytes) -> Record:
     """Return the entry in a line.
 
-    :raises ValueError: if it is none.
+    :raises ValueError: if the line is not an entry in stored form.
     """
     body, hash, signature = chain.split_line(line)
     return Record(chain.position(body)[0], body, hash, signature)

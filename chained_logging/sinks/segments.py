@@ -1,10 +1,10 @@
 """Sealed segments of a JSON Lines log: their names, and the manifest that lists them.
 
-A log ``audit.jsonl`` that has grown or aged enough is renamed to
+When a log ``audit.jsonl`` is large or old enough, it is renamed to
 ``audit.00000000000000000000.jsonl``, after the ``seq`` of its first entry, and
-goes on in a new ``audit.jsonl``. A sealed segment is never written again.
-``audit.jsonl.manifest`` gains one line for each, in canonical JSON: a catalogue
-for whoever ships or counts segments. What proves them is the chain itself.
+continues in a new ``audit.jsonl``. A sealed segment is never written to again.
+``audit.jsonl.manifest`` gets one line for each segment, in canonical JSON. It is
+a catalogue for tools that ship or count segments; only the chain proves them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def segment_path(log: Path, first_seq: int) -> Path:
 
 
 def segment_paths(log: Path) -> list[Path]:
-    """Return the sealed segments that stand beside a log, first to last."""
+    """Return the sealed segments beside a log, first to last."""
     name = re.compile(re.escape(log.stem) + r"\.[0-9]{20}" + re.escape(log.suffix))
     return sorted(path for path in log.parent.iterdir() if name.fullmatch(path.name))
 
@@ -50,14 +50,14 @@ def manifest_path(log: Path) -> Path:
 
 
 def listed_name(path: Path) -> str:
-    """Return a segment's name as the manifest has it: bytes that are not UTF-8 as ``\\xff``."""
+    """Return a segment's name as the manifest spells it: bytes that are not UTF-8 as ``\\xff``."""
     return os.fsencode(path.name).decode("utf-8", "backslashreplace")
 
 
 def read_manifest(log: Path) -> list[Segment]:
-    """Return the segments that were sealed, first to last; a torn last line is left out.
+    """Return the listed segments, first to last. A torn last line is skipped.
 
-    :raises OSError: if a line of the manifest is none.
+    :raises OSError: if any other line does not describe a segment.
     """
     try:
         with open_regular(manifest_path(log)) as file:
@@ -71,7 +71,7 @@ def read_manifest(log: Path) -> list[Segment]:
 
 
 def complete_manifest(log: Path) -> list[Segment]:
-    """List what a crash left sealed but unlisted, and return all segments.
+    """List segments that a crash left sealed but unlisted, and return all of them.
 
     Only the holder of the log's lock may call this.
 
@@ -84,13 +84,13 @@ def complete_manifest(log: Path) -> list[Segment]:
     if missing:
         segments += [describe(path) for path in missing]
         lines = [chain.canonical(segment._asdict()) + b"\n" for segment in segments]
-        # As a whole, since the last line may be torn.
+        # Rewrite all of it, as the last line may be torn.
         replace_file(manifest_path(log), b"".join(lines))
     return segments
 
 
 def describe(path: Path) -> Segment:
-    """Return a segment's line of the manifest, by reading all of it.
+    """Read a whole segment, and return its line for the manifest.
 
     :raises OSError: if it cannot be read, or does not begin and end with an entry.
     """
@@ -105,7 +105,7 @@ def describe(path: Path) -> Segment:
         body, last_hash, _ = chain.split_line(last[:-1])
         last_seq, _ = chain.position(body)
     except ValueError as error:
-        raise OSError(f"{path} is no segment: {error}") from None
+        raise OSError(f"{path} is not a segment: {error}") from None
     facts: dict[str, Any] = {"bytes": size, "file": listed_name(path), "sha256": digest.hexdigest()}
     return Segment(
         first_prev_hash=first_prev,

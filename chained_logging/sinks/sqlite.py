@@ -1,13 +1,13 @@
 """SQLite: the exact body text and its hash, and columns that the database derives from the text.
 
-What is queried cannot disagree with what was hashed, as no other column can be
-written. Triggers refuse UPDATE, DELETE and a second row for a place; somebody
-who edits the file itself gets around them, and is found by the verifier.
+The derived columns cannot be written, so a query cannot disagree with what was
+hashed. Triggers refuse UPDATE, DELETE and a second row for a ``seq``. Somebody who
+edits the file itself gets around them, but the verifier finds the change.
 
-In WAL mode with ``synchronous=NORMAL`` a committed transaction is in the kernel's
-hands, and the WAL is not synced by SQLite but by :meth:`SqliteSink.sync`, so that
-callers who wait at the same moment share one sync. SQLite itself syncs the WAL
-before, and the database after, it moves pages from one to the other.
+In WAL mode with ``synchronous=NORMAL`` the kernel has a committed transaction, but
+SQLite does not sync the WAL. :meth:`SqliteSink.sync` does, so that callers who wait
+at the same moment share one sync. When SQLite moves pages from the WAL to the
+database, it syncs the WAL before and the database after.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ APPLICATION_ID: Final = 0x636C6F67
 
 
 def _statements() -> tuple[str, ...]:
-    """Return what ``schema.sql`` consists of, a statement each."""
+    """Return the statements of ``schema.sql``."""
     text = resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
     return tuple(part.strip().rstrip(";") for part in text.split("\n\n")[1:])
 
 
-# Each commit writes the last page of the table and one of every index anew. Pages of 2 KiB take
-# 2 to 4 µs less than those of 4 KiB, for a file larger by a sixth; of 1 KiB, an entry no longer
-# fits into one. And as the same pages come again and again, it is worth waiting for 16 MiB of them
-# before SQLite moves them to the database, with two syncs: one call in 170 would wait for that.
+# Each commit rewrites the last page of the table and of every index. Pages of 2 KiB save 2 to 4 µs
+# over those of 4 KiB, and cost a sixth in file size; an entry does not fit into 1 KiB. As the same
+# pages are written again and again, SQLite moves them to the database only after 16 MiB: that takes
+# two syncs, and one call in 170 would have to wait for them.
 _PAGE: Final = 2048
 _WAL_PAGES: Final = 8000
 
@@ -69,7 +69,7 @@ class SqliteSink:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._name = str(path)  # which os.stat takes in 0.15 µs less
+        self._name = str(path)  # os.stat is 0.15 µs faster with a str
         self._connection: sqlite3.Connection | None = None
         self._wal = -1
         self._file: tuple[int, int] | None = None  # device and inode of the file we knew last
@@ -78,7 +78,7 @@ class SqliteSink:
         self._head = EMPTY
         self._foreign = False
         self._reading = threading.Lock()
-        self._waits = -1.0  # what the connection was told of `patience`
+        self._waits = -1.0  # the `patience` that the connection has
         self.patience = _PATIENCE
         self.notices: list[Notice] = []
 
@@ -131,8 +131,8 @@ class SqliteSink:
             raise OSError(f"{self._path} is closed")
         insert = "INSERT INTO entries (seq, body, hash, signature) VALUES (?, ?, ?, ?)"
         rows = [(seq, body.decode(), hash, sign) for seq, body, hash, sign in records]
-        # Until all is known to be there, so that what fails, or comes in between (Control-C),
-        # leaves it to the next one to look.
+        # Unset until the write is known to have worked: after an error or an interrupt (Control-C)
+        # the next call looks for itself.
         version, self._version = self._version, -1
         try:
             if len(rows) == 1:
@@ -180,22 +180,22 @@ class SqliteSink:
         columns = "SELECT note, size, state, timestamp FROM checkpoints"
         largest = "WHERE typeof(size) = 'integer' ORDER BY size DESC, id DESC LIMIT ?"
         rows = self._read(f"{columns} {largest}", (RECENT,))
-        # Whatever is no number is above all numbers.
+        # SQLite sorts whatever is not a number above all numbers.
         rows += self._read(f"{columns} WHERE size > ? LIMIT 1", (_LARGEST,))
         return [_checkpoint(row) for row in rows]
 
     def _not_text(self, what: str) -> NotAnEntry:
         return NotAnEntry(
-            f"{self._path}: {what} is not stored as text, as a log stores it: it was changed by "
-            "another program; the command verify names every change"
+            f"{self._path}: {what} is not stored as text, so it was changed by another program; "
+            "chained-logging verify names every change"
         )
 
     def _read(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        """Read through a connection of its own, which no fork may come across."""
+        """Read through a separate connection, which is never open during a fork."""
         with self._reading:
             try:
                 connection = sqlite3.connect(_uri(self._path, "ro"), uri=True)
-                connection.text_factory = _text  # one row that is none would hide all others
+                connection.text_factory = _text  # one row of invalid UTF-8 would hide all others
                 try:
                     if "FROM checkpoints" in query and not _has_checkpoints(connection):
                         return []
@@ -212,11 +212,11 @@ class SqliteSink:
         try:
             connection.execute("BEGIN IMMEDIATE")
             if not _has_checkpoints(connection):
-                for statement in _statements():  # a log without a key has no such table
+                for statement in _statements():  # a log without a key lacks this table
                     if " checkpoints" in statement:
                         connection.execute(statement)
             connection.execute(
-                # The id is given: the trigger, which is asked before, would see none.
+                # Give the id: the trigger runs before SQLite would choose one.
                 "INSERT INTO checkpoints (note, size, state, timestamp, id) SELECT ?, ?, ?, ?,"
                 " coalesce(max(id), 0) + 1 FROM checkpoints",
                 checkpoint,
@@ -238,7 +238,7 @@ class SqliteSink:
 
     def before_fork(self) -> None:
         # A child would take its parent's locks for its own, and write into a journal that its
-        # parent removes (https://www.sqlite.org/howtocorrupt.html, 2.6). Both open it anew.
+        # parent removes (https://www.sqlite.org/howtocorrupt.html, 2.6). So both reopen it.
         self._reading.acquire()
         if not self._foreign:
             try:
@@ -256,7 +256,7 @@ class SqliteSink:
             self._connection = None
             self._foreign = True
 
-    # --- What is not the usual case.
+    # --- The slow path.
 
     def _reopen(self) -> Head:
         known = self._file is not None
@@ -275,7 +275,7 @@ class SqliteSink:
         return self._head
 
     def _open(self) -> None:
-        if not self._path.exists():  # made by us, so that it is not for others to read
+        if not self._path.exists():  # create it ourselves, so that others cannot read it
             os.close(open_own(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
         for name in ("", "-wal", "-shm", "-journal"):  # SQLite believes what is in these
             require_own(self._path.with_name(self._path.name + name))
@@ -292,9 +292,9 @@ class SqliteSink:
             check_same_thread=False,  # the log's own lock is what keeps threads apart
         )
         try:
-            new = not _has_entries(connection, self._path)  # first: a stranger's stays as it is
-            # Several processes that do this at once on a new file get "database is locked" at
-            # once, whatever the timeout: it is done under the log's lock.
+            new = not _has_entries(connection, self._path)  # before a foreign one is changed
+            # This runs under the log's lock: processes that do it at the same moment on a new file
+            # get "database is locked" at once, whatever the timeout.
             if new:
                 connection.execute(f"PRAGMA page_size = {_PAGE}")
             connection.execute("PRAGMA journal_mode = WAL")
@@ -323,22 +323,22 @@ class SqliteSink:
         row: tuple[Any, ...] | None = connection.execute(
             "SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1"
         ).fetchone()
-        if row is not None and row[0] > self._head.seq:  # a resumed head stands before its entry
+        if row is not None and row[0] > self._head.seq:  # a resumed head may be ahead of the rows
             if not _is_text(row[1]):
                 raise self._not_text(f"entry {row[0]}")
             self._head = Head(*row)
 
 
 def _failure(path: Path, error: Exception) -> OSError:
-    """Return what an error of SQLite's is for the log."""
-    code = getattr(error, "sqlite_errorcode", None)  # its own errors have none
+    """Return the error to raise for one of SQLite's."""
+    code = getattr(error, "sqlite_errorcode", None)  # the sqlite3 module's own errors lack it
     if code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Busy(f"another program holds {path}: {error}")
     return OSError(f"{path}: {error}")
 
 
 def _is_text(*values: object) -> bool:
-    """Whether these are what a log stores: SQLite keeps a BLOB in a column of texts too."""
+    """Whether all are text, as a log stores it: SQLite accepts a BLOB in a TEXT column too."""
     return all(isinstance(value, str) for value in values)
 
 
@@ -347,8 +347,7 @@ def _text(stored: bytes) -> str:
 
 
 def _record(row: tuple[Any, ...]) -> Record | None:
-    """Return an entry, or None if it is not stored as a log stores one. Whether it is right is not
-    asked."""
+    """Return an entry, or None if the row is not stored as a log stores it. Nothing is verified."""
     seq, body, hash, signature = row
     if not (_is_text(body, hash) and hash.isascii()):
         return None
@@ -385,19 +384,19 @@ def _has_table(connection: sqlite3.Connection, name: str) -> bool:
 def _has_entries(connection: sqlite3.Connection, path: Path) -> bool:
     """Tell a log from an empty database.
 
-    :raises OSError: if it is a database of something else.
+    :raises OSError: if it is another program's database.
     """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (objects,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application == APPLICATION_ID and objects:
         if not _has_table(connection, "resources"):
             raise OSError(
-                f"{path} was made by a version before 0.1.0, whose tables are others: leave it as "
-                "it is, and begin a new log at another path"
+                f"{path} was made by a version before 0.1.0, with other tables: leave it as it is, "
+                "and begin a new log at another path"
             )
         return True
     if objects:
-        raise OSError(f"{path} is a database of something else: it has tables, and no log's mark")
+        raise OSError(f"{path} is a database of something else: it has tables, but no log's mark")
     return False
 
 
