@@ -22,10 +22,10 @@ MAX_TEXT: Final = 128
 
 
 def parse(given: str) -> Address | None:
-    """Return the address in a text, or None if there is none, or more than one.
+    """Return the address in a text; None if there is not exactly one.
 
-    Blanks around it, brackets, a port and an IPv6 zone (RFC 4007) are left out; so is the scheme
-    that gRPC's ``peer()`` puts before it. An IPv4-mapped address (RFC 4291, 2.5.5.2) is IPv4.
+    Surrounding blanks, brackets, a port and an IPv6 zone (RFC 4007) are dropped, and so is the
+    scheme that gRPC's ``peer()`` adds. An IPv4-mapped address (RFC 4291, 2.5.5.2) becomes IPv4.
     """
     return _parse(given) if len(given) <= MAX_TEXT else None
 

@@ -50,9 +50,9 @@ class AuditId(str):
 
 
 def parse_event(line: bytes) -> dict[str, Any]:
-    """Return the event that a line of JSON is.
+    """Parse an event from a line of JSON.
 
-    :raises ValueError: if it is none.
+    :raises ValueError: if the line is not a JSON object.
     """
     try:
         event = json.loads(line.decode())  # of bytes it would take UTF-16, and a byte order mark

@@ -93,9 +93,10 @@ def identifier(value: Any) -> str:
 
 
 def person_name(value: Any, id: str) -> str | None:
-    """Return the user name of an object that stands for a person, if it says more than `id`.
+    """Return the user name of an object that represents a person, if it adds something to `id`.
 
-    An e-mail address is none: whoever wants that in the log for ever passes it by themselves.
+    An e-mail address does not count as a name: it would stay in the log for ever, so callers who
+    want it there must pass it explicitly.
     """
     value = unwrapped(value)
     name = vars(value).get("username") if is_model(type(value)) else _member(value, "username")
@@ -105,9 +106,9 @@ def person_name(value: Any, id: str) -> str | None:
 
 
 def text(value: Any) -> str:
-    """Return the text that a value is, such as that of a lazy translation.
+    """Return a value's text, such as that of a lazy translation.
 
-    :raises ValueError: if it is none.
+    :raises ValueError: if the value has no text form.
     """
     value = unwrapped(value)
     found = _scalar(value)

@@ -44,9 +44,9 @@ def model_key(thing: Any) -> tuple[Any, ...] | None:
 
 
 def is_bearer(kind: Any) -> bool:
-    """Whether the primary key of a Django model lets in whoever knows it.
+    """Whether knowing the primary key of a Django model is enough to get in.
 
-    Such are the models of sessions and of REST framework's tokens.
+    This holds for the models of sessions and of REST framework's tokens.
     """
     meta = kind._meta
     return meta.label_lower.endswith(_BEARERS) and meta.pk.attname in _BEARER_KEYS

@@ -1,8 +1,8 @@
 """Celery: each run of a task becomes an entry, with the actor who enqueued it.
 
 The actor, the address, the session and the request id travel in the header
-:data:`HEADER` of the task's message. Whoever can write to the broker can write another actor there:
-the log believes it as it believes the application.
+:data:`HEADER` of the task's message. Anyone who can write to the broker can put another actor
+there, and the log trusts it as it trusts the application.
 """
 
 from __future__ import annotations

@@ -49,9 +49,9 @@ class Courier:
         self._busy = False
 
     def send(self, event: Event) -> asyncio.Future[None]:
-        """Have an event stored; the future is done when it is.
+        """Have an event stored; the future is done when it is stored.
 
-        If whoever waits is cancelled, it is stored all the same.
+        The event is stored even if the task that waits for the future is cancelled.
         """
         loop = asyncio.get_running_loop()
         future = loop.create_future()

@@ -19,7 +19,7 @@ from chained_logging.event.addresses import Address
 ProxyHeader = Literal["x-forwarded-for", "forwarded"]
 HEADERS: Final = ("x-forwarded-for", "forwarded")
 UNIX: Final = "unix"
-"""Stands among the trusted proxies for whoever connects through a Unix socket."""
+"""In the list of trusted proxies: every client that connects through a Unix socket."""
 
 _MAX_NOTE: Final = 200
 
@@ -48,9 +48,9 @@ class TrustedProxies:
 
     def __init__(self, networks: Iterable[str], header: ProxyHeader = "x-forwarded-for") -> None:
         if isinstance(networks, str):
-            raise ValueError(f"trusted_proxies is a list of networks, such as [{networks!r}]")
+            raise ValueError(f"trusted_proxies must be a list of networks, such as [{networks!r}]")
         if header not in HEADERS:
-            raise ValueError(f"proxy_header is one of {', '.join(HEADERS)}, not {header!r}")
+            raise ValueError(f"proxy_header must be one of {', '.join(HEADERS)}, not {header!r}")
         names = list(networks)
         self.header: Final = header
         self._unix = UNIX in names
@@ -64,8 +64,8 @@ class TrustedProxies:
     def client(self, peer: str | None, header: str | None) -> Client:
         """Return where a request came from.
 
-        :param peer: the address of whoever opened the connection; None or empty for a Unix socket.
-        :param header: the header's value; several of them joined by commas.
+        :param peer: the address that opened the connection; None or empty for a Unix socket.
+        :param header: the header's value; several headers are joined by commas.
         """
         peer = peer.partition("%")[0] if peer else None
         if not self:
@@ -79,7 +79,7 @@ class TrustedProxies:
             return Client(text, _note(header))
         for hop in reversed(hops):
             address = _address(hop)
-            if address is None:  # what is left of it was handed on by whoever is unknown
+            if address is None:  # an unknown hop vouches for everything to the left
                 return Client(text, _note(hop.strip()))
             text = str(address)
             if not self._trusts(address, text):

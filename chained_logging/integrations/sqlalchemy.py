@@ -221,7 +221,7 @@ def _listened_to(target: Any) -> Any:
     if is_class or isinstance(target, Session | sessionmaker):
         return target
     raise TypeError(
-        "changes are recorded of a session, a sessionmaker, a scoped_session or a Session class, "
+        "can record changes of a session, a sessionmaker, a scoped_session or a Session class, "
         f"not of a {type(target).__name__}"
     )
 

@@ -129,7 +129,7 @@ def _labelled(data: bytes, start: int) -> bool:
 
 
 def _said_other(data: bytes, start: int) -> bool:
-    """Whether a word just before it says that a number is none of a card."""
+    """Whether the word just before a number says that it is not a card number."""
     return _OTHER_NUMBER.search(data[max(start - _NEAR, 0) : start]) is not None
 
 
@@ -196,7 +196,7 @@ def ibans(data: bytes) -> Iterator[Span]:
 
 
 def _nth(text: bytes, length: int) -> int:
-    """Return where the character number `length` ends, spaces not counted; 0 if there is none."""
+    """Return the offset after `length` characters, not counting spaces; 0 if there are fewer."""
     seen = 0
     for at, byte in enumerate(text):
         seen += byte != 32

@@ -72,11 +72,11 @@ _TAILS: Final = (
     *("sha512", "string", "text", "value"),
 )
 
-# What comes before a word. In JSON a line feed is an escape, whose letter is none of the word.
+# What comes before a word. JSON escapes a line feed, and the escape's letter is not in the word.
 BOUNDARY: Final = rb"(?:^|[^A-Za-z0-9]|\\(?:[bfnrt]|u[0-9a-f]{4}))"
 _WORD_BOUNDARY: Final = rb"(?:^|[^A-Za-z]|\\(?:[bfnrt]|u[0-9a-f]{4}))"
 NAME_CHARACTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-[]%"
-"""What a name in a text consists of."""
+"""The characters of a name in a text."""
 
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\dA-Z_]+|\d+")
 

@@ -35,14 +35,15 @@ class Redactor:
     :param allow: names that are not secret in this application, each as a whole: ``"max_tokens"``.
     :param patterns: more regular expressions; what they match in a text is replaced. They run on
         RE2, which takes linear time for any text and has no look-around and no back-references.
-    :param hash_key: the key for `hashed`, at least 16 bytes, from a secret store: whoever has it
-        can find values by trying them.
+    :param hash_key: the key for `hashed`, at least 16 bytes, from a secret store. Anyone who has
+        it can find values by trying them.
     :param hashed: names whose values are replaced by ``hmac-sha256:`` and 64 hexadecimal digits,
         the HMAC-SHA-256 of the value's UTF-8 text (of another value: of its canonical JSON), so
         that they can still be compared. The identifiers of an entry may be among them:
         ``actor_id``, ``on_behalf_of``, ``session_id``, ``resource_id``, ``tenant_id``. Hashing
         ``resource_id`` hashes the ids in ``resources`` too.
-    :raises ValueError: for a short key, `hashed` without one, or a pattern that RE2 does not take.
+    :raises ValueError: if the key is too short, `hashed` is given without a key, or RE2 rejects a
+        pattern.
 
     >>> Redactor()({"action": "login", "password": "hunter2"})
     {'action': 'login', 'password': '[redacted]'}
@@ -64,9 +65,7 @@ class Redactor:
             raise ValueError("hashed= needs a hash_key")
         fixed = set(fields) & (set(FIELD_OF.values()) - _HASHABLE)
         if fixed:
-            raise ValueError(
-                f"{', '.join(sorted(fixed))} cannot be hashed: it has a form of its own"
-            )
+            raise ValueError(f"{', '.join(sorted(fixed))} cannot be hashed: its format is fixed")
         self._hash_key = hash_key
         self.names: Final = Names(names, allow, fields)
         self._scanner = Scanner(self.names)

@@ -60,13 +60,13 @@ _ANGLE: Final = re.compile(rb"<[^<>\r\n]*>?")
 _MOST_BRACKETS: Final = 200
 _PART: Final = re.compile(rb"\r?\n--")
 
-# What stands in the place of a value, or says that there is none.
+# Words that mean no value, and placeholders for one.
 _NO_VALUE: Final = re.compile(
     rb"(?:true|false|null|none|nil|undefined|n/a|\[redacted\]|\[filtered\]|\*+|\.\.\.)?[.,;)}\]]*\Z",
     re.IGNORECASE,
 )
 _REDACTED: Final = b"[redacted]"
-# A word of a sentence, or a small number: no password, and as little if it was one.
+# A word of a sentence, or a small number: not a password, or a worthless one.
 _PLAIN: Final = re.compile(
     rb"(?:[A-Za-z][a-z]*(?:[-_'/.][A-Za-z]?[a-z]+)*|[A-Z_]+|[0-9]{1,3}[a-z%]?|[^\w\"']+)"
     rb"[.,;:!?)\]}\"']*\Z"
@@ -107,7 +107,7 @@ def holds_login(given: bytes) -> bool:
 
 
 def decoded(given: bytes) -> bytes:
-    """Return what base64 stands for, of either alphabet; nothing where it is none."""
+    """Decode base64 in either alphabet; return b"" if it is not base64."""
     given = given.rstrip(b"=").translate(_BASE64)
     given = given[: len(given) - (len(given) % 4 == 1)]
     try:
@@ -166,7 +166,7 @@ class Scanner:
         return True
 
     def _has_clue(self, data: bytes, members: bool) -> bool:
-        """Whether there is a clue that is none of the ordinary ones."""
+        """Whether there is a clue other than the ordinary ones."""
         at = 0
         for _ in range(_ORDINARY):
             found = self._clue.search(data, at)

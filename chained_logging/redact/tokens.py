@@ -231,11 +231,11 @@ def private_keys(data: bytes) -> Iterator[Span]:
 
 
 def credentials(data: bytes, holds_login: Any, is_plain: Any) -> Iterator[Span]:
-    """Find what stands behind ``Bearer`` and ``Basic``.
+    """Find credentials after ``Bearer`` and ``Basic``.
 
-    :param holds_login: whether bytes in base64 are a name and a password: ``basic subscription``
-        is none.
-    :param is_plain: whether bytes are a word of a sentence.
+    :param holds_login: tells whether base64 holds a name and a password, so that ``basic
+        subscription`` is left alone.
+    :param is_plain: tells whether bytes are an ordinary word.
     """
     for found in _SCHEME.finditer(data):
         given = found[3]

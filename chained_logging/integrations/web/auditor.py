@@ -94,7 +94,7 @@ class Auditor:
     :param session_cookie: the name of a cookie whose SHA-256 becomes the ``session_id``. The
         value itself would let a reader of the log take the session over.
     :raises OSError: if the log cannot be opened.
-    :raises ValueError: for a parameter that is none of the above.
+    :raises ValueError: if a parameter has an invalid value.
     """
 
     def __init__(
@@ -117,9 +117,9 @@ class Auditor:
         **options: Any,
     ) -> None:
         if mode not in MODES:
-            raise ValueError(f"mode is 'before' or 'after', not {mode!r}")
+            raise ValueError(f"mode must be 'before' or 'after', not {mode!r}")
         if isinstance(exclude, str):
-            raise ValueError(f"exclude is a list of paths, such as [{exclude!r}]")
+            raise ValueError(f"exclude must be a list of paths, such as [{exclude!r}]")
         if isinstance(log, AuditLog) and options:
             raise TypeError(f"an open log has its options already: {', '.join(options)}")
         paths = list(exclude)
@@ -154,9 +154,9 @@ class Auditor:
         header: Callable[[str], str | None],
         query: str = "",
     ) -> Exchange | None:
-        """Return what is known of a request when it comes, or None if it is left out.
+        """Return what is known of a request when it arrives; None if it is excluded.
 
-        :param peer: the address of whoever opened the connection.
+        :param peer: the address that opened the connection.
         """
         if path in self._exact or (
             self._below and path.startswith(self._below) and _is_plain(path)
@@ -411,5 +411,5 @@ _STRUCTURE: Final = frozenset(
 
 
 def _is_plain(path: str) -> bool:
-    """Whether a path cannot mean another one to whoever routes it."""
+    """Whether every router takes a path for the same one: nothing in it needs normalising."""
     return "//" not in path and "/." not in path and "\\" not in path

@@ -84,7 +84,7 @@ class LoginPages:
             return False
 
     def attempt(self, exchange: Exchange) -> Attempt | None:
-        """Return the attempt to sign in that a request is, or None if it is none."""
+        """Return the sign-in attempt that a request makes; None if it does not make one."""
         if exchange.method != "POST":
             return None
         if self.has(exchange.path):

@@ -10,12 +10,12 @@ from chained_logging.event.proxies import unwrapped
 
 
 class Person(NamedTuple):
-    """Who makes a request.
+    """The person who makes a request.
 
-    :ivar id: the ``actor_id``. What cannot be one is stored as ``unknown`` and marked.
+    :ivar id: the ``actor_id``. An invalid one is stored as ``unknown`` and marked.
     :ivar type: the ``actor_type``.
-    :ivar name: stands beside an id that says nothing to a reader, as ``context.actor_name``. An
-        e-mail address is none.
+    :ivar name: stored as ``context.actor_name``, for readers to whom the id means nothing. It is
+        never an e-mail address.
     :ivar on_behalf_of: whom they act for, such as a user whom they impersonate.
     """
 
@@ -60,9 +60,9 @@ def person_of(user: Any) -> Person | None:
 
 
 def named(value: Any) -> Person:
-    """Return whom a caller names: an id, ``(id, type)``, or a user object.
+    """Return the person that a caller names: by id, by ``(id, type)``, or by a user object.
 
-    What is none of these stays what it is, so that the log marks it.
+    Anything else is passed on unchanged, so that the log marks it as invalid.
     """
     if isinstance(value, Person):
         return value

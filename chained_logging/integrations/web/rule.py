@@ -19,12 +19,12 @@ class Rule:
 
     def __init__(self, lines: Iterable[str]) -> None:
         if isinstance(lines, str):
-            raise ValueError(f"rule is a list of lines, such as [{lines!r}]")
+            raise ValueError(f"rule must be a list of lines, such as [{lines!r}]")
         self._lines: list[tuple[bool, str, str]] = []
         for line in lines:
             words = line.removeprefix("-").split()
             if len(words) != 2:
-                raise ValueError(f"a rule is an action and a resource type, not {line!r}")
+                raise ValueError(f"a rule must be an action and a resource type, not {line!r}")
             self._lines.append((not line.startswith("-"), words[0], words[1]))
 
     def __call__(self, event: Mapping[str, Any]) -> bool:

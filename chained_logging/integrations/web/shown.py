@@ -74,7 +74,7 @@ class _Noted:
             return
         try:
             named.append(parts(self._typed(record)))
-        except Exception:  # an object of JSON that is none
+        except Exception:  # this record cannot be named
             exchange.context[_FAILED] = True
 
     def _typed(self, record: Any) -> Any:
