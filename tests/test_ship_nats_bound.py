@@ -16,11 +16,14 @@ from servers_nats import running_nats
 from test_ship_nats import Store, batch, ship, write
 
 from chained_logging import AuditLog
-from chained_logging.keys import PrivateKey
+from chained_logging.keys import PrivateKey, public_pem
 from chained_logging.ship import nats
+from chained_logging.ship.check import CentralStores
 from chained_logging.ship.land import Landing
-from chained_logging.ship.nats import partition_of, token_of
+from chained_logging.ship.nats import NatsDestination, partition_of, token_of
+from chained_logging.ship.restore import restore
 from chained_logging.ship.shipper import Shipper
+from chained_logging.verify import main
 
 HOSTS = ("one", "two", "three", "four")
 PARTITIONS = 2
@@ -55,16 +58,17 @@ async def attack(url: str, records: list[Any]) -> None:
         refused.append(str(error).lower())
 
     client = await nats_py.connect(url, error_cb=heard)
+    last = f"$JS.API.DIRECT.GET.AUDIT.{subject('mallory')}"
     try:
+        await client.publish(last, b"", reply=subject("three"))  # that there is nothing
         headers, data = batch(records)
         await client.publish(subject("one"), data, headers=headers)
         await client.publish("AUDIT-dead.x.y.1", b"junk")
         await client.publish("$KV.AUDIT-stopped.x", b"{}")
         await client.publish("$JS.API.STREAM.PURGE.AUDIT", b"", reply="_INBOX.x")
         await client.publish(subject("mallory"), data, headers=headers)
-        last = f"$JS.API.DIRECT.GET.AUDIT.{subject('mallory')}"
         await client.publish(last, b"", reply=subject("two"))  # a whole batch, as the answer
-        for victim in HOSTS:
+        for victim in ("one", "two", "four"):
             await client.publish(subject("mallory"), b"junk", reply=subject(victim))
         await client.flush()
         await asyncio.sleep(1)
@@ -74,19 +78,23 @@ async def attack(url: str, records: list[Any]) -> None:
 
 
 def test_four_hosts_are_landed_while_a_fifth_attacks_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(nats.connection, "_TIMEOUT", 3.0)  # what is not permitted gets no answer
     store = Store(tmp_path / "store")
     with running_nats(configuration()) as server:
         nats.init(server.url("AUDIT", "admin:%E2%80%A6"), partitions=PARTITIONS)
-        records = {name: write(tmp_path / f"{name}.jsonl", 20, origin(name)) for name in HOSTS}
+        keys = {name: PrivateKey.generate() for name in HOSTS}
+        records = {
+            name: write(tmp_path / f"{name}.jsonl", 20, origin(name), key=keys[name])
+            for name in HOSTS
+        }
         for name in HOSTS:
             place = ship(tmp_path / f"{name}.jsonl", server.url("AUDIT", f"{name}:%E2%80%A6"))
             assert place.problem is None
         asyncio.run(attack(server.url("", "mallory:…").rstrip("/"), records["one"]))
         for name in HOSTS:
-            records[name] = write(tmp_path / f"{name}.jsonl", 20, origin(name))
+            records[name] = write(tmp_path / f"{name}.jsonl", 20, origin(name), key=keys[name])
             place = ship(tmp_path / f"{name}.jsonl", server.url("AUDIT", f"{name}:%E2%80%A6"))
             assert (place.problem, place.seq) == (None, 40)
         source = server.url("AUDIT", "landing:%E2%80%A6")
@@ -101,6 +109,22 @@ def test_four_hosts_are_landed_while_a_fifth_attacks_them(
             thread.join(60)
         for name in HOSTS:
             assert store.records(origin(name)) == records[name]
+            pem = tmp_path / f"{name}.pub"
+            pem.write_text(public_pem(keys[name].public_key))
+            given = [
+                server.url("AUDIT", "admin:%E2%80%A6"),
+                "--origin",
+                origin(name),
+                "--public-key",
+                str(pem),
+            ]
+            assert main(given, CentralStores()) == 0
+            count = 1 + (name == "two")
+            assert f"{count} objects or checkpoints in the store are" in capsys.readouterr().out
+            with contextlib.closing(NatsDestination(given[0])) as stream:
+                target = tmp_path / f"{name}.new.db"
+                done = restore(stream, origin(name), target, public_key=str(pem))
+            assert (done.entries, done.problems, done.foreign) == (len(records[name]), [], count)
         assert time.monotonic() - began < 40
         with contextlib.closing(landings[0]) as landing:
             assert list(landing.stopped()) == [origin("mallory")]

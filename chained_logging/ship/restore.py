@@ -50,7 +50,8 @@ class Restored:
     has_key: bool = True
     """Whether the log names a key, by which its entries can be told from others."""
     foreign: int = 0
-    """How many checkpoints no key of the log signed; they were left out."""
+    """How many checkpoints, and how many other things in the store, are not the log's; they were
+    left out."""
     problems: list[str] = field(default_factory=list)
     """What is wrong with the store, or missing there."""
 
@@ -73,7 +74,8 @@ class Restored:
             )
         if self.foreign:
             said.append(
-                f"{self.foreign} checkpoints were signed by no key of the log, and were left out"
+                f"{self.foreign} objects or checkpoints in the store are FOREIGN: no key of the "
+                "log vouches for them, and they were left out"
             )
         return said
 
@@ -152,14 +154,15 @@ def _make(
     notes = iter(sorted(vouched.checkpoints, key=lambda stored: stored.size))
     _, last = write_log(made, wanted, notes, destination.name)
     _set_aside(made, islice(everything.records(), end, None))
+    problems, foreign = _problems(destination, origin)
     done = Restored(
         end,
         last,
         count - end,
         end - vouched.entries,
         vouched.has_key,
-        vouched.foreign,
-        _problems(destination, origin),
+        vouched.foreign + foreign,
+        problems,
     )
     if vouched.beyond > count:
         done.problems.append(
@@ -191,12 +194,14 @@ def _from_the_first(destination: Destination, origin: str) -> Iterator[Record]:
         yield record
 
 
-def _problems(destination: Destination, origin: str) -> list[str]:
+def _problems(destination: Destination, origin: str) -> tuple[list[str], int]:
+    """Return what is wrong with the store, and how much there is not the log's."""
     try:
         faults = destination.inspect(origin)
     except Refused as error:
-        return [str(error)]
-    return [f"{fault.file}: {fault.reason}" for fault in faults if fault.kind != FOREIGN]
+        return [str(error)], 0
+    own = [fault for fault in faults if fault.kind != FOREIGN]
+    return [f"{fault.file}: {fault.reason}" for fault in own], len(faults) - len(own)
 
 
 def _set_aside(made: Path, records: Iterable[Record]) -> None:

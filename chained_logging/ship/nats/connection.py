@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import concurrent.futures
 import contextlib
 import json
@@ -87,6 +88,12 @@ class Connection:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._trouble = ""
+
+    @property
+    def client(self) -> Client:
+        """The client of nats-py, once it is open."""
+        assert self._client is not None  # noqa: S101 -- for the type checker
+        return self._client
 
     def run(self, work: Coroutine[Any, Any, T], timeout: float = _TIMEOUT) -> T:
         """Do something in the loop and wait for it.
@@ -242,24 +249,46 @@ class Connection:
                 return found
         return {}
 
+    def last(self, subject: str) -> tuple[int, Mapping[str, str], bytes] | None:
+        """Return (place in the stream, headers, payload) of the last message of a subject.
+
+        What is stored may itself say that there is nothing: it has a place, unlike such an answer.
+        """
+        asked = f"$JS.API.DIRECT.GET.{self.stream}.{subject}"
+        raw = self.ask(self.client.request(asked, b"", timeout=_TIMEOUT))
+        headers = raw.headers or {}
+        place = headers.get("Nats-Sequence", "")
+        if place.isdecimal():
+            return int(place), headers, raw.data
+        if headers.get("Status") == "404":
+            return None
+        said = headers.get("Description") or headers.get("Status") or "another message"
+        raise DestinationError(f"{self.name} answers with {said}")
+
     def messages(
         self, subject: str, start: int = 1
     ) -> Iterator[tuple[int, str, Mapping[str, str] | None, bytes | None]]:
-        """Yield (place in the stream, subject, headers, payload) of a subject, in order."""
+        """Yield (place in the stream, subject, headers, payload) of a subject, in order.
+
+        Each is asked for as it is stored. To the answer of ``DIRECT.GET`` the server adds headers,
+        by which a message that is such an answer itself could no longer be told.
+        """
         import nats.js.errors
 
         while True:
             try:
-                raw = self.ask(
-                    self.js.get_msg(self.stream, seq=start, subject=subject, next=True, direct=True)
-                )
+                raw = self.ask(self.js.get_msg(self.stream, seq=start, subject=subject, next=True))
             except nats.js.errors.NotFoundError:
                 return
             place = int(raw.seq or 0)
             if place < start:
                 raise DestinationError(f"{self.name} answers with another message")
-            yield place, raw.subject or "", raw.headers, raw.data
+            yield place, raw.subject or "", self._stored_headers(raw.hdrs), raw.data
             start = place + 1
+
+    def _stored_headers(self, encoded: Any) -> Mapping[str, str] | None:
+        """Read the headers of a stored message as the client reads them where it is delivered."""
+        return self.ask(self.client._process_headers(base64.b64decode(encoded or b"")))
 
     def close(self) -> None:
         """End the connection and its thread."""

@@ -146,8 +146,8 @@ class NatsDestination:
         return sorted(found)
 
     def records(self, origin: str, start: int = 0) -> Iterator[Record]:
-        """Read what the stream still holds. A repeated entry comes once. What is not a batch is
-        left out, and named by :meth:`inspect`."""
+        """Read what the stream still holds. A repeated entry comes once. What a landing does not
+        land is left out, and named by :meth:`inspect`."""
         for _, message in self._messages(origin):
             if isinstance(message, Message):
                 for record in message.records:
@@ -181,7 +181,6 @@ class NatsDestination:
             try:
                 if isinstance(message, ValueError):
                     raise message
-                message.check()
                 new = message.records if head is None else following(head, message)
             except Foreign as error:
                 faults.append(self._fault(FOREIGN, f"message {place}: {error}"))
@@ -230,21 +229,17 @@ class NatsDestination:
 
     def _last(self, origin: str) -> tuple[int, Message | ValueError | None]:
         """Return a log's last message, or why it is not a batch, and its place in the stream."""
-        import nats.js.errors
-
         connection, subject = self._open(), self._subject(origin)
-        try:
-            raw = connection.ask(
-                connection.js.get_msg(connection.stream, subject=subject, direct=True)
-            )
-        except nats.js.errors.NotFoundError:
+        found = connection.last(subject)
+        if found is None:
             return 0, None
+        place, headers, data = found
         try:
-            message = decode(subject, raw.headers, raw.data)
+            message = decode(subject, headers, data)
             message.check()
         except ValueError as error:
-            return int(raw.seq or 0), error
-        return int(raw.seq or 0), message
+            return place, error
+        return place, message
 
     def _noted_head(self, origin: str) -> Head | None:
         connection = self._open()
@@ -259,10 +254,13 @@ class NatsDestination:
     def _messages(self, origin: str) -> Iterator[tuple[int, Message | ValueError]]:
         for place, subject, headers, data in self._open().messages(self._subject(origin)):
             try:
-                check_published(headers, data, delivered=False)
-                yield place, decode(subject, headers, data)
+                check_published(headers, data)
+                message = decode(subject, headers, data)
+                message.check()
             except ValueError as error:
                 yield place, error
+            else:
+                yield place, message
 
     def _fault(self, kind: str, reason: str, seq: int | None = None) -> Fault:
         return Fault(kind, self.name, None, seq, None, reason)

@@ -254,10 +254,8 @@ class Landing:
         for delivery in rest:
             self._put_back(subject, delivery)
 
-    def _checked(
-        self, subject: str, headers: Any, data: bytes | None, *, delivered: bool = True
-    ) -> Message:
-        check_published(headers, data, delivered=delivered)
+    def _checked(self, subject: str, headers: Any, data: bytes | None) -> Message:
+        check_published(headers, data)
         message = decode(subject, headers, data)
         partition = partition_of(message.origin, self._stream.partitions)
         if subject != f"{self._stream.stream}.{partition}.{token_of(message.origin)}":
@@ -377,7 +375,7 @@ class Landing:
         head: Head | None = None
         for _, _, headers, data in self._stream.messages(subject):
             try:
-                message = self._checked(subject, headers, data, delivered=False)
+                message = self._checked(subject, headers, data)
                 if head is None:
                     head = self._end(destination, message)
                 new = following(head, message)
@@ -448,7 +446,7 @@ class Landing:
         """Return how many messages wait, how old the oldest is in seconds, how long messages stay,
         and which logs are stopped."""
         self._open()
-        infos = [self._stream.ask(pull.consumer_info()) for pull in self._pulls]
+        infos = [pull.info() for pull in self._pulls]
         return {
             "destination": self._open().name,
             "messages_waiting": sum(info.num_pending or 0 for info in infos),

@@ -87,19 +87,15 @@ class Foreign(ValueError):
     """
 
 
-def check_published(
-    headers: Mapping[str, str] | None, data: bytes | None, *, delivered: bool
-) -> None:
-    """Check that a message is not an answer of the server's.
+def check_published(headers: Mapping[str, str] | None, data: bytes | None) -> None:
+    """Check that a message, as it is stored, is not an answer of the server's.
 
-    :param delivered: whether a consumer delivered it, as it is stored. A message that was asked
-        for has headers of the server's in any case.
     :raises Foreign: if it is one: a confirmation, an error, or a stored message that somebody asked
         for, to which the server adds where it is from.
     """
     headers = headers or {}
     if "Audit-Format" in headers:
-        answer = delivered and "Nats-Stream" in headers
+        answer = "Nats-Stream" in headers
     else:
         answer = "Status" in headers or _is_answer((data or b"")[:10_000])
     if answer:
