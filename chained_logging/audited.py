@@ -170,8 +170,8 @@ class _Audited:
 
     async def write_async(self, event: dict[str, Any]) -> None:
         log = self.log and self.opened()
-        if log and log.durability == "fsync":  # the loop waits for no disk
-            import asyncio  # 30 ms, which whoever gets here has spent already
+        if log and log.durability == "fsync":  # the event loop must not wait for the disk
+            import asyncio  # takes 30 ms, but async callers have imported it
 
             await asyncio.shield(asyncio.to_thread(log.append_many, [event]))
         else:

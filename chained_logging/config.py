@@ -150,7 +150,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _table(path: Path, content: dict[str, Any]) -> dict[str, Any] | None:
-    """Return a file's own settings; None for a project's file that has none of ours."""
+    """Return the settings in a file; None if it is a ``pyproject.toml`` without our table."""
     if path.name != _PROJECT:
         return content
     tools = content.get("tool")

@@ -54,7 +54,7 @@ def report(level: int, text: str, *, anyway: bool = False) -> None:
 
 
 def _is_shown(logger: logging.Logger) -> bool:
-    """Whether any handler makes a line of it, or logging itself does, which has none at all."""
+    """Whether a handler prints it; without any handler, logging itself does."""
     at: logging.Logger | None = logger
     handlers: list[logging.Handler] = []
     while at is not None:

@@ -24,7 +24,7 @@ SIDE_FILES = (
     "-shm",
     "-journal",
 )
-"""What may stand beside a log, by what is added to its name."""
+"""The files that may be beside a log: what is added to its name."""
 
 
 class ForeignFile(OSError):
@@ -32,7 +32,7 @@ class ForeignFile(OSError):
 
 
 def why_foreign(found: os.stat_result) -> str | None:
-    """Return why a file is not taken for the log's own; None if it is."""
+    """Return why a file cannot be the log's own; None if it can."""
     if stat.S_ISLNK(found.st_mode):
         return "is a symbolic link"
     if not stat.S_ISREG(found.st_mode):
@@ -47,9 +47,9 @@ def why_foreign(found: os.stat_result) -> str | None:
 
 
 def require_own(path: Path) -> bool:
-    """Return whether a file is there.
+    """Return whether a file exists.
 
-    :raises ForeignFile: if it is, and is not the log's own.
+    :raises ForeignFile: if it exists and is not the log's own.
     """
     try:
         reason = why_foreign(os.lstat(path))
@@ -61,13 +61,13 @@ def require_own(path: Path) -> bool:
 
 
 def open_own(path: Path, flags: int) -> int:
-    """Open a file of the log's, or make it with mode 0600; never through a link.
+    """Open one of the log's own files, or create it with mode 0600; never through a link.
 
-    :param flags: as for :func:`os.open`, without ``O_TRUNC``: nothing is changed before it is
-        known whose it is.
+    :param flags: as for :func:`os.open`, without ``O_TRUNC``: its owner is checked before anything
+        is changed.
     :raises ForeignFile: if it is not the log's own.
     """
-    there = require_own(path)  # a pipe or a device would be opened for good, a link named badly
+    there = require_own(path)  # opening a pipe or a device may block; a link gets a clear error
     fd = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     reason = why_foreign(os.fstat(fd))
     if reason is not None:
@@ -79,7 +79,7 @@ def open_own(path: Path, flags: int) -> int:
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a file to read it, whoever made it; a pipe or a device is not waited for.
+    """Open a file for reading, no matter who made it, without waiting for a pipe or a device.
 
     :raises OSError: if it cannot be opened, or is not a regular file.
     """
@@ -91,9 +91,9 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def refuse_what_is_there(target: Path) -> None:
-    """Make sure that neither a new log nor a file beside it stands at a path already.
+    """Check that neither a log at this path nor any file beside it exists.
 
-    :raises FileExistsError: if one does, be it a link that leads nowhere.
+    :raises FileExistsError: if one does, even a dangling link.
     """
     for name in ("", *SIDE_FILES):
         path = target.with_name(target.name + name)

@@ -14,23 +14,23 @@ Result = TypeVar("Result")
 
 
 class GroupCommit(Generic[Item, Result]):
-    """Lets one thread at a time commit for all who came meanwhile.
+    """Lets one thread at a time commit for all that arrived meanwhile.
 
-    Whoever finds no leader becomes it. Each other thread then costs a place in a queue instead of
-    system calls of its own, at each of which Python would hand its interpreter lock to another
-    one. It is woken by the one before it in the group, not all by the leader: threads that wake at
-    once only get in each other's way. Four threads then took 29 µs an entry, and 47 by themselves.
+    The first waiter becomes the leader. Every other thread only joins a queue, and makes no system
+    calls, at each of which Python would pass the interpreter lock to another thread. The threads of
+    a group wake one another in turn, because threads that wake at once get in each other's way.
+    Four threads took 29 µs an entry like this, and 47 µs without it.
 
-    The main thread must not come here. What a signal handler raises, such as KeyboardInterrupt or
-    a time limit, it raises there, between any two steps, and that may not be where others wait.
+    The main thread must not call this. Signal handlers run there, and what they raise, such as
+    KeyboardInterrupt or a time limit, can come between any two steps while others wait.
 
-    :ivar leader: the thread that leads; None if there is none.
-    :param commit: commits what several callers gave, and returns for each of them its result, or
-        the exception that it shall see. It raises nothing but an interrupt of this very thread.
-    :param entered: held during a commit, and before it is decided for whom that is.
-    :param gather: whether a leader first gives as many callers as were in the last group the time
-        to come, at most half as long as that commit took: without this, threads that write,
-        wait for the disk and write again split into small groups.
+    :ivar leader: the thread that leads; None between groups.
+    :param commit: commits the items of several callers, and returns a result for each, or the
+        exception to raise there. It raises only if its own thread is interrupted.
+    :param entered: held during a commit, and while the group is formed.
+    :param gather: whether a leader first waits until as many callers have come as were in the last
+        group, at most half as long as that commit took. Otherwise threads that write, wait for
+        the disk and write again would split into small groups.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class GroupCommit(Generic[Item, Result]):
             with self._lock:
                 self.leader = None
                 if self._queue:
-                    self.leader = -1  # nobody else's place, until that one is awake
+                    self.leader = -1  # nobody else may lead until that thread is awake
                     self._queue[0].leads = True
                     self._queue[0].woken.release()
             followers = [caller for caller in group if not caller.leads]
@@ -105,7 +105,7 @@ class GroupCommit(Generic[Item, Result]):
 
 
 class _Caller(Generic[Item, Result]):
-    """Who waits, and for what."""
+    """A waiting caller, and its outcome."""
 
     __slots__ = ("item", "leads", "next", "outcome", "woken")
 

@@ -50,11 +50,11 @@ class AuditHandler(Listener):
         **options: Any,
     ) -> None:
         if (path is None) == (log is None):
-            raise TypeError("AuditHandler takes either a path or log=")
+            raise TypeError("AuditHandler needs either a path or log=, not both")
         if log is not None and options:
             raise TypeError(f"an open log has its options already: {', '.join(options)}")
         self._ours = log is None
-        # Before logging knows of the handler: one that could not be made is none.
+        # Before logging knows the handler, so that a failure here leaves nothing registered.
         self.log = log or AuditLog(path or "", **options)
         self._checked = False
         super().__init__()

@@ -1,9 +1,8 @@
-"""Which key a log has: entries that name one are checked before anything is signed above them.
+"""Which key a log has: entries that name a key are checked before later ones are signed.
 
-A log's file can be written to by others. An entry in the log's own name that names a key is
-believed only if the key before it says so, in a statement that the entry holds; see
-``docs/format.md``. Until that is checked, no checkpoint and no entry is signed that has such an
-entry before it.
+Others may be able to write to a log's file. An entry in the log's own name that names a new key is
+trusted only if it holds a statement signed by the previous key; see ``docs/format.md``. Until that
+is checked, no later entry and no checkpoint over it is signed.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ _NAMING: Final = re.compile(
 
 
 class KeyForged(OSError):
-    """An entry names a key, and the log's key did not say so: nothing is signed above it."""
+    """An entry names a key without a statement of the log's key: nothing after it is signed."""
 
 
 class KeyRotated(OSError):
-    """Another process went over to another key."""
+    """Another process rotated the log's key."""
 
     def __init__(self, vkey: str | None) -> None:
         super().__init__("the log's key was rotated: reopen it with the new one")
@@ -45,10 +44,10 @@ class Keyring:
 
     Threads may share it.
 
-    :ivar next: the ``seq`` of the first entry that was not looked at yet.
-    :ivar current: the log's key as a vkey; None while it has none.
+    :ivar next: the ``seq`` of the first entry that was not checked yet.
+    :ivar current: the log's key as a vkey; None until a key was named.
     :ivar since: the ``seq`` of the entry that named it; -1 if none did.
-    :ivar known: all keys that it had, as far as they were seen.
+    :ivar known: all past and present keys, as far as they were seen.
     :ivar revoked: those of them that were revoked, each with the ``seq`` of that entry.
     :ivar trouble: why nothing may be signed any more; None if all is well.
     """
@@ -65,7 +64,7 @@ class Keyring:
         self.lock = threading.Lock()
 
     def trust(self, vkey: str, last: Record | None) -> None:
-        """Take over from whoever holds this key that it is the log's at an entry.
+        """Take a key for the log's at an entry, on the word of a checkpoint that it signed.
 
         :param last: the last entry that a checkpoint of this key covers; it may be the one that
             names the key, or, where that is the seal of a rotation, the one that names the next.
@@ -85,7 +84,7 @@ class Keyring:
             self.next = first + count
 
     def look(self, record: Record) -> None:
-        """Look at the next entry. What is wrong with it is then in `trouble`."""
+        """Check the next entry. If it is wrong, `trouble` then says why."""
         found = _NAMING.match(record.body)
         if found is not None:
             with self.lock:

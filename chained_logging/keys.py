@@ -294,7 +294,7 @@ def public_pem(raw: bytes) -> str:
     :raises ValueError: if they are not 32.
     """
     if len(raw) != 32:
-        raise ValueError(f"an Ed25519 public key has 32 bytes, not {len(raw)}")
+        raise ValueError(f"an Ed25519 public key must have 32 bytes, not {len(raw)}")
     return _pem("PUBLIC KEY", _SPKI + raw)
 
 

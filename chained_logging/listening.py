@@ -64,7 +64,7 @@ def listeners(logger: logging.Logger) -> list[Listener]:
 
 
 def deliver(logger: logging.Logger, record: logging.LogRecord) -> None:
-    """Handle a tagged record as its logger would, and bring it to whoever listens."""
+    """Handle a tagged record as its logger would, and pass it to every listener."""
     passed = logger.isEnabledFor(record.levelno)
     found = listeners(logger)
     try:

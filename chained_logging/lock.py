@@ -1,7 +1,7 @@
-"""The lock of a log: a file beside it, which also remembers the chain's last place.
+"""The lock of a log: a file beside it, which also remembers the chain's head.
 
 The file is never renamed or removed. It is locked with ``flock``, which the
-kernel drops when the holder dies, so that no lock is ever stale.
+kernel drops when the holder dies, so a lock is never stale.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ except ImportError:  # Windows
 _HASH = re.compile("[0-9a-f]{64}")
 
 PATIENCE: Final = 0.02
-"""Seconds to wait for others who are at work as usual: they are done in microseconds."""
+"""Seconds to wait for other writers. They normally hold a lock for microseconds."""
 
 
 class Busy(TimeoutError):
-    """Somebody else holds what is needed: another writer its lock, or a program the database."""
+    """Somebody else holds the log: another writer its lock, or another program the database."""
 
 
 class Memory(NamedTuple):
@@ -50,7 +50,7 @@ class FileLock:
     Threads of one log need a lock of their own: they share this one's file
     description, and so hold it together.
 
-    :ivar patience: seconds to wait for whoever has it; None for however long that takes.
+    :ivar patience: seconds to wait for the lock; None waits without limit.
     """
 
     def __init__(self, path: Path, patience: float | None = None) -> None:
@@ -113,7 +113,7 @@ class FileLock:
             self._fd = -1
 
     def moved(self) -> bool:
-        """Whether the file has another name now, or another stands in its place.
+        """Whether the file was renamed or replaced.
 
         Deletion is noticed at every :meth:`acquire`; this, which costs twice as
         much, is asked once an interval.
@@ -124,24 +124,24 @@ class FileLock:
             return True
 
     def introduce(self, head: Head, synced: int, origin: str) -> None:
-        """Note the chain's last place, and whose it is."""
+        """Note the chain's head and the log's origin."""
         text = f"{head.seq:020d} {head.hash:>64}\n{synced:020d}\n{self._boot}\n{origin}\n"
         os.pwrite(self._fd, text.encode(), 0)
 
     def note(self, seq: int, hash: str) -> None:
-        """Note the chain's last place, with each append: in 0.6 µs.
+        """Note the chain's head, with each append. Takes 0.6 µs.
 
-        After a kill it is what tells that the file was moved or cut meanwhile.
+        After a kill this note shows whether the file was moved or cut meanwhile.
         """
         os.pwrite(self._fd, f"{seq:020d} {hash:>64}".encode(), 0)
 
     def note_synced(self, seq: int) -> None:
-        """Note up to where entries are on the disk. May run while another thread appends."""
+        """Note the last ``seq`` on the disk. May run while another thread appends."""
         if self._fd >= 0:
             os.pwrite(self._fd, b"%020d" % seq, 86)
 
     def sync(self) -> None:
-        """Bring the file itself onto the disk, once in a log's life."""
+        """Sync the lock file itself, once in a log's life."""
         os.fsync(self._fd)
         sync_directory(self.path)
 
@@ -153,7 +153,7 @@ class FileLock:
             memory = Memory(Head(int(seq), hash), int(synced), boot, origin)
         except ValueError:
             return None
-        # What no log writes is not believed: the next entry would be chained to it.
+        # Ignore what no log writes, because the next entry would be chained to it.
         known = hash == GENESIS if memory.head.seq == -1 else _HASH.fullmatch(hash)
         sane = -1 <= memory.head.seq < MAX_SAFE_INTEGER and memory.synced >= -1
         return memory if known and sane else None
@@ -179,8 +179,8 @@ class FileLock:
 def lock_file(fd: int, refusal: str, patience: float = PATIENCE) -> None:
     """Lock an open file against all others, with ``flock``.
 
-    It is asked for again and again, as a call that waits could not be given a limit: a process
-    that is stopped while it has the lock would stop every other one.
+    It polls, because a blocking call has no time limit: a process that is stopped while it has
+    the lock would stop all others.
 
     :raises Busy: with `refusal`, if somebody else still has it after `patience` seconds.
     """

@@ -4,10 +4,10 @@ Nothing here reads a file, a clock or a key. Hashes are the 32 bytes of a SHA-25
 that of RFC 6962 section 2.1, and a tree of no leaves has the root :data:`EMPTY_ROOT`.
 
 A **node** is the root of a complete subtree. Node ``(level, index)`` covers the 2**level leaves
-from ``index * 2**level`` on, so that ``(0, i)`` is the hash of leaf i. Whoever keeps the nodes that
-:meth:`Frontier.append` returns can prove anything about any earlier size of the tree by reading a
-few dozen of them: the functions that make proofs take a function that reads a node. For a tree
-small enough to be held in memory they take the list of its leaf hashes as well.
+from ``index * 2**level`` on, so ``(0, i)`` is the hash of leaf i. If you keep the nodes that
+:meth:`Frontier.append` returns, you can prove anything about any earlier size of the tree by
+reading a few dozen of them: the functions that make proofs take a function that reads a node. For a
+tree that fits into memory they also take the list of its leaf hashes.
 
 Tiles are the form in which C2SP ``tlog-tiles`` publishes nodes and entries as files.
 """
@@ -136,7 +136,7 @@ class Frontier:
         :raises ProofError: if these are not whole hashes.
         """
         if len(leaf_hashes) % HASH_SIZE:
-            raise ProofError(f"leaf hashes have {HASH_SIZE} bytes each")
+            raise ProofError(f"leaf hashes must have {HASH_SIZE} bytes each")
         size, hashes = self._state
         peaks = list(hashes)
         row, begin, kept = leaf_hashes, size, []
@@ -169,9 +169,9 @@ class Frontier:
 
     @classmethod
     def from_bytes(cls, state: bytes) -> Frontier:
-        """Return the tree whose state :meth:`to_bytes` gave.
+        """Return the tree from a state that :meth:`to_bytes` returned.
 
-        :raises ProofError: if it is none.
+        :raises ProofError: if the bytes are not such a state.
         """
         size = int.from_bytes(state[:8], "big")
         if len(state) != 8 + HASH_SIZE * size.bit_count():
@@ -383,7 +383,7 @@ def _path_lengths(index: int, size: int) -> tuple[int, int]:
 
 def _check_size(size: int) -> None:
     if not 0 <= size <= MAX_SIZE:
-        raise ProofError("the size of a tree is from 0 to 2**63 - 1")
+        raise ProofError("the size of a tree must be from 0 to 2**63 - 1")
 
 
 def _check_hash(hash: bytes, what: str) -> None:
@@ -419,7 +419,7 @@ def tile_path(level: int, index: int, width: int = TILE_WIDTH) -> str:
         width beyond 256, or any below what there can be.
     """
     if not 0 <= level < 64:
-        raise ProofError("the level of a tile is from 0 to 63")
+        raise ProofError("the level of a tile must be from 0 to 63")
     return _path(str(level), index, width)
 
 
@@ -433,9 +433,9 @@ def entries_path(index: int, width: int = TILE_WIDTH) -> str:
 
 def _path(row: str, index: int, width: int) -> str:
     if not 0 <= index <= MAX_SIZE:
-        raise ProofError("the index of a tile is from 0 to 2**63 - 1")
+        raise ProofError("the index of a tile must be from 0 to 2**63 - 1")
     if not 1 <= width <= TILE_WIDTH:
-        raise ProofError("the width of a tile is from 1 to 256")
+        raise ProofError("the width of a tile must be from 1 to 256")
     groups = f"{index:,}".split(",")
     groups[0] = groups[0].zfill(3)
     partial = "" if width == TILE_WIDTH else f".p/{width}"
@@ -473,7 +473,7 @@ def encode_entries(entries: Sequence[bytes]) -> bytes:
     :raises ProofError: for more, or longer ones.
     """
     if not 1 <= len(entries) <= TILE_WIDTH:
-        raise ProofError(f"an entry bundle has 1 to 256 entries, not {len(entries)}")
+        raise ProofError(f"an entry bundle must have 1 to 256 entries, not {len(entries)}")
     parts = []
     for entry in entries:
         if len(entry) > MAX_ENTRY:

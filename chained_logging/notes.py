@@ -96,7 +96,7 @@ def key_id(name: str, type: int, public_key: bytes) -> bytes:
     """
     _check_name(name)
     if not 0 <= type <= 0xFF:
-        raise NoteError("the type of a signature is one byte")
+        raise NoteError("the type of a signature must be one byte")
     return sha256(b"%b\n%c%b" % (name.encode(), type, public_key)).digest()[:4]
 
 
@@ -116,7 +116,9 @@ class VerifierKey:
             raise NoteError(f"keys of type {self.type} are not supported")
         if len(self.public_key) != size:
             kind = "ML-DSA-44" if self.type == MLDSA_COSIGNATURE else "Ed25519"
-            raise NoteError(f"an {kind} public key has {size} bytes, not {len(self.public_key)}")
+            raise NoteError(
+                f"an {kind} public key must have {size} bytes, not {len(self.public_key)}"
+            )
         if size == 32 and _without_sign(self.public_key) in _SMALL_ORDER:
             raise NoteError("an Ed25519 public key must not be a point of small order")
 
@@ -131,10 +133,10 @@ class VerifierKey:
 
     @classmethod
     def parse(cls, vkey: str) -> VerifierKey:
-        """Return the key that a vkey states.
+        """Parse a vkey.
 
-        :raises NoteError: if it is none, its ID is not that of its name and key, or it is of a
-            type that is not supported.
+        :raises NoteError: if the text is not a vkey, its ID does not match its name and key, or
+            its type is not supported.
         """
         parts = vkey.split("+", 2)  # base64 may have a plus of its own
         if len(parts) != 3 or not _KEY_ID.fullmatch(parts[1]):
@@ -202,7 +204,7 @@ class Note:
     def __post_init__(self) -> None:
         _check_note_text(self.text)
         if not 1 <= len(self.signatures) <= MAX_SIGNATURES:
-            raise NoteError(f"a note has 1 to {MAX_SIGNATURES} signatures")
+            raise NoteError(f"a note must have 1 to {MAX_SIGNATURES} signatures")
         if len(self.format()) > MAX_NOTE:
             raise NoteError(f"the note has more than {MAX_NOTE} bytes")
 
@@ -267,7 +269,7 @@ def cosign(checkpoint_text: str, name: str, signer: Signer, time: int) -> Signat
     """
     Checkpoint.parse(checkpoint_text)
     if not 1 <= time <= MAX_SIZE:
-        raise NoteError("the time of a cosignature is from 1 to 2**63 - 1")
+        raise NoteError("the time of a cosignature must be from 1 to 2**63 - 1")
     id = VerifierKey(name, COSIGNATURE, signer.public_key).id
     value = _sign(signer, _cosigned(checkpoint_text, time))
     return Signature(name, id, time.to_bytes(8, "big") + value)
@@ -284,15 +286,15 @@ class Verified(NamedTuple):
 def verify_note(note: Note, keys: Iterable[VerifierKey]) -> list[Verified]:
     """Verify the signatures under a note; return the keys whose signatures hold.
 
-    A signature of a key that is not among `keys` is ignored. Every signature of a key that is among
-    them must hold. Each key is returned once, in the order of the note, even if it signed twice, so
-    that whoever asks for a quorum can count.
+    Signatures of other keys are ignored, but every signature of one of the `keys` must hold. Each
+    key is returned once, in the order of the note, even if it signed twice, so that a caller with
+    a quorum can count.
 
-    One known key is enough here, be it only a witness's. Who needs the log's own signature, or that
-    of a log on its own origin and no other, looks for that key in what is returned.
+    One known key is enough here, even if it is only a witness's. If you need the signature of the
+    log itself, look for its key in the result.
 
-    :raises NoteError: if a known key's signature does not hold, or there is none; or if two
-        different `keys` have the same name and ID.
+    :raises NoteError: if a signature of a known key does not hold, if no known key signed, or if
+        two different `keys` have the same name and ID.
     """
     known: dict[tuple[str, bytes], VerifierKey] = {}
     for key in keys:
@@ -350,7 +352,9 @@ def _holds(key: VerifierKey, value: bytes, message: bytes) -> bool:
 def _sign(signer: Signer, message: bytes) -> bytes:
     value = signer.sign(message)
     if len(value) != 64:
-        raise NoteError(f"an Ed25519 signature has 64 bytes, the signer returned {len(value)}")
+        raise NoteError(
+            f"an Ed25519 signature must have 64 bytes, but the signer returned {len(value)}"
+        )
     return value
 
 
@@ -363,7 +367,7 @@ def _cosigned_subtree(checkpoint: Checkpoint, name: str, time: int) -> bytes:
     """Return what a witness signs (C2SP ``tlog-cosignature``, ML-DSA-44 signed message)."""
     names = [name.encode(), checkpoint.origin.encode()]
     if any(len(each) > 255 for each in names):
-        raise NoteError("an ML-DSA-44 cosignature is of names of at most 255 bytes")
+        raise NoteError("an ML-DSA-44 cosignature needs names of at most 255 bytes")
     witness, origin = (bytes([len(each)]) + each for each in names)
     ends = struct.pack(">QQ", 0, checkpoint.size)
     return b"subtree/v1\n\0" + witness + struct.pack(">Q", time) + origin + ends + checkpoint.root
@@ -396,11 +400,11 @@ class Checkpoint:
         for line in (self.origin, *self.extensions):
             _check_text(line, "a line of a checkpoint")
             if not line or "\n" in line:
-                raise NoteError("the origin and the extensions of a checkpoint are a line each")
+                raise NoteError("the origin and each extension of a checkpoint must be one line")
         if not 0 <= self.size <= MAX_SIZE:
-            raise NoteError("the size of a checkpoint is from 0 to 2**63 - 1")
+            raise NoteError("the size of a checkpoint must be from 0 to 2**63 - 1")
         if len(self.root) != HASH_SIZE:
-            raise NoteError(f"the root of a checkpoint has 32 bytes, not {len(self.root)}")
+            raise NoteError(f"the root of a checkpoint must have 32 bytes, not {len(self.root)}")
         if self.size == 0 and self.root != EMPTY_ROOT:
             raise NoteError("the root of a checkpoint of size 0 is not that of the empty tree")
 
@@ -411,13 +415,13 @@ class Checkpoint:
 
     @classmethod
     def parse(cls, text: str) -> Checkpoint:
-        """Return the checkpoint that the text of a note is.
+        """Parse a checkpoint from the text of a note.
 
-        :raises NoteError: if it is none.
+        :raises NoteError: if the text is not a checkpoint.
         """
         lines = text.split("\n")
         if len(lines) < 4 or lines.pop() != "":
-            raise NoteError("not a checkpoint: it has not the lines origin, size and root")
+            raise NoteError("not a checkpoint: it lacks the lines origin, size and root")
         origin, size, root, *extensions = lines
         return cls(
             origin,
@@ -448,16 +452,18 @@ class TlogProof:
     """The audit path of RFC 6962, as :func:`chained_logging.merkle.inclusion_proof` returns it."""
     checkpoint: Note
     extra: bytes = b""
-    """Anything, signed by nobody. Empty means that there is none."""
+    """Any bytes; nothing signs them. Empty if the proof has no extra data."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.index < MAX_SIZE:
-            raise NoteError("the index in a proof is from 0 to 2**63 - 2")
+            raise NoteError("the index in a proof must be from 0 to 2**63 - 2")
         if len(self.hashes) > 63:
-            raise NoteError(f"an inclusion proof has at most 63 hashes, not {len(self.hashes)}")
+            raise NoteError(
+                f"an inclusion proof must have at most 63 hashes, not {len(self.hashes)}"
+            )
         for hash in self.hashes:
             if len(hash) != HASH_SIZE:
-                raise NoteError(f"a hash in a proof has 32 bytes, not {len(hash)}")
+                raise NoteError(f"a hash in a proof must have 32 bytes, not {len(hash)}")
         Checkpoint.parse(self.checkpoint.text)
         if len(self.format()) > MAX_PROOF:
             raise NoteError(f"the proof has more than {MAX_PROOF} bytes")
@@ -489,7 +495,7 @@ class TlogProof:
         if lines and lines[0].startswith("extra "):
             extra = _unbase64(lines.pop(0).removeprefix("extra "), "the extra data of a proof")
             if not extra:
-                raise NoteError("a proof without extra data has no line for it")
+                raise NoteError("a proof without extra data must not have a line for it")
         if not lines or not lines[0].startswith("index "):
             raise NoteError("the proof does not say which entry it is for")
         index = _number(lines.pop(0).removeprefix("index "), "the index in a proof")

@@ -1,9 +1,9 @@
-"""What a log record carries for the audit entry, where no formatter sees it.
+"""What a log record carries for the audit entry, out of every formatter's sight.
 
-A record may be handled long after it was made, and in another thread: behind a ``QueueHandler``
-or a ``MemoryHandler``. The entry shall have the context in which it was logged, and none of where
-it is handled. So from the first handler or logger of ours on, records are made with a slot that
-holds the context; being no attribute in ``__dict__``, it is on no line that shows all of these.
+A record may be handled long after it was made, and in another thread, behind a ``QueueHandler``
+or a ``MemoryHandler``. The entry must have the context in which the call was logged, not the one in
+which it is handled. So once a handler or logger of ours exists, records are made with a slot that
+holds the context. A slot is not in ``__dict__``, so formatters that print all attributes skip it.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ _MOST: Final = 4096
 
 
 def install() -> None:
-    """Have all records made from now on remember their context, whoever else makes them."""
+    """Make all records from now on remember their context, also those of another factory."""
     factory = logging.getLogRecordFactory()
     if not isinstance(factory, _Factory):
         logging.setLogRecordFactory(_Factory(factory))

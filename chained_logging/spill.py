@@ -1,14 +1,14 @@
-"""The spill file: where events wait that the log could not take, until it can.
+"""The spill file: a backlog of events that the log could not take yet.
 
-``<log>.spill`` holds one body a line, as it would be at ``seq`` 0. It is locked while it is written
-to, and while its events are chained: that is another lock than the log's, which may be what cannot
-be had. Before its events are chained, the next ``seq`` is noted in it, so that a crash between
-chaining them and removing the file repeats none: those that are in the log from there on are
-there already.
+``<log>.spill`` holds one body per line, as it would be at ``seq`` 0. It is locked while it is
+written to and while its events are chained. This lock is not the log's, which may be what is
+unavailable. Before events are chained, the next ``seq`` is noted in the file. If a crash comes
+between chaining them and removing the file, those in the log from that ``seq`` on are not chained
+again.
 
-What is read back is not believed: a line is an event only if a caller could have logged it, so that
-none bears the log's own name. A file that is not the log's own (see :mod:`chained_logging.files`)
-is neither read nor written to, and left as it is.
+The file is not trusted: a line is an event only if a caller could have logged it, so no event can
+bear the log's own name. A file that is not the log's own (see :mod:`chained_logging.files`) is
+neither read nor written, and is left as it is.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ from chained_logging.sinks import sync_directory, sync_file
 _MAX_LINE: Final = chain.MAX_BODY + 2
 
 
-# The first is kept when the machine restarts; the last is memory. Nothing in them is trusted that
-# is not in a folder of our own.
+# The first survives a restart of the machine; the last is memory. Nothing in them is trusted
+# outside a folder of our own.
 FOLDERS = tuple(dict.fromkeys(("/var/tmp", tempfile.gettempdir(), "/dev/shm")))  # noqa: S108
 
 
 def spills_of(log: Path) -> list[Spill]:
-    """Return where the events of a log may wait: beside it, or where the disk is not full too.
+    """Return the files in which a log's events can wait: one beside it, others on other disks.
 
-    Those elsewhere are in a folder that is ours alone, as anybody may write to the one around it.
+    The others are in a folder that only this user can access, as everybody can write to its parent.
     """
     name = f"{sha256(os.fsencode(log)).hexdigest()[:16]}-{log.name}.spill"
     private = [Path(folder) / f"chained_logging-{os.geteuid()}" for folder in FOLDERS]
@@ -54,9 +54,9 @@ def spills_of(log: Path) -> list[Spill]:
 
 
 class Spill:
-    """See the module.
+    """A file of waiting events; see the module.
 
-    :ivar refused: why the file that stands there is not used, if it is not.
+    :ivar refused: why an existing file is not used; None if it is.
     """
 
     def __init__(self, path: Path) -> None:
@@ -74,9 +74,9 @@ class Spill:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Keep others out, until what is in here is chained.
+        """Keep others out while the events are chained.
 
-        :raises Busy: if somebody else does.
+        :raises Busy: if somebody else holds the file.
         :raises OSError: if the file cannot be opened.
         """
         self._fd = self._open(0)
@@ -89,12 +89,12 @@ class Spill:
     def add(
         self, drafts: Sequence[Draft], *, sync: bool = True, patience: float = PATIENCE
     ) -> None:
-        """Keep events, on the disk or, without `sync`, in the kernel's hands.
+        """Add events, on the disk or, without `sync`, in the kernel's cache.
 
         :raises Busy: if others use the file for longer than `patience` seconds.
-        :raises OSError: if that fails; a part may have been written, and is not counted.
+        :raises OSError: if the write fails; the file is then cut back to its old size.
         """
-        if self._fd >= 0:  # a signal handler, in the middle of their being chained
+        if self._fd >= 0:  # called by a signal handler while the events are being chained
             raise Busy(f"the events in {self.path} are being chained")
         fd = self._open(os.O_CREAT, patience)
         try:
@@ -103,11 +103,11 @@ class Spill:
             os.close(fd)
 
     def mark(self, seq: int, *, sync: bool) -> None:
-        """Note from where on the events will be chained, while they are held."""
+        """Note the ``seq`` from which the events will be chained. Call it while they are held."""
         self._append(self._fd, [b"%d" % seq], sync=sync)
 
     def start(self) -> int | None:
-        """Return from which ``seq`` on some of the events may be in the log.
+        """Return the ``seq`` from which on the log may hold some of the events.
 
         :raises OSError: if the file cannot be read.
         """
@@ -120,7 +120,7 @@ class Spill:
         :raises OSError: if the file cannot be read.
         """
         with open_file(open_own(self.path, os.O_RDONLY), "rb") as file:
-            inside = False  # a line that is too long for an event, of which pieces come
+            inside = False  # in a line that is too long for an event and comes in pieces
             while line := file.readline(_MAX_LINE):
                 whole = not inside and (line.endswith(b"\n") or len(line) < _MAX_LINE)
                 inside = not line.endswith(b"\n")
@@ -128,7 +128,7 @@ class Spill:
                     yield _parse(line) if whole else line
 
     def set_aside(self) -> str:
-        """Keep the lines that are no events in a file of their own, and return its name."""
+        """Copy the lines that are not events to a separate file, and return its name."""
         aside = self.path.with_name(f"{self.path.name}.torn-{time.time_ns()}")
         fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with open_file(fd, "wb") as file:
@@ -146,7 +146,7 @@ class Spill:
 
     def _append(self, fd: int, lines: Sequence[bytes], *, sync: bool) -> None:
         size = os.fstat(fd).st_size
-        # A line feed first: a torn line before it spoils no other.
+        # Begin with a line feed, so that a torn line before it spoils no other.
         data = b"".join(b"\n%b\n" % line for line in lines)
         try:
             while data:
@@ -164,7 +164,7 @@ class Spill:
             fd = open_own(self.path, os.O_RDWR | os.O_APPEND | create)
             try:
                 lock_file(fd, f"another process holds {self.path}", patience)
-                if os.fstat(fd).st_nlink:  # else whoever had it before has chained and removed it
+                if os.fstat(fd).st_nlink:  # else its last holder has chained and removed it
                     return fd
             except BaseException:
                 os.close(fd)
@@ -173,7 +173,7 @@ class Spill:
 
 
 class _SpillElsewhere(Spill):
-    """A spill file in a folder of this user's alone, in one that all may write to."""
+    """A spill file in a private folder, below a folder that everybody can write to."""
 
     def exists(self) -> bool:
         return self._private() and super().exists()
@@ -192,7 +192,7 @@ class _SpillElsewhere(Spill):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(self.path.parent, 0o700)
         if not self._private():
-            raise OSError(f"{self.path.parent} must be a folder of this user's alone")
+            raise OSError(f"{self.path.parent} must be a folder that only this user can access")
         return super()._open(create, patience)
 
 
@@ -225,7 +225,7 @@ def _check_event(fields: dict[str, Any]) -> None:
     if not REQUIRED | _OTHERS | {"timestamp"} <= fields.keys() <= FIELDS.keys() | _OTHERS:
         raise ValueError("its fields are not those of an entry")
     if not _ID.fullmatch(fields["id"]) or fields["prev_hash"] != chain.GENESIS:
-        raise ValueError("its id is no UUID of version 7")
+        raise ValueError("its id is not a UUID of version 7")
     invalid = _check_marks(fields)
     for name in fields.keys() - _OTHERS:
         _check_field(name, fields[name], fields["actor_type"], name in invalid)
@@ -238,7 +238,7 @@ def _check_marks(fields: dict[str, Any]) -> dict[str, Any]:
     """
     invalid: dict[str, Any] = fields["context"].get("invalid", {})
     if not invalid.keys() <= FIELDS.keys():
-        raise ValueError("context.invalid names other fields than there are")
+        raise ValueError("context.invalid names fields that do not exist")
     if invalid.keys() & (fields.keys() - REQUIRED - {"timestamp", "resources"}):
         raise ValueError("context.invalid names a field that is there")
     oversize: list[str] = fields["context"].get("oversize", [])
@@ -246,7 +246,7 @@ def _check_marks(fields: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("context.oversize is not a sorted array")
     for pointer in oversize:
         if not DIGEST.fullmatch(pointed_at(fields, pointer)):
-            raise ValueError("context.oversize points to what is no digest")
+            raise ValueError("context.oversize points to something other than a digest")
     if PART in fields["context"] and not is_part(fields):
         raise ValueError("context.resources_part does not say which part it is")
     return invalid

@@ -76,7 +76,7 @@ class RecordedLog:
     def assert_recorded(self, **fields: Any) -> AuditEntry:
         """Return the last entry that has all these fields, as :meth:`find` takes them.
 
-        :raises AssertionError: if there is none: it names the closest one, and what differs.
+        :raises AssertionError: if no entry has them. It names the closest one and what differs.
         """
         found = self.find(**fields)
         if found:

@@ -1,8 +1,8 @@
-"""How a log is signed, as its entries say.
+"""How a log is signed, according to its entries.
 
-Others may have written or changed some of them, and must neither keep the log's own writers out nor
-let one in that does not sign: a signature counts only if a key of the log made it, and what was
-changed is passed over.
+Others may have written or changed some of them. They must not be able to keep the log's own writers
+out, nor to let one in that does not sign. So a signature counts only if a key of the log made it,
+and changed entries are skipped.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from chained_logging.notes import VerifierKey
 from chained_logging.sinks import Head, Record, Sink, StoredCheckpoint
 
 _LAST = 100
-"""Entries at the end that tell how a log is signed, and that name a key which nothing is signed
-with yet."""
+"""How many entries at the end are read to find out how a log is signed, and whether they name a key
+that has not signed anything yet."""
 
 
 def names_key(sink: Sink, origin: str, head: Head) -> bool:
     """Whether an entry names a key, so that a writer without one is refused.
 
-    All are asked only where a checkpoint is beside the log, or this would take seconds of a log
-    that has none. Where one of them was changed too, it may be the one that named the key.
+    All entries are read only if the log has checkpoints; otherwise opening a log without a key
+    would take seconds. If an entry was changed, it may be the one that named the key.
     """
     first = next(_unchanged(sink, 0), None)
     if first is not None and first.seq == 0 and _named_by(first, origin):

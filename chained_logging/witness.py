@@ -95,7 +95,7 @@ def format_request(old_size: int, proof: Sequence[bytes], checkpoint_note: bytes
     if not 0 <= old_size <= MAX_SIZE:
         raise ValueError("the size of a tree must be from 0 to 2**63 - 1")
     if len(proof) > MAX_PROOF_LINES:
-        raise ValueError(f"a consistency proof has at most {MAX_PROOF_LINES} hashes")
+        raise ValueError(f"a consistency proof must have at most {MAX_PROOF_LINES} hashes")
     if any(len(hash) != HASH_SIZE for hash in proof):
         raise ValueError("a hash in a proof must have 32 bytes")
     lines = [b"old %d" % old_size, *map(base64.b64encode, proof), b"", checkpoint_note]
@@ -116,7 +116,7 @@ def parse_request(body: bytes) -> Submission:
     if old is None or not empty:
         raise NoteError("not a request: it is not old size, hashes, an empty line, a checkpoint")
     if len(lines) > MAX_PROOF_LINES:
-        raise NoteError(f"a request has at most {MAX_PROOF_LINES} hashes")
+        raise NoteError(f"a request must have at most {MAX_PROOF_LINES} hashes")
     proof = []
     for line in lines:
         try:
@@ -258,7 +258,7 @@ def endpoint(url: str) -> str:
     :raises ValueError: if this is not a witness's URL.
     """
     if "@" in url:  # also behind a slash: it may be one in a password, which is not to be shown
-        raise ValueError("a witness's URL has no user name, and no password")
+        raise ValueError("a witness's URL must not have a user name or a password")
     parts = urlsplit(url)
     if (
         parts.scheme not in ("http", "https")
@@ -268,7 +268,7 @@ def endpoint(url: str) -> str:
         or not re.fullmatch("[!-~]+", url)
     ):
         raise ValueError(
-            f"{url!r} is not a witness's URL, which has http or https, a host, a path, no more"
+            f"a witness's URL must be http or https with a host and a path only, not {url!r}"
         )
     parts.port  # noqa: B018 -- raises ValueError if it is not a number
     return f"{url.rstrip('/')}/add-checkpoint"
@@ -278,7 +278,7 @@ def _signatures(url: str, answer: bytes) -> list[Signature]:
     try:
         lines = answer.decode().split("\n")
         if lines.pop() or not 1 <= len(lines) <= MAX_SIGNATURES:
-            raise NoteError("it is not some lines of signatures")
+            raise NoteError("it is not lines of signatures")
         return [Signature.parse(line) for line in lines]
     except ValueError as error:  # NoteError, or no UTF-8
         raise WitnessError(f"{url} answered something other than signatures: {error}") from None
@@ -470,7 +470,7 @@ class Witness:
         return checkpoint, next((each.time or 0 for each in verified if each.key == self.key), 0)
 
     def _keep(self, origin: str, data: bytes) -> None:
-        """Bring a state onto the disk. A reader sees all of it, or the one before."""
+        """Write a state to the disk. A reader sees all of it, or the previous one."""
         # The same second and the same checkpoint: but only if it was this object that saw it
         # reach the disk, not if a process that was killed before that left it.
         if self._kept.get(origin) == data == self._stored(origin):

@@ -1,8 +1,8 @@
-"""Which way the writers of a log sign it: all alike, for as long as one of them has it open.
+"""How the writers of a log sign it: all of them the same way, while any of them has it open.
 
-``<log>.writers`` says it in a line. Each writer holds a shared ``flock`` on that file while it has
-the log open, which the kernel drops when it dies. So what the file says counts only while somebody
-holds it, and an edit of a log at rest keeps nobody out.
+``<log>.writers`` says how, in one line. Each writer holds a shared ``flock`` on that file while it
+has the log open, and the kernel drops the lock when the writer dies. The line counts only while
+somebody holds the file, so editing it while the log is closed keeps nobody out.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TOGETHER: Final = {
     (CHECKPOINT, CHECKPOINT): CHECKPOINT,
     (EACH, EACH): EACH,
 }
-"""The way that holds from then on, by the way of those who write and of who joins them."""
+"""The resulting way, by the way of the present writers and that of the one who joins."""
 
 _REFUSALS: Final = {
     (EACH, NO_KEY): "is signed: open it with its key and sign='each'",
@@ -38,7 +38,7 @@ _REFUSALS: Final = {
     (CHECKPOINT, EACH): "is not signed entry by entry: open it with sign='checkpoint'",
     (NO_KEY, EACH): "is not signed entry by entry: open it without a key",
 }
-"""What is said to who may not join, by the way of those who write, and by his."""
+"""Why a writer may not join, by the way of the present writers and its own."""
 
 
 class SignsOtherwise(ValueError):
@@ -91,7 +91,7 @@ class Writers:
         self._fd, self.way = fd, way
 
     def running(self) -> str | None:
-        """Return how those sign who have the log open; None if nobody has.
+        """Return how the writers sign that have the log open; None if nobody has it open.
 
         :raises OSError: as :meth:`join`.
         """
@@ -104,9 +104,9 @@ class Writers:
             os.close(fd)
 
     def stay(self) -> bool:
-        """Take part anew if the file was deleted or replaced, and return whether it was.
+        """Join again if the file was deleted or replaced, and return whether it was.
 
-        :raises SignsOtherwise: as :meth:`join`: others came meanwhile.
+        :raises SignsOtherwise: as :meth:`join`, if others joined meanwhile.
         :raises OSError: as :meth:`join`.
         """
         if self.way is None:
@@ -120,7 +120,7 @@ class Writers:
         return True
 
     def leave(self) -> None:
-        """Take no part any more."""
+        """Stop taking part."""
         fd, self._fd, self.way = self._fd, -1, None
         if fd >= 0:
             os.close(fd)
@@ -129,7 +129,7 @@ class Writers:
         return open_own(self.path, os.O_RDWR | os.O_CREAT)
 
     def _others(self, fd: int) -> str | None:
-        """Return how others sign, or None if there are none."""
+        """Return how others sign; None if there are no other writers."""
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -773,7 +773,7 @@ def test_public_keys_come_back(raw: bytes, name: str) -> None:
 
 @pytest.mark.parametrize("raw", [b"", b"x" * 31, b"x" * 33])
 def test_a_public_key_has_32_bytes(raw: bytes) -> None:
-    with pytest.raises(ValueError, match=f"has 32 bytes, not {len(raw)}$"):
+    with pytest.raises(ValueError, match=f"must have 32 bytes, not {len(raw)}$"):
         public_pem(raw)
 
 

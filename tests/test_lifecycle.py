@@ -291,7 +291,7 @@ def test_a_folder_of_somebody_else_takes_nothing(
     with AuditLog(path) as log:
         *_, last = log._spills
         assert last.path.parent == private
-        with pytest.raises(OSError, match="this user's alone"):
+        with pytest.raises(OSError, match="only this user can access"):
             last.add([])
         assert not last.exists()
     shutil.rmtree(private)

@@ -40,7 +40,7 @@ class BadRequest(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What stands before the body of a request."""
+    """The part of a request before its body."""
 
     method: str
     target: str
@@ -62,23 +62,23 @@ def check_line(line: bytes) -> None:
     :raises BadRequest: so that it is answered at once, not when the head is whole.
     """
     if not line.endswith(b"\r\n") or b"\r" in line[:-2]:
-        raise BadRequest(400, "lines end with CRLF, and hold no other CR or LF")
+        raise BadRequest(400, "lines must end with CRLF, and hold no other CR or LF")
 
 
 def parse_head(lines: list[bytes]) -> Head:
-    """Return the head that lines are, which come without their CRLF.
+    """Parse a head from its lines, given without their CRLF.
 
     :raises BadRequest: if they are none, or one that is not served here.
     """
     match = _REQUEST_LINE.fullmatch(lines[0]) if lines else None
     if match is None:
-        raise BadRequest(400, "the request line is not METHOD TARGET HTTP/1.1")
+        raise BadRequest(400, "the request line must be METHOD TARGET HTTP/1.1")
     version = match[3].decode()
     if version not in ("1.0", "1.1"):
-        raise BadRequest(505, "the version is HTTP/1.1")
+        raise BadRequest(505, "the version must be HTTP/1.1")
     headers = _fields(lines[1:])
     if version == "1.1" and not headers.get("host"):
-        raise BadRequest(400, "a request has a Host header")
+        raise BadRequest(400, "a request must have a Host header")
     connection = [each.strip().lower() for each in headers.get("connection", "").split(",")]
     keep_alive = version == "1.1" and "close" not in connection
     method, target = match[1].decode(), match[2].decode()
@@ -87,16 +87,16 @@ def parse_head(lines: list[bytes]) -> Head:
 
 def _fields(lines: list[bytes]) -> dict[str, str]:
     if len(lines) > MAX_FIELDS:
-        raise BadRequest(431, f"a request has at most {MAX_FIELDS} header fields")
+        raise BadRequest(431, f"a request must have at most {MAX_FIELDS} header fields")
     headers: dict[str, str] = {}
     for line in lines:
         match = _FIELD.fullmatch(line)
         if match is None:
-            raise BadRequest(400, "a header field is not Name: value in one line")
+            raise BadRequest(400, "a header field must be Name: value on one line")
         name, value = match[1].decode().lower(), match[2].strip(b" \t").decode("latin-1")
         if name in headers:
             if name in _ONCE:
-                raise BadRequest(400, f"there are two {name} headers")
+                raise BadRequest(400, f"a request must not have two {name} headers")
             value = f"{headers[name]}, {value}"
         headers[name] = value
     return headers
@@ -106,12 +106,12 @@ def _length(method: str, headers: Mapping[str, str]) -> int:
     given = headers.get("content-length")
     if "transfer-encoding" in headers:
         if given is not None:
-            raise BadRequest(400, "a request has no Transfer-Encoding beside its Content-Length")
-        raise BadRequest(411, "a request states its Content-Length, and has no Transfer-Encoding")
+            raise BadRequest(400, "a request must not have Content-Length and Transfer-Encoding")
+        raise BadRequest(411, "a request must have a Content-Length, not a Transfer-Encoding")
     if given is None:
         if method in ("POST", "PUT", "PATCH"):
-            raise BadRequest(411, "a request states its Content-Length")
+            raise BadRequest(411, "a request must have a Content-Length")
         return 0
     if not re.fullmatch("[0-9]{1,19}", given):
-        raise BadRequest(400, "the Content-Length is a number of at most 19 digits")
+        raise BadRequest(400, "the Content-Length must be a number of at most 19 digits")
     return int(given)

@@ -304,9 +304,9 @@ class _Connection:
         self.working = False
 
     async def read_head(self) -> Head | None:
-        """Return the next head; None where the client ended before it began one.
+        """Return the next head; None if the client ended the connection before it began one.
 
-        :raises BadRequest: if it is none.
+        :raises BadRequest: if the client does not send a valid head.
         """
         lines: list[bytes] = []
         left = MAX_HEAD
@@ -322,7 +322,9 @@ class _Connection:
             else:
                 left -= len(line)
             if left <= 0:
-                raise BadRequest(431 if lines else 414, f"a head has at most {MAX_HEAD:,} bytes")
+                raise BadRequest(
+                    431 if lines else 414, f"a head must have at most {MAX_HEAD:,} bytes"
+                )
             check_line(line)
             if line == b"\r\n":
                 return parse_head(lines)

@@ -45,7 +45,7 @@ def write_log(
         made = Path(folder, target.name)
         count, last = _write(open_sink(made), records, checkpoints, source)
         os.chmod(made, 0o600)
-        # The log comes last: without it there is none.
+        # The log comes last: until it is there, the export does not exist.
         for name in (".checkpoints", ""):
             _give_name(made.with_name(made.name + name), target.with_name(target.name + name))
     sync_directory(target)
@@ -110,7 +110,7 @@ def export_tiles(log: Path, folder: Path) -> tuple[int, int]:
         raise OSError(f"{folder} is a symbolic link: name the folder itself")
     held = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if held and not held & {".lock", "checkpoint", "tile"}:
-        raise OSError(f"{folder} holds other files: tiles go into a folder of their own")
+        raise OSError(f"{folder} holds other files: give the tiles an empty folder")
     sink = open_sink(log)
     checkpoints = own_checkpoints(sink)
     if not checkpoints:
@@ -129,5 +129,5 @@ def export_tiles(log: Path, folder: Path) -> tuple[int, int]:
 def _said(note: str) -> Checkpoint | None:
     try:
         return Checkpoint.parse(Note.parse(note.encode()).text)
-    except NoteError:  # the command verify reports it
+    except NoteError:  # chained-logging verify reports it
         return None

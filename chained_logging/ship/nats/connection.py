@@ -37,12 +37,12 @@ _PARAMETERS: Final = frozenset({"credentials", "ca", "certificate", "key"})
 
 
 class Connection:
-    """A connection to NATS for code that does not wait: its event loop runs in a thread.
+    """A connection to NATS for synchronous code: its event loop runs in a thread.
 
-    It is not mended. After any failure the caller makes a new one.
+    It does not reconnect. After any failure the caller opens a new one.
 
     :param url: see :class:`NatsDestination`.
-    :raises ValueError: if the URL is none.
+    :raises ValueError: if it is not the URL of a stream.
     :raises ImportError: if nats-py is not installed.
     """
 
@@ -56,7 +56,7 @@ class Connection:
         parts = urlsplit(urls.checked(url))
         self.stream = parts.path.strip("/")
         if parts.scheme not in ("nats", "tls") or not _STREAM_NAME.fullmatch(self.stream):
-            raise ValueError("a stream is nats://host:4222/STREAM, or tls://… for TLS")
+            raise ValueError("a stream's URL must be nats://host:4222/STREAM, or tls://… for TLS")
         self._tls = parts.scheme == "tls"
         login, _, hosts = parts.netloc.rpartition("@")
         self._servers = [f"{parts.scheme}://{host}" for host in hosts.split(",") if host]
@@ -236,7 +236,7 @@ class Connection:
         return sorted(subject.removeprefix(start) for subject in info.state.subjects or {})
 
     def get(self, bucket: KeyValue, key: str) -> dict[str, Any] | None:
-        """Return an object kept in a bucket, None if there is none."""
+        """Return an object kept in a bucket; None if the key is not there."""
         import nats.js.errors
 
         try:
@@ -323,10 +323,10 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _client_class(tls: bool) -> type[Client]:
-    """Return nats-py's client, which must not send a password before TLS stands.
+    """Return nats-py's client, made to send no password before TLS is established.
 
-    By itself it starts TLS only if the server says that it wants it, whatever the URL says (2.16):
-    whoever sits in between would leave that out, and read everything.
+    By itself (2.16) it starts TLS only if the server asks for it, whatever the URL says. A machine
+    in the middle would remove that request, and read everything.
     """
     from nats.aio.client import Client
 

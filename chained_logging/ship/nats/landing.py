@@ -1,13 +1,13 @@
-"""The landing: takes batches out of a stream, and brings them into a destination that keeps them.
+"""The landing: takes batches out of a stream, and writes them to a destination that keeps them.
 
 Any number of landings share the partitions of a stream. A batch is acknowledged once the
-destination has it, durably; so after a crash it comes again. That nothing stands there twice, and
-nothing out of order, follows from what the destination says of itself: what it has is passed over,
-what comes too early waits. Each hash and link is checked here, before anything is written.
+destination has it durably, so after a crash it is delivered again. The destination's own head
+ensures that no entry is stored twice or out of order: a batch that it has is skipped, and one that
+comes too early waits. Each hash and link is checked here, before anything is written.
 
-What is wrong is never passed over. It is kept in the stream ``STREAM-dead``, an alert is raised,
-and its log is stopped until somebody has looked (:meth:`Landing.resume`). Nothing of a stopped log
-is lost meanwhile: acknowledging a message does not delete it.
+A bad message is never skipped. It is kept in the stream ``STREAM-dead``, an alert is raised, and
+its log is stopped until somebody has looked (:meth:`Landing.resume`). A stopped log loses nothing
+meanwhile: acknowledging a message does not delete it.
 """
 
 from __future__ import annotations
@@ -259,7 +259,7 @@ class Landing:
         message = decode(subject, headers, data)
         partition = partition_of(message.origin, self._stream.partitions)
         if subject != f"{self._stream.stream}.{partition}.{token_of(message.origin)}":
-            raise ValueError("it stands in the partition of another log")
+            raise ValueError("it is in the partition of another log")
         message.check()
         return message
 

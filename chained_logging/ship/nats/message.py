@@ -32,14 +32,14 @@ class Message(NamedTuple):
 
     origin: str
     first: int
-    """``seq`` of the first entry; one more than `head` has, if there is none."""
+    """``seq`` of the first entry; without entries, one more than that of `head`."""
     head: Head
-    """Where the log stands after it."""
+    """The log's head after this batch."""
     records: list[Record]
     checkpoints: list[StoredCheckpoint]
 
     def before(self) -> Head:
-        """Return the entry before its first one."""
+        """Return the head before its first entry."""
         if not self.records:
             return self.head
         return Head(self.first - 1, chain.position(self.records[0].body)[1])
@@ -79,19 +79,19 @@ def encode(
 
 
 class Foreign(ValueError):
-    """A message that no shipper published, nor whoever may publish what a shipper does.
+    """A message that was not published by a shipper, or by a user with a shipper's permissions.
 
-    Who asks the server for something names the subject to which the answer goes, and no permission
-    is about that. So anybody can have answers put into the log of another. Such a one is no
-    part of any log, and stops none.
+    A client that asks the server for something names the subject for the answer, and no permission
+    restricts that. So any client can have answers put into another's log. They are not part of any
+    log, and do not stop one.
     """
 
 
 def check_published(headers: Mapping[str, str] | None, data: bytes | None) -> None:
     """Check that a message, as it is stored, is not an answer of the server's.
 
-    :raises Foreign: if it is one: a confirmation, an error, or a stored message that somebody asked
-        for, to which the server adds where it is from.
+    :raises Foreign: if it is one: a confirmation, an error, or a copy of a stored message, to which
+        the server adds where it came from.
     """
     headers = headers or {}
     if "Audit-Format" in headers:
@@ -99,7 +99,7 @@ def check_published(headers: Mapping[str, str] | None, data: bytes | None) -> No
     else:
         answer = "Status" in headers or _is_answer((data or b"")[:10_000])
     if answer:
-        raise Foreign("it is none of a shipper's, but an answer that somebody had sent there")
+        raise Foreign("it is not from a shipper: it is a server's answer that was redirected here")
 
 
 def _is_answer(data: bytes) -> bool:
@@ -128,7 +128,7 @@ def decode(subject: str, headers: Mapping[str, str] | None, data: bytes | None) 
     count = head.seq - int(first) + 1
     lines = _lines(data or b"")
     if not 0 <= count <= len(lines):
-        raise ValueError("it has not the entries that its headers name")
+        raise ValueError("it does not hold the entries that its headers name")
     records = []
     for line in lines[:count]:
         stored = chain.split_line(line)
@@ -235,7 +235,7 @@ _PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0
 
 
 def partition_of(origin: str, partitions: int) -> int:
-    """Return the partition of a log: the same for ever, whoever asks."""
+    """Return the partition of a log. It never changes, and every client computes the same."""
     return int.from_bytes(sha256(origin.encode()).digest()[:8], "big") % partitions
 
 

@@ -39,21 +39,22 @@ def init(
     replicas: int = 1,
     max_bytes: int | None = None,
 ) -> list[str]:
-    """Make the stream, and what belongs to it. What stands already is checked and not changed.
+    """Create the stream and what belongs to it. What exists is checked and not changed.
 
-    :param url: of a user that may make streams.
+    :param url: the stream, with a user that may create streams.
     :param retention: how long a message stays, landed or not; by default 14 days.
-    :param partitions: how many landings may share the work, for ever.
+    :param partitions: how many landings can share the work. It can never be changed.
     :param replicas: how many servers of a cluster keep each message.
-    :param max_bytes: where the stream is full; then it takes nothing, and shippers wait.
-    :returns: sentences of what was done.
-    :raises Refused: if a stream of this name stands there that was made otherwise.
-    :raises DestinationError: if that fails.
-    :raises ValueError: for a URL or a number that is none.
+    :param max_bytes: the size at which the stream is full: it then accepts nothing, and shippers
+        wait.
+    :returns: sentences that say what was done.
+    :raises Refused: if a stream of this name exists with other settings.
+    :raises DestinationError: if the server fails or does not answer.
+    :raises ValueError: if the URL, the retention or the number of partitions is invalid.
     """
     days = retention_days(retention or "14d")
     if not 1 <= partitions <= MAX_PARTITIONS:
-        raise ValueError(f"a stream has from 1 to {MAX_PARTITIONS:,} partitions")
+        raise ValueError(f"a stream must have 1 to {MAX_PARTITIONS:,} partitions")
     connection = Connection(url)
     try:
         connection.open(stream=False)
@@ -78,7 +79,7 @@ def _init(
         if found is not None:
             if reasons := weaknesses(found, settings(stream, subjects)):
                 raise Refused(
-                    f"{connection.name}: the stream {stream} stands there, made otherwise, and "
+                    f"{connection.name}: the stream {stream} exists with other settings, and "
                     f"nothing was changed: {'; '.join(reasons)}"
                 )
             done.append(f"The stream {stream} is there already.")

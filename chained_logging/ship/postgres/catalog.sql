@@ -15,8 +15,8 @@ roles AS (
   SELECT * FROM pg_roles
   WHERE rolname IN ('chained_logging_owner', 'chained_logging_shipper', 'chained_logging_reader')
 ),
--- PostgreSQL 16 knows memberships that only let somebody grant them on: whoever made a role has one.
--- Before 15, a role could grant itself to anybody: that says nothing of who was given it.
+-- PostgreSQL 16 gives the creator of a role a membership that only lets them grant it: not counted.
+-- Before 15, a role could grant itself to anybody, so such a grant says nothing about the member.
 granted AS (
   SELECT member, roleid FROM pg_auth_members AS m
   WHERE grantor <> roleid AND (coalesce(to_jsonb(m) ->> 'inherit_option', 'true') = 'true'

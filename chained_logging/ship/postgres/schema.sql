@@ -271,8 +271,8 @@ CREATE TABLE chained_logging.checkpoints (
   note text COLLATE "C" NOT NULL,
   state text COLLATE "C" NOT NULL,
   timestamp text COLLATE "C",
-  -- Of several that are not the same all stay, such as one that witnesses signed since. Which is
-  -- genuine, its signatures tell.
+  -- Different checkpoints of one size are all kept, such as one that witnesses signed later. Only
+  -- the signatures tell which is genuine.
   digest bigint NOT NULL GENERATED ALWAYS AS
     (hashtextextended((note || coalesce(timestamp, '')) COLLATE "C", 0)) STORED,
   PRIMARY KEY (origin, size, digest),
@@ -284,7 +284,7 @@ CREATE TABLE chained_logging.checkpoints (
 );
 
 
--- Which login ships which logs. Written by whoever runs the database.
+-- Which login ships which logs. The administrator of the database fills this table.
 CREATE TABLE chained_logging.shippers (
   login text COLLATE "C" NOT NULL,
   origin text COLLATE "C" NOT NULL,
@@ -313,9 +313,9 @@ END
 $$;
 
 
--- The chain. Whoever inserts, by whatever way: each row must be the next of its log.
--- Errors: CL001 it does not continue what stands there; CL002 it stands there already; CL003 what
--- stands there would change; CL004 the login is not bound to this log.
+-- The chain. No matter who inserts, or how, each row must be the next entry of its log.
+-- Errors: CL001 the row does not continue the log; CL002 the entry is stored already; CL003 a stored
+-- row would change; CL004 the login is not bound to this log.
 
 CREATE FUNCTION chained_logging.append() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -327,7 +327,7 @@ BEGIN
   FOR log IN SELECT added.origin FROM added GROUP BY added.origin ORDER BY added.origin LOOP
     INSERT INTO chained_logging.heads (origin, seq, hash) VALUES (log.origin, -1, 'GENESIS')
       ON CONFLICT DO NOTHING;
-    -- Whoever else appends to this log waits here until we are through, and sees what we wrote.
+    -- Others who append to this log wait here until we commit, and then see what we wrote.
     SELECT heads.seq, heads.hash INTO STRICT head
       FROM chained_logging.heads WHERE heads.origin = log.origin FOR UPDATE;
     SELECT placed.* INTO wrong FROM (
@@ -356,17 +356,17 @@ BEGIN
         'entry %s of %s leaves a gap: the next is %s', wrong.seq, log.origin, wrong.due);
     ELSIF wrong.seq = wrong.due THEN
       RAISE EXCEPTION USING ERRCODE = 'CL001', MESSAGE = format(
-        'entry %s of %s does not follow the one before it: that has another hash', wrong.seq,
+        'entry %s of %s does not follow the previous entry, which has another hash', wrong.seq,
         log.origin);
     ELSIF EXISTS (
       SELECT FROM chained_logging.entries AS standing WHERE standing.origin = log.origin
         AND standing.seq = wrong.seq AND standing.hash <> wrong.hash
     ) THEN
       RAISE EXCEPTION USING ERRCODE = 'CL001', MESSAGE = format(
-        'entry %s of %s is a fork: another stands there', wrong.seq, log.origin);
+        'entry %s of %s is a fork: another entry has this seq', wrong.seq, log.origin);
     ELSE
       RAISE EXCEPTION USING ERRCODE = 'CL002', MESSAGE = format(
-        'entry %s of %s stands there already', wrong.seq, log.origin);
+        'entry %s of %s is stored already', wrong.seq, log.origin);
     END IF;
   END LOOP;
   RETURN NULL;

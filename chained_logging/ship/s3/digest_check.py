@@ -126,10 +126,10 @@ class DigestCheck:
         elif chosen is not None:
             self.report(FOREIGN, key, f"there is another digest {number}, which counts")
         else:
-            self.report(FOREIGN, key, "it is signed by none of the keys, and counts for nothing")
+            self.report(FOREIGN, key, "it is not signed by any of the keys, and is ignored")
 
     def read_digest(self, name: Name, version: Version, facts: Facts) -> Found | None:
-        """Return a digest, None if it is none of this log and number."""
+        """Return a digest; None if it does not belong to this log and number."""
         _, data = self.store.fetch(version)
         try:
             if hashlib.sha256(data).hexdigest() != facts.sha256:

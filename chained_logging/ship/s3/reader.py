@@ -153,9 +153,9 @@ class Reader(ObjectStore):
         return self._own[known]
 
     def store_keys(self, origin: str) -> list[VerifierKey]:
-        """Return the key, as one that signs digests of a log, that the policy in force names.
+        """Return the key that the policy in force names, as a key for digests of a log.
 
-        A landing that signs has that key, as it has none of the logs'.
+        A landing signs digests with that key, because it does not have the logs' keys.
         """
         key = self._policy_key
         return [] if key is None else [VerifierKey(origin, ED25519, key)]
