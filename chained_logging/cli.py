@@ -60,7 +60,7 @@ _signing_key_option = click.option(
     "--key",
     "key_file",
     type=FilePath(dir_okay=False),
-    help="File with the log's private key. Checkpoints are signed with it.",
+    help="File with the log's private key, which signs checkpoints.",
 )
 _digest_key_option = click.option(
     "--key",
@@ -94,10 +94,10 @@ def _refuse_options(when: object, why: str, *options: str) -> None:
 @cli.command()
 @log_argument()
 @click.option("--strict", is_flag=True, help="Refuse an event with a missing or invalid field.")
-@click.option("--fsync", is_flag=True, help="Sync each entry to the disk.")
-@click.option("--origin", help="Name of the log, if it is new, such as example.com/audit.")
+@click.option("--fsync", is_flag=True, help="Sync each entry to the disk before the next.")
+@click.option("--origin", help="Name to give to a new log, such as example.com/audit.")
 @_signing_key_option
-@click.option("--sign-each", is_flag=True, help="Sign each entry as well as checkpoints.")
+@click.option("--sign-each", is_flag=True, help="Sign every entry, not only checkpoints.")
 @_passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print each stored entry as JSON.")
 def append(
@@ -116,8 +116,8 @@ def append(
     {"action": "backup", "actor": "cron", "actor_type": "service",
     "resource": "database/main"}.
 
-    A line that is refused is reported with its number on standard error. The
-    others are appended, and the exit status is 1.
+    Refused lines are reported with their numbers on standard error. The other
+    lines are still appended, and the exit status is 1.
     """
     _refuse_options(key_file is None, "needs --key", "sign_each", "passphrase_file")
     refused = appended = incomplete = 0
@@ -175,11 +175,15 @@ def _event(line: bytes | None) -> dict[str, Any]:
 @cli.command()
 @log_argument()
 @click.option(
-    "--socket", "socket_path", type=FilePath(), required=True, help="Unix socket to listen on."
+    "--socket",
+    "socket_path",
+    type=FilePath(),
+    required=True,
+    help="Path of the Unix socket to listen on.",
 )
-@click.option("--mode", default="600", show_default=True, help="Mode of the socket, in octal.")
+@click.option("--mode", default="600", show_default=True, help="File mode of the socket, in octal.")
 @click.option(
-    "--http", metavar="ADDRESS:PORT", help="Loopback address to listen on for HTTP as well."
+    "--http", metavar="ADDRESS:PORT", help="Also listen for HTTP on this loopback address."
 )
 @click.option(
     "--token-file",
@@ -191,20 +195,20 @@ def _event(line: bytes | None) -> dict[str, Any]:
     type=click.IntRange(min=1),
     default=128,
     show_default=True,
-    help="Number of clients that may be connected at once.",
+    help="Largest number of clients connected at the same time.",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0.1),
     default=30.0,
     show_default=True,
-    help="Seconds that a client has for a line, a request, or taking an answer.",
+    help="Seconds that a client may take to send a line or request, or to read an answer.",
 )
 @click.option("--strict", is_flag=True, help="Refuse an event with a missing or invalid field.")
-@click.option("--fsync", is_flag=True, help="Sync each entry to the disk before it is answered.")
-@click.option("--origin", help="Name of the log, if it is new, such as example.com/audit.")
+@click.option("--fsync", is_flag=True, help="Sync each entry to the disk before answering.")
+@click.option("--origin", help="Name to give to a new log, such as example.com/audit.")
 @_signing_key_option
-@click.option("--sign-each", is_flag=True, help="Sign each entry as well as checkpoints.")
+@click.option("--sign-each", is_flag=True, help="Sign every entry, not only checkpoints.")
 @_passphrase_option
 def collect(
     log: str,
@@ -221,10 +225,11 @@ def collect(
     sign_each: bool,
     passphrase_file: str | None,
 ) -> None:
-    """Append to LOG what other programs send to a socket.
+    """Receive events from other programs, and append them to LOG.
 
-    It listens until SIGTERM. Each line of JSON is an event, and is answered with a line once it
-    is stored. docs/collector.md describes the protocol.
+    The command listens on a Unix socket until it receives SIGTERM. Each line from a client is an
+    event in JSON, and is answered with a line once the event is stored. docs/collector.md
+    describes the protocol.
     """
     from chained_logging.collector import Collector, read_token
     from chained_logging.signals import ended_by_signal
@@ -273,10 +278,13 @@ def collect(
 @click.argument("logs", nargs=-1, metavar="LOG...", type=click.Path())
 @verifier_options()
 def verify(logs: tuple[str, ...], **options: Any) -> None:
-    """Check everything in LOG... that can be checked.
+    """Check whether LOG is intact.
 
-    This runs chained_logging/verify.py, which also works as a single file without this package.
-    LOG may be postgresql://... or s3://... here, which that file alone cannot read.
+    LOG is a file, several files of one log, a folder with logs, or a central store
+    (postgresql://... or s3://...). Without LOG, the configured log is checked.
+
+    An auditor can run the same checks without this package: chained_logging/verify.py is a single
+    file that needs only Python. It cannot read central stores.
     """
     from chained_logging import config
     from chained_logging.ship.check import CentralStores
@@ -293,10 +301,10 @@ def verify(logs: tuple[str, ...], **options: Any) -> None:
 @click.argument("file", type=FilePath(dir_okay=False))
 @verifier_options(of_proof=True)
 def verify_proof(file: str, **options: Any) -> None:
-    """Check a proof in FILE, without the log.
+    """Check the proof in FILE, without the log.
 
-    With --checkpoint, FILE proves that a log's newer state extends an older one. This runs
-    chained_logging/verify.py --proof FILE.
+    FILE comes from chained-logging prove. If it proves that a log only grew, give the earlier
+    state with --checkpoint. The command is the same as chained_logging/verify.py --proof FILE.
     """
     sys.exit(verify_main([*verifier_arguments(options), f"--proof={file}"]))
 
@@ -318,18 +326,17 @@ def _existing(log: str) -> str:
 
 @cli.command()
 @click.argument("file", type=FilePath(dir_okay=False))
-@click.option("--origin", help="Name of the log. The key is then printed as a vkey too.")
-@click.option("--witness", metavar="NAME", help="Name of a witness, to make a key for it.")
+@click.option("--origin", help="Name of the log, to print its public key as a vkey too.")
+@click.option("--witness", metavar="NAME", help="Make the key of a witness with this name.")
 @_passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print the public key as JSON.")
 def keygen(
     file: str, origin: str | None, witness: str | None, passphrase_file: str | None, as_json: bool
 ) -> None:
-    """Make a private key, and print its public key.
+    """Make a private key in FILE, and print its public key.
 
-    FILE is written with mode 0600; an existing FILE is refused. If there is a passphrase, from
-    --passphrase-file or the environment variable CHAINED_LOGGING_PASSPHRASE, the key is
-    encrypted with it.
+    FILE must not exist, and is created with mode 0600. If --passphrase-file or the environment
+    variable CHAINED_LOGGING_PASSPHRASE gives a passphrase, the key is encrypted with it.
     """
     from chained_logging.keys import PrivateKey, passphrase_from, public_pem
     from chained_logging.notes import COSIGNATURE, ED25519, VerifierKey
@@ -362,18 +369,16 @@ def keygen(
     "witnesses",
     multiple=True,
     metavar="URL",
-    help="Witness that cosigns the checkpoint. Repeatable.",
+    help="URL of a witness that cosigns the checkpoint. Repeatable.",
 )
 @click.option(
     "--witness-key",
     "witness_keys",
     multiple=True,
     metavar="VKEY",
-    help="Key of a witness, or the file that holds it. Repeatable.",
+    help="Public key of a witness, as a vkey or a file with one. Repeatable.",
 )
-@click.option(
-    "--timestamp", metavar="URL", help="RFC 3161 authority that timestamps the checkpoint."
-)
+@click.option("--timestamp", metavar="URL", help="URL of an RFC 3161 authority that timestamps it.")
 def checkpoint(
     log: str,
     key_file: str,
@@ -384,10 +389,10 @@ def checkpoint(
 ) -> None:
     """Sign a checkpoint of LOG, and print it.
 
-    It covers all entries, and is also stored beside LOG. Keep a copy where the log's
-    administrators cannot reach it. Witnesses and timestamp authorities are such places. What
-    they sign is stored beside LOG, and the command verify checks it. If one does not answer,
-    its name is reported and the exit status is 1.
+    The checkpoint covers all entries, and is also stored beside LOG. Keep a copy where the log's
+    administrators cannot change it, or let a witness or a timestamp authority sign it. Their
+    signatures are stored beside LOG too, and chained-logging verify checks them. If one of them
+    does not answer, it is named on standard error and the exit status is 1.
     """
     from chained_logging.anchor import anchor, check_urls
 
@@ -440,7 +445,7 @@ def _witness_key(text_or_file: str) -> VerifierKey:
     multiple=True,
     required=True,
     metavar="VKEY",
-    help="Key of a log to cosign for, or the file that holds it. Repeatable.",
+    help="Public key of a log to cosign for, as a vkey or a file with one. Repeatable.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
@@ -448,7 +453,7 @@ def _witness_key(text_or_file: str) -> VerifierKey:
     default=8330,
     show_default=True,
     type=click.IntRange(0, 65535),
-    help="Port to listen on; 0 for any free one.",
+    help="Port to listen on; 0 picks a free one.",
 )
 def witness(
     folder: str,
@@ -461,12 +466,13 @@ def witness(
 ) -> None:
     """Run a witness for other people's logs.
 
-    FOLDER keeps what it cosigned. It cosigns a checkpoint only if that extends the last one of
-    the same log. Never restore FOLDER from a backup: the witness would forget what it signed.
+    The witness cosigns a checkpoint only if it extends the last one that it cosigned for that log.
+    It remembers that in FOLDER. Never restore FOLDER from a backup: the witness would forget
+    what it signed.
 
-    It speaks HTTP (C2SP tlog-witness). If requests come from other machines, put a reverse
-    proxy with TLS in front of it. After a log's key was rotated, name the old and the new key,
-    each with --log.
+    The witness speaks HTTP (C2SP tlog-witness). If requests come from other machines, put a reverse
+    proxy with TLS in front of it. After a log's key was rotated, give both the old and the new
+    key, each with --log.
     """
     from chained_logging.keys import load_public
     from chained_logging.notes import ED25519, VerifierKey
@@ -492,11 +498,11 @@ def witness(
 @_passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print the checkpoint and the vkey as JSON.")
 def rotate_key(log: str, key_file: str, passphrase_file: str | None, as_json: bool) -> None:
-    """Give LOG a new key.
+    """Replace the key of LOG with a new one.
 
-    The old key signs a last checkpoint, which is printed, and is destroyed. The new key is
-    written to the same file, with the same passphrase. Its vkey is printed on standard error:
-    give the vkey and the checkpoint to those who verify LOG.
+    The old key signs a last checkpoint, which is printed, and is then destroyed. The new key is
+    written to the same file, with the same passphrase, and its vkey is printed on standard error.
+    Give the vkey and the checkpoint to those who verify LOG.
 
     If the command is interrupted, run it again to finish.
     """
@@ -542,8 +548,8 @@ def _was_cut_short(key_file: str) -> bool:
 
 @cli.command("revoke-key")
 @log_argument()
-@click.option("--public-key", required=True, help="The stolen public key, as a vkey or a file.")
-@click.option("--reason", required=True, help="What happened, in words.")
+@click.option("--public-key", required=True, help="Public key to revoke, as a vkey or a file.")
+@click.option("--reason", required=True, help="Sentence that says what happened.")
 @_signing_key_option
 @_passphrase_option
 def revoke_key(
@@ -552,8 +558,8 @@ def revoke_key(
     """Record in LOG that a key was stolen.
 
     From then on, a signature by that key alone proves nothing. With --key, the log's key signs the
-    record. Without it, anybody who can write LOG could have made the record, and verify reports
-    that. Afterwards, give the log a new key with rotate-key.
+    record. Without --key, anyone who can write to LOG could have made the record, and
+    chained-logging verify says so. Afterwards, replace the log's key with rotate-key.
     """
     from chained_logging.checkpoint import named_key
     from chained_logging.keys import load_public
@@ -571,20 +577,20 @@ def revoke_key(
     "--from",
     "old",
     type=click.IntRange(min=0),
-    help="Older size of the log, to prove that the log only grew since.",
+    help="Earlier size of the log, in entries, to prove that it only grew since.",
 )
 @click.option(
     "--to",
     "new",
     type=click.IntRange(min=0),
-    help="Size of the log that the proof is for. By default that of the newest checkpoint.",
+    help="Size of the log that the proof is about. The default is that of the newest checkpoint.",
 )
 def prove(log: str, seq: int | None, old: int | None, new: int | None) -> None:
-    """Print a proof about LOG.
+    """Print a proof that LOG contains an entry, or only grew.
 
-    The command verify-proof checks it without LOG. With --seq, it proves that LOG contains an
-    entry. With --from, it proves that LOG at one size is the beginning of LOG at a later size.
-    Sizes must be those of checkpoints.
+    With --seq, the proof shows that LOG contains that entry. With --from, it shows that LOG at an
+    earlier size is the beginning of LOG at a later size. Both sizes must be those of checkpoints.
+    To check a proof, which does not take LOG, use chained-logging verify-proof.
     """
     from chained_logging.proof import GO_READERS, LogTree
 
@@ -635,13 +641,13 @@ def prove(log: str, seq: int | None, old: int | None, new: int | None) -> None:
     "--replicas", default=1, show_default=True, help="NATS: number of servers that keep a copy."
 )
 @click.option(
-    "--max-bytes", type=click.IntRange(min=1), help="NATS: size at which the stream is full."
+    "--max-bytes", type=click.IntRange(min=1), help="NATS: bytes at which the stream is full."
 )
 @click.option(
     "--key",
     "key_file",
     type=FilePath(dir_okay=False),
-    help="S3: private key that alone can make the retention longer later.",
+    help="S3: file with the private key that alone can lengthen the retention later.",
 )
 @_passphrase_option
 def init(
@@ -689,7 +695,11 @@ def init(
 @cli.command()
 @log_argument()
 @click.option(
-    "--to", "destinations", multiple=True, metavar="URL", help="Destination to ship to. Repeatable."
+    "--to",
+    "destinations",
+    multiple=True,
+    metavar="URL",
+    help="Destination to ship to: postgresql://…, s3://… or nats://…. Repeatable.",
 )
 @click.option("--follow", is_flag=True, help="Keep shipping new entries until stopped.")
 @click.option(
@@ -699,7 +709,10 @@ def init(
     help="Ship nothing; print how far behind each destination is.",
 )
 @click.option(
-    "--interval", default=1.0, show_default=True, help="Seconds between two looks for new entries."
+    "--interval",
+    default=1.0,
+    show_default=True,
+    help="With --follow: seconds between two checks for new entries.",
 )
 @click.option(
     "--patience",
@@ -723,8 +736,8 @@ def ship(
 ) -> None:
     """Copy all entries of LOG to central storage.
 
-    Each entry arrives exactly once. Exit status 0: everything has arrived. 1: LOG is broken, or
-    a destination holds another history or held more before. 2: a destination is down; run the
+    Each entry arrives exactly once. Exit status 0: everything has arrived. 1: LOG is broken, or a
+    destination holds a different history or lost entries. 2: a destination is down; run the
     command again to continue.
     """
     from chained_logging.ship.place import read_place, read_places
@@ -781,11 +794,11 @@ def ship(
     help="Destination: postgresql://… or s3://bucket/prefix.",
 )
 @click.option(
-    "--partitions", help="Partitions to read, such as 0-7 or 1,3. By default all of them."
+    "--partitions", help="Partitions to read, such as 0-7 or 1,3. The default is all of them."
 )
 @click.option("--once", is_flag=True, help="Stop when the stream is empty.")
 @click.option("--status", "only_status", is_flag=True, help="Move nothing; print what is waiting.")
-@click.option("--resume", metavar="ORIGIN", help="Name of a stopped log to continue.")
+@click.option("--resume", metavar="ORIGIN", help="Continue the stopped log of this name.")
 @click.option(
     "--patience", default=60.0, show_default=True, help="With --once: seconds to keep trying."
 )
@@ -806,9 +819,10 @@ def land(
 ) -> None:
     """Move entries from a stream into PostgreSQL or S3.
 
-    It reads STREAM (nats://…) until stopped. Any number of these may run at once. If something
-    is wrong with a log, that log is stopped and the others continue. Exit status 0: done. 1: a
-    log is stopped. 2: something is left, or could not be done.
+    The command reads STREAM (nats://…) until it is stopped. Any number of these commands can run at
+    the same time. If something is wrong with a log, that log is stopped and the others continue.
+    Exit status 0: done. 1: a log is stopped. 2: entries are left in the stream, or the command
+    failed.
     """
     from chained_logging.ship.land import Landing
     from chained_logging.signals import ended_by_signal
@@ -889,18 +903,18 @@ def _progress(wanted: bool) -> Iterator[Callable[[str, int, int], None] | None]:
 @cli.command()
 @click.argument("destination")
 @log_argument()
-@click.option("--origin", help="Name of the log, if DESTINATION holds several.")
+@click.option("--origin", help="Name of the log to restore, if DESTINATION holds several.")
 @click.option(
     "--public-key",
     metavar="FILE",
-    help="The log's first public key. Entries that no key vouches for are set aside.",
+    help="File with the log's first public key. Entries that no key vouches for are set aside.",
 )
 def restore(destination: str, log: str, origin: str | None, public_key: str | None) -> None:
     """Rebuild a lost host's log from central storage.
 
-    LOG becomes a copy of the log in DESTINATION, byte for byte. New entries continue the
-    restored log, and an entry records the restoration. The lost host must not return with its
-    old log. The exit status is 1 if something is missing in DESTINATION or wrong with it.
+    LOG becomes a copy of the log in DESTINATION, byte for byte. An entry records the restoration,
+    and new entries continue the restored log. The lost host must not return with its old log. The
+    exit status is 1 if something in DESTINATION is missing or wrong.
     """
     from chained_logging.ship.restore import restore as restore_log
 
@@ -937,7 +951,8 @@ def _filters(command: Any) -> Any:
             "an ARN or a path.",
         ),
         click.option(
-            "--result", help="Show only this result: success, failure, denied or unknown."
+            "--result",
+            help="Show only entries with this result: success, failure, denied, unknown.",
         ),
         click.option(
             "--since", help="Show only entries from this time on (RFC 3339, or a date; UTC)."
@@ -945,7 +960,9 @@ def _filters(command: Any) -> Any:
         click.option(
             "--until", help="Show only entries before this time (RFC 3339, or a date; UTC)."
         ),
-        click.option("--incomplete", is_flag=True, help="Show only incomplete entries."),
+        click.option(
+            "--incomplete", is_flag=True, help="Show only entries with a missing or invalid field."
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -955,14 +972,17 @@ def _filters(command: Any) -> Any:
 @cli.command()
 @log_argument(exists=True)
 @_filters
-@click.option("--limit", type=click.IntRange(min=1), help="Show only the last N that match.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Show only the last N matches."
+)
 @click.option(
     "--json", "as_json", is_flag=True, help="Print stored entries as JSON, one on each line."
 )
 def show(log: str, limit: int | None, as_json: bool, **options: Any) -> None:
     """Print the entries of LOG as a table.
 
-    Nothing is verified: use the command verify for that. Control characters are shown as escapes.
+    The entries are not verified: use chained-logging verify for that. Control characters are shown
+    as escapes.
     """
     from collections import deque
 
@@ -1011,7 +1031,7 @@ def _resource(entry: AuditEntry) -> str:
 
 
 def _legible(entries: Iterator[AuditEntry], log: str) -> Iterator[AuditEntry]:
-    """Yield entries, and refuse one that was tampered with so that it cannot be shown."""
+    """Yield entries; raise at one that was changed so much that it cannot be shown."""
     for number, entry in enumerate(entries, 1):
         try:
             fields: Any = entry.fields
@@ -1095,11 +1115,12 @@ def _moment(text: str | None, option: str) -> str | None:
 def export(log: str, file: str | None, form: str) -> None:
     """Copy the stored entries of LOG, byte for byte.
 
-    They go to FILE, or to standard output. The suffix of FILE (.jsonl, .db) decides what kind
-    of log it becomes. Entries and hashes stay the same. An existing FILE is refused.
+    The copy goes to FILE, which must not exist, or to standard output. The suffix of FILE (.jsonl
+    or .db) decides its format. Entries and hashes stay the same.
 
-    With --format tlog-tiles, FILE is a folder. It holds the log up to its newest checkpoint as
-    C2SP tlog-tiles, and each call adds what is new. Any web server can publish it.
+    With --format tlog-tiles, FILE is a folder. The log is written there up to its newest
+    checkpoint, as C2SP tlog-tiles. Each run adds what is new. Any web server can publish the
+    folder.
     """
     if form == "tlog-tiles":
         if file is None:

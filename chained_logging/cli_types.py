@@ -19,9 +19,9 @@ _OWN_OPTIONS: Final = {
 
 
 class FilePath(click.Path):
-    """A file's path. What looks like an address is refused, and not shown: it may hold a password.
+    """A file's path. A URL is refused without being shown, because it may hold a password.
 
-    Without that it would be quoted in an error, or become the name of a file.
+    Otherwise it would be quoted in an error, or become the name of a file.
     """
 
     def convert(
@@ -29,14 +29,14 @@ class FilePath(click.Path):
     ) -> str | bytes | os.PathLike[str]:
         """Return the path."""
         if isinstance(value, str) and is_address(value) and not os.path.exists(value):
-            self.fail("must be a file; what was given is the address of something else", param, ctx)
+            self.fail("must be a file, not the address of something else", param, ctx)
         return super().convert(value, param, ctx)
 
 
 def verifier_options(*, of_proof: bool = False) -> Callable[[Any], Any]:
     """Return a decorator for the options of verify.py, from its own table.
 
-    :param of_proof: whether to leave out those that say nothing of a proof.
+    :param of_proof: whether to leave out the options that do not apply to proofs.
     """
 
     def decorate(command: Any) -> Any:
@@ -109,5 +109,5 @@ def _configured(ctx: click.Context, param: click.Parameter, given: str | None) -
 
 
 def further_settings() -> dict[str, Any]:
-    """Return the settings of the configured log that are no options of the running command."""
+    """Return the settings of the configured log that the running command has no options for."""
     return click.get_current_context().obj or {}

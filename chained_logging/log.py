@@ -1559,7 +1559,7 @@ class AuditLog:
             self._forked()
 
     def _forked(self) -> None:
-        """In a forked child, which has none of the parent's threads and locks."""
+        """In a forked child, which starts without the parent's threads and locks."""
         self._start_afresh()
         if self._shipper is not None:
             self._shipper.forked()

@@ -71,7 +71,7 @@ def main(folder: Path) -> None:
 def walk(folder: Path, database: str, bucket: str) -> None:
     log, key, public = folder / "audit.db", folder / "audit.key", folder / "audit.vkey"
 
-    step("Central storage is prepared, once, by whoever administers it")
+    step("An administrator prepares central storage, once")
     run("init", database)
     run("init", bucket, "--retention", "hipaa")
 

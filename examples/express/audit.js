@@ -119,7 +119,7 @@ class Collector {
     return { spilled: true };
   }
 
-  /** Move the spill file aside, and read it. Null if there is none, or it is not this user's. */
+  /** Move the spill file aside, and read it. Null if it does not exist or is not this user's. */
   take(name) {
     let file = null;
     try {
