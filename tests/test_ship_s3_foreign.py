@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import EVENT
-from s3_logs import DAY, HOUR, ORIGIN, kinds, lines, locked, opened, prepared
+from s3_logs import DAY, HOUR, ORIGIN, Log, kinds, lines, locked, opened, prepared
 from test_ship import command
 from test_ship_hostile import GENESIS, GZIP
 from test_ship_restore import forged
@@ -58,11 +58,16 @@ class Host:
     def records(self) -> list[Record]:
         return list(open_sink(self.path).records())
 
-    def assert_there(self) -> None:
-        """Check that all entries are there, that the log is intact, and that it is restored."""
+    def assert_there(self, pinned: bool = False) -> None:
+        """Check that all entries are there, that the log is intact, and that it is restored.
+
+        :param pinned: whether only its key tells it from another log of this name.
+        """
         with opened(self.bucket) as store:
+            if pinned and self.key is not None:
+                store.pin(self.key.public_key)
             assert list(store.records(ORIGIN)) == self.records()
-        assert kinds(self.bucket) <= {"foreign"}
+        assert pinned or kinds(self.bucket) <= {"foreign"}
         pem = self.path.with_suffix(".pub")
         assert self.key is not None
         pem.write_text(public_pem(self.key.public_key))
@@ -271,3 +276,35 @@ def test_a_log_without_a_key_cannot_tell_and_stops(s3: Bucket, tmp_path: Path) -
     assert done.stderr.count("the log has no key, so nobody can tell its entries from what") == 1
     done = command("restore", s3.url, tmp_path / "restored.db")
     assert done.stderr.count("the log has no key, so nobody can tell its entries from what") == 1
+
+
+def test_a_whole_log_put_under_a_name_before_the_first_ship_changes_nothing(
+    moto: Bucket, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepared(moto)
+    other = Log(tmp_path / "other.jsonl", 40)
+    with opened(moto, signer=other.key) as store:
+        other.ship(store, 20)
+    host = Host(moto, tmp_path / "audit.jsonl", PrivateKey.generate())
+    assert host.key is not None
+    pem = tmp_path / "audit.pub"
+    pem.write_text(public_pem(host.key.public_key))
+    # Before the host ships, it is not the log that was expected.
+    assert verify_main([moto.url, "--public-key", str(pem)], CentralStores()) == 1
+    assert "the log's first key is not the one that was given" in capsys.readouterr().out
+    with opened(moto) as store, pytest.raises(ValueError, match="first key is not the one"):
+        restore(store, ORIGIN, tmp_path / "none.db", public_key=str(pem))
+    time.sleep(1.1)
+    assert host.ship().problem is None
+    assert host.ship().problem is None
+    # Who has the key, or the log, sees the log.
+    host.assert_there(pinned=True)
+    assert "FOREIGN" in capsys.readouterr().out
+    assert verify_main([str(host.path), "--against", moto.url], CentralStores()) == 0
+    capsys.readouterr()
+    # Who has neither is told what cannot be known.
+    verify_main([moto.url], CentralStores())
+    assert "which nothing from elsewhere confirms" in capsys.readouterr().out
+    with opened(moto) as store:
+        done = restore(store, ORIGIN, tmp_path / "either.db")
+    assert "nothing from elsewhere confirms the log's key" in "".join(done.sentences(tmp_path))

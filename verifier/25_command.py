@@ -6,8 +6,14 @@ _CENTRAL = "a URL is central storage: the command chained-logging verify reads i
 class Stores:
     """How logs in central storage are read. This file alone cannot: the package gives its own."""
 
-    def streams(self, url: str, origin: str | None) -> Iterator[tuple[Stream, Iterable[Fault]]]:
-        """Yield each log that a store holds, and what is wrong with the store."""
+    def streams(
+        self, url: str, origin: str | None, public_key: str | None = None
+    ) -> Iterator[tuple[Stream, Iterable[Fault]]]:
+        """Yield each log that a store holds, and what is wrong with the store.
+
+        :param public_key: the file of a log's first key, by which the log is told from others of
+            its name that somebody else may have put there.
+        """
         raise _Unchecked(_CENTRAL)
 
     def differences(self, log: str, url: str, origin: str | None) -> tuple[list[Fault], int, str]:
@@ -129,7 +135,7 @@ def _run(options: argparse.Namespace, stores: Stores) -> int:
         for folder in folders:
             worst = max(worst, _check_folder(options, folder))
         for url in urls:
-            for stream, faults in stores.streams(url, options.origin):
+            for stream, faults in stores.streams(url, options.origin, options.public_key):
                 worst = max(worst, _check(options, [], stream, faults))
     except BrokenPipeError:
         raise

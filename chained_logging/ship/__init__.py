@@ -149,6 +149,18 @@ class JudgingDestination(Destination, Protocol):
         """
 
 
+def pin(destination: Destination, public_key: bytes) -> None:
+    """Have a destination prefer the log with this first key, of several under one name.
+
+    Only S3 takes several: elsewhere the second one is refused.
+
+    :param public_key: 32 bytes.
+    """
+    pinned = getattr(destination, "pin", None)
+    if pinned is not None:
+        pinned(public_key)
+
+
 def destination_name(url: str) -> str:
     """Return a destination's name: its URL without the secrets in it.
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from chained_logging import chain
 from chained_logging.entry import AuditEntry
-from chained_logging.ship import Destination, SharedDestination, open_destination
+from chained_logging.keyring import Keyring
+from chained_logging.keys import load_public
+from chained_logging.ship import Destination, SharedDestination, open_destination, pin
 from chained_logging.ship.place import read_place
 from chained_logging.sinks import Record, open_sink
 from chained_logging.verify import MAX_FAULTS, Fault, Stores, Stream
@@ -16,10 +18,17 @@ from chained_logging.verify import MAX_FAULTS, Fault, Stores, Stream
 class CentralStores(Stores):
     """Reads the destinations of this package."""
 
-    def streams(self, url: str, origin: str | None) -> Iterator[tuple[Stream, Iterable[Fault]]]:
-        """Yield each log that a store holds, and what is wrong with the store."""
+    def streams(
+        self, url: str, origin: str | None, public_key: str | None = None
+    ) -> Iterator[tuple[Stream, Iterable[Fault]]]:
+        """Yield each log that a store holds, and what is wrong with the store.
+
+        :param public_key: see :class:`chained_logging.verify.Stores`.
+        """
         destination = open_destination(url)
         try:
+            if public_key is not None and Path(public_key).is_file():  # a pipe is read only once
+                pin(destination, load_public(Path(public_key)).raw)
             inspect = _inspector(destination)
             for name in _origins(destination, origin):
                 records = destination.records(name)
@@ -48,6 +57,10 @@ class CentralStores(Stores):
             remember = getattr(destination, "remember", None)
             if remember is not None:
                 remember(name, place.memory)
+            named = Keyring(name)
+            named.look(first)
+            for key in named.known:
+                pin(destination, key.public_key)
             theirs = destination.records(name)
             found, behind = compare(sink.records(), theirs, destination.name, place.seq)
             return found + destination.inspect(name), behind, destination.name

@@ -19,7 +19,7 @@ from chained_logging.keys import load_public
 from chained_logging.lock import FileLock
 from chained_logging.log import AuditLog
 from chained_logging.review.export import write_log
-from chained_logging.ship import Destination, Refused
+from chained_logging.ship import Destination, Refused, pin
 from chained_logging.ship.vouched import Vouched
 from chained_logging.sinks import Record, open_sink, replace_file, sync_directory
 from chained_logging.verify import FOREIGN
@@ -52,6 +52,8 @@ class Restored:
     foreign: int = 0
     """How many checkpoints, and how many other things in the store, are not the log's; they were
     left out."""
+    confirmed: bool = True
+    """Whether the log's key is the one that was given from elsewhere."""
     problems: list[str] = field(default_factory=list)
     """What is wrong with the store, or missing there."""
 
@@ -71,6 +73,11 @@ class Restored:
             said.append(
                 f"no signature covers the last {self.unsigned} entries: anyone who may add to the "
                 "store can have written them. Give --public-key to set them aside"
+            )
+        if self.has_key and not self.confirmed:
+            said.append(
+                "nothing from elsewhere confirms the log's key: anyone who may add to the store may "
+                "have put another log there under this name. Give --public-key"
             )
         if self.foreign:
             said.append(
@@ -135,6 +142,8 @@ def _make(
     destination: Destination, origin: str, scratch: Path, target: Path, raw: bytes | None
 ) -> Restored:
     """Make the log in the scratch folder, verified, with its last entry."""
+    if raw is not None:
+        pin(destination, raw)
     vouched = Vouched(origin, raw)
     records = vouched.follow(_from_the_first(destination, origin))
     count, _ = write_log(scratch / _ALL, records, iter(()), destination.name)
@@ -162,6 +171,7 @@ def _make(
         end - vouched.entries,
         vouched.has_key,
         vouched.foreign + foreign,
+        raw is not None,
         problems,
     )
     if vouched.beyond > count:

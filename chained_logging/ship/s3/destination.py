@@ -116,6 +116,12 @@ class S3Destination(DigestWriter):
         vouched = self._vouched_end(origin)
         if vouched == EMPTY and not self.path(origin).keys and not list(named_keys(records[:1])):
             return self.head(origin)  # nobody can tell
+        last = Head(records[-1].seq, records[-1].hash) if records else before
+        if last.seq <= vouched.seq and self._is_contradicted(origin, last):
+            raise Unfit(
+                f"{self.name} holds another log under this name, with a key of its own: its entry "
+                f"{last.seq} is another one. Ship to another prefix"
+            )
         self._judged.add(origin)
         end = before if before.seq > vouched.seq and self._is_held(origin, before) else vouched
         for name, version in self.standing(self.base(origin), SEGMENTS, end.seq - MAX_ENTRIES):
@@ -136,11 +142,16 @@ class S3Destination(DigestWriter):
 
     def _is_held(self, origin: str, head: Head) -> bool:
         """Whether some segment holds an entry."""
-        standing = self.standing(self.base(origin), SEGMENTS, head.seq - MAX_ENTRIES)
-        return any(
-            name.first <= head.seq <= name.last and self._leads((name, version), head)
-            for name, version in standing
-        )
+        return any(self._leads(item, head) for item in self._covering(origin, head.seq))
+
+    def _is_contradicted(self, origin: str, head: Head) -> bool:
+        """Whether segments hold another entry of this number, and none this one."""
+        covering = self._covering(origin, head.seq)
+        return bool(covering) and not any(self._leads(item, head) for item in covering)
+
+    def _covering(self, origin: str, seq: int) -> list[Object]:
+        standing = self.standing(self.base(origin), SEGMENTS, seq - MAX_ENTRIES)
+        return [item for item in standing if item[0].first <= seq <= item[0].last]
 
     def _vouched_end(self, origin: str) -> Head:
         """Return the last entry that a signed digest, or else a key of the log, vouches for."""

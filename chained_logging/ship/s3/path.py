@@ -22,7 +22,7 @@ from chained_logging.keyring import Keyring
 from chained_logging.merkle import MAX_SIZE, Frontier
 from chained_logging.notes import Note, VerifierKey
 from chained_logging.ship.digest import SEGMENTS, Name
-from chained_logging.ship.s3.objects import MAX_ENTRIES, Facts, is_signed
+from chained_logging.ship.s3.objects import MAX_ENTRIES, Facts, is_signed, named_keys
 from chained_logging.ship.s3.store import AHEAD, Version
 from chained_logging.sinks import EMPTY, Head, Record
 
@@ -139,12 +139,15 @@ class Path:
         ranked = sorted(
             options,
             key=lambda item: (
+                not self._is_pinned(item),
                 item[0].format() not in signed,
                 item[0].format() not in listed,
                 item[1].modified,
             ),
         )
         best = ranked[0]
+        if self._is_pinned(best):
+            return best, best[0].last
         if best[0].format() not in signed and self._tree is not None:
             budget = [_LOOKAHEAD]
             for item in ranked:
@@ -153,6 +156,13 @@ class Path:
                 if size:
                     return item, size - 1
         return best, best[0].last
+
+    def _is_pinned(self, item: Object) -> bool:
+        """Whether a segment begins a log whose first key is the one that was given."""
+        if self._reader.pinned is None or self._ring.known:
+            return False
+        named = next(named_keys(self._peek(item)), None)
+        return named is not None and VerifierKey.parse(named).public_key == self._reader.pinned
 
     def _leads(self, item: Object, tree: Frontier, prev: str, budget: list[int]) -> int:
         """Return the size of the first checkpoint that a segment leads to; 0 if to none."""

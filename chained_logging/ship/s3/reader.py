@@ -48,6 +48,7 @@ class Reader(ObjectStore):
     """Reads the logs under a prefix.
 
     :ivar facts: by key and version, what was read, for an inspection to go by.
+    :ivar pinned: the first key of a log, from elsewhere.
     :ivar paths: by origin, which segments :meth:`records` read.
     """
 
@@ -55,7 +56,15 @@ class Reader(ObjectStore):
         super().__init__(url)
         self.facts: dict[tuple[str, str], Facts] = {}
         self.paths: dict[str, Path] = {}
+        self.pinned: bytes | None = None
         self._own: dict[tuple[str, str], Facts] = {}  # what was put here, until a digest lists it
+
+    def pin(self, public_key: bytes) -> None:
+        """Prefer a log that names this key first, of several under one name.
+
+        :param public_key: 32 bytes.
+        """
+        self.pinned = public_key
 
     # --- Names.
 
