@@ -1,6 +1,7 @@
-"""Each host bound to its own prefix, as ``docs/s3.md`` says, while one of them attacks the others.
+"""Four hosts that ship to one bucket while a fifth attacks them.
 
-On radosgw, which enforces a bucket's policy. The statement is the one in the documentation.
+Bound to its own prefix, as ``docs/s3.md`` says, on radosgw, which enforces a bucket's policy: the
+statement is the one in the documentation. Or not bound, so that it may put anything anywhere.
 """
 
 from __future__ import annotations
@@ -18,11 +19,20 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from conftest import EVENT
 from s3_logs import Log, lines, locked, opened, prepared
 from servers_s3 import Bucket, Radosgw
+from test_ship_restore import forged
 
+from chained_logging import AuditLog
+from chained_logging.keys import public_pem
+from chained_logging.ship.check import CentralStores
 from chained_logging.ship.digest import Policy, encode_origin
+from chained_logging.ship.restore import restore
 from chained_logging.ship.s3 import S3Destination
+from chained_logging.ship.shipper import Shipper
+from chained_logging.sinks import open_sink
+from chained_logging.verify import main
 
 HOSTS = ("one", "two", "three", "four")
 DOCUMENTED = re.compile(r'^\{"Effect": "Allow".*?\}$', re.MULTILINE | re.DOTALL)
@@ -120,3 +130,53 @@ def test_four_hosts_ship_while_a_fifth_attacks_them(bound: Bucket, tmp_path: Pat
         for log in logs.values():
             assert list(reader.records(log.origin)) == log.records
             assert reader.inspect(log.origin) == []
+
+
+def test_four_hosts_ship_while_a_fifth_may_put_anything(moto: Bucket, tmp_path: Path) -> None:
+    prepared(moto)
+    logs = {host: Log(tmp_path / f"{host}.jsonl", 60, origin(host)) for host in HOSTS}
+    first = threading.Barrier(len(HOSTS) + 1)
+    problems: list[str | None] = []
+    waits: list[float] = []
+
+    def ship(host: str) -> None:
+        with AuditLog(logs[host].path, key=logs[host].key, on_failure="raise") as log:
+            for turn in range(3):
+                began = time.monotonic()
+                (place,) = Shipper(log, [moto.url], signer=logs[host].key).ship(60)
+                problems.append(place.problem)
+                waits.append(time.monotonic() - began)
+                log.append(action="read", **EVENT)
+                log.checkpoint()
+                if turn == 0:
+                    first.wait(60)
+
+    threads = [threading.Thread(target=ship, args=(host,)) for host in HOSTS]
+    for thread in threads:
+        thread.start()
+    first.wait(60)
+    moto.put("logs/policy.json", Policy(18_000, "COMPLIANCE").format(), **locked())
+    for log in logs.values():
+        base = f"logs/{encode_origin(log.origin)}/"
+        for number in (1, 2):
+            tail = forged(log.records[-1], number)
+            name = f"{base}segments/{tail[0].seq:020d}-{tail[-1].seq:020d}.jsonl.gz"
+            moto.put(name, gzip.compress(lines(tail)), **locked())
+            moto.put(f"{base}checkpoints/{60 + number:020d}.json", b"{}\n", **locked())
+            moto.put(f"{base}digests/{number:020d}.digest", b"{}\n")
+        moto.put(moto.versions(f"{base}segments/")[0]["Key"], b"junk")
+    for thread in threads:
+        thread.join(60)
+    assert problems == [None] * 12
+    assert max(waits) < 60
+    for host, log in logs.items():
+        pem = tmp_path / f"{host}.pub"
+        pem.write_text(public_pem(log.key.public_key))
+        given = [moto.url, "--origin", log.origin, "--public-key", str(pem)]
+        assert main(given, CentralStores()) == 0
+    with opened(moto) as store:
+        done = restore(store, log.origin, tmp_path / "last.db", public_key=str(pem))
+    assert (done.entries, done.set_aside, done.problems) == (62, 0, [])
+    assert done.foreign > 0
+    ours = list(open_sink(log.path).records())
+    assert list(open_sink(tmp_path / "last.db").records())[:62] == ours[:62]

@@ -21,6 +21,7 @@ from test_ship_restore import forged
 from chained_logging import AuditLog, chain
 from chained_logging.keys import PrivateKey, public_pem
 from chained_logging.notes import ED25519, VerifierKey
+from chained_logging.ship import Unfit
 from chained_logging.ship.check import CentralStores
 from chained_logging.ship.digest import POLICY_SIGNER, Listed, Policy, encode_origin, parse_digest
 from chained_logging.ship.place import Place, place_path
@@ -28,7 +29,7 @@ from chained_logging.ship.restore import restore
 from chained_logging.ship.s3 import init
 from chained_logging.ship.s3.objects import is_signed
 from chained_logging.ship.shipper import Shipper
-from chained_logging.sinks import Record, open_sink
+from chained_logging.sinks import EMPTY, Record, open_sink
 from chained_logging.verify import main as verify_main
 
 if TYPE_CHECKING:
@@ -294,8 +295,10 @@ def test_a_whole_log_put_under_a_name_before_the_first_ship_changes_nothing(
     assert "the log's first key is not the one that was given" in capsys.readouterr().out
     with opened(moto) as store, pytest.raises(ValueError, match="first key is not the one"):
         restore(store, ORIGIN, tmp_path / "none.db", public_key=str(pem))
+    host.append(10)
+    with opened(moto) as store, pytest.raises(Unfit, match="another log under this name"):
+        store.end_for(ORIGIN, EMPTY, host.records())  # as a landing asks
     time.sleep(1.1)
-    assert host.ship().problem is None
     assert host.ship().problem is None
     # Who has the key, or the log, sees the log.
     host.assert_there(pinned=True)

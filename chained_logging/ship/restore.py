@@ -76,8 +76,8 @@ class Restored:
             )
         if self.has_key and not self.confirmed:
             said.append(
-                "nothing from elsewhere confirms the log's key: anyone who may add to the store may "
-                "have put another log there under this name. Give --public-key"
+                "nothing from elsewhere confirms the log's key: anyone who may add to the store "
+                "can have put another log there under this name. Give --public-key"
             )
         if self.foreign:
             said.append(
