@@ -141,7 +141,7 @@ def test_four_hosts_ship_while_a_fifth_may_put_anything(moto: Bucket, tmp_path: 
 
     def ship(host: str) -> None:
         with AuditLog(logs[host].path, key=logs[host].key, on_failure="raise") as log:
-            for turn in range(3):
+            for turn in range(2):
                 began = time.monotonic()
                 (place,) = Shipper(log, [moto.url], signer=logs[host].key).ship(60)
                 problems.append(place.problem)
@@ -167,7 +167,7 @@ def test_four_hosts_ship_while_a_fifth_may_put_anything(moto: Bucket, tmp_path: 
         moto.put(moto.versions(f"{base}segments/")[0]["Key"], b"junk")
     for thread in threads:
         thread.join(60)
-    assert problems == [None] * 12
+    assert problems == [None] * 8
     assert max(waits) < 60
     for host, log in logs.items():
         pem = tmp_path / f"{host}.pub"
@@ -176,7 +176,7 @@ def test_four_hosts_ship_while_a_fifth_may_put_anything(moto: Bucket, tmp_path: 
         assert main(given, CentralStores()) == 0
     with opened(moto) as store:
         done = restore(store, log.origin, tmp_path / "last.db", public_key=str(pem))
-    assert (done.entries, done.set_aside, done.problems) == (62, 0, [])
+    assert (done.entries, done.set_aside, done.problems) == (61, 0, [])
     assert done.foreign > 0
     ours = list(open_sink(log.path).records())
-    assert list(open_sink(tmp_path / "last.db").records())[:62] == ours[:62]
+    assert list(open_sink(tmp_path / "last.db").records())[:61] == ours[:61]
