@@ -372,10 +372,10 @@ def verify_consistency(
 
 
 def _path_lengths(index: int, size: int) -> tuple[int, int]:
-    """Return the numbers of siblings below and above where the paths of a leaf and the last part.
+    """Return how many siblings a leaf's path has below, and above, where it meets the border.
 
-    Above it the leaf is on the right border, where every sibling stands to the left, and there is
-    none at a level where the tree's border has no subtree.
+    Above that level the path runs along the tree's right border. There every sibling is to the
+    left, and a level without a subtree on the border has no sibling.
     """
     inner = (index ^ (size - 1)).bit_length()
     return inner, (index >> inner).bit_count()

@@ -95,9 +95,9 @@ class Fault:
 
     kind: str
     """``edited``, ``missing``, ``inserted``, ``reordered``, ``duplicated``, ``cut-front``,
-    ``cut-tail``, ``torn``, ``malformed``, ``unreadable``; ``rewritten`` (a checkpoint says
-    otherwise), ``signature``, ``timestamp``, ``key``, ``checkpoint`` (it is none), ``silence``, or
-    what a central store names."""
+    ``cut-tail``, ``torn``, ``malformed``, ``unreadable``; ``rewritten`` (a checkpoint contradicts
+    the entries), ``signature``, ``timestamp``, ``key``, ``checkpoint`` (it is not a checkpoint),
+    ``silence``, or a kind that a central store reports."""
     file: str
     line: int | None
     """The line in that file (the row in a database), from 1."""
@@ -147,10 +147,10 @@ class Report:
     """Entries after the last checkpoint and the last such signature, for which nothing signed
     vouches; None where signatures could not be checked."""
     unsigned_from: int | None = None
-    """Where entries bore signatures: the first after them that a caller wrote and that bears none.
-    Whoever has no key can write such entries, and the writer may sign what he appends to them."""
+    """If entries have signatures: the first later entry of a caller that has no signature. Somebody
+    without the key can write such entries, and the log's writer may sign after them."""
     unsigned_own: int = 0
-    """Where entries bear signatures: those in the log's own name that bear none."""
+    """If entries have signatures: how many in the log's own name lack one."""
     unsigned_own_from: int | None = None
     """The first of these."""
     pinned_seq: int | None = None
@@ -163,8 +163,8 @@ class Report:
     """By the name of each witness whose key was given: up to which ``seq``, and at what ``time``,
     it cosigned."""
     foreign: int = 0
-    """Checkpoints in a store that are none, or that no key of the log signed. Whoever may add to
-    the store can put them there; they count for nothing."""
+    """Items in a store that are not checkpoints, or that no key of the log signed. Anyone who may
+    add to the store can put them there, and they are ignored."""
     unknown_witnesses: int = 0
     """Cosignatures of witnesses whose keys were not given."""
     timestamped_seq: int | None = None
@@ -180,7 +180,7 @@ class Report:
     """The first 10,000 faults."""
     files: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
-    """What is no fault and should be known, such as files that are copies and were left out."""
+    """Facts that are not faults, such as files that are copies and were left out."""
 
     @property
     def intact(self) -> bool:
@@ -333,7 +333,7 @@ def _parse(body: bytes, exactly: bool = False) -> dict[str, Any]:
     """Return a canonical body's fields.
 
     :param exactly: whether to go by the book, value by value.
-    :raises _Bad: if it is no JSON object, or not in canonical form.
+    :raises _Bad: if it is not a JSON object in canonical form.
     """
     try:
         entry = (_parse_exactly if exactly else _parse_quickly)(body)
@@ -512,7 +512,7 @@ def _check_fields(entry: dict[str, Any]) -> None:
             _check_name(name, value)
         if name in _ENUMS:
             allowed = _ENUMS[name]
-            _require(value in allowed, name, "it is none of " + ", ".join(allowed))
+            _require(value in allowed, name, "it is not one of " + ", ".join(allowed))
     _require(_matches(_ID, entry["id"]), "id", "it is not a UUID of version 7 in lower case")
     seq, prev = entry["seq"], entry["prev_hash"]
     _require(type(seq) is int and 0 <= seq <= MAX_SAFE_INTEGER, "seq", "it is not a whole number")
@@ -726,7 +726,7 @@ def _read_line(line: bytes, file: str = "", number: int = 0, exactly: bool = Fal
 
 
 def _what_it_is(line: bytes) -> str:
-    """Say of a line that is no stored entry what was done to it, where that can be seen."""
+    """Return what was done to a line that is not a stored entry, as far as it shows."""
     if not line:
         return (
             "the line is empty. If a program added it, check a copy from which it is removed: "
@@ -925,7 +925,7 @@ _ADDRESS = re.compile(r"[A-Za-z][\w+.-]*:.*@|://|pass(?:word|wd|file)?\s*=", re.
 
 
 def _size(path: str) -> int:
-    """Return a file's size, or 0 if there is none."""
+    """Return a file's size; 0 if it does not exist."""
     try:
         return os.stat(path).st_size
     except OSError:
@@ -933,9 +933,10 @@ def _size(path: str) -> int:
 
 
 def _side(path: str) -> int:
-    """Return the size of a file beside a log, or 0 if there is none.
+    """Return the size of a file beside a log; 0 if it does not exist.
 
-    :raises _Unchecked: if it is no file: who opens the log may wait for it, or read without end.
+    :raises _Unchecked: if it is not a regular file: opening the log could then block, or read for
+        ever.
     """
     if os.path.lexists(path):
         _check_regular(path)
@@ -1205,8 +1206,8 @@ def _database(path: str) -> Iterator[sqlite3.Connection]:
     """
     if _side(path + "-journal"):
         raise _Unchecked(
-            f"{path}-journal is beside the database: whoever opens it may first undo changes. Open "
-            "and close the log with a program that may write it, or move the journal away"
+            f"{path}-journal is beside the database: opening it may undo changes first. Open and "
+            "close the log with a program that may write it, or move the journal away"
         )
     with contextlib.ExitStack() as stack:
         options = "?mode=ro"
@@ -1351,7 +1352,7 @@ def _rows(path: str) -> Iterator[_Block | _Line]:
 
 
 def _rows_through(connection: sqlite3.Connection, path: str) -> Iterator[_Block | _Line]:
-    connection.execute("BEGIN")  # one state of the database, whoever writes meanwhile
+    connection.execute("BEGIN")  # see one state of the database, though others may write
     schema = _Schema(connection, path)
     reasons = list(schema.reasons)
     if schema.exact:
@@ -1533,7 +1534,7 @@ MAX_SIGNATURES = 100  # as in Go's sumdb/note; C2SP signed-note asks for at leas
 class _Note:
     """A signed note that holds a checkpoint (C2SP ``signed-note`` and ``tlog-checkpoint``).
 
-    :raises _Bad: if it is none.
+    :raises _Bad: if the bytes are not such a note.
     """
 
     def __init__(
@@ -1593,8 +1594,8 @@ _SMALL_ORDER = {
 class _Key:
     """A public key with its name, from a C2SP ``vkey``; from PEM it has no name.
 
-    :param kind: 1 for Ed25519; 4 for that of a witness, Ed25519 (4) or ML-DSA-44 (6).
-    :raises _Bad: if it is none.
+    :param kind: 1 for Ed25519; 4 for a witness's key, Ed25519 (4) or ML-DSA-44 (6).
+    :raises _Bad: if the text is not such a key.
     """
 
     def __init__(self, text: str, kind: int = 1) -> None:
@@ -1944,7 +1945,7 @@ def _timestamp_time(note: bytes, timestamp: str, roots: bytes) -> str | None:
     bits and SHA-1 are refused (ETSI EN 319 422 by way of TS 119 312; NIST SP 800-131A).
 
     :param timestamp: the authority's response, in base64.
-    :returns: None where there is no program ``openssl``.
+    :returns: None if the program ``openssl`` is missing.
     :raises _Bad: if the timestamp does not hold.
     """
     openssl = shutil.which("openssl")
@@ -1975,7 +1976,7 @@ def _timestamp_time(note: bytes, timestamp: str, roots: bytes) -> str | None:
                 raise _Bad(None, (why or lines)[0][:300] or "openssl refuses it")
             return done.stdout.decode("utf-8", "replace")
 
-        # The last one: what an attacker may write, the status, stands before what was signed.
+        # Take the last one: the status, which an attacker can write, comes before the signed part.
         said = _STAMP.findall(run("ts", "-reply", "-in", files[1], "-text"))
         try:
             stated = datetime.datetime.strptime(" ".join(said[-1]), "%b %d %H:%M:%S %Y")
@@ -2006,7 +2007,7 @@ class _Stored(NamedTuple):
     note: bytes
     timestamp: str | None = None
     size: Any = None
-    """What stands beside the note, and must be as in it; None for a note alone."""
+    """The size stored beside the note, which must be the note's; None for a note alone."""
     state: Any = None
     torn: bool = False
 
@@ -2240,7 +2241,7 @@ class _Findings:
 
 
 class _Order:
-    """Whether each entry follows the one before it, and which of them are missing."""
+    """Checks that each entry follows the previous one, and finds which are missing."""
 
     def __init__(self, findings: _Findings, from_hash: str | None, goes_on: bool) -> None:
         self.findings, self.from_hash, self.goes_on = findings, from_hash, goes_on
@@ -2257,7 +2258,7 @@ class _Order:
             self.come_back(line, seq)
             return
         elif seq > self.next:
-            # Lines that could not be read stood in these places: they are named already.
+            # Unreadable lines were here instead: they are named already.
             if seq - self.next > self.lost and len(self.holes) < MAX_HOLES:
                 self.holes.append((self.next + self.lost, seq - 1, line))
         elif not self.lost and self.links and line.prev not in self.links and not line.altered:
@@ -2517,7 +2518,7 @@ class _Keys:
             self.take(naming.seq, key)
 
     def rotate(self, naming: _Naming) -> None:
-        """Take up the next key, if the one before says so."""
+        """Accept the next key, if the previous key says so."""
         key, old = self.key_named(naming), _Key(str(naming.old))
         before = self.known[-1][1] if self.known else None
         if self.whole and (before is None or before.vkey != old.vkey):
@@ -2527,12 +2528,12 @@ class _Keys:
             raise _Bad(None, "its statement is not of the key before")
         if holds is None:
             self.findings.report.unchecked_signatures += 1
-        # In the middle of a log the key before must be the one that was given, or is unknown.
+        # In the middle of a log the previous key must be the given one, or it is unknown.
         if before is not None and before.raw == old.raw:
             self.take(naming.seq, key)
 
     def revoke(self, naming: _Naming) -> None:
-        """Note a revocation. Without a statement, whoever can write the file can have made it."""
+        """Note a revocation. Without a statement, anyone with write access could have made it."""
         signed = False
         if naming.statement is not None and self.known:
             holds = naming.stated_by(self.known[-1][1])
@@ -2580,7 +2581,7 @@ class _Chain:
         self.careful = careful
         self.listed: list[tuple[str, int]] = []  # up to where catalogues of segments say it goes
         self.number = 0  # of the last line of the file
-        # With `goes_on`, what stands before these entries is checked elsewhere.
+        # With `goes_on`, the entries before these are checked elsewhere.
         self.findings = _Findings(report, on_fault, keep)
         self.order = _Order(self.findings, from_hash, goes_on)
         self.growth = _Growth(from_hash, goes_on)
@@ -2716,7 +2717,7 @@ class _Chain:
         report.last_seq, report.last_hash, report.last_timestamp = line.seq, line.hash, moment
 
     def add_none(self, line: _Line, bad: _Bad) -> None:
-        """Note what is no entry."""
+        """Note a line that is not an entry."""
         name = bad.field
         if name == _DOUBT:
             self.findings.doubt = bad.reason
@@ -2940,7 +2941,7 @@ class _Signed:
         self.sealed = max(self.sealed, note.size - 1)
         if at >= (report.pinned_seq or 0):
             self.reach = max(self.reach, note.size - 1)
-        # Whoever stole a key that was revoked may have made this one.
+        # The thief of a revoked key may have made this one.
         if key.vkey not in self.chain.keys.revoked or note.outside:
             report.signed_seq = max(report.signed_seq or 0, note.size - 1)
 
@@ -2981,7 +2982,7 @@ class _Signed:
             self.anchor(note)
 
     def anchor(self, note: _Note) -> None:
-        note.outside = True  # whoever stole the log's key could not have made it
+        note.outside = True  # a thief of the log's key could not have made it
         self.report.anchored = True
         self.report.anchored_seq = max(self.report.anchored_seq or 0, note.size - 1)
 
@@ -2991,7 +2992,7 @@ class _Signed:
 
 
 def _with_segments(paths: list[str], held: _Held) -> list[str]:
-    """Add the sealed segments that stand beside a log: ``audit.<20 digits>.jsonl``.
+    """Add the sealed segments beside a log: ``audit.<20 digits>.jsonl``.
 
     A log is held open first. Should it be sealed meanwhile, it is still what it was, and its new
     name and what came after it are left out.
@@ -3010,7 +3011,7 @@ def _with_segments(paths: list[str], held: _Held) -> list[str]:
 
 
 def _hold(path: str, held: _Held) -> os.stat_result | None:
-    """Open a log that a writer may rename; return what it is, or None if there is none."""
+    """Open a log that a writer may rename; return its status, or None if it does not exist."""
     for _ in range(5):
         try:
             found = os.stat(path)
@@ -3056,7 +3057,7 @@ _LOG_NAME = re.compile(
     r"(.*?)(\.[0-9]{20})?(?:(\.jsonl|\.ndjson)(?:[.-][0-9]{1,14})?|(\.db|\.sqlite3?))(?:\.gz)?",
     re.ASCII | re.DOTALL,
 )
-# What stands beside a log, and holds no entries of its own: see docs/format.md.
+# Files beside a log that hold no entries: see docs/format.md.
 _BESIDE = re.compile(
     r".*(\.checkpoints|\.lock|\.writers|\.manifest|\.new|\.spill(\..*)?|\.ship-[0-9a-f]{12}|-wal|-shm|"
     r"-journal)",
@@ -3081,7 +3082,7 @@ def _logs_in(folder: str) -> tuple[list[tuple[str, list[str], list[str]]], list[
     A log is the name of its folder or file, its files, and files with its checkpoints. Where only
     checkpoints are left, it has no files.
 
-    :raises _Unchecked: if there is none, and nothing was skipped.
+    :raises _Unchecked: if there is no log, and nothing was skipped.
     """
     logs: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
     skipped: list[str] = []
@@ -3218,7 +3219,7 @@ MAX_ATTEMPTS = 6  # at a log that is written to meanwhile
 
 
 class Stream(NamedTuple):
-    """A log that is no file: what a central store returns."""
+    """A log that is not in a file: what a central store returns."""
 
     name: str
     lines: Iterable[bytes]
@@ -3274,7 +3275,7 @@ def verify(
     :param max_gap: seconds; a longer time without an entry is named.
     :param witness_keys: keys of witnesses that must have cosigned, each as a ``vkey``.
     :param timestamp_roots: certificates in PEM of authorities, one of which must have timestamped.
-    :param stream: a log that is no file, instead of `paths`.
+    :param stream: a log that is not in a file, instead of `paths`.
     :param beside: files with the log's own checkpoints, other than those found by its name.
     :param also: what somebody else found: how a central store differs, or what is wrong with it.
     :param max_faults: how many faults are kept in the report; all are counted.
@@ -3849,14 +3850,14 @@ def _revocation(report: Report, note: dict[str, Any]) -> str:
     text = f"WARNING: the key {note['key']} was revoked at seq {note['seq']}"
     if not note["signed"]:
         text += ", by an entry that no key signed"
-    text += ": what it signed proves nothing by itself, since whoever stole it can have made it"
+    text += ": what it signed proves nothing by itself, since the thief could have made it"
     if not report.anchored:
         text += "; compare with a checkpoint kept elsewhere from before the theft"
     return text
 
 
 # --------------------------------------------------------------------------------------------
-# The options of the command. One table makes the parser here, and the command's own in the package.
+# The options of the command. The parser here and the package's command are made from one table.
 
 
 def _seconds(text: str) -> float:
@@ -3872,65 +3873,70 @@ class Option(NamedTuple):
 
     flag: str
     metavar: str | None
-    """What its value is; None if it takes none."""
+    """What its value is; None for a flag."""
     help: str
     read: Callable[[str], Any] = str
     many: bool = False
     """Whether it may be given more than once."""
     of_proof: bool = False
-    """Whether it says something of a proof too."""
+    """Whether it applies to proofs too."""
 
 
 OPTIONS = (
     Option("--proof", "FILE", "Check the proof in FILE, without a log."),
     Option("--json", None, "Print the report as JSON, with every fault.", of_proof=True),
     Option("--quiet", None, "Print nothing if all is well.", of_proof=True),
-    Option("--from-hash", "HEX", "The last hash of what came before these files.", _hash),
+    Option("--from-hash", "HEX", "The hash of the last entry before these files.", _hash),
     Option(
         "--to-hash",
         "HEX",
-        "A hash kept elsewhere, which the log must hold; of a proof, the entry's hash.",
+        "The hash of an entry, kept elsewhere: the log, or the proof, must hold that entry.",
         _hash,
         of_proof=True,
     ),
     Option(
         "--jobs",
         "N",
-        "Share the work between N processes. By default, between all processors.",
+        "Use N processes. The default is one for each processor.",
         _jobs,
     ),
     Option(
         "--checkpoint",
         "FILE",
-        "A checkpoint kept elsewhere, which the log must extend. Repeatable.",
+        "File with a checkpoint kept elsewhere, which the log must extend. Repeatable.",
         many=True,
         of_proof=True,
     ),
     Option(
         "--public-key",
         "FILE",
-        "The log's public key, kept elsewhere, as PEM or vkey: its first, or a later one.",
+        "File with a public key of the log, kept elsewhere, as PEM or vkey: its first, or a later.",
         of_proof=True,
     ),
     Option(
         "--witness-key",
         "VKEY",
-        "The key of a witness, or a file with it, which must have cosigned. Repeatable.",
+        "Public key of a witness that must have cosigned, as a vkey or a file. Repeatable.",
         many=True,
         of_proof=True,
     ),
     Option(
         "--timestamp-root",
         "FILE",
-        "Root certificates in PEM, one of which must vouch for a timestamp.",
+        "File with root certificates in PEM. One of them must vouch for a timestamp of the log.",
     ),
-    Option("--max-gap", "S", "Name each time of more than S seconds without an entry.", _seconds),
-    Option("--against", "URL", "Compare the log with a central store, and name what differs."),
-    Option("--origin", "NAME", "Of the logs in a store, check only the log NAME.", of_proof=True),
+    Option("--max-gap", "S", "Report each gap of more than S seconds between entries.", _seconds),
+    Option("--against", "URL", "Compare the log with a central store, and report what differs."),
+    Option(
+        "--origin",
+        "NAME",
+        "Check only the log NAME of a store. A proof must be of the log NAME.",
+        of_proof=True,
+    ),
     Option(
         "--careful",
         None,
-        "Check each line the slow way, and every signature and timestamp.",
+        "Take no short cuts: parse every line, and check every signature and timestamp.",
     ),
 )
 
@@ -4004,7 +4010,7 @@ def main(argv: list[str] | None = None, stores: Stores | None = None) -> int:
         return status
     except KeyboardInterrupt:
         return 2
-    except BrokenPipeError:  # `verify LOG | head`: what nobody reads is no verdict
+    except BrokenPipeError:  # `verify LOG | head`: nobody read the verdict
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
@@ -4023,7 +4029,7 @@ def _run_proof(options: argparse.Namespace) -> int:
             given = getattr(options, option.flag[2:].replace("-", "_"))
             said = given is not None and given is not False and given != []
             if said and not option.of_proof and option.flag != "--proof":
-                raise _Unchecked(f"{option.flag} says nothing of a proof")
+                raise _Unchecked(f"{option.flag} does not apply to a proof")
         if len(options.checkpoint) > 1:
             raise _Unchecked("a proof takes one checkpoint at most")
         found = verify_proof(
@@ -4074,7 +4080,7 @@ _RESTORING = ".restoring"  # at the end of the name of a folder in which a log i
 
 
 def _check_finished(paths: list[str]) -> None:
-    """Refuse what a restore that was killed left behind: it is no log yet."""
+    """Refuse what an interrupted restore left behind: it is not a log yet."""
     for path in paths:
         target = os.path.realpath(path)
         within = _RESTORING + os.sep in target + os.sep

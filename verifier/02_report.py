@@ -17,9 +17,9 @@ class Fault:
 
     kind: str
     """``edited``, ``missing``, ``inserted``, ``reordered``, ``duplicated``, ``cut-front``,
-    ``cut-tail``, ``torn``, ``malformed``, ``unreadable``; ``rewritten`` (a checkpoint says
-    otherwise), ``signature``, ``timestamp``, ``key``, ``checkpoint`` (it is none), ``silence``, or
-    what a central store names."""
+    ``cut-tail``, ``torn``, ``malformed``, ``unreadable``; ``rewritten`` (a checkpoint contradicts
+    the entries), ``signature``, ``timestamp``, ``key``, ``checkpoint`` (it is not a checkpoint),
+    ``silence``, or a kind that a central store reports."""
     file: str
     line: int | None
     """The line in that file (the row in a database), from 1."""
@@ -69,10 +69,10 @@ class Report:
     """Entries after the last checkpoint and the last such signature, for which nothing signed
     vouches; None where signatures could not be checked."""
     unsigned_from: int | None = None
-    """Where entries bore signatures: the first after them that a caller wrote and that bears none.
-    Whoever has no key can write such entries, and the writer may sign what he appends to them."""
+    """If entries have signatures: the first later entry of a caller that has no signature. Somebody
+    without the key can write such entries, and the log's writer may sign after them."""
     unsigned_own: int = 0
-    """Where entries bear signatures: those in the log's own name that bear none."""
+    """If entries have signatures: how many in the log's own name lack one."""
     unsigned_own_from: int | None = None
     """The first of these."""
     pinned_seq: int | None = None
@@ -85,8 +85,8 @@ class Report:
     """By the name of each witness whose key was given: up to which ``seq``, and at what ``time``,
     it cosigned."""
     foreign: int = 0
-    """Checkpoints in a store that are none, or that no key of the log signed. Whoever may add to
-    the store can put them there; they count for nothing."""
+    """Items in a store that are not checkpoints, or that no key of the log signed. Anyone who may
+    add to the store can put them there, and they are ignored."""
     unknown_witnesses: int = 0
     """Cosignatures of witnesses whose keys were not given."""
     timestamped_seq: int | None = None
@@ -102,7 +102,7 @@ class Report:
     """The first 10,000 faults."""
     files: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
-    """What is no fault and should be known, such as files that are copies and were left out."""
+    """Facts that are not faults, such as files that are copies and were left out."""
 
     @property
     def intact(self) -> bool:

@@ -117,7 +117,7 @@ def _parse(body: bytes, exactly: bool = False) -> dict[str, Any]:
     """Return a canonical body's fields.
 
     :param exactly: whether to go by the book, value by value.
-    :raises _Bad: if it is no JSON object, or not in canonical form.
+    :raises _Bad: if it is not a JSON object in canonical form.
     """
     try:
         entry = (_parse_exactly if exactly else _parse_quickly)(body)

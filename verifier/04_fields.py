@@ -60,7 +60,7 @@ def _check_fields(entry: dict[str, Any]) -> None:
             _check_name(name, value)
         if name in _ENUMS:
             allowed = _ENUMS[name]
-            _require(value in allowed, name, "it is none of " + ", ".join(allowed))
+            _require(value in allowed, name, "it is not one of " + ", ".join(allowed))
     _require(_matches(_ID, entry["id"]), "id", "it is not a UUID of version 7 in lower case")
     seq, prev = entry["seq"], entry["prev_hash"]
     _require(type(seq) is int and 0 <= seq <= MAX_SAFE_INTEGER, "seq", "it is not a whole number")

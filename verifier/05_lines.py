@@ -55,7 +55,7 @@ def _read_line(line: bytes, file: str = "", number: int = 0, exactly: bool = Fal
 
 
 def _what_it_is(line: bytes) -> str:
-    """Say of a line that is no stored entry what was done to it, where that can be seen."""
+    """Return what was done to a line that is not a stored entry, as far as it shows."""
     if not line:
         return (
             "the line is empty. If a program added it, check a copy from which it is removed: "

@@ -28,7 +28,7 @@ _ADDRESS = re.compile(r"[A-Za-z][\w+.-]*:.*@|://|pass(?:word|wd|file)?\s*=", re.
 
 
 def _size(path: str) -> int:
-    """Return a file's size, or 0 if there is none."""
+    """Return a file's size; 0 if it does not exist."""
     try:
         return os.stat(path).st_size
     except OSError:
@@ -36,9 +36,10 @@ def _size(path: str) -> int:
 
 
 def _side(path: str) -> int:
-    """Return the size of a file beside a log, or 0 if there is none.
+    """Return the size of a file beside a log; 0 if it does not exist.
 
-    :raises _Unchecked: if it is no file: who opens the log may wait for it, or read without end.
+    :raises _Unchecked: if it is not a regular file: opening the log could then block, or read for
+        ever.
     """
     if os.path.lexists(path):
         _check_regular(path)

@@ -25,8 +25,8 @@ def _database(path: str) -> Iterator[sqlite3.Connection]:
     """
     if _side(path + "-journal"):
         raise _Unchecked(
-            f"{path}-journal is beside the database: whoever opens it may first undo changes. Open "
-            "and close the log with a program that may write it, or move the journal away"
+            f"{path}-journal is beside the database: opening it may undo changes first. Open and "
+            "close the log with a program that may write it, or move the journal away"
         )
     with contextlib.ExitStack() as stack:
         options = "?mode=ro"

@@ -22,7 +22,7 @@ def _rows(path: str) -> Iterator[_Block | _Line]:
 
 
 def _rows_through(connection: sqlite3.Connection, path: str) -> Iterator[_Block | _Line]:
-    connection.execute("BEGIN")  # one state of the database, whoever writes meanwhile
+    connection.execute("BEGIN")  # see one state of the database, though others may write
     schema = _Schema(connection, path)
     reasons = list(schema.reasons)
     if schema.exact:

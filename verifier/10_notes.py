@@ -19,7 +19,7 @@ MAX_SIGNATURES = 100  # as in Go's sumdb/note; C2SP signed-note asks for at leas
 class _Note:
     """A signed note that holds a checkpoint (C2SP ``signed-note`` and ``tlog-checkpoint``).
 
-    :raises _Bad: if it is none.
+    :raises _Bad: if the bytes are not such a note.
     """
 
     def __init__(
@@ -79,8 +79,8 @@ _SMALL_ORDER = {
 class _Key:
     """A public key with its name, from a C2SP ``vkey``; from PEM it has no name.
 
-    :param kind: 1 for Ed25519; 4 for that of a witness, Ed25519 (4) or ML-DSA-44 (6).
-    :raises _Bad: if it is none.
+    :param kind: 1 for Ed25519; 4 for a witness's key, Ed25519 (4) or ML-DSA-44 (6).
+    :raises _Bad: if the text is not such a key.
     """
 
     def __init__(self, text: str, kind: int = 1) -> None:

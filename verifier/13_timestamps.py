@@ -13,7 +13,7 @@ def _timestamp_time(note: bytes, timestamp: str, roots: bytes) -> str | None:
     bits and SHA-1 are refused (ETSI EN 319 422 by way of TS 119 312; NIST SP 800-131A).
 
     :param timestamp: the authority's response, in base64.
-    :returns: None where there is no program ``openssl``.
+    :returns: None if the program ``openssl`` is missing.
     :raises _Bad: if the timestamp does not hold.
     """
     openssl = shutil.which("openssl")
@@ -44,7 +44,7 @@ def _timestamp_time(note: bytes, timestamp: str, roots: bytes) -> str | None:
                 raise _Bad(None, (why or lines)[0][:300] or "openssl refuses it")
             return done.stdout.decode("utf-8", "replace")
 
-        # The last one: what an attacker may write, the status, stands before what was signed.
+        # Take the last one: the status, which an attacker can write, comes before the signed part.
         said = _STAMP.findall(run("ts", "-reply", "-in", files[1], "-text"))
         try:
             stated = datetime.datetime.strptime(" ".join(said[-1]), "%b %d %H:%M:%S %Y")

@@ -8,7 +8,7 @@ class _Stored(NamedTuple):
     note: bytes
     timestamp: str | None = None
     size: Any = None
-    """What stands beside the note, and must be as in it; None for a note alone."""
+    """The size stored beside the note, which must be the note's; None for a note alone."""
     state: Any = None
     torn: bool = False
 

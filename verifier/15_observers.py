@@ -34,7 +34,7 @@ class _Findings:
 
 
 class _Order:
-    """Whether each entry follows the one before it, and which of them are missing."""
+    """Checks that each entry follows the previous one, and finds which are missing."""
 
     def __init__(self, findings: _Findings, from_hash: str | None, goes_on: bool) -> None:
         self.findings, self.from_hash, self.goes_on = findings, from_hash, goes_on
@@ -51,7 +51,7 @@ class _Order:
             self.come_back(line, seq)
             return
         elif seq > self.next:
-            # Lines that could not be read stood in these places: they are named already.
+            # Unreadable lines were here instead: they are named already.
             if seq - self.next > self.lost and len(self.holes) < MAX_HOLES:
                 self.holes.append((self.next + self.lost, seq - 1, line))
         elif not self.lost and self.links and line.prev not in self.links and not line.altered:

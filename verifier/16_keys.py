@@ -156,7 +156,7 @@ class _Keys:
             self.take(naming.seq, key)
 
     def rotate(self, naming: _Naming) -> None:
-        """Take up the next key, if the one before says so."""
+        """Accept the next key, if the previous key says so."""
         key, old = self.key_named(naming), _Key(str(naming.old))
         before = self.known[-1][1] if self.known else None
         if self.whole and (before is None or before.vkey != old.vkey):
@@ -166,12 +166,12 @@ class _Keys:
             raise _Bad(None, "its statement is not of the key before")
         if holds is None:
             self.findings.report.unchecked_signatures += 1
-        # In the middle of a log the key before must be the one that was given, or is unknown.
+        # In the middle of a log the previous key must be the given one, or it is unknown.
         if before is not None and before.raw == old.raw:
             self.take(naming.seq, key)
 
     def revoke(self, naming: _Naming) -> None:
-        """Note a revocation. Without a statement, whoever can write the file can have made it."""
+        """Note a revocation. Without a statement, anyone with write access could have made it."""
         signed = False
         if naming.statement is not None and self.known:
             holds = naming.stated_by(self.known[-1][1])

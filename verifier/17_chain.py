@@ -25,7 +25,7 @@ class _Chain:
         self.careful = careful
         self.listed: list[tuple[str, int]] = []  # up to where catalogues of segments say it goes
         self.number = 0  # of the last line of the file
-        # With `goes_on`, what stands before these entries is checked elsewhere.
+        # With `goes_on`, the entries before these are checked elsewhere.
         self.findings = _Findings(report, on_fault, keep)
         self.order = _Order(self.findings, from_hash, goes_on)
         self.growth = _Growth(from_hash, goes_on)
@@ -161,7 +161,7 @@ class _Chain:
         report.last_seq, report.last_hash, report.last_timestamp = line.seq, line.hash, moment
 
     def add_none(self, line: _Line, bad: _Bad) -> None:
-        """Note what is no entry."""
+        """Note a line that is not an entry."""
         name = bad.field
         if name == _DOUBT:
             self.findings.doubt = bad.reason

@@ -209,7 +209,7 @@ class _Signed:
         self.sealed = max(self.sealed, note.size - 1)
         if at >= (report.pinned_seq or 0):
             self.reach = max(self.reach, note.size - 1)
-        # Whoever stole a key that was revoked may have made this one.
+        # The thief of a revoked key may have made this one.
         if key.vkey not in self.chain.keys.revoked or note.outside:
             report.signed_seq = max(report.signed_seq or 0, note.size - 1)
 
@@ -250,6 +250,6 @@ class _Signed:
             self.anchor(note)
 
     def anchor(self, note: _Note) -> None:
-        note.outside = True  # whoever stole the log's key could not have made it
+        note.outside = True  # a thief of the log's key could not have made it
         self.report.anchored = True
         self.report.anchored_seq = max(self.report.anchored_seq or 0, note.size - 1)

@@ -2,7 +2,7 @@
 
 
 def _with_segments(paths: list[str], held: _Held) -> list[str]:
-    """Add the sealed segments that stand beside a log: ``audit.<20 digits>.jsonl``.
+    """Add the sealed segments beside a log: ``audit.<20 digits>.jsonl``.
 
     A log is held open first. Should it be sealed meanwhile, it is still what it was, and its new
     name and what came after it are left out.
@@ -21,7 +21,7 @@ def _with_segments(paths: list[str], held: _Held) -> list[str]:
 
 
 def _hold(path: str, held: _Held) -> os.stat_result | None:
-    """Open a log that a writer may rename; return what it is, or None if there is none."""
+    """Open a log that a writer may rename; return its status, or None if it does not exist."""
     for _ in range(5):
         try:
             found = os.stat(path)
@@ -67,7 +67,7 @@ _LOG_NAME = re.compile(
     r"(.*?)(\.[0-9]{20})?(?:(\.jsonl|\.ndjson)(?:[.-][0-9]{1,14})?|(\.db|\.sqlite3?))(?:\.gz)?",
     re.ASCII | re.DOTALL,
 )
-# What stands beside a log, and holds no entries of its own: see docs/format.md.
+# Files beside a log that hold no entries: see docs/format.md.
 _BESIDE = re.compile(
     r".*(\.checkpoints|\.lock|\.writers|\.manifest|\.new|\.spill(\..*)?|\.ship-[0-9a-f]{12}|-wal|-shm|"
     r"-journal)",
@@ -92,7 +92,7 @@ def _logs_in(folder: str) -> tuple[list[tuple[str, list[str], list[str]]], list[
     A log is the name of its folder or file, its files, and files with its checkpoints. Where only
     checkpoints are left, it has no files.
 
-    :raises _Unchecked: if there is none, and nothing was skipped.
+    :raises _Unchecked: if there is no log, and nothing was skipped.
     """
     logs: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
     skipped: list[str] = []

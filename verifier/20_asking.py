@@ -4,7 +4,7 @@ MAX_ATTEMPTS = 6  # at a log that is written to meanwhile
 
 
 class Stream(NamedTuple):
-    """A log that is no file: what a central store returns."""
+    """A log that is not in a file: what a central store returns."""
 
     name: str
     lines: Iterable[bytes]
@@ -60,7 +60,7 @@ def verify(
     :param max_gap: seconds; a longer time without an entry is named.
     :param witness_keys: keys of witnesses that must have cosigned, each as a ``vkey``.
     :param timestamp_roots: certificates in PEM of authorities, one of which must have timestamped.
-    :param stream: a log that is no file, instead of `paths`.
+    :param stream: a log that is not in a file, instead of `paths`.
     :param beside: files with the log's own checkpoints, other than those found by its name.
     :param also: what somebody else found: how a central store differs, or what is wrong with it.
     :param max_faults: how many faults are kept in the report; all are counted.

@@ -102,7 +102,7 @@ def _revocation(report: Report, note: dict[str, Any]) -> str:
     text = f"WARNING: the key {note['key']} was revoked at seq {note['seq']}"
     if not note["signed"]:
         text += ", by an entry that no key signed"
-    text += ": what it signed proves nothing by itself, since whoever stole it can have made it"
+    text += ": what it signed proves nothing by itself, since the thief could have made it"
     if not report.anchored:
         text += "; compare with a checkpoint kept elsewhere from before the theft"
     return text

@@ -1,4 +1,4 @@
-# The options of the command. One table makes the parser here, and the command's own in the package.
+# The options of the command. The parser here and the package's command are made from one table.
 
 
 def _seconds(text: str) -> float:
@@ -14,65 +14,70 @@ class Option(NamedTuple):
 
     flag: str
     metavar: str | None
-    """What its value is; None if it takes none."""
+    """What its value is; None for a flag."""
     help: str
     read: Callable[[str], Any] = str
     many: bool = False
     """Whether it may be given more than once."""
     of_proof: bool = False
-    """Whether it says something of a proof too."""
+    """Whether it applies to proofs too."""
 
 
 OPTIONS = (
     Option("--proof", "FILE", "Check the proof in FILE, without a log."),
     Option("--json", None, "Print the report as JSON, with every fault.", of_proof=True),
     Option("--quiet", None, "Print nothing if all is well.", of_proof=True),
-    Option("--from-hash", "HEX", "The last hash of what came before these files.", _hash),
+    Option("--from-hash", "HEX", "The hash of the last entry before these files.", _hash),
     Option(
         "--to-hash",
         "HEX",
-        "A hash kept elsewhere, which the log must hold; of a proof, the entry's hash.",
+        "The hash of an entry, kept elsewhere: the log, or the proof, must hold that entry.",
         _hash,
         of_proof=True,
     ),
     Option(
         "--jobs",
         "N",
-        "Share the work between N processes. By default, between all processors.",
+        "Use N processes. The default is one for each processor.",
         _jobs,
     ),
     Option(
         "--checkpoint",
         "FILE",
-        "A checkpoint kept elsewhere, which the log must extend. Repeatable.",
+        "File with a checkpoint kept elsewhere, which the log must extend. Repeatable.",
         many=True,
         of_proof=True,
     ),
     Option(
         "--public-key",
         "FILE",
-        "The log's public key, kept elsewhere, as PEM or vkey: its first, or a later one.",
+        "File with a public key of the log, kept elsewhere, as PEM or vkey: its first, or a later.",
         of_proof=True,
     ),
     Option(
         "--witness-key",
         "VKEY",
-        "The key of a witness, or a file with it, which must have cosigned. Repeatable.",
+        "Public key of a witness that must have cosigned, as a vkey or a file. Repeatable.",
         many=True,
         of_proof=True,
     ),
     Option(
         "--timestamp-root",
         "FILE",
-        "Root certificates in PEM, one of which must vouch for a timestamp.",
+        "File with root certificates in PEM. One of them must vouch for a timestamp of the log.",
     ),
-    Option("--max-gap", "S", "Name each time of more than S seconds without an entry.", _seconds),
-    Option("--against", "URL", "Compare the log with a central store, and name what differs."),
-    Option("--origin", "NAME", "Of the logs in a store, check only the log NAME.", of_proof=True),
+    Option("--max-gap", "S", "Report each gap of more than S seconds between entries.", _seconds),
+    Option("--against", "URL", "Compare the log with a central store, and report what differs."),
+    Option(
+        "--origin",
+        "NAME",
+        "Check only the log NAME of a store. A proof must be of the log NAME.",
+        of_proof=True,
+    ),
     Option(
         "--careful",
         None,
-        "Check each line the slow way, and every signature and timestamp.",
+        "Take no short cuts: parse every line, and check every signature and timestamp.",
     ),
 )
 

@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None, stores: Stores | None = None) -> int:
         return status
     except KeyboardInterrupt:
         return 2
-    except BrokenPipeError:  # `verify LOG | head`: what nobody reads is no verdict
+    except BrokenPipeError:  # `verify LOG | head`: nobody read the verdict
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
@@ -58,7 +58,7 @@ def _run_proof(options: argparse.Namespace) -> int:
             given = getattr(options, option.flag[2:].replace("-", "_"))
             said = given is not None and given is not False and given != []
             if said and not option.of_proof and option.flag != "--proof":
-                raise _Unchecked(f"{option.flag} says nothing of a proof")
+                raise _Unchecked(f"{option.flag} does not apply to a proof")
         if len(options.checkpoint) > 1:
             raise _Unchecked("a proof takes one checkpoint at most")
         found = verify_proof(
@@ -109,7 +109,7 @@ _RESTORING = ".restoring"  # at the end of the name of a folder in which a log i
 
 
 def _check_finished(paths: list[str]) -> None:
-    """Refuse what a restore that was killed left behind: it is no log yet."""
+    """Refuse what an interrupted restore left behind: it is not a log yet."""
     for path in paths:
         target = os.path.realpath(path)
         within = _RESTORING + os.sep in target + os.sep
