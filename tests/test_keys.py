@@ -764,7 +764,9 @@ def test_a_file_may_be_called_like_anything(
 
 @given(st.binary(min_size=32, max_size=32), st.text(st.characters(codec="utf-8"), max_size=20))
 def test_public_keys_come_back(raw: bytes, name: str) -> None:
-    assert load_public(public_pem(raw)) == (None, raw)
+    with contextlib.suppress(notes.NoteError):  # a point of small order
+        notes.VerifierKey("a", notes.ED25519, raw)
+        assert load_public(public_pem(raw)) == (None, raw)
     with contextlib.suppress(notes.NoteError):
         vkey = notes.VerifierKey(name, notes.ED25519, raw).format()
         assert load_public(vkey) == (name, raw)

@@ -32,7 +32,7 @@ def run(program: str, *arguments: object) -> str:
     text = "import sys\nfrom pathlib import Path\nfrom chained_logging.log import AuditLog\n"
     text += "EVENT = " + repr(EVENT) + "\npath = sys.argv[1]\n" + textwrap.dedent(program)
     command = [sys.executable, "-c", text, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=25)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 

@@ -335,9 +335,9 @@ def test_a_log_may_have_any_name(tmp_path: Path, name: bytes, suffix: bytes) -> 
         for _ in range(5):
             log.append("read", **EVENT)
     assert check(path).entries == 6
-    for alone in (False, True):
-        assert run("--", path.name, alone=alone, cwd=tmp_path).returncode == 0
-        assert run(tmp_path, alone=alone).returncode == 0
+    alone = suffix == b".jsonl"
+    assert run("--", path.name, alone=alone, cwd=tmp_path).returncode == 0
+    assert run(tmp_path, alone=not alone).returncode == 0
 
 
 def test_a_database_from_a_dump_is_no_tampered_one(log: Path, tmp_path: Path) -> None:
