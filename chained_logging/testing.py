@@ -12,7 +12,8 @@ and without it a context manager, for ``unittest`` as well::
         self.audit_log = self.enterContext(chained_logging.testing.recorded())
 
 It sees every event that this process hands to any log, and tagged calls of plain loggers that no
-log heard. Nothing needs to be configured for it; where a log is asked for, ``audit_log.log`` is one
+log heard, also where the root logger's level would stop them. Nothing needs to be configured for
+it; where a log is asked for, ``audit_log.log`` is one
 that is gone when the test ends.
 """
 
@@ -31,7 +32,7 @@ from chained_logging import chain
 from chained_logging.capture import capture_record, recorded_as
 from chained_logging.entry import FIELD_OF, AuditEntry, Draft
 from chained_logging.event.records import pairs
-from chained_logging.listening import Listener
+from chained_logging.listening import Listener, listeners
 from chained_logging.log import AuditLog
 from chained_logging.records import install, is_tagged
 from chained_logging.values import jsonable
@@ -106,7 +107,7 @@ class RecordedLog:
     def _explain(self, expected: Mapping[str, Any]) -> str:
         entries = self.entries
         if not entries:
-            return f"no entry with {_text(expected)}: nothing was recorded{_level_hint()}"
+            return f"no entry with {_text(expected)}: nothing was recorded"
         closest = min(entries, key=lambda entry: len(_differences(entry, expected)))
         lines = [f"no entry with {_text(expected)}; the closest of {len(entries)} differs in"]
         lines += [
@@ -136,6 +137,7 @@ def recorded(**options: Any) -> Iterator[RecordedLog]:
     """
     install()
     store_events, handle = AuditLog._store, logging.Logger.handle
+    passes = logging.Logger.isEnabledFor
     with (
         tempfile.TemporaryDirectory(prefix="chained_logging-") as folder,
         AuditLog(Path(folder) / "audit.jsonl", **options) as log,
@@ -150,18 +152,39 @@ def recorded(**options: Any) -> Iterator[RecordedLog]:
         fallback = _Fallback(log)
 
         def handled(self: logging.Logger, record: logging.LogRecord) -> None:
-            handle(self, record)
+            if passes(self, record.levelno):
+                handle(self, record)
+            elif is_tagged(record):
+                for listener in listeners(self):
+                    listener.handle(record)
             fallback.handle(record)  # others may stand in for the handlers, as with assertLogs
+
+        def enabled(self: logging.Logger, level: int) -> bool:
+            """Pass what only the root logger's level stops: no test has configured that."""
+            return passes(self, level) or (
+                level >= logging.INFO
+                and not self.disabled
+                and self.manager.disable < level
+                and _has_roots_level(self)
+            )
 
         with (
             mock.patch.object(AuditLog, "_store", observed),
             mock.patch.object(logging.Logger, "handle", handled),
+            mock.patch.object(logging.Logger, "isEnabledFor", enabled),
         ):
             logging.getLogger().addHandler(fallback)
             try:
                 yield recording
             finally:
                 logging.getLogger().removeHandler(fallback)
+
+
+def _has_roots_level(logger: logging.Logger) -> bool:
+    at: logging.Logger | None = logger
+    while at is not None and at.level == logging.NOTSET:
+        at = at.parent
+    return at is None or at is logging.root
 
 
 class _Fallback(Listener):
@@ -182,18 +205,6 @@ class _Fallback(Listener):
 
 
 # --- What is compared, and how it is shown.
-
-
-def _level_hint() -> str:
-    """Say why nobody saw a call of a plain logger, if its level may be the reason."""
-    level = logging.root.level
-    if level <= logging.INFO:
-        return ""
-    return (
-        f". The root logger's level is {logging.getLevelName(level)}, at which logger.info() of a "
-        "plain logger makes no record: set it to INFO, for instance by "
-        "caplog.set_level(logging.INFO)"
-    )
 
 
 def _expected(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def test_every_way_is_seen_once(tmp_path: Path) -> None:
 
 def test_assertions_say_what_differs() -> None:
     with recorded() as audit_log:
-        with pytest.raises(AssertionError, match=r"recorded\. The root logger's level is WARNING"):
+        with pytest.raises(AssertionError, match="nothing was recorded"):
             audit_log.assert_recorded(action="read")
         audit_log.log.append("read", **W, ward=7)
         audit_log.log.append("write", **{**W, "actor": "user-2"})
@@ -109,6 +109,29 @@ def test_a_frozen_clock_and_warnings_that_are_errors() -> None:
     moments = {entry.timestamp for entry in audit_log.entries}
     assert moments == {"2020-02-29T12:00:00.000000Z"}
     assert len({entry.id for entry in audit_log.entries}) == 3
+
+
+@freeze_time("2020-02-29 12:00:00")
+def test_the_level_of_the_root_logger_stops_no_plain_logger(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    shop, quiet = logging.getLogger("shop.plain"), logging.getLogger("shop.quiet")
+    handler = AuditHandler(tmp_path / "a.jsonl")
+    shop.addHandler(handler)
+    quiet.setLevel(logging.WARNING)
+    with recorded() as audit_log:
+        for logger in (shop, quiet, logging.getLogger("shop.other")):
+            logger.info("read", extra={"audit": True, **W, "by": logger.name})
+            logger.info("not audited")
+        caplog.set_level(logging.INFO)
+        shop.info("shown", extra={"audit": True, **W})
+    shop.removeHandler(handler)
+    found = [entry.context.get("by") for entry in audit_log.entries]
+    assert found == ["shop.plain", "shop.other", None]
+    assert [r.getMessage() for r in caplog.records if r.name.startswith("shop")] == ["shown"]
+    assert handler.log.stats()["appended"] == 2
+    handler.close()
+    quiet.setLevel(logging.NOTSET)
 
 
 def test_a_middleware_that_is_given_a_log() -> None:
