@@ -169,8 +169,8 @@ class AuditLogger(logging.LoggerAdapter[logging.Logger]):
             note(record, Logged(dict(current()), fields))
             settle(record)  # by deliver
             deliver(self.logger, record)
-        else:
-            self.logger.log(level, msg, *args, **kwargs)
+        elif self.logger.isEnabledFor(level):
+            self.logger.handle(_make_record(self.logger, level, msg, args, **kwargs))
 
     def bind(self, **fields: Any) -> AuditLogger:
         """Return a logger that passes these fields with each call."""
@@ -193,7 +193,8 @@ def _make_record(
     stack_info: bool = False,
 ) -> logging.LogRecord:
     """Return a record as ``Logger._log`` makes it."""
-    file, line, function, stack = logger.findCaller(stack_info, stacklevel + 1)
+    # The class that structlog gives to loggers counts frames in its own way.
+    file, line, function, stack = logging.Logger.findCaller(logger, stack_info, stacklevel + 1)
     if isinstance(exc_info, BaseException):
         exc_info = (type(exc_info), exc_info, exc_info.__traceback__)
     elif exc_info and not isinstance(exc_info, tuple):
