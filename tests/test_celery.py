@@ -20,6 +20,7 @@ from programs import until
 APP = """
 import json, logging, os, sys, time, uuid
 from celery import Celery
+from celery.exceptions import Reject
 from kombu.transport import filesystem
 from chained_logging import AuditHandler, AuditLog, context
 from chained_logging.context import current
@@ -74,9 +75,13 @@ def plain():
 def die():
     os.kill(os.getpid(), 9)
 
-@app.task(name="slow")
+@app.task(name="slow", time_limit=10)
 def slow():
     time.sleep(30)
+
+@app.task(name="reject")
+def reject():
+    raise Reject("no", requeue=False)
 """
 
 
@@ -260,6 +265,25 @@ def test_a_revoked_task_leaves_an_entry(worker: Worker) -> None:
     assert (entry["action"], entry["resource_id"], entry["result"]) == ("add", "late", "failure")
     assert (entry["context"]["state"], entry["context"]["expired"]) == ("REVOKED", True)
     assert entry["actor_id"] == "user-7"
+
+
+@pytest.mark.parametrize(
+    ("call", "state"),
+    [
+        ("slow.apply_async(task_id='limited', time_limit=1)", "FAILURE"),
+        ("reject.apply_async(task_id='rejected')", "REJECTED"),
+        (
+            "slow.apply_async(task_id='stopped'); time.sleep(1);"
+            "app.control.revoke('stopped', terminate=True)",
+            "REVOKED",
+        ),
+    ],
+)
+def test_a_run_that_is_stopped_has_one_entry(worker: Worker, call: str, state: str) -> None:
+    worker.enqueue(call, **WHO)
+    (entry,) = worker.wait(1)
+    assert (entry["actor_id"], entry["result"]) == ("user-7", "failure")
+    assert entry["context"]["state"] == state
 
 
 def test_a_forged_header_breaks_nothing(worker: Worker) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 try:
     from celery import signals, states  # type: ignore[import-untyped]
+    from celery.exceptions import Reject, TimeLimitExceeded  # type: ignore[import-untyped]
 except ImportError as error:
     raise ImportError("recording tasks needs Celery: pip install 'celery>=5.3'") from error
 
@@ -64,10 +65,13 @@ class Recorder:
         self.log = log if isinstance(log, AuditLog) else AuditLog(log)
         self._running: dict[tuple[int, str], tuple[int, AbstractContextManager[None]]] = {}
         self._errors: dict[str, Any] = {}
+        self._in_child = False  # of a worker, whose main process says what became of its runs
+        self._timed_out: str | None = None
         self._handlers: list[AuditHandler] = []
         self._receivers = (
             (signals.celeryd_init, self._note_handlers),
             (signals.after_setup_logger, self._return_handlers),
+            (signals.worker_process_init, self._note_child),
             (signals.before_task_publish, self._publish),
             (signals.task_prerun, self._begin),
             (signals.task_retry, self._retried),
@@ -104,15 +108,29 @@ class Recorder:
         block.__enter__()
         self._running[threading.get_ident(), task_id] = (time.perf_counter_ns(), block)
 
-    def _retried(self, request: Any, reason: Any, **_: Any) -> None:
-        self._errors[request.id] = getattr(reason, "exc", None) or reason
+    def _note_child(self, **_: Any) -> None:
+        self._in_child = True
+
+    def _retried(self, request: Any, reason: Any = None, sender: Any = None, **_: Any) -> None:
+        if self._runs(request.id):
+            self._errors[request.id] = getattr(reason, "exc", None) or reason
+        else:  # in the main process, which stops before the run has ended
+            self._append(sender.name, request.id, states.RETRY, request, None)
 
     def _failed(self, task_id: str, exception: Any, sender: Any = None, **_: Any) -> None:
-        if (threading.get_ident(), task_id) in self._running:
+        if self._runs(task_id):
             self._errors[task_id] = exception
-        else:  # in the main process: the one that ran it was killed
-            request = getattr(sender, "request", None)
+            return
+        # In the main process: the one that ran it was killed. If it reached the time limit, this
+        # is called twice, and knows the request at first only.
+        request = getattr(sender, "request", None)
+        again = self._timed_out == task_id and getattr(request, "id", None) != task_id
+        self._timed_out = task_id if isinstance(exception, TimeLimitExceeded) else None
+        if not again and not isinstance(exception, Reject):  # which the run itself has said
             self._append(sender.name, task_id, states.FAILURE, request, exception)
+
+    def _runs(self, task_id: str) -> bool:
+        return (threading.get_ident(), task_id) in self._running
 
     def _revoked(self, request: Any, sender: Any = None, **options: Any) -> None:
         reasons = ("terminated", "expired", "signum")
@@ -127,7 +145,10 @@ class Recorder:
         if began is not None:
             about["duration_ms"] = round((time.perf_counter_ns() - began) / 1e6, 3)
         try:
-            self._append(task.name, task_id, state, task.request, error, **about)
+            # Without a state it was stopped in the middle. The main process says so, unless the
+            # broker is to deliver the task again.
+            if state is not None or not self._in_child or task.acks_late:
+                self._append(task.name, task_id, state, task.request, error, **about)
         finally:
             if block is not None:
                 block.__exit__(None, None, None)
