@@ -42,6 +42,8 @@ EXPECTED = {
     "ann, without permission": ("1", "read", "denied"),
     "ann, admin": ("1", "read", "denied"),
     "root, admin": ("7", "read", "success"),
+    "root, admin, one": ("7", "read", "success"),
+    "root, admin, deletes": ("7", "delete", "success"),
     "ann signs out": ("1", "logout", "success"),
     "ann deletes herself": ("3", "logout", "success"),
     "ann signs in": ("1", "login", "success"),

@@ -22,7 +22,7 @@ from chained_logging.integrations.routes import identifier, resource_of, templat
         ("/files/<any(a,b):kind>/<string(length=2):x>", "/files/{kind}/{x}"),
         ("patients/<uuid:pk>/", "/patients/{pk}/"),
         ("^patients/(?P<pk>[0-9]+)/$", "/patients/{pk}/"),
-        ("api/^patients/$", "/api/patients/"),
+        ("api/patients/$", "/api/patients/"),
         ("^r/(?P<year>[0-9]{4})/(?P<month>(0[1-9]|1[0-2]))/$", "/r/{year}/{month}/"),
         ("api/^x/(\\d+)/(?:a|b)/(\\))$", "/api/x/{0}//{1}"),
         ("", "/"),

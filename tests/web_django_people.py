@@ -337,6 +337,9 @@ def synchronous(asked: Asked) -> None:
     ask("ann, without permission", signed("ann"), "/forbidden")
     ask("ann, admin", signed("ann"), "/admin/auth/user/")
     ask("root, admin", signed("root"), "/admin/auth/user/")
+    other = User.objects.create_user("other", id=99).pk
+    ask("root, admin, one", signed("root"), f"/admin/auth/user/{other}/change/")
+    ask("root, admin, deletes", signed("root"), f"/admin/auth/user/{other}/delete/", "post")
     ask("ann signs out", signed("ann"), "/sign-out")
     ask("ann deletes herself", signed("cid"), "/delete-me")
     ask("ann signs in", Client(), "/sign-in", "post", data={"name": "ann", "password": "secret"})

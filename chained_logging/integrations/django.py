@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, Final
 
 try:
     from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -33,7 +33,7 @@ from chained_logging.integrations.web.headers import (
     has_no_body,
     redirects,
 )
-from chained_logging.integrations.web.marks import audited
+from chained_logging.integrations.web.marks import Audited, audited
 from chained_logging.integrations.web.shown import shown
 
 __all__ = ["AuditMiddleware", "annotate", "audited", "set_actor", "shown"]
@@ -222,6 +222,24 @@ def _see_route(exchange: Exchange, request: Any) -> None:
         positional = {str(number): value for number, value in enumerate(match.args)}
         exchange.params = {**positional, **match.kwargs}
         exchange.view = match.func
+        if not hasattr(match.func, "__audited__"):
+            exchange.audited = exchange.audited or _admin_page(match, request.method)
+
+
+_ADMIN_ACTIONS: Final = {"add": "create", "change": "write", "delete": "delete"}
+
+
+def _admin_page(match: Any, method: str) -> Audited | None:
+    """Return what a page of Django's admin is about: ``/admin/auth/user/7/delete/`` is ``user/7``.
+
+    The form on each page is sent by POST, and the page's name says what that does.
+    """
+    model = getattr(getattr(match.func, "model_admin", None), "model", None)
+    if model is None:
+        return None
+    page = str(match.url_name).rpartition("_")[2]
+    action = _ADMIN_ACTIONS.get(page) if method == "POST" else None
+    return Audited(model._meta.model_name, "object_id", action)
 
 
 def _is_login_page(path: str) -> bool:

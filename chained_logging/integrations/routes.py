@@ -22,7 +22,8 @@ _GROUP = re.compile(r"\(\?P<(\w+)>|\(\?:|\(")
 @lru_cache(maxsize=4096)  # by route, of which an application has hundreds
 def template(route: str) -> str:
     """Return a framework's route in one form: a leading slash, parameters as ``{name}``."""
-    if "(" in route or "^" in route:  # a re_path, perhaps included by a path
+    # Django takes the ^ from a re_path that is included by a path, as those of REST framework are.
+    if "(" in route or "^" in route or route.endswith("$"):
         route = _from_regex(route)
     text = _PARAMETER.sub(lambda m: f"{{{m['brace'] or m['angle']}}}", route)
     return "/" + text.lstrip("/")
