@@ -270,7 +270,6 @@ def test_a_revoked_task_leaves_an_entry(worker: Worker) -> None:
 @pytest.mark.parametrize(
     ("call", "state"),
     [
-        ("slow.apply_async(task_id='limited', time_limit=1)", "FAILURE"),
         ("reject.apply_async(task_id='rejected')", "REJECTED"),
         (
             "slow.apply_async(task_id='stopped'); time.sleep(1);"
@@ -284,6 +283,15 @@ def test_a_run_that_is_stopped_has_one_entry(worker: Worker, call: str, state: s
     (entry,) = worker.wait(1)
     assert (entry["actor_id"], entry["result"]) == ("user-7", "failure")
     assert entry["context"]["state"] == state
+
+
+def test_a_run_that_reaches_its_time_limit_has_one_entry(tmp_path: Path) -> None:
+    # In a worker of its own: Celery kills a process that may hold a lock of its pool.
+    with working(tmp_path, "-P", "prefork", "-c", "1") as made:
+        made.enqueue("slow.apply_async(task_id='limited', time_limit=1)", **WHO)
+        (entry,) = made.wait(1)
+    assert (entry["actor_id"], entry["result"]) == ("user-7", "failure")
+    assert "TimeLimitExceeded" in entry["context"]["exception"]["type"]
 
 
 def test_a_forged_header_breaks_nothing(worker: Worker) -> None:
