@@ -25,7 +25,7 @@ from chained_logging.verify import verify
 
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
-SECONDS = 20
+SECONDS = 60
 """What any one thing may take. It is reached only where something hangs."""
 
 _PRELUDE = f"""
