@@ -311,3 +311,18 @@ def test_a_whole_log_put_under_a_name_before_the_first_ship_changes_nothing(
     with opened(moto) as store:
         done = restore(store, ORIGIN, tmp_path / "either.db")
     assert "nothing from elsewhere confirms the log's key" in "".join(done.sentences(tmp_path))
+
+
+def test_a_key_that_is_added_after_the_progress_was_lost_makes_no_fault(
+    moto: Bucket, tmp_path: Path
+) -> None:
+    prepared(moto)
+    host = Host(moto, tmp_path / "audit.jsonl", None)
+    host.ship()
+    time.sleep(3.1)
+    host.ship()
+    place_path(host.path, moto.url).unlink()
+    host.key = PrivateKey.generate()
+    host.ship()
+    with opened(moto, digest_interval=1, slack=1) as store:
+        assert {fault.kind for fault in store.inspect(ORIGIN)} <= {"foreign"}

@@ -48,6 +48,7 @@ class DigestCheck:
     :param remembered: the SHA-256 of a digest that was seen before.
     :ivar found: the digests that count, by number.
     :ivar listed: what they list, with the digest's number.
+    :ivar unsigned: what unsigned digests list that do not count, with when the first was put.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class DigestCheck:
         self.remembered = remembered
         self.found: dict[int, Found] = {}
         self.listed: dict[Name, tuple[Listed, int]] = {}
+        self.unsigned: dict[str, float] = {}
 
     def check(self, objects: Mapping[Name, tuple[Version, Facts]]) -> None:
         """Check that the digests that count are a chain without a gap, made in time."""
@@ -121,6 +123,10 @@ class DigestCheck:
     def name_other(self, other: Found, chosen: Found | None) -> None:
         """Name a digest that does not count."""
         number, key = other.digest.number, other.version.key
+        if not other.trusted:
+            for listed in other.digest.objects:
+                put = min(other.version.modified, self.unsigned.get(listed.name, float("inf")))
+                self.unsigned[listed.name] = put
         if other.trusted and chosen is not None:
             self.report("digest", key, f"there is another digest {number}, signed as well")
         elif chosen is not None:
