@@ -12,6 +12,7 @@ import pickle
 import queue
 import sys
 import threading
+import unittest
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from chained_logging import (
     listening,
 )
 from chained_logging.handler import event_of
+from chained_logging.testing import recorded
 
 W: dict[str, Any] = {"actor": "u", "resource": "p/1", "ip": "10.0.0.1"}
 
@@ -720,3 +722,18 @@ def test_threads_at_once(app: logging.Logger, path: Path) -> None:
     for thread in threads:
         thread.join()
     assert sorted(actions(path)) == sorted(f"{n}-{i}" for n in range(4) for i in range(20))
+
+
+@pytest.mark.parametrize("tag", [True, False])
+def test_file_and_line_are_the_callers_beside_structlogs_loggers(tag: bool) -> None:
+    before = logging.getLoggerClass()
+    structlog.stdlib.LoggerFactory()  # has all loggers made of a class of its own
+    try:
+        name = f"app.structlog.{tag}"
+        with recorded(), unittest.TestCase().assertLogs(name, "INFO") as shown:
+            get_logger(name).info("read", audit=tag, **W)
+    finally:
+        logging.setLoggerClass(before)
+    assert [record.funcName for record in shown.records] == [
+        "test_file_and_line_are_the_callers_beside_structlogs_loggers"
+    ]
