@@ -284,7 +284,7 @@ class PublicKey(NamedTuple):
 
 
 _SPKI = bytes.fromhex("302a300506032b6570032100")
-"""What stands before the 32 bytes in a SubjectPublicKeyInfo of Ed25519 (RFC 8410, 4)."""
+"""The prefix of the 32 bytes in a SubjectPublicKeyInfo of Ed25519 (RFC 8410, 4)."""
 
 
 def public_pem(raw: bytes) -> str:

@@ -100,7 +100,7 @@ class AuditProcessor:
         return known
 
     def _know_chain(self) -> None:
-        """Look at what stands before this, in structlog's own chain, and say what drops events."""
+        """Look for processors before this one in structlog's chain that drop events, and report."""
         self._known_chain = True
         structlog = sys.modules.get("structlog")
         if structlog is not None:

@@ -223,7 +223,7 @@ def message_text(record: logging.LogRecord) -> str:
 
 
 def is_tagged(record: logging.LogRecord) -> bool:
-    """Whether a record shall become an entry."""
+    """Whether a record is to become an entry."""
     fields = record.__dict__
     if fields.get("audit"):
         return True

@@ -85,7 +85,7 @@ def write_tiles(
 
     :param entries: the bodies, from entry `start` on. More than needed may follow; they are not
         read.
-    :param checkpoint_note: the signed checkpoint of that size. Its root is computed anew and
+    :param checkpoint_note: the signed checkpoint of that size. Its root is computed again and
         compared; its signatures are not verified here, and may have become more since the last
         call (cosignatures).
     :param start: where `entries` begins, so that a log that has grown by a few entries need not be

@@ -309,7 +309,7 @@ class Witness:
 
     For each log `folder` holds one file, named after the SHA-256 of its origin: the checkpoint with
     the log's signature and the witness's own. It is on the disk under its name before the
-    cosignature leaves the witness, and read anew at each request under a lock that threads and
+    cosignature leaves the witness, and read again at each request under a lock that threads and
     processes share. So the promise holds after any kill and any power failure, and several
     processes may serve one folder. It does **not** hold if the folder is deleted or
     restored from a backup, since the witness then forgets what it signed. After that, use a new

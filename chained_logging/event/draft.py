@@ -1,4 +1,4 @@
-"""From an event, as code logs it, to an entry that only lacks its place in the chain.
+"""Turns an event, as code logs it, into an entry that only lacks its position in the chain.
 
 The rules are those of ``docs/format.md``. An event is never dropped for being
 imperfect: what is missing or not valid is stored as ``unknown``, and the entry
@@ -43,7 +43,7 @@ Redact = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 class Draft:
-    """An entry that only lacks its place in the chain.
+    """An entry that only lacks its position in the chain.
 
     :ivar fields: each value as ``orjson`` writes it canonically: a plain string, None, or a
         ``Fragment`` that holds canonical JSON already. A ``context`` may also be what
@@ -60,7 +60,7 @@ class Draft:
         self.incomplete = incomplete
 
     def body(self, seq: int, prev_hash: str) -> bytes:
-        """Return the canonical body at this place of the chain."""
+        """Return the canonical body at this position in the chain."""
         fields = self.fields
         fields["seq"] = seq
         fields["prev_hash"] = prev_hash
@@ -82,9 +82,9 @@ class Draft:
 
     @classmethod
     def from_body(cls, body: bytes) -> Draft:
-        """Return the draft that had this body at any place.
+        """Return the draft of a body, whatever its position.
 
-        :raises ValueError: if no draft could have had it.
+        :raises ValueError: if it is not the body of a draft.
         """
         try:
             fields = parse(body.decode())

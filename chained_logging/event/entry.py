@@ -101,7 +101,7 @@ class AuditEntry:
             if not isinstance(found, dict):
                 raise ValueError("its body is not a JSON object")
             self._fields = found
-            if self.hash is None:  # it has no place in the chain yet
+            if self.hash is None:  # it has no position in the chain yet
                 del self._fields["seq"], self._fields["prev_hash"]
         return self._fields
 

@@ -53,7 +53,7 @@ def is_bearer(kind: Any) -> bool:
 
 
 def hidden(key: Any) -> Any:
-    """Return what stands for such a key: the first half of its SHA-256, as in ``session_id``."""
+    """Return a substitute for such a key: the first half of its SHA-256, as in ``session_id``."""
     return None if key is None else sha256(str(key).encode()).hexdigest()[:32]
 
 

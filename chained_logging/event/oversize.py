@@ -1,4 +1,4 @@
-"""What does not fit a body: digests in the place of the largest values."""
+"""What does not fit a body: digests replace the largest values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chained_logging.chain import quote
 from chained_logging.event.values import ORJSON
 
 DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64} \((?:0|[1-9][0-9]{0,18}) bytes\)")
-"""What stands in the place of a value that was too large."""
+"""Replaces a value that was too large."""
 
 
 def _bytes(*texts: str) -> int:
@@ -29,10 +29,10 @@ def _digest(text: str) -> str:
 
 
 def shrink(fields: Mapping[str, Any], excess: int) -> dict[str, Any]:
-    """Put digests in the place of the largest values until `excess` bytes are gone, and say where.
+    """Replace the largest values by digests until `excess` bytes are saved, and record which.
 
-    If that is not enough (a hundred thousand small values), the digest of the
-    whole object stands in it under the name ``all``.
+    If that is not enough (a hundred thousand small values), the object is replaced by one with the
+    digest of the whole under the name ``all``.
     """
     text = {
         name: orjson.dumps(value, None, ORJSON).decode()

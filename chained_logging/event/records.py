@@ -1,7 +1,7 @@
-"""The records that one event touched, beside the one it is about: the field ``resources``.
+"""The further records that one event touched: the field ``resources``.
 
-Each is named in any form that ``resource=`` takes. A list that is too long for one body is divided:
-each part is an entry of its own, and says in its context which part it is.
+Each can be given in any form that ``resource=`` takes. A list that is too long for one body is
+divided into several entries, and each says in its context which part it is.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ MAX_BYTES: Final = 16 * 2**20
 """Bytes that are written out as base64; of more only their number is kept."""
 
 REDACTED: Final = "[redacted]"
-"""What stands in the place of a secret."""
+"""Replaces a secret."""
 
 ORJSON: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_SUBCLASS
 PLAIN: Final = frozenset({str, int, bool, type(None)})

@@ -186,7 +186,7 @@ class _Http(http.client.HTTPConnection):
         return seconds
 
     def target(self, parts: SplitResult) -> str:
-        """Return what stands in the request line for a URL."""
+        """Return the target for the request line of a URL."""
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return f"{parts.scheme}://{parts.netloc}{path}" if self.proxied else path
 

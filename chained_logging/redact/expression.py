@@ -1,10 +1,10 @@
 """RE2's expressions, for programs that fork.
 
-RE2 builds its automata while it searches, under locks of its own, and lets go of Python's
-interpreter lock meanwhile. A child that is forked while another thread searches has these locks as
-they were, and nobody to open them: its first search would wait for ever. So a fork waits until
-nobody searches. Where it cannot (C code that forks without a word, a search that takes long), the
-child compiles its expressions anew; that leaves only the locks that all expressions share.
+RE2 builds its automata while it searches, under its own locks, and releases Python's interpreter
+lock meanwhile. A child that is forked while another thread searches inherits these locks closed,
+with nobody to open them: its first search would wait for ever. So a fork waits until no thread
+searches. If it cannot (C code forks without notice, or a search takes long), the child compiles its
+expressions again. Then only the locks that all expressions share are left.
 """
 
 from __future__ import annotations

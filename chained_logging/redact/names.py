@@ -100,7 +100,7 @@ def compile_bytes(pattern: bytes) -> Expression:
     options.encoding = re2.Options.Encoding.LATIN1
     options.log_errors = False
     options.never_capture = False
-    options.max_mem = 64 << 20  # what its automaton may take before it begins anew
+    options.max_mem = 64 << 20  # memory for its automaton; when it is full, it starts afresh
     return Expression(pattern, options)
 
 

@@ -130,8 +130,8 @@ class Redactor:
     def url(self, url: str) -> str:
         """Return a URL, or a part of one, without its user name, password and secret parameters.
 
-        So is treated what stands under a name such as ``url``, ``redirect_uri`` or ``query``.
-        Here ``code``, ``key``, ``nonce``, ``sid``, ``session_id``, ``sig`` and ``signature`` are
+        Values under names such as ``url``, ``redirect_uri`` or ``query`` are treated alike. Here
+        ``code``, ``key``, ``nonce``, ``sid``, ``session_id``, ``sig`` and ``signature`` are
         secret as well: in a query string each is as good as a password.
         """
         return Walk(self, len(url)).text(url, url=True)

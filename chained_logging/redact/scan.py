@@ -146,8 +146,8 @@ class Scanner:
     def members_may_hold(self, data: bytes) -> bool:
         """Tell the same of JSON without blanks, as `orjson` writes it.
 
-        There what stands behind a string that is a member's value is another member, and no
-        value of it, unless the string is a label: ``{"name":"Cookie","value":"…"}``.
+        There a string that is a member's value is followed by another member, not by a value that
+        belongs to it, unless the string is a label: ``{"name":"Cookie","value":"…"}``.
         """
         if self._clue.search(data) is None and b"%" not in data:  # the usual case
             return False
@@ -189,7 +189,7 @@ class Scanner:
         return compile_bytes(_with_plus(b"|".join((self._name + _JOINED, *_CLUES))))
 
     def _is_member(self, data: bytes, start: int) -> bool:
-        """Whether a string is a clue only by what stands beside it, which is another member."""
+        """Whether a string is a clue only because of its neighbour, which is another member."""
         return (
             data[start - 1 : start] == b":"
             and _LABEL.search(data, max(start - 16, 0), start - 1) is None
@@ -220,7 +220,7 @@ class Scanner:
         yield from digits.social_security_numbers(data)
 
     def _values(self, data: bytes) -> Iterator[Span]:
-        """Find what stands behind a secret name, and joined to it."""
+        """Find values that follow a secret name and are joined to it."""
         at = 0
         for _ in range(MANY):
             found = self._named.search(data, at)

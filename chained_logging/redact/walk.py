@@ -180,7 +180,7 @@ class Walk:
         return REDACTED
 
     def _numbered(self, value: Any) -> Any:
-        """Return what stands under the name of an identifier, whose digits are no card's."""
+        """Redact a value under an identifier's name: its digits are not a card number."""
         if type(value) in _NUMBERS:
             return value
         if type(value) is str and not value.startswith("base64:"):
@@ -188,7 +188,7 @@ class Walk:
         return self.value(value)
 
     def _locator(self, value: Any) -> Any:
-        """Return what stands under the name of a URL or a query, of JSON's types."""
+        """Redact a JSON value under the name of a URL or a query."""
         if isinstance(value, str):
             if value.startswith("base64:"):
                 return self._encoded(value, url=True)

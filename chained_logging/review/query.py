@@ -96,7 +96,7 @@ def read_entries(path: Path) -> Iterator[AuditEntry]:
 
 
 def printable(text: str) -> str:
-    """Return text that cannot steer a terminal, or hide or reorder what stands around it.
+    """Return text that cannot steer a terminal, or hide or reorder the text around it.
 
     Controls, format characters (bidirectional, zero width, tags), separators and lone surrogates
     are written as their escapes.

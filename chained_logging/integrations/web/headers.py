@@ -8,12 +8,12 @@ from typing import Any
 
 
 def digest(secret: str) -> str:
-    """Return what stands in the log for a value that nobody may use, such as a session's key."""
+    """Return what the log stores instead of a secret value, such as a session's key."""
     return f"sha256:{sha256(secret.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
 def header_text(value: bytes) -> str:
-    """Return a header's bytes as text; what is no UTF-8 as escapes (``\\xff``)."""
+    """Return a header's bytes as text, with bytes that are not UTF-8 as escapes (``\\xff``)."""
     return value.decode("utf-8", "backslashreplace")
 
 

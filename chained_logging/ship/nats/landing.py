@@ -65,7 +65,7 @@ class Landing:
     """Lands a stream in a destination.
 
     :param source: ``nats://…``, see :class:`chained_logging.ship.nats.NatsDestination`.
-    :param opener: returns the destination, anew after each failure.
+    :param opener: opens the destination, again after each failure.
     :param partitions: which ones; by default all.
     :param patience: seconds for which a batch that comes too early waits for those before it.
     :param ack_wait: seconds after which what a landing that died held is given to another one.

@@ -1,6 +1,6 @@
--- What stands in the schema chained_logging, and what else bears on its answers, as two columns: an
--- object, and its definition. Compared with catalog.txt, which is what this returned after
--- schema.sql was run. Run under the search_path pg_catalog.
+-- The objects in the schema chained_logging, and others that affect its answers, as two columns: an
+-- object, and its definition. The result is compared with catalog.txt, the result right after
+-- schema.sql was run. Run this under the search_path pg_catalog.
 WITH RECURSIVE
 tables AS (
   SELECT c.oid FROM pg_class AS c

@@ -321,7 +321,7 @@ class S3Destination(DigestWriter):
         return origin in self._ours and self._ours[origin].has_key()
 
     def _may_go_beside(self, origin: str) -> bool:
-        """Whether it is known that what stands in the way is not the log's."""
+        """Whether the object in the way is known not to be the log's."""
         return self._has_key(origin) or origin in self._judged
 
     def _put_checkpoint(self, origin: str, checkpoint: StoredCheckpoint) -> None:

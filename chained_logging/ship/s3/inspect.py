@@ -66,7 +66,7 @@ class Inspection:
         """How old an object may be that no digest lists."""
         self.faults: list[Fault] = []
         self.objects: dict[Name, tuple[Version, Facts]] = {}
-        """What stands: the oldest version of each object of this layout."""
+        """The oldest version of each object of this layout."""
         self.anchored: list[Version] = []
         self.set_aside: set[Name] = set()
         self.keys: list[VerifierKey] = []

@@ -1,4 +1,4 @@
-"""What stands of a log in a bucket: where it ends, its segments and checkpoints, read anew."""
+"""A log in a bucket, read afresh: its head, its segments and checkpoints."""
 
 from __future__ import annotations
 
