@@ -248,7 +248,7 @@ CREATE INDEX ON chained_logging.entries (actor_id, "timestamp");
 CREATE INDEX ON chained_logging.entries (resource_type, resource_id, "timestamp");
 CREATE INDEX ON chained_logging.entries ("timestamp");
 CREATE INDEX ON chained_logging.entries (action, "timestamp");
--- Finds a record among others that one event touched: resources @> '[{"type": …, "id": …}]'.
+-- Finds a record among others that one event touched: resources @> '[{"type": ..., "id": ...}]'.
 CREATE INDEX ON chained_logging.entries USING gin (resources jsonb_path_ops)
   WHERE resources IS NOT NULL;
 -- Small, as most attempts succeed; it answers refused_attempts() from itself alone.
