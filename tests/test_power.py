@@ -48,7 +48,7 @@ from crash import (
 
 from chained_logging import AuditLog
 
-CUTS = int(os.environ.get("POWER_CUTS", "30"))
+CUTS = int(os.environ.get("POWER_CUTS", "14"))
 
 # --- The record of a writer.
 

@@ -89,7 +89,7 @@ VALUE = st.recursive(
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(st.dictionaries(TEXT, VALUE, max_size=3))
 def test_where_the_search_finds_nothing_the_careful_way_changes_nothing(
     event: dict[str, Any],

@@ -7,6 +7,7 @@ the attack needs: mostly the DBA, who is a superuser.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -39,8 +40,27 @@ from chained_logging.ship.postgres import destination as module
 from chained_logging.sinks import EMPTY, Head, Record, open_sink
 
 ORIGIN = "example.com/audit/web"
-ROUNDS = int(os.environ.get("ROUNDS", "8"))
+ROUNDS = int(os.environ.get("ROUNDS", "4"))
 _names = itertools.count()
+_TEMPLATE = "audit_template"
+
+
+@functools.cache
+def _prepared(server: PostgresServer) -> list[str]:
+    """Make the database that all others are copies of, and return what `init` said."""
+    with psycopg.connect(server.url(), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {_TEMPLATE}".encode())
+    done = init(server.url(_TEMPLATE))
+    with psycopg.connect(server.url(_TEMPLATE), autocommit=True) as owner:
+        for role in ("shipper", "reader"):
+            owner.execute(
+                f"CREATE ROLE test_{role} LOGIN PASSWORD '{PASSWORD}' "
+                f"IN ROLE chained_logging_{role}".encode()
+            )
+        owner.execute(
+            "INSERT INTO chained_logging.shippers (login, origin) VALUES ('test_shipper', '*')"
+        )
+    return done
 
 
 class Database:
@@ -49,19 +69,11 @@ class Database:
     def __init__(self, server: PostgresServer) -> None:
         self.server = server
         self.name = f"audit_{next(_names)}"
-        with psycopg.connect(server.url(), autocommit=True) as admin:
-            admin.execute(f"CREATE DATABASE {self.name}".encode())
         self.url = server.url(self.name)
-        self.done = init(self.url)
-        for role in ("shipper", "reader"):
-            with contextlib.suppress(psycopg.errors.DuplicateObject):
-                self.sql(
-                    f"CREATE ROLE test_{role} LOGIN PASSWORD '{PASSWORD}' "
-                    f"IN ROLE chained_logging_{role}"
-                )
-        self.sql(
-            "INSERT INTO chained_logging.shippers (login, origin) VALUES ('test_shipper', '*')"
-        )
+        self.done = _prepared(server)
+        with psycopg.connect(server.url(), autocommit=True) as admin:
+            admin.execute(f"CREATE DATABASE {self.name} TEMPLATE {_TEMPLATE}".encode())
+        init(self.url)  # a database's own settings and rights are not copied
         self.shipper = PostgresDestination(server.url(self.name, "test_shipper"))
         self.reader = PostgresDestination(server.url(self.name, "test_reader"))
 

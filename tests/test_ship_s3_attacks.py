@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
+def s3(radosgw: Bucket) -> Bucket:
+    """The server that enforces Object Lock: what it lets through is an attack."""
+    return radosgw
+
+
+@pytest.fixture
 def log(tmp_path: Path) -> Log:
     return Log(tmp_path / "audit.jsonl", 40)
 
