@@ -186,7 +186,8 @@ def test_a_shipper_killed_at_random_leaves_every_entry_once(s3: Bucket, tmp_path
         log.ship(store, 1000)
         assert list(store.records(ORIGIN)) == log.records
         assert list(store.checkpoints(ORIGIN)) == log.checkpoints
-    assert kinds(s3) == set()
+    # Digests that were put before there was a key to sign them are passed over, and no fault.
+    assert kinds(s3) <= {"foreign"}
 
 
 def test_a_checkpoint_is_not_shown_before_its_entries(s3: Bucket, log: Log) -> None:

@@ -81,6 +81,12 @@ class Host:
 
 
 @pytest.fixture
+def s3(radosgw: Bucket) -> Bucket:
+    """The server that enforces Object Lock."""
+    return radosgw
+
+
+@pytest.fixture
 def host(s3: Bucket, tmp_path: Path) -> Host:
     prepared(s3)
     return Host(s3, tmp_path / "audit.jsonl", PrivateKey.generate())
