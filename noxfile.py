@@ -37,6 +37,12 @@ def tests(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", *arguments)
 
 
+@nox.session(default=False)
+def long(session: nox.Session) -> None:
+    """Run the tests that CI leaves out, before a release."""
+    session.run("python", "-m", "pytest", "-q", "-n", "3", "--dist", "loadfile", "-m", "long")
+
+
 @nox.session
 def examples(session: nox.Session) -> None:
     """Run each example that is a program of its own, in an empty folder."""

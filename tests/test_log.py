@@ -644,6 +644,7 @@ def test_what_not_even_the_spill_file_takes_is_named_at_close(path: Path) -> Non
     assert actions(check_chain(path)) == ["log.open"]
 
 
+@pytest.mark.long
 def test_a_crash_while_spilled_events_are_chained_repeats_none(path: Path) -> None:
     program = """
         import errno, os, warnings

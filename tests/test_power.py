@@ -628,6 +628,7 @@ def test_a_power_failure_loses_nothing_acknowledged(
     assert not wrong, summary(wrong)
 
 
+@pytest.mark.long
 @orders
 @kinds
 def test_with_syncs_left_to_the_clock_the_chain_is_intact(
@@ -649,6 +650,7 @@ def test_a_power_failure_while_a_log_is_made(kind: str, kept: Sequence[str], fol
     assert not wrong, summary(wrong)
 
 
+@pytest.mark.long
 def test_a_database_moves_its_wal_into_itself(folder: Path) -> None:
     # The log lets its WAL grow to 16 MB before. For a record of a bearable length it is less.
     program = """
@@ -686,6 +688,7 @@ SPILLING = """
 """
 
 
+@pytest.mark.long
 @orders
 @kinds
 def test_spilled_events_are_chained_once(kind: str, kept: Sequence[str], folder: Path) -> None:
@@ -697,6 +700,7 @@ def test_spilled_events_are_chained_once(kind: str, kept: Sequence[str], folder:
     assert not wrong, summary(wrong)
 
 
+@pytest.mark.long
 @kinds
 def test_a_power_failure_while_one_is_mended(kind: str, folder: Path) -> None:
     name, options = KINDS[kind]
@@ -714,6 +718,7 @@ def test_a_power_failure_while_one_is_mended(kind: str, folder: Path) -> None:
         assert not wrong, f"after {cut.where}\n{summary(wrong)}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["jsonl", "db"])
 def test_a_crash_after_a_power_failure_chains_spilled_events_once(kind: str, folder: Path) -> None:
     # A crash in the middle of chaining them, a power failure that takes the log back to before

@@ -1093,6 +1093,7 @@ def _is_empty(line: str) -> bool:
     return "cost=0.00..0.00 rows=1 " in line
 
 
+@pytest.mark.long
 def test_the_ordinary_questions_are_answered_from_an_index(database: Database, tmp_path: Path):
     rng = random.Random(7)
     now = time.time()

@@ -99,6 +99,7 @@ def segment(first: int, last: int) -> str:
 # --- The policy.
 
 
+@pytest.mark.long
 def test_a_policy_that_a_shipper_put_locks_nothing(host: Host) -> None:
     host.ship()
     for data in (YEARS.format(), YEARS.sign(host.bucket.url, PrivateKey.generate()), b"{}\n"):

@@ -238,6 +238,7 @@ def test_parts_give_the_report_of_the_whole(large: Path, tmp_path: Path) -> None
     assert in_parts(copy, from_hash=json.loads(lines[19_999])["hash"])["status"] == "intact"
 
 
+@pytest.mark.long
 def test_a_cut_at_each_line_near_a_seam_is_found(large: Path, tmp_path: Path) -> None:
     # Whatever line is missing where two parts meet, neither part alone can see it.
     import sys
@@ -252,6 +253,7 @@ def test_a_cut_at_each_line_near_a_seam_is_found(large: Path, tmp_path: Path) ->
         assert verify(copy, jobs=3).status == "tampered"
 
 
+@pytest.mark.long
 def test_parts_of_a_signed_log_join_to_its_tree(tmp_path: Path) -> None:
     path, first, second = tmp_path / "audit.jsonl", PrivateKey.generate(), PrivateKey.generate()
     with AuditLog(path, key=first, origin="example.com/o") as log:

@@ -773,6 +773,7 @@ def check_one_history(found: list[Cosigned]) -> int:
     return decided
 
 
+@pytest.mark.long
 def test_killed_again_and_again(tmp_path: Path) -> None:
     origins = 20
     found: list[Cosigned] = []
