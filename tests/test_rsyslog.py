@@ -200,6 +200,7 @@ def test_a_quiet_log_arrives_after_its_max_age(pair: Pair) -> None:
         verified(pair.received)
 
 
+@pytest.mark.long
 def test_nothing_is_lost_while_the_receiver_is_away_over_many_segments(pair: Pair) -> None:
     pair.sender.start()
     with AuditLog(pair.log, origin=ORIGIN, max_bytes=50_000) as log:
@@ -224,6 +225,7 @@ def test_nothing_is_lost_while_the_receiver_is_away_over_many_segments(pair: Pai
     verified(pair.received)
 
 
+@pytest.mark.long
 def test_what_is_killed_repeats_lines_at_most(pair: Pair) -> None:
     pair.receiver.start()
     pair.sender.start()

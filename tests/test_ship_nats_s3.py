@@ -44,6 +44,7 @@ def attack(bucket: Bucket, log: list[Record]) -> None:
         bucket.put(f"{BASE}digests/{number:020d}.digest", b"{}\n")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("signs", [True, False])
 def test_what_somebody_puts_behind_a_log_does_not_stop_its_landing(
     stream: Stream, moto: Bucket, tmp_path: Path, signs: bool

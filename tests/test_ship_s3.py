@@ -49,6 +49,7 @@ def log(tmp_path: Path) -> Log:
 # --- What is shipped comes back.
 
 
+@pytest.mark.long
 def test_a_log_comes_back_byte_for_byte(s3: Bucket, tmp_path: Path) -> None:
     origins = ["a/ü_100%", ".."]
     logs = [Log(tmp_path / f"{n}.jsonl", 20 + n, origin) for n, origin in enumerate(origins)]

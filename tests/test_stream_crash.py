@@ -7,6 +7,7 @@ import random
 import time
 from pathlib import Path
 
+import pytest
 import stream_crash
 from folder_store import FolderStore
 from servers_nats import running_cluster, running_nats
@@ -19,6 +20,7 @@ from chained_logging.ship.land import Landing
 from chained_logging.ship.nats import NatsDestination
 
 
+@pytest.mark.long
 def test_everything_acknowledged_arrives_once_whatever_is_killed(tmp_path: Path) -> None:
     seed = int(os.environ.get("SEED", random.randrange(1 << 32)))
     print(f"seed {seed}")
@@ -28,6 +30,7 @@ def test_everything_acknowledged_arrives_once_whatever_is_killed(tmp_path: Path)
     assert sum(found["deaths"].values()) == kills
 
 
+@pytest.mark.long
 def test_a_cluster_that_loses_its_leader_loses_nothing(tmp_path: Path) -> None:
     records = write(tmp_path / "audit.jsonl", 599)
     with running_cluster() as servers:

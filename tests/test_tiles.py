@@ -129,6 +129,7 @@ def naive_root(folder: Path) -> tuple[int, bytes, list[bytes]]:
 # --- The layout.
 
 
+@pytest.mark.long
 def test_every_size_up_to_600(tmp_path: Path) -> None:
     leaves = hashes(600)
     for size in range(601):
@@ -564,6 +565,7 @@ def _run(text: str, *arguments: object) -> int:
     ).returncode
 
 
+@pytest.mark.long
 def test_killed_anywhere(tmp_path: Path) -> None:
     sizes = iter((300, 700, 1300))
     size, old = next(sizes), 0

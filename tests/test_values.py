@@ -463,7 +463,7 @@ ordinary = st.dictionaries(
 )
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(ordinary)
 def test_the_quick_way_writes_what_the_careful_way_writes(value: dict[str, Any]) -> None:
     assert values.encode(value) == chain.canonical_text(values.jsonable(value))

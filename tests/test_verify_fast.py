@@ -216,6 +216,7 @@ def in_parts(*paths: Path, **options: Any) -> dict[str, Any]:
     return reports[1]
 
 
+@pytest.mark.long
 def test_parts_give_the_report_of_the_whole(large: Path, tmp_path: Path) -> None:
     report = in_parts(large)
     assert (report["status"], report["entries"]) == ("intact", 40_001)

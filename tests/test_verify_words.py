@@ -218,6 +218,7 @@ def seconds(path: Path) -> float:
     return time.process_time() - start
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "data",
     [

@@ -848,6 +848,7 @@ _KILLED = """
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_at_each_step(tmp_path: Path, when: str) -> None:
     outcomes = []
