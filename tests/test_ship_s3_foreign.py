@@ -180,7 +180,6 @@ ATTACKS: dict[str, Callable[[list[Record]], dict[str, bytes]]] = {
 }
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_forged_objects_stop_no_shipper_and_no_reader(host: Host, attack: str) -> None:
     host.ship()
