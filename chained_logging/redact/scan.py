@@ -66,6 +66,8 @@ _NO_VALUE: Final = re.compile(
     re.IGNORECASE,
 )
 _REDACTED: Final = b"[redacted]"
+# Signs alone before a mark: nothing is left to hide.
+_MARKED: Final = re.compile(rb"[!-/:-@\[-`{-~]*\[redacted\]")
 # A word of a sentence, or a small number: not a password, or a worthless one.
 _PLAIN: Final = re.compile(
     rb"(?:[A-Za-z][a-z]*(?:[-_'/.][A-Za-z]?[a-z]+)*|[A-Z_]+|[0-9]{1,3}[a-z%]?|[^\w\"']+)"
@@ -324,7 +326,7 @@ def _described(data: bytes, at: int, name: bytes, before: bytes) -> Span | None:
     if before == b":":  # a part of a name: arn:aws:secretsmanager:us-east-1:123456789012:secret:x
         return None
     word = _WORD.match(data, at)
-    if word is None:
+    if word is None or _MARKED.fullmatch(word[0]):
         return None
     if _BLANKS.match(data, word.end()) or not is_plain(word[0]):
         return word.span()
