@@ -101,8 +101,7 @@ def test_any_request_leaves_one_entry_and_an_intact_chain(
     if kind != "django":  # where some end before the first middleware
         assert len(found) == len(seen.read_bytes())
     for fields in found:
-        invalid = fields["context"].get("invalid", {})  # an id in the path that is blank
-        assert not any(value.strip() for value in invalid.values()), fields
+        assert "invalid" not in fields["context"], fields
         assert len(str(fields)) < 20_000
     shown = subprocess.run(
         [sys.executable, "-m", "chained_logging", "show", log], capture_output=True, check=True

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chained_logging.entry import MAX_IDENTIFIER
+from chained_logging.event.fields import shows
 from chained_logging.integrations.routes import identifier, resource_of, template
 
 
@@ -62,9 +63,23 @@ def test_any_value_is_an_identifier(value: str) -> None:
     name = identifier(value)
     assert name
     assert name.isprintable()
+    assert shows(name)
     assert len(name.encode()) <= MAX_IDENTIFIER
 
 
 def test_two_values_are_two_identifiers() -> None:
-    values = ["a\0", "a%00", "a%2500", "a%", "a", "x" * 2000, "x" * 2001, "*\x1b", "*%1B"]
+    values = [
+        "a\0",
+        "a%00",
+        "a%2500",
+        "a%",
+        "a",
+        "x" * 2000,
+        "x" * 2001,
+        "*\x1b",
+        "*%1B",
+        " ",
+        "%20",
+        "\u3164",
+    ]
     assert len({identifier(value) for value in values}) == len(values)

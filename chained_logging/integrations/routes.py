@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
+from chained_logging.event.fields import shows
 from chained_logging.event.identifiers import cut
 from chained_logging.event.resources import COLLECTION, Resource
 
@@ -87,11 +88,13 @@ def _shape(route: str) -> tuple[str, str | None]:
 
 
 def identifier(value: Any) -> str:
-    """Return a value of a path as an identifier: what cannot be printed is percent-encoded.
+    """Return a value of a path as an identifier: what cannot be seen is percent-encoded.
 
     So is a percent sign then, so that no two values become one.
     """
     text = str(value)
-    if "%" in text or not text.isprintable():
+    if not shows(text):
+        text = quote(text, safe="", errors="surrogatepass")
+    elif "%" in text or not text.isprintable():
         text = quote(text, safe="/:@!$&'()*+,;= ~", errors="surrogatepass")
     return cut(text) or COLLECTION
