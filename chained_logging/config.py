@@ -8,19 +8,21 @@ an environment variable, ``CHAINED_LOGGING_`` and its name in capitals, which wi
 
 from __future__ import annotations
 
-import difflib
 import os
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from chained_logging.files import open_regular, why_foreign
 
 FILE: Final = "chained-logging.toml"
 _PROJECT: Final = "pyproject.toml"
 _PREFIX: Final = "CHAINED_LOGGING_"
 _NO_SETTINGS: Final = frozenset({"CONFIG", "PASSPHRASE"})  # variables with a meaning of their own
 _SIZE_LIMIT: Final = 1 << 20
+
+_Table = Mapping[str, Any]
 
 
 class ConfigError(ValueError):
@@ -90,43 +92,38 @@ SETTINGS: Final[Mapping[str, _Kind]] = {
 
 
 def load(
-    file: str | os.PathLike[str] | None = None, environment: Mapping[str, str] | None = None
+    file: str | os.PathLike[str] | None = None, environment: Mapping[str, str] = os.environ
 ) -> dict[str, Any]:
-    """Return the settings that are made, by name.
+    """Return the configured settings, by name.
 
     :param file: the file to read; by default the one that the module describes.
     :param environment: the variables; by default those of this process.
     :raises ConfigError: for a setting that does not exist or has a wrong value, and for a file
         that is missing, no TOML, or could be written by another user.
     """
-    variables = os.environ if environment is None else environment
-    found = _named(file, variables) or _find(Path.cwd())
-    settings = {} if found is None else _from_file(found)
-    return settings | _from_environment(variables)
+    named = file or environment.get(f"{_PREFIX}CONFIG")
+    found = _named(Path(named).absolute()) if named else _found()
+    return _from_file(*found) | dict(_from_environment(environment))
 
 
-def _named(file: str | os.PathLike[str] | None, variables: Mapping[str, str]) -> Path | None:
-    name = file or variables.get(f"{_PREFIX}CONFIG")
-    if not name:
-        return None
-    path = Path(name).absolute()
+def _named(path: Path) -> tuple[Path, _Table]:
     if not path.is_file():
         raise ConfigError(f"there is no configuration file {path}")
-    return path
+    return path, _table(path) or {}
 
 
-def _find(start: Path) -> Path | None:
-    for folder in (start, *start.parents):
-        for name in (FILE, _PROJECT):
-            path = folder / name
-            if path.is_file() and (name == FILE or _table(path, _read(path)) is not None):
-                return path
-    return None
+def _found() -> tuple[Path, _Table]:
+    """Return the nearest file with settings, from the current folder upward, and what it holds."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        for path in (folder / FILE, folder / _PROJECT):
+            table = _table(path) if path.is_file() else None
+            if table is not None:
+                return path, table
+    return here, {}
 
 
-def _from_file(path: Path) -> dict[str, Any]:
-    table = _table(path, _read(path)) or {}
-    _check_owner(path)
+def _from_file(path: Path, table: _Table) -> dict[str, Any]:
     settings = {}
     for name, value in table.items():
         kind = _kind(name, f"{path}: {name}")
@@ -136,47 +133,43 @@ def _from_file(path: Path) -> dict[str, Any]:
     return settings
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_SIZE_LIMIT + 1)
-        if len(data) > _SIZE_LIMIT:
-            raise ConfigError(f"{path} must not be larger than {_SIZE_LIMIT} bytes")
-        return tomllib.loads(data.decode())
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from None
+def _table(path: Path) -> _Table | None:
+    """Return the settings in a file; None if it is a ``pyproject.toml`` without our table.
 
-
-def _table(path: Path, content: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the settings in a file; None if it is a ``pyproject.toml`` without our table."""
-    if path.name != _PROJECT:
-        return content
-    tools = content.get("tool")
-    table = tools.get("chained_logging") if isinstance(tools, dict) else None
-    if table is not None and not isinstance(table, dict):
-        raise ConfigError(f"{path}: tool.chained_logging must be a table")
+    A file of another user is refused: it would decide where the log and its key are.
+    """
+    content, foreign = _read(path)
+    table: _Table | None = content
+    if path.name == _PROJECT:
+        tools = content.get("tool")
+        table = tools.get("chained_logging") if isinstance(tools, dict) else None
+        if not isinstance(table, dict | None):
+            raise ConfigError(f"{path}: tool.chained_logging must be a table")
+    if table is not None and foreign:
+        raise ConfigError(f"{path} {foreign}, so it is not used")
     return table
 
 
-def _check_owner(path: Path) -> None:
-    """Refuse a file of another user: it would decide where the log and its key are."""
-    if not hasattr(os, "geteuid"):
-        return
-    status = path.stat()
-    if status.st_uid not in (0, os.geteuid()):
-        raise ConfigError(f"{path} belongs to another user; it must be yours, or root's")
-    if status.st_mode & 0o002:
-        raise ConfigError(f"{path} can be written by every user; remove that with chmod o-w")
+def _read(path: Path) -> tuple[_Table, str | None]:
+    """Return what a file holds, and why it may be another user's, if it may."""
+    import tomllib
+
+    try:
+        with open_regular(path) as file:
+            foreign = why_foreign(os.fstat(file.fileno())) if hasattr(os, "geteuid") else None
+            data = file.read(_SIZE_LIMIT + 1)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from None
+    if len(data) > _SIZE_LIMIT:
+        raise ConfigError(f"{path} must not be larger than {_SIZE_LIMIT} bytes")
+    try:
+        return tomllib.loads(data.decode()), foreign
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError too
+        raise ConfigError(f"{path} is not TOML: {error}") from None
 
 
-def _from_environment(variables: Mapping[str, str]) -> dict[str, Any]:
-    return dict(_variables(variables))
-
-
-def _variables(variables: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
-    for variable, text in variables.items():
+def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    for variable, text in environment.items():
         name = variable.removeprefix(_PREFIX)
         if name == variable or name in _NO_SETTINGS:
             continue
@@ -191,6 +184,8 @@ def _variables(variables: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
 def _kind(name: str, where: str) -> _Kind:
     if name in SETTINGS:
         return SETTINGS[name]
+    import difflib  # for this error alone
+
     near = difflib.get_close_matches(name, SETTINGS, 1)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise ConfigError(f"{where} is not a setting{hint}")
