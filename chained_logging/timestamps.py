@@ -135,16 +135,14 @@ def shown_url(url: str) -> str:
     :raises ValueError: if it is not an authority's URL.
     """
     if "@" in url.partition("?")[0]:  # also behind a slash: it may be one in a password
-        raise ValueError(
-            "the address of a timestamp authority has no password, and this has a user name in it"
-        )
+        raise ValueError("a timestamp authority's URL must not have a user name or a password")
     try:
         parts = urlsplit(url)
         well = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
     except ValueError:
         well = False
     if not well or not re.fullmatch("[!-~]+", url):
-        raise ValueError("the address of a timestamp authority is an http or https URL")
+        raise ValueError("a timestamp authority's URL must begin with http:// or https://")
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 
