@@ -16,11 +16,11 @@ import time
 import uuid
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice, takewhile
+from itertools import compress, islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
-from chained_logging import chain, config
+from chained_logging import chain
 from chained_logging.checkpoint import (
     entry_message,
     make,
@@ -291,11 +291,9 @@ class AuditLog:
             draft(set_apart(event), strict=strict, redact=redact, resources=names)
             for event in events
         ]
-        if not any(entry.rest for entry in drafts):
-            return self._append(drafts)
-        parts = [[entry, *entry.rest] for entry in drafts]
-        entries = iter(self._append([entry for event in parts for entry in event]))
-        return [next(iter(list(islice(entries, len(event))))) for event in parts]
+        parts = [part for entry in drafts for part in (entry, *entry.rest)]
+        firsts = [first for entry in drafts for first in (True, *(False for _ in entry.rest))]
+        return list(compress(self._append(parts), firsts))
 
     def _append(self, drafts: list[Draft]) -> list[AuditEntry]:
         if not drafts:
@@ -1439,6 +1437,8 @@ class AuditLog:
         :raises ConfigError: if a setting does not exist or has a wrong value, or none names the
             log. Opening raises what :class:`AuditLog` does.
         """
+        from chained_logging import config  # most programs have none
+
         settings = config.load(file) | arguments
         if "log" not in settings:
             raise config.ConfigError('the configuration must name the log: log = "audit.db"')

@@ -100,7 +100,7 @@ def _named_by(first: Record, origin: str) -> bool:
 
 
 def _field(record: Record, name: str) -> str | None:
-    with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError, AttributeError):
+    with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
         return str(getattr(AuditEntry(record.body, record.hash), name))
     return None
 

@@ -45,13 +45,7 @@ class Expression:
 
     def search(self, *where: Any) -> Any:
         """Find the first match: in a text, from a position, up to a position."""
-        _inside.add(token := object())
-        try:
-            if _gate.locked():
-                _wait(token)
-            return self._search(*where)
-        finally:
-            _inside.discard(token)
+        return self._guarded(self._search, *where)
 
     def match(self, *where: Any) -> Any:
         """Match at the beginning of a text, or at a position in it."""
@@ -71,7 +65,8 @@ class Expression:
         while (match := self._guarded(next, found, None)) is not None:
             yield match
 
-    def _guarded(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    @staticmethod
+    def _guarded(function: Callable[..., Any], *arguments: Any) -> Any:
         _inside.add(token := object())
         try:
             if _gate.locked():
