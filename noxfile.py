@@ -38,9 +38,10 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
-def long(session: nox.Session) -> None:
-    """Run the tests that CI leaves out, before a release."""
-    session.run("python", "-m", "pytest", "-q", "-n", "3", "--dist", "loadfile", "-m", "long")
+def thorough(session: nox.Session) -> None:
+    """Run all tests with each repetition, before a release. It takes about an hour."""
+    arguments = ["-q", "-n", "3", "--dist", "loadfile", "-m", "long or not long"]
+    session.run("python", "-m", "pytest", *arguments, env={"THOROUGH": "1"})
 
 
 @nox.session

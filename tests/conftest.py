@@ -18,6 +18,15 @@ pytest_plugins = ("servers_nats", "servers_postgres", "servers_s3", "servers_doc
 # The tests start some thousand programs. Each would compile the package anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+THOROUGH = "THOROUGH" in os.environ
+"""Whether each repetition is made that a release needs: ``nox -s thorough``."""
+
+
+def often(count: int) -> int:
+    """Return how often to do what `count` times of a thorough run do."""
+    return count if THOROUGH else count // 3
+
+
 EVENT = {"actor": "user-1", "resource": "patient_record/456", "ip": "10.0.0.1"}
 
 

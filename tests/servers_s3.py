@@ -313,6 +313,13 @@ def radosgw(
     yield from _bucket(radosgw_server, monkeypatch)
 
 
+@pytest.fixture(params=[pytest.param("moto", marks=pytest.mark.long), "radosgw"])
+def attacked_s3(request: pytest.FixtureRequest) -> Bucket:
+    """As `s3`, for attacks: what the server that enforces Object Lock lets through is one."""
+    bucket: Bucket = request.getfixturevalue(request.param)
+    return bucket
+
+
 @pytest.fixture(params=["moto", "radosgw"])
 def s3(request: pytest.FixtureRequest) -> Bucket:
     """A bucket of each server in turn."""

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import rfc8785
 import structlog
+from conftest import often
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -79,7 +80,7 @@ def test_published_vectors() -> None:
         assert chain.canonical(json.loads(source.read_bytes())) == wanted, source.name
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=often(100), deadline=None)
 @given(st.dictionaries(st.text(), anything))
 def test_any_event_becomes_a_canonical_body(event: dict[str, Any]) -> None:
     body = draft(event, action="x").body(1, "0" * 64)

@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from conftest import EVENT
+from conftest import EVENT, THOROUGH
 from crash import (
     Ack,
     Found,
@@ -48,7 +48,7 @@ from crash import (
 
 from chained_logging import AuditLog
 
-CUTS = int(os.environ.get("POWER_CUTS", "14"))
+CUTS = int(os.environ.get("POWER_CUTS", 30 if THOROUGH else 14))
 
 # --- The record of a writer.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import EVENT
+from conftest import EVENT, often
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,7 +89,7 @@ VALUE = st.recursive(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=often(1500), deadline=None)
 @given(st.dictionaries(TEXT, VALUE, max_size=3))
 def test_where_the_search_finds_nothing_the_careful_way_changes_nothing(
     event: dict[str, Any],

@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
-from conftest import EVENT, read_json
+from conftest import EVENT, often, read_json
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from servers_postgres import (
@@ -40,7 +40,7 @@ from chained_logging.ship.postgres import destination as module
 from chained_logging.sinks import EMPTY, Head, Record, open_sink
 
 ORIGIN = "example.com/audit/web"
-ROUNDS = int(os.environ.get("ROUNDS", "4"))
+ROUNDS = int(os.environ.get("ROUNDS", often(20)))
 _names = itertools.count()
 _TEMPLATE = "audit_template"
 

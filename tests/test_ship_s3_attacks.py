@@ -33,9 +33,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def s3(radosgw: Bucket) -> Bucket:
-    """The server that enforces Object Lock: what it lets through is an attack."""
-    return radosgw
+def s3(attacked_s3: Bucket) -> Bucket:
+    return attacked_s3
 
 
 @pytest.fixture

@@ -81,9 +81,8 @@ class Host:
 
 
 @pytest.fixture
-def s3(radosgw: Bucket) -> Bucket:
-    """The server that enforces Object Lock."""
-    return radosgw
+def s3(attacked_s3: Bucket) -> Bucket:
+    return attacked_s3
 
 
 @pytest.fixture

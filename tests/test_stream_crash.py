@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import stream_crash
+from conftest import often
 from folder_store import FolderStore
 from servers_nats import running_cluster, running_nats
 from servers_postgres import running_server
@@ -24,7 +25,7 @@ from chained_logging.ship.nats import NatsDestination
 def test_everything_acknowledged_arrives_once_whatever_is_killed(tmp_path: Path) -> None:
     seed = int(os.environ.get("SEED", random.randrange(1 << 32)))
     print(f"seed {seed}")
-    kills = int(os.environ.get("ROUNDS", "8"))
+    kills = int(os.environ.get("ROUNDS", often(20)))
     with running_nats() as server, running_server() as database:
         found = stream_crash.crash(tmp_path, server, database, 5_000, kills, seed)
     assert sum(found["deaths"].values()) == kills

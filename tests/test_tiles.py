@@ -160,7 +160,7 @@ def test_every_size_up_to_600(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("size", [65_536, 65_537])
+@pytest.mark.parametrize("size", [65_535, 65_536, 65_537])
 def test_around_a_full_tile_of_level_1(tmp_path: Path, size: int) -> None:
     leaves = hashes(size)
     note = signed(merkle.root(leaves), size)

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import rfc8785
-from conftest import read_json
+from conftest import often, read_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -463,7 +463,7 @@ ordinary = st.dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=often(1000), deadline=None)
 @given(ordinary)
 def test_the_quick_way_writes_what_the_careful_way_writes(value: dict[str, Any]) -> None:
     assert values.encode(value) == chain.canonical_text(values.jsonable(value))

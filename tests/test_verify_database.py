@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import THOROUGH
 from verifiers import FILE, MODULE, check, kinds, run
 
 from chained_logging import AuditLog
@@ -324,7 +325,7 @@ def test_a_size_that_other_programs_refuse_is_named(log: Path) -> None:
     assert check(log).status == "tampered"
 
 
-@pytest.mark.parametrize("name", [b"\xff\xfe", b"a\nb?mode=rwc&b#c%20", b"--json"])
+@pytest.mark.parametrize("name", [b"\xff\xfe", b"a\nb", b"a?mode=rwc&b#c%20", b"-x", b"--json"])
 @pytest.mark.parametrize("suffix", [b".db", b".jsonl"])
 def test_a_log_may_have_any_name(tmp_path: Path, name: bytes, suffix: bytes) -> None:
     if sys.platform == "darwin" and not name.isascii():
@@ -335,9 +336,9 @@ def test_a_log_may_have_any_name(tmp_path: Path, name: bytes, suffix: bytes) -> 
         for _ in range(5):
             log.append("read", **EVENT)
     assert check(path).entries == 6
-    alone = suffix == b".jsonl"
-    assert run("--", path.name, alone=alone, cwd=tmp_path).returncode == 0
-    assert run(tmp_path, alone=not alone).returncode == 0
+    for alone in (False, True) if THOROUGH else (suffix == b".jsonl",):
+        assert run("--", path.name, alone=alone, cwd=tmp_path).returncode == 0
+        assert run(tmp_path, alone=alone).returncode == 0
 
 
 def test_a_database_from_a_dump_is_no_tampered_one(log: Path, tmp_path: Path) -> None:

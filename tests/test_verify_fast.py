@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import EVENT
+from conftest import EVENT, often
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from verifiers import ALONE_COMMAND, cpu_of
@@ -91,7 +91,7 @@ def relink(bodies: list[bytes]) -> bytes:
     return b"".join(lines)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=often(150), deadline=None)
 @given(EVENTS, st.integers(0, 1 << 32))
 def test_any_log_gives_one_report(tmp_path_factory: pytest.TempPathFactory, events, seed) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path_factory.mktemp("log") / "audit.jsonl"
@@ -258,15 +258,15 @@ def test_a_cut_at_each_line_near_a_seam_is_found(large: Path, tmp_path: Path) ->
 def test_parts_of_a_signed_log_join_to_its_tree(tmp_path: Path) -> None:
     path, first, second = tmp_path / "audit.jsonl", PrivateKey.generate(), PrivateKey.generate()
     with AuditLog(path, key=first, origin="example.com/o") as log:
-        for number in range(24):
+        for number in range(40):
             log.append_many([{"action": "read", "n": n, **EVENT} for n in range(997)])
             log.checkpoint()
             if number == 20:
                 log.rotate_key(second)
     pinned = {"public_key": verifier_key("example.com/o", first)}
     report = in_parts(path, **pinned)
-    assert (report["status"], report["checkpoints"]) == ("intact", 25)
-    assert report["signed_seq"] == report["last_seq"] == 24 * 997 + 1
+    assert (report["status"], report["checkpoints"]) == ("intact", 41)
+    assert report["signed_seq"] == report["last_seq"] == 40 * 997 + 1
     report = in_parts(path, public_key=verifier_key("example.com/o", second))
     assert (report["status"], report["pinned_seq"]) == ("intact", 21 * 997 + 1)
     stranger = verifier_key("example.com/o", PrivateKey.generate())

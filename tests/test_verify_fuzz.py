@@ -18,12 +18,13 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import THOROUGH
 from verifiers import ALONE, MODULE, cpu_of
 
 from chained_logging import AuditLog
 from chained_logging.keys import PrivateKey
 
-SECONDS = float(os.environ.get("FUZZ_SECONDS", "10"))
+SECONDS = float(os.environ.get("FUZZ_SECONDS", 15 if THOROUGH else 10))
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
 EVENT = {"actor": "u", "resource": "record/007", "ip": "10.0.0.1"}
 FIELDS = ("id", "actor_id", "action", "resource_id", "resource_type", "result", "timestamp")

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import often
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from verifiers import ALONE, ALONE_COMMAND, MODULE, check, run
@@ -313,7 +314,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=often(1500), deadline=None)
 @given(st.dictionaries(st.text(max_size=3), JSON, max_size=4), st.integers(0, 99), st.data())
 def test_all_ways_to_parse_agree(value: dict[str, object], how: int, data: st.DataObject) -> None:
     text = json.dumps(
