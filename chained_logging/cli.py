@@ -559,7 +559,7 @@ def revoke_key(
 
     From then on, a signature by that key alone proves nothing. With --key, the log's key signs the
     record. Without --key, anyone who can write to LOG could have made the record, and
-    chained-logging verify says so. Afterwards, replace the log's key with rotate-key.
+    chained-logging verify reports that. Then rotate the log's key with chained-logging rotate-key.
     """
     from chained_logging.checkpoint import named_key
     from chained_logging.keys import load_public
@@ -590,7 +590,7 @@ def prove(log: str, seq: int | None, old: int | None, new: int | None) -> None:
 
     With --seq, the proof shows that LOG contains that entry. With --from, it shows that LOG at an
     earlier size is the beginning of LOG at a later size. Both sizes must be those of checkpoints.
-    To check a proof, which does not take LOG, use chained-logging verify-proof.
+    chained-logging verify-proof checks the proof without LOG.
     """
     from chained_logging.proof import GO_READERS, LogTree
 
