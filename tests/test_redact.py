@@ -158,6 +158,11 @@ def test_uuids_are_never_taken_for_cards() -> None:
     for _ in range(50_000):
         text = str(uuid.UUID(int=seeded.getrandbits(128), version=4))
         assert redact.text(text) == text
+    for first in ("becc", "cccc", "00cc", "ABCC"):  # one in a million: a card's digits after "cc"
+        text = f"{first}4675-8652-4560-8411-d2e68d1fb4cf"
+        assert redact.text(text) == text
+        assert redact({"idempotency_key": text}) == {"idempotency_key": text}
+    assert redact.text("cc4675-8652-4560-8411") == f"cc{REDACTED}"
 
 
 @pytest.mark.parametrize(

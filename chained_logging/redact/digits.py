@@ -29,8 +29,10 @@ _NUMBER: Final = re.compile(
     rb"|3[0-9]{3}([ ._/+\-\xa0]{1,2})[0-9]{6}\4[0-9]{4,5})(?![0-9])"
 )
 _NOT_DIGITS: Final = bytes(byte for byte in range(256) if byte not in b"0123456789")
+# "cc" after another hexadecimal digit may be a part of a UUID.
 _LABEL: Final = re.compile(
-    rb"(?:card|visa|mastercard|maestro|amex|discover|pan|cc|number|nr|no)[ .:#_-]{0,2}\Z",
+    rb"(?:card|visa|mastercard|maestro|amex|discover|pan|(?<![0-9a-f])cc|number|nr|no)"
+    rb"[ .:#_-]{0,2}\Z",
     re.IGNORECASE,
 )
 _OTHER_NUMBER: Final = re.compile(
