@@ -28,8 +28,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from servers_postgres import PostgresServer, running_server
 
 from chained_logging import AuditLog
+from chained_logging.format.record import Record
 from chained_logging.ship.postgres import PostgresDestination, init
-from chained_logging.sinks import Record, open_sink
+from chained_logging.sinks import open_sink
 
 ORIGIN = "example.com/audit/web"
 DAYS = 90

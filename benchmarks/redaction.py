@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from chained_logging.entry import draft
+from chained_logging.event.draft import draft
 from chained_logging.redact import Redactor
 
 EVENT = {"action": "read", "actor": "user-1", "resource": "patient/456", "ip": "10.0.0.1"}

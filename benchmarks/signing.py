@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from chained_logging import AuditLog
-from chained_logging.checkpoint import verifier_key
+from chained_logging.format.note import TlogProof
 from chained_logging.keys import PrivateKey
-from chained_logging.notes import TlogProof
-from chained_logging.proof import LogTree
+from chained_logging.keys.statements import verifier_key
+from chained_logging.transparency.proof import LogTree
 from chained_logging.verify import verify_proof
 
 EVENT = {

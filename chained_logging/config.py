@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from chained_logging.files import open_regular, why_foreign
+from chained_logging.files.own import open_regular, why_foreign
 
 FILE: Final = "chained-logging.toml"
 _PROJECT: Final = "pyproject.toml"

@@ -28,14 +28,16 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from chained_logging import chain
-from chained_logging.capture import capture_record, recorded_as
-from chained_logging.entry import FIELD_OF, AuditEntry, Draft
+from chained_logging.event.draft import Draft
+from chained_logging.event.entry import AuditEntry
+from chained_logging.event.fields import FIELD_OF
 from chained_logging.event.records import pairs
-from chained_logging.listening import Listener, listeners
+from chained_logging.event.values import jsonable
+from chained_logging.format.line import GENESIS
+from chained_logging.integrations.capture import capture_record, recorded_as
+from chained_logging.integrations.listening import Listener, listeners
+from chained_logging.integrations.log_records import install, is_tagged
 from chained_logging.log import AuditLog
-from chained_logging.records import install, is_tagged
-from chained_logging.values import jsonable
 
 __all__ = ["RecordedLog", "recorded"]
 
@@ -124,7 +126,7 @@ class RecordedLog:
         if records:
             made = [AuditEntry(body, hash, signature) for _, body, hash, signature in records]
         else:  # they wait
-            made = [AuditEntry(draft.body(0, chain.GENESIS), None) for draft in drafts]
+            made = [AuditEntry(draft.body(0, GENESIS), None) for draft in drafts]
         with self._lock:
             self._entries += [entry for entry in made if entry.actor_id != "chained_logging"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import oracles
 
-from chained_logging import timestamps
+from chained_logging.transparency import timestamps
 
 x509 = oracles.module("cryptography.x509")
 ec = oracles.module("cryptography.hazmat.primitives.asymmetric.ec")

@@ -43,7 +43,7 @@ import rfc8785
 from conftest import EVENT, read_json, stored
 
 from chained_logging import AuditLog, verify
-from chained_logging.lock import FileLock
+from chained_logging.files.lock import FileLock
 
 PROCESSES = 4
 BATCH = 4  # the most entries of one call

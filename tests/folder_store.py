@@ -9,9 +9,9 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from chained_logging import chain
+from chained_logging.format.line import position
+from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
 from chained_logging.ship import DestinationError, Refused
-from chained_logging.sinks import EMPTY, Head, Record, StoredCheckpoint
 from chained_logging.verify import Fault
 
 
@@ -52,7 +52,7 @@ class FolderStore:
             for record in records:
                 if record.seq <= seq:
                     raise DestinationError("it stands there already")
-                if (record.seq, chain.position(record.body)[1]) != (seq + 1, prev):
+                if (record.seq, position(record.body)[1]) != (seq + 1, prev):
                     raise Refused(f"entry {record.seq} does not follow {seq}")
                 if b"REFUSE-ME" in record.body:
                     raise Refused(f"a constraint does not let entry {record.seq} in")

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 import pytest
 from conftest import EVENT, check_chain, stored
 
-from chained_logging.entry import AuditEntry
+from chained_logging.event.entry import AuditEntry
 from chained_logging.verify import verify
 
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None

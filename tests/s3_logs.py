@@ -12,10 +12,12 @@ import pytest
 from botocore.exceptions import ClientError
 from conftest import EVENT
 
-from chained_logging import AuditLog, chain
+from chained_logging import AuditLog
+from chained_logging.format.line import stored_line
+from chained_logging.format.record import Record, StoredCheckpoint
 from chained_logging.keys import PrivateKey
 from chained_logging.ship.s3 import S3Destination, init
-from chained_logging.sinks import Record, StoredCheckpoint, open_sink
+from chained_logging.sinks import open_sink
 from chained_logging.sinks.checkpoint_file import read_checkpoints
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ class Log:
 
 
 def lines(records: Iterable[Record]) -> bytes:
-    return b"".join(chain.stored_line(*record[1:]) + b"\n" for record in records)
+    return b"".join(stored_line(*record[1:]) + b"\n" for record in records)
 
 
 @contextlib.contextmanager

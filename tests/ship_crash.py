@@ -28,9 +28,9 @@ from programs import Kept
 from servers_postgres import PostgresServer, running_server
 from servers_s3 import CREDENTIALS, Bucket, Radosgw, Server
 
-from chained_logging.entry import AuditEntry
+from chained_logging.event.entry import AuditEntry
+from chained_logging.review.stores import CentralStores
 from chained_logging.ship import open_destination
-from chained_logging.ship.check import CentralStores
 from chained_logging.ship.postgres import init
 from chained_logging.ship.s3 import init as init_s3
 from chained_logging.verify import verify

@@ -27,9 +27,9 @@ from programs import Kept
 from servers_nats import NatsServer, running_nats
 from servers_postgres import PostgresServer, running_server
 
-from chained_logging.entry import AuditEntry
+from chained_logging.event.entry import AuditEntry
+from chained_logging.review.stores import CentralStores
 from chained_logging.ship import nats, open_destination
-from chained_logging.ship.check import CentralStores
 from chained_logging.ship.land import Landing
 from chained_logging.ship.postgres import init
 from chained_logging.verify import verify

@@ -24,14 +24,14 @@ from conftest import EVENT
 from test_cli_signing import ORIGIN, events, run
 
 from chained_logging import AuditLog, verify
-from chained_logging.anchor import anchor
+from chained_logging.format.merkle import Frontier, root, verify_consistency
+from chained_logging.format.note import Note, VerifierKey
+from chained_logging.format.record import Record
 from chained_logging.keys import PrivateKey
-from chained_logging.merkle import Frontier, root, verify_consistency
 from chained_logging.net import client as client_module
 from chained_logging.net.client import Client
-from chained_logging.notes import Note, VerifierKey
-from chained_logging.proof import growth_proof
-from chained_logging.sinks import Record
+from chained_logging.transparency.anchor import anchor
+from chained_logging.transparency.proof import growth_proof
 
 Log = tuple[Path, Path, Path]
 

@@ -16,7 +16,7 @@ import pytest
 from conftest import check_chain
 
 from chained_logging import AuditHandler, AuditLog, audited, context, diff
-from chained_logging.context import carried
+from chained_logging.event.context import carried
 
 WHO = {"actor": "user-7", "ip": "10.0.0.7"}
 

@@ -23,7 +23,7 @@ from conftest import check_chain
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import chained_logging.processor
+import chained_logging.integrations.structlog
 from chained_logging import (
     AuditHandler,
     AuditLog,
@@ -32,9 +32,9 @@ from chained_logging import (
     context,
     diagnostics,
     get_logger,
-    listening,
 )
-from chained_logging.handler import event_of
+from chained_logging.integrations import listening
+from chained_logging.integrations.stdlib import event_of
 from chained_logging.testing import recorded
 
 W: dict[str, Any] = {"actor": "u", "resource": "p/1", "ip": "10.0.0.1"}
@@ -347,7 +347,7 @@ def test_a_filter_of_structlog_before_the_processor_is_said(
         )
         structlog.get_logger("app").info("lost", audit=True, **W)
         logging.root.manager._clear_cache()  # type: ignore[attr-defined]
-        chained_logging.processor._check_all()
+        chained_logging.integrations.structlog._check_all()
         structlog.reset_defaults()
     assert "filter_by_level stands before AuditProcessor" in caplog.text
 
@@ -577,7 +577,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Any:
         shown.append((name, kept))
         raise structlog.DropEvent
 
-    from chained_logging.handler import AuditLogger
+    from chained_logging.integrations.stdlib import AuditLogger
 
     def call(
         kind: str, method: str, message: Any, args: list[Any], fields: Any, tagged: bool

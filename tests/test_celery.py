@@ -23,7 +23,7 @@ from celery import Celery
 from celery.exceptions import Reject
 from kombu.transport import filesystem
 from chained_logging import AuditHandler, AuditLog, context
-from chained_logging.context import current
+from chained_logging.event.context import current
 from chained_logging.integrations.celery import record_tasks
 
 folder = os.path.dirname(os.path.abspath(__file__))

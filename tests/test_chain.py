@@ -16,7 +16,15 @@ from conftest import read_json
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chained_logging import chain
+from chained_logging.format.canonical import canonical, canonical_text, number
+from chained_logging.format.line import (
+    GENESIS,
+    MAX_BODY,
+    leaf_hash,
+    position,
+    split_line,
+    stored_line,
+)
 
 VECTORS = Path(__file__).parent / "vectors"
 JCS = Path(__file__).parent / "vectors" / "jcs"
@@ -51,28 +59,26 @@ json_values = st.recursive(
 @example({"\U0001f600": 1, "\ufb33": 2, "\uffff": 3, "\ud7ff": 4, "\U0010ffff": 5, "a": 6})
 @example([1e16, 1e-7, -0.0, 1e21, 123456789012345680000.0, 0.000001, 5e-324])
 def test_canonical_is_rfc8785(value: object) -> None:
-    assert chain.canonical(value) == rfc8785.dumps(value)
-    assert chain.canonical_text(value).encode() == rfc8785.dumps(value)
+    assert canonical(value) == rfc8785.dumps(value)
+    assert canonical_text(value).encode() == rfc8785.dumps(value)
 
 
 @given(st.lists(floats, min_size=20, max_size=60))
 def test_numbers_are_those_of_ecmascript(values: list[float]) -> None:
     for value in values:
-        assert chain.number(value).encode() == rfc8785.dumps(value)
-        assert float(chain.number(value)) == value
+        assert number(value).encode() == rfc8785.dumps(value)
+        assert float(number(value)) == value
 
 
 @given(st.lists(texts, unique=True, max_size=12))
 def test_keys_are_in_the_order_of_utf16(keys: list[str]) -> None:
-    found = [
-        key for key, _ in json.loads(chain.canonical(dict.fromkeys(keys)), object_pairs_hook=list)
-    ]
+    found = [key for key, _ in json.loads(canonical(dict.fromkeys(keys)), object_pairs_hook=list)]
     assert found == sorted(keys, key=lambda key: key.encode("utf-16-be"))
 
 
 @given(json_values)
 def test_canonical_form_is_stable(value: object) -> None:
-    text = chain.canonical(value)
+    text = canonical(value)
     assert rfc8785.dumps(read_json(text)) == text
 
 
@@ -81,9 +87,9 @@ def test_jcs_test_vectors(name: str) -> None:
     if not JCS.is_dir():
         pytest.skip(f"the RFC 8785 test vectors are not on this machine ({JCS})")
     value = json.loads((JCS / "input" / f"{name}.json").read_bytes())
-    assert chain.canonical(value) == (JCS / "output" / f"{name}.json").read_bytes()
+    assert canonical(value) == (JCS / "output" / f"{name}.json").read_bytes()
     expected = bytes.fromhex((JCS / "outhex" / f"{name}.txt").read_text())
-    assert chain.canonical(value) == expected
+    assert canonical(value) == expected
 
 
 _OWN = json.loads((VECTORS / "canonical.json").read_text())
@@ -92,7 +98,7 @@ _OWN = json.loads((VECTORS / "canonical.json").read_text())
 @pytest.mark.parametrize("vector", _OWN, ids=[vector["name"] for vector in _OWN])
 def test_own_canonical_vectors(vector: dict[str, str]) -> None:
     value = json.loads(vector["input"])
-    assert chain.canonical(value).hex() == vector["expected_hex"]
+    assert canonical(value).hex() == vector["expected_hex"]
     assert rfc8785.dumps(value).hex() == vector["expected_hex"]
 
 
@@ -128,11 +134,11 @@ class _Text(str):
 def test_what_has_no_canonical_form_is_refused(value: object) -> None:
     for nested in (value, [value], {"a": value}, {"a": {"é": [value]}}):
         with pytest.raises(ValueError, match=r"canonical|not a string|surrogate"):
-            chain.canonical(nested)
+            canonical(nested)
 
 
 def test_limits_of_integers_are_accepted() -> None:
-    assert chain.canonical([SAFE, -SAFE]) == b"[9007199254740991,-9007199254740991]"
+    assert canonical([SAFE, -SAFE]) == b"[9007199254740991,-9007199254740991]"
 
 
 def _plain(value: object) -> bytes:
@@ -167,9 +173,9 @@ def test_where_json_dumps_differs(value: object, ours: bytes | None, stdlib: byt
     assert _plain(value) == stdlib
     if ours is None:
         with pytest.raises(ValueError, match=r"canonical|not a string|surrogate"):
-            chain.canonical(value)
+            canonical(value)
     else:
-        assert chain.canonical(value) == ours == rfc8785.dumps(value)
+        assert canonical(value) == ours == rfc8785.dumps(value)
 
 
 @pytest.mark.parametrize(
@@ -192,9 +198,9 @@ def test_where_orjson_differs(value: object, ours: bytes | None, theirs: bytes) 
     assert orjson.dumps(value, option=orjson.OPT_SORT_KEYS) == theirs
     if ours is None:
         with pytest.raises(ValueError, match="canonical"):
-            chain.canonical(value)
+            canonical(value)
     else:
-        assert chain.canonical(value) == ours
+        assert canonical(value) == ours
 
 
 # --- The hash.
@@ -206,7 +212,7 @@ def test_leaf_hash_is_what_programs_compute(body: bytes) -> None:
     for command in (["sha256sum"], ["openssl", "dgst", "-sha256", "-r"]):
         if shutil.which(command[0]):
             done = subprocess.run(command, input=b"\0" + body, capture_output=True, check=True)
-            assert done.stdout.split()[0].decode() == chain.leaf_hash(body)
+            assert done.stdout.split()[0].decode() == leaf_hash(body)
             ran += 1
     if not ran:
         pytest.skip("neither sha256sum nor openssl is here")
@@ -214,7 +220,7 @@ def test_leaf_hash_is_what_programs_compute(body: bytes) -> None:
 
 def test_leaf_hash_of_the_empty_string_is_that_of_rfc6962() -> None:
     expected = "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
-    assert chain.leaf_hash(b"") == expected
+    assert leaf_hash(b"") == expected
 
 
 # --- The stored line.
@@ -270,9 +276,9 @@ def test_a_line_is_cut_where_it_was_joined(
     }
     body = _body(seq, prev, extra)
     hash = hashlib.sha256(b"\0" + body).hexdigest()
-    line = chain.stored_line(body, hash, signature)
-    assert chain.split_line(line) == (body, hash, signature)
-    assert chain.position(body) == (seq, prev)
+    line = stored_line(body, hash, signature)
+    assert split_line(line) == (body, hash, signature)
+    assert position(body) == (seq, prev)
     expected = {**json.loads(body), "hash": hash}
     if signature is not None:
         expected["signature"] = signature
@@ -290,13 +296,13 @@ def test_the_chain_fields_as_text_and_as_nested_keys(trick: str) -> None:
         "resource_id": trick,
     }
     body = _body(3, "a" * 64, extra)
-    assert chain.position(body) == (3, "a" * 64)
-    line = chain.stored_line(body, "b" * 64)
-    assert chain.split_line(line) == (body, "b" * 64, None)
+    assert position(body) == (3, "a" * 64)
+    line = stored_line(body, "b" * 64)
+    assert split_line(line) == (body, "b" * 64, None)
 
 
-_LINE = chain.stored_line(_body(0, "GENESIS", {}), "0" * 64)
-_SIGNED = chain.stored_line(_body(0, "GENESIS", {}), "0" * 64, "A" * 86 + "==")
+_LINE = stored_line(_body(0, "GENESIS", {}), "0" * 64)
+_SIGNED = stored_line(_body(0, "GENESIS", {}), "0" * 64, "A" * 86 + "==")
 
 
 @pytest.mark.parametrize(
@@ -325,7 +331,7 @@ _SIGNED = chain.stored_line(_body(0, "GENESIS", {}), "0" * 64, "A" * 86 + "==")
 )
 def test_what_is_no_stored_line_is_refused(line: bytes) -> None:
     with pytest.raises(ValueError, match="not a stored line"):
-        chain.split_line(line)
+        split_line(line)
 
 
 @pytest.mark.parametrize(
@@ -345,7 +351,7 @@ def test_what_is_no_stored_line_is_refused(line: bytes) -> None:
 )
 def test_what_has_no_position_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match="no place in a chain"):
-        chain.position(body)
+        position(body)
 
 
 # --- Test vectors: what another implementation must reproduce.
@@ -356,30 +362,30 @@ def test_vector_chain_is_reproduced() -> None:
     assert data.endswith(b"\n")
     lines = data[:-1].split(b"\n")
     assert len(lines) == 7
-    prev = chain.GENESIS
+    prev = GENESIS
     for seq, line in enumerate(lines):
-        body, hash, signature = chain.split_line(line)
+        body, hash, signature = split_line(line)
         assert signature is None
-        assert chain.position(body) == (seq, prev)
-        assert chain.leaf_hash(body) == hash
-        assert chain.canonical(read_json(body)) == body
-        assert chain.stored_line(body, hash) == line
+        assert position(body) == (seq, prev)
+        assert leaf_hash(body) == hash
+        assert canonical(read_json(body)) == body
+        assert stored_line(body, hash) == line
         prev = hash
 
 
 def _fault(lines: list[str]) -> str | None:
     """Name the first thing wrong with a chain, as the package's pure functions see it."""
-    prev, expected = chain.GENESIS, 0
+    prev, expected = GENESIS, 0
     for text in lines:
         line = text.encode()
         try:
-            body, hash, _ = chain.split_line(line)
-            if chain.canonical(read_json(body)) != body or len(body) > chain.MAX_BODY:
+            body, hash, _ = split_line(line)
+            if canonical(read_json(body)) != body or len(body) > MAX_BODY:
                 return "format"
-            seq, before = chain.position(body)
+            seq, before = position(body)
         except ValueError:
             return "format"
-        if chain.leaf_hash(body) != hash:
+        if leaf_hash(body) != hash:
             return "hash"
         if seq != expected:
             return "sequence"

@@ -16,8 +16,8 @@ from conftest import EVENT
 
 from chained_logging import AuditLog
 from chained_logging.cli import cli
+from chained_logging.format.note import VerifierKey
 from chained_logging.keys import PrivateKey
-from chained_logging.notes import VerifierKey
 
 ORIGIN = "example.com/audit"
 

@@ -10,7 +10,7 @@ import pytest
 from conftest import EVENT
 from verifiers import check
 
-import chained_logging.lock
+import chained_logging.files.lock
 from chained_logging import AuditLog
 
 
@@ -31,7 +31,9 @@ def test_a_clock_that_says_anything_spoils_no_log(
 def test_a_power_failure_on_a_machine_without_a_boot_id(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synced: bool
 ) -> None:
-    monkeypatch.setattr(chained_logging.lock, "_boot_id", lambda: chained_logging.lock.UNKNOWN_BOOT)
+    monkeypatch.setattr(
+        chained_logging.files.lock, "_boot_id", lambda: chained_logging.files.lock.UNKNOWN_BOOT
+    )
     path, lock = tmp_path / "audit.jsonl", tmp_path / "audit.jsonl.lock"
     with AuditLog(path, sync_interval=1000) as log:
         log.append("read", **EVENT)

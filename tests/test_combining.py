@@ -18,8 +18,8 @@ import pytest
 from conftest import EVENT, check_chain, stored
 from programs import noted, running
 
+from chained_logging.format.record import Record
 from chained_logging.log import AuditLog, AuditWarning
-from chained_logging.sinks import Record
 from chained_logging.verify import verify
 
 THREADS = 8

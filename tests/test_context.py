@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 from web_servers import entries
 
 from chained_logging import AuditHandler, AuditLog, context
-from chained_logging.context import current, restore, share
+from chained_logging.event.context import current, restore, share
 
 
 def test_what_the_call_passes_wins_whatever_its_name(tmp_path: Path) -> None:

@@ -21,8 +21,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chained_logging
-from chained_logging import AuditHandler, AuditLog, AuditProcessor, InvalidEntry, chain, values
-from chained_logging.entry import draft
+from chained_logging import AuditHandler, AuditLog, AuditProcessor, InvalidEntry
+from chained_logging.event import values
+from chained_logging.event.draft import draft
+from chained_logging.format.canonical import canonical
+from chained_logging.format.line import GENESIS, MAX_BODY
 
 VECTORS = Path(__file__).parent / "vectors" / "jcs"
 text = st.text(st.characters(exclude_categories=["Cs"]))
@@ -56,20 +59,20 @@ def bodies(path: Path) -> list[dict[str, Any]]:
 
 @given(plain)
 def test_canonical_is_rfc8785(value: Any) -> None:
-    assert chain.canonical(value) == rfc8785.dumps(value)
+    assert canonical(value) == rfc8785.dumps(value)
 
 
 @pytest.mark.parametrize(
     "value", [1e16, 1e-7, -0.0, 1e21, 5e-324, {"\U0001f600": 1, "\ufb33": 2}, "\x7f\x00\u2028"]
 )
 def test_canonical_where_encoders_differ(value: Any) -> None:
-    assert chain.canonical(value) == rfc8785.dumps(value)
+    assert canonical(value) == rfc8785.dumps(value)
 
 
 @pytest.mark.parametrize("value", [float("nan"), 2**53, "\ud800", {1: 2}, {"\ud800": 1}, {1, 2}])
 def test_canonical_refuses_what_json_cannot_carry(value: Any) -> None:
     with pytest.raises(ValueError, match=r"."):
-        chain.canonical(value)
+        canonical(value)
 
 
 def test_published_vectors() -> None:
@@ -77,7 +80,7 @@ def test_published_vectors() -> None:
         pytest.skip("the published vectors are not beside this checkout")
     for source in (VECTORS / "input").iterdir():
         wanted = (VECTORS / "output" / source.name).read_bytes()
-        assert chain.canonical(json.loads(source.read_bytes())) == wanted, source.name
+        assert canonical(json.loads(source.read_bytes())) == wanted, source.name
 
 
 @settings(max_examples=often(100), deadline=None)
@@ -86,7 +89,7 @@ def test_any_event_becomes_a_canonical_body(event: dict[str, Any]) -> None:
     body = draft(event, action="x").body(1, "0" * 64)
     # Every JSON number is a double: a float of 2**53 is written like an integer.
     assert rfc8785.dumps(json.loads(body, parse_int=float)) == body
-    assert len(body) <= chain.MAX_BODY
+    assert len(body) <= MAX_BODY
 
 
 def test_values_end_for_any_input() -> None:
@@ -191,7 +194,7 @@ def test_a_removed_file_never_gives_a_second_genesis(path: Path) -> None:
     path.unlink()
     with AuditLog(path) as log:
         log.append("three", actor="u", resource="a/b")
-    assert bodies(path)[0]["prev_hash"] != chain.GENESIS
+    assert bodies(path)[0]["prev_hash"] != GENESIS
 
 
 def test_sqlite_refuses_changes(tmp_path: Path) -> None:

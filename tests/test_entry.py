@@ -22,9 +22,11 @@ from conftest import EVENT, read_json
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chained_logging import chain
-from chained_logging.entry import AuditEntry, InvalidEntry, draft, timestamp, uuid7
 from chained_logging.event import draft as drafts
+from chained_logging.event.clock import timestamp, uuid7
+from chained_logging.event.draft import draft
+from chained_logging.event.entry import AuditEntry, InvalidEntry
+from chained_logging.format.line import leaf_hash, position, stored_line
 
 
 class _Text(str):
@@ -55,7 +57,7 @@ def body(event: dict[str, Any], **options: Any) -> dict[str, Any]:
     assert set(fields) >= REQUIRED
     assert set(fields) <= REQUIRED | OPTIONAL
     assert (fields["seq"], fields["prev_hash"], fields["v"]) == (2**53 - 1, PREV, 1)
-    assert chain.position(data) == (2**53 - 1, PREV)
+    assert position(data) == (2**53 - 1, PREV)
     assert TIMESTAMP.fullmatch(fields["timestamp"])
     assert UUID7.fullmatch(fields["id"])
     assert fields["id"] == made.id
@@ -723,7 +725,7 @@ def test_uuid7() -> None:
 
 FORK = """
 import os, time
-from chained_logging.entry import uuid7
+from chained_logging.event.clock import uuid7
 now = time.time_ns()
 ids = [uuid7(now)]
 pipes = []
@@ -761,11 +763,11 @@ def test_timestamp_of_the_clock(now: int) -> None:
 
 def test_reading_an_entry() -> None:
     data = draft(GOOD).body(0, "GENESIS")
-    hash = chain.leaf_hash(data)
-    read = AuditEntry.from_line(chain.stored_line(data, hash))
+    hash = leaf_hash(data)
+    read = AuditEntry.from_line(stored_line(data, hash))
     assert (read.body, read.hash, read.signature) == (data, hash, None)
     assert (read.seq, read.action, read.reason, read.incomplete) == (0, "read", None, False)
-    assert read.line == chain.stored_line(data, hash)
+    assert read.line == stored_line(data, hash)
     assert read == AuditEntry(data, hash)
     with pytest.raises(AttributeError):
         _ = read.nonsense

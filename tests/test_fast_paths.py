@@ -17,9 +17,9 @@ from unittest import mock
 
 import pytest
 
-from chained_logging.entry import draft
 from chained_logging.event import draft as drafts
 from chained_logging.event import values
+from chained_logging.event.draft import draft
 from chained_logging.redact import Redactor
 from chained_logging.redact.walk import Walk
 

@@ -19,14 +19,16 @@ from conftest import EVENT
 from folder_store import FolderStore
 from test_signing import ORIGIN, Key, append_lines, pin
 
-from chained_logging import AuditLog, chain, verify
-from chained_logging.checkpoint import frontier, make, signed_by_any
-from chained_logging.merkle import Frontier
-from chained_logging.notes import VerifierKey
-from chained_logging.proof import LogTree
+from chained_logging import AuditLog, verify
+from chained_logging.format.line import leaf_hash
+from chained_logging.format.merkle import Frontier
+from chained_logging.format.note import VerifierKey
+from chained_logging.format.record import StoredCheckpoint
 from chained_logging.review.export import export_tiles
 from chained_logging.ship.shipper import Shipper
-from chained_logging.sinks import StoredCheckpoint, open_sink
+from chained_logging.sinks import open_sink
+from chained_logging.sinks.checkpoints import frontier, make, signed_by_any
+from chained_logging.transparency.proof import LogTree
 
 
 def plant(path: Path, *rows: tuple[Any, Any, Any]) -> None:
@@ -58,7 +60,7 @@ def foreign(path: Path, key: Key, size: int) -> tuple[int, str, str]:
 
     tree = Frontier()
     for number in range(size):
-        tree.append(bytes.fromhex(chain.leaf_hash(b"%d" % number)))
+        tree.append(bytes.fromhex(leaf_hash(b"%d" % number)))
     made = make(tree, [], ORIGIN, Pretender())
     return made.size, made.note, made.state
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from conftest import EVENT, check_chain
 
-from chained_logging.group_commit import GroupCommit, SyncGate
 from chained_logging.log import AuditLog
+from chained_logging.log.group_commit import GroupCommit, SyncGate
 
 
 def together(count: int, work: object) -> list[object]:

@@ -23,7 +23,7 @@ import structlog
 from conftest import EVENT
 
 from chained_logging import AuditHandler, AuditLog, AuditProcessor, InvalidEntry, verify
-from chained_logging.entry import draft
+from chained_logging.event.draft import draft
 
 GOOD = {"action": "read", **EVENT}
 

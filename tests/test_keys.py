@@ -26,8 +26,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chained_logging import keys, notes
+from chained_logging.format import note as notes
 from chained_logging.keys import PrivateKey, PublicKey, load_public, passphrase_from, public_pem
+from chained_logging.keys import files as keys
 
 ed25519 = oracles.module("cryptography.hazmat.primitives.asymmetric.ed25519")
 

@@ -13,8 +13,8 @@ from conftest import EVENT
 from test_signing import ORIGIN, Key, pin
 
 from chained_logging import AuditLog, verify
-from chained_logging.checkpoint import verifier_key
 from chained_logging.keys import PrivateKey
+from chained_logging.keys.statements import verifier_key
 
 FORK = multiprocessing.get_context("fork")
 

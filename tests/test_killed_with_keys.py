@@ -20,8 +20,8 @@ from conftest import EVENT
 from crash import fresh_seed, needs
 
 from chained_logging import AuditLog, verify
-from chained_logging.checkpoint import verifier_key
 from chained_logging.keys import PrivateKey
+from chained_logging.keys.statements import verifier_key
 
 ORIGIN = "example.com/audit"
 CHANGING = "write,pwrite64,ftruncate,fsync,fdatasync,rename,renameat,unlink,unlinkat,openat,flock"

@@ -23,7 +23,7 @@ from conftest import EVENT, check_chain
 
 import chained_logging
 from chained_logging import AuditHandler, AuditLog, context
-from chained_logging.lock import FileLock
+from chained_logging.files.lock import FileLock
 
 
 def actions(path: Path) -> list[str]:
@@ -215,7 +215,7 @@ def test_a_process_that_is_stopped_while_it_holds_the_lock(path: Path, policy: A
     program = """
     import sys, time
     from pathlib import Path
-    from chained_logging.lock import FileLock
+    from chained_logging.files.lock import FileLock
     FileLock(Path(sys.argv[1] + ".lock")).acquire()
     print("held", flush=True)
     time.sleep(60)
@@ -258,7 +258,7 @@ def test_what_a_full_disk_does_not_take_waits_elsewhere(
     program = f"""
     import os, resource, sys
     from pathlib import Path
-    import chained_logging.spill as spill
+    import chained_logging.log.spill as spill
     from chained_logging import AuditLog
     private = Path({str(elsewhere)!r})
     spill.FOLDERS = (str(private),)
@@ -274,7 +274,7 @@ def test_what_a_full_disk_does_not_take_waits_elsewhere(
     assert f"events wait in {kept}" in done.stderr
     assert kept.stat().st_mode & 0o777 == 0o600
     assert kept.parent.stat().st_mode & 0o777 == 0o700
-    monkeypatch.setattr("chained_logging.spill.FOLDERS", (str(elsewhere),))
+    monkeypatch.setattr("chained_logging.log.spill.FOLDERS", (str(elsewhere),))
     with AuditLog(path) as log:
         log.append("after", **EVENT)
     assert actions(path) == ["kept", "after"]
@@ -284,7 +284,7 @@ def test_what_a_full_disk_does_not_take_waits_elsewhere(
 def test_a_folder_of_somebody_else_takes_nothing(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chained_logging.spill.FOLDERS", (str(tmp_path),))
+    monkeypatch.setattr("chained_logging.log.spill.FOLDERS", (str(tmp_path),))
     private = tmp_path / f"chained_logging-{os.geteuid()}"
     private.mkdir(mode=0o777)
     private.chmod(0o777)
@@ -300,7 +300,7 @@ def test_a_folder_of_somebody_else_takes_nothing(
 def test_what_nothing_takes_is_counted_and_reported(path: Path) -> None:
     program = f"""
     import resource, sys
-    import chained_logging.log as log_module, chained_logging.spill as spill
+    import chained_logging.log.audit_log as log_module, chained_logging.log.spill as spill
     from chained_logging import AuditLog
     spill.FOLDERS = ()
     log_module._MEMORY_LIMIT = 5

@@ -22,8 +22,8 @@ from typing import Any
 import pytest
 from conftest import EVENT, check_chain, stored
 
-from chained_logging import chain
-from chained_logging.entry import InvalidEntry
+from chained_logging.event.entry import InvalidEntry
+from chained_logging.format.line import stored_line
 from chained_logging.log import AuditLog, AuditWarning
 
 
@@ -942,7 +942,7 @@ def rewrite(path: Path, seq: int) -> None:
                 body = re.sub(rb'"prev_hash":"[^"]*"', f'"prev_hash":"{prev}"'.encode(), body)
             hash = hashlib.sha256(b"\0" + body).hexdigest()
         prev = hash
-        lines.append(chain.stored_line(body, hash, None) + b"\n")
+        lines.append(stored_line(body, hash, None) + b"\n")
     path.write_bytes(b"".join(lines))
 
 

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from chained_logging import chain, merkle
-from chained_logging.merkle import Frontier, ProofError
+from chained_logging.format import merkle
+from chained_logging.format.line import MAX_BODY, leaf_hash
+from chained_logging.format.merkle import Frontier, ProofError
 
 VECTORS = Path(__file__).parent / "vectors" / "rfc6962"
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "vectors" / "rfc6962"
@@ -92,10 +93,10 @@ STORE = Store(LEAVES)
 def test_hashes_are_those_of_rfc6962() -> None:
     assert hashlib.sha256(b"").digest() == merkle.EMPTY_ROOT
     assert merkle.leaf_hash(b"x") == hashlib.sha256(b"\0x").digest()
-    assert merkle.leaf_hash(b"x").hex() == chain.leaf_hash(b"x")
+    assert merkle.leaf_hash(b"x").hex() == leaf_hash(b"x")
     left, right = LEAVES[:2]
     assert merkle.node_hash(left, right) == hashlib.sha256(b"\1" + left + right).digest()
-    assert merkle.MAX_ENTRY == chain.MAX_BODY
+    assert merkle.MAX_ENTRY == MAX_BODY
 
 
 def test_roots_are_those_of_rfc6962() -> None:

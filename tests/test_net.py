@@ -14,12 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from programs import until
 
-from chained_logging import AuditLog, timestamps
+from chained_logging import AuditLog
 from chained_logging.collector import Collector
 from chained_logging.net.client import Client, TooLong
 from chained_logging.net.head import BadRequest, Head, check_line, parse_head
 from chained_logging.net.server import Admission, HttpServer, Request, Response
-from chained_logging.witness import WitnessError, ask
+from chained_logging.transparency import timestamps
+from chained_logging.transparency.witness import WitnessError, ask
 
 TOKEN = "t" * 32
 

@@ -16,9 +16,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from verifiers import ALONE as VERIFY
 
-from chained_logging import merkle, notes
-from chained_logging.keys import load_public
-from chained_logging.notes import (
+from chained_logging.format import merkle
+from chained_logging.format import note as notes
+from chained_logging.format.note import (
     Checkpoint,
     Note,
     NoteError,
@@ -27,6 +27,7 @@ from chained_logging.notes import (
     Verified,
     VerifierKey,
 )
+from chained_logging.keys import load_public
 
 ed25519 = oracles.module("cryptography.hazmat.primitives.asymmetric.ed25519")
 

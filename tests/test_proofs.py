@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 
-from chained_logging import AuditLog, chain
-from chained_logging.checkpoint import verifier_key
-from chained_logging.keys import PrivateKey
-from chained_logging.merkle import EMPTY_ROOT
-from chained_logging.notes import (
+from chained_logging import AuditLog
+from chained_logging.format.canonical import canonical
+from chained_logging.format.merkle import EMPTY_ROOT
+from chained_logging.format.note import (
     ED25519,
     MLDSA_COSIGNATURE,
     Checkpoint,
@@ -29,7 +28,9 @@ from chained_logging.notes import (
     sign_note,
     verify_note,
 )
-from chained_logging.proof import GO_READERS, LogTree
+from chained_logging.keys import PrivateKey
+from chained_logging.keys.statements import verifier_key
+from chained_logging.transparency.proof import GO_READERS, LogTree
 from chained_logging.verify import _Bad, _Note, main, verify, verify_proof
 
 ORIGIN = "example.com/log"
@@ -216,7 +217,7 @@ def test_cosignatures_of_ml_dsa_are_verified(given: Given) -> None:
     checkpoints = Path(f"{given.log}.checkpoints")
     lines = [json.loads(text) for text in checkpoints.read_text().splitlines()]
     lines[-1]["note"] += good.format() + "\n"
-    checkpoints.write_bytes(b"".join(chain.canonical(one) + b"\n" for one in lines))
+    checkpoints.write_bytes(b"".join(canonical(one) + b"\n" for one in lines))
     report = verify(given.log, public_key=given.vkey, witness_keys=[key.format()])
     assert report.intact
     assert report.witnessed[name]["time"] == "2023-11-14T22:13:20Z"

@@ -10,7 +10,7 @@ import pytest
 
 from chained_logging import AuditLog
 from chained_logging.cli import cli
-from chained_logging.review.query import printable
+from chained_logging.text import printable
 
 
 @pytest.mark.parametrize("category", ["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"])

@@ -13,7 +13,7 @@ from verifiers import check
 
 from chained_logging import AuditEntry, AuditLog
 from chained_logging.diagnostics import AuditWarning
-from chained_logging.entry import draft
+from chained_logging.event.draft import draft
 from chained_logging.redact import Redactor
 from chained_logging.review.query import read_entries
 

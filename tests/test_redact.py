@@ -24,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chained_logging import AuditHandler, AuditLog
-from chained_logging.entry import draft
+from chained_logging.event.draft import draft
 from chained_logging.redact import REDACTED, Redactor
 
 CARDS = (

@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chained_logging import AuditLog
+from chained_logging.event.values import jsonable
 from chained_logging.redact import REDACTED, Redactor
 from chained_logging.redact.walk import Walk
-from chained_logging.values import jsonable
 
 _FILE = Path(__file__).parent.parent / "benchmarks" / "redaction.py"
 _SPEC = importlib.util.spec_from_file_location("benchmark_redaction", _FILE)

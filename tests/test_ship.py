@@ -28,8 +28,8 @@ from test_cli_signing import run
 from chained_logging import AuditLog, verify
 from chained_logging.keys import PrivateKey
 from chained_logging.ship import destination_name
-from chained_logging.ship.place import read_place
 from chained_logging.ship.postgres import init
+from chained_logging.ship.progress import read_place
 from chained_logging.ship.shipper import Shipper
 
 ORIGIN = "example.com/audit"

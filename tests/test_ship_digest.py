@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chained_logging.format.note import ED25519, VerifierKey, verify_note
+from chained_logging.format.record import Head
 from chained_logging.keys import PrivateKey
-from chained_logging.notes import ED25519, VerifierKey, verify_note
 from chained_logging.ship.digest import (
     MAX_LISTED,
     Digest,
@@ -25,7 +26,6 @@ from chained_logging.ship.digest import (
     parse_digest,
     parse_time,
 )
-from chained_logging.sinks import Head
 
 TEXT = st.text(st.characters(codec="utf-8"), min_size=1)
 NUMBER = st.integers(0, 2**63 - 1)

@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
-from chained_logging import chain
-from chained_logging.checkpoint import sign
-from chained_logging.keyring import Keyring
+from chained_logging.format.canonical import canonical
+from chained_logging.format.line import leaf_hash, stored_line
+from chained_logging.format.merkle import Frontier
+from chained_logging.format.record import Head, Record
 from chained_logging.keys import PrivateKey
-from chained_logging.merkle import Frontier
+from chained_logging.keys.keyring import Keyring
 from chained_logging.ship.digest import (
     CHECKPOINTS,
     SEGMENTS,
@@ -33,7 +34,7 @@ from chained_logging.ship.digest import (
 from chained_logging.ship.nats import decode
 from chained_logging.ship.s3 import describe, parse_checkpoint
 from chained_logging.ship.vouched import Vouched
-from chained_logging.sinks import Head, Record
+from chained_logging.sinks.checkpoints import sign
 
 ORIGIN = "example.com/web"
 VALUES = [
@@ -89,21 +90,21 @@ def variants(data: bytes) -> Iterator[bytes]:
 
 
 def message(line: bytes, last: int) -> None:
-    hash = chain.leaf_hash(line)
+    hash = leaf_hash(line)
     headers = {"Audit-Format": "1", "Audit-First-Seq": "0", "Audit-Last-Seq": str(last)}
     if last == 0:
-        line = chain.stored_line(line, hash, None)
+        line = stored_line(line, hash, None)
     headers["Audit-Last-Hash"] = hash
     decode("A.0.example=2Ecom/web", headers, gzip.compress(line + b"\n")).check()
 
 
 def entry(body: bytes) -> None:
     """Read an entry in each of the ways that a store's entries are read."""
-    record = Record(0, body, chain.leaf_hash(body))
+    record = Record(0, body, leaf_hash(body))
     for action in (b"log.open", b"key.rotate", b"key.revoke"):
         Keyring(ORIGIN).look(record._replace(body=body.replace(b"log.open", action, 1)))
     list(Vouched(ORIGIN).follow([record]))
-    line = chain.stored_line(body, record.hash, None) + b"\n"
+    line = stored_line(body, record.hash, None) + b"\n"
     describe(Name(SEGMENTS, 0, 0), gzip.compress(line), None, None)
     message(body, 0)
 
@@ -111,7 +112,7 @@ def entry(body: bytes) -> None:
 def checkpoint() -> bytes:
     tree = Frontier()
     tree.append(bytes(32))
-    return chain.canonical(sign(tree, ORIGIN, PrivateKey.generate()).to_dict()) + b"\n"
+    return canonical(sign(tree, ORIGIN, PrivateKey.generate()).to_dict()) + b"\n"
 
 
 READERS: dict[str, tuple[bytes, Callable[[bytes], object]]] = {

@@ -42,16 +42,12 @@ from servers_nats import (
 from servers_postgres import PostgresServer
 from servers_s3 import CREDENTIALS
 
-from chained_logging import AuditLog, chain
+from chained_logging import AuditLog
+from chained_logging.format.line import leaf_hash
+from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
 from chained_logging.keys import PrivateKey
-from chained_logging.log import _ORIGIN
-from chained_logging.ship import (
-    DestinationError,
-    Refused,
-    destination_name,
-    nats,
-    open_destination,
-)
+from chained_logging.log.audit_log import _ORIGIN
+from chained_logging.ship import DestinationError, Refused, destination_name, nats, open_destination
 from chained_logging.ship.land import Landing
 from chained_logging.ship.nats import (
     MAX_LINES,
@@ -62,10 +58,9 @@ from chained_logging.ship.nats import (
     partition_of,
     token_of,
 )
-from chained_logging.ship.place import place_path
 from chained_logging.ship.postgres import init as init_postgres
+from chained_logging.ship.progress import place_path
 from chained_logging.ship.shipper import Shipper
-from chained_logging.sinks import EMPTY, Head, Record, StoredCheckpoint
 
 ORIGIN = "example.com/audit/web"
 OTHER = "example.com/audit/other"
@@ -193,7 +188,7 @@ def batch(records: list[Record]) -> tuple[dict[str, str], bytes]:
 def forged(record: Record) -> Record:
     """Return the entry with another content, and the hash of that."""
     body = record.body.replace(b'"user-1"', b'"user-2"')
-    return Record(record.seq, body, chain.leaf_hash(body))
+    return Record(record.seq, body, leaf_hash(body))
 
 
 # --- The way of an entry.
@@ -435,7 +430,7 @@ def made_anew(records: list[Record]) -> tuple[dict[str, str], bytes]:
         body = record.body.replace(b'"user-1"', b'"user-2"')
         if made:
             body = body.replace(records[record.seq - 1].hash.encode(), made[-1].hash.encode())
-        made.append(Record(record.seq, body, chain.leaf_hash(body)))
+        made.append(Record(record.seq, body, leaf_hash(body)))
     return batch(made)
 
 

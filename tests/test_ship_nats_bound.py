@@ -17,11 +17,11 @@ from test_ship_nats import Store, batch, ship, write
 
 from chained_logging import AuditLog
 from chained_logging.keys import PrivateKey, public_pem
+from chained_logging.review.restore import restore
+from chained_logging.review.stores import CentralStores
 from chained_logging.ship import nats
-from chained_logging.ship.check import CentralStores
 from chained_logging.ship.land import Landing
 from chained_logging.ship.nats import NatsDestination, partition_of, token_of
-from chained_logging.ship.restore import restore
 from chained_logging.ship.shipper import Shipper
 from chained_logging.verify import main
 

@@ -13,11 +13,11 @@ from servers_postgres import PostgresServer
 from test_ship_nats import Store, Stream, batch, stream, write
 from test_ship_postgres import Database
 
-from chained_logging import chain
+from chained_logging.format.line import leaf_hash
+from chained_logging.format.record import Head, Record, StoredCheckpoint
 from chained_logging.ship import DestinationError
 from chained_logging.ship.nats import encode
 from chained_logging.ship.postgres import PostgresDestination
-from chained_logging.sinks import Head, Record, StoredCheckpoint
 
 __all__ = ["stream"]  # a fixture
 
@@ -28,7 +28,7 @@ def changed(record: Record, old: bytes, new: bytes) -> Record:
     """Return an entry with another text and the right hash, as anybody can compute it."""
     assert old in record.body
     body = record.body.replace(old, new)
-    return Record(record.seq, body, chain.leaf_hash(body))
+    return Record(record.seq, body, leaf_hash(body))
 
 
 def with_note(records: list[Record], note: str, size: int) -> tuple[dict[str, str], bytes]:

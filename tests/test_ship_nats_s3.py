@@ -13,14 +13,14 @@ from test_ship_nats import Stream, ship, stream, write
 from test_ship_restore import forged
 
 from chained_logging import verify
+from chained_logging.format.record import Record
 from chained_logging.keys import PrivateKey, public_pem
+from chained_logging.review.restore import restore
+from chained_logging.review.stores import CentralStores
 from chained_logging.ship import open_destination
-from chained_logging.ship.check import CentralStores
 from chained_logging.ship.digest import encode_origin
 from chained_logging.ship.land import Landing
-from chained_logging.ship.restore import restore
 from chained_logging.ship.s3 import init
-from chained_logging.sinks import Record
 from chained_logging.verify import main as verify_main
 
 if TYPE_CHECKING:

@@ -31,13 +31,15 @@ from servers_postgres import (
     running_server,
 )
 
-from chained_logging import AuditLog, chain
-from chained_logging.entry import draft
+from chained_logging import AuditLog
+from chained_logging.event.draft import draft
+from chained_logging.format.line import GENESIS, MAX_BODY, leaf_hash, position
+from chained_logging.format.record import EMPTY, Head, Record
 from chained_logging.keys import PrivateKey
 from chained_logging.ship import DestinationError, Refused, open_destination
 from chained_logging.ship.postgres import PostgresDestination, init, setup, statements
 from chained_logging.ship.postgres import destination as module
-from chained_logging.sinks import EMPTY, Head, Record, open_sink
+from chained_logging.sinks import open_sink
 
 ORIGIN = "example.com/audit/web"
 ROUNDS = int(os.environ.get("ROUNDS", often(20)))
@@ -92,8 +94,8 @@ class Database:
         """Return the first break of the chain as it stands there, as a verifier finds it."""
         seq, prev = EMPTY
         for record in self.reader.records(ORIGIN):
-            place = chain.position(record.body)
-            if place != (seq + 1, prev) or chain.leaf_hash(record.body) != record.hash:
+            place = position(record.body)
+            if place != (seq + 1, prev) or leaf_hash(record.body) != record.hash:
                 return f"broken at {seq + 1}"
             seq, prev = place[0], record.hash
         return None
@@ -139,9 +141,9 @@ def filled(database: Database, records: list[Record]) -> Database:
 
 def forged(after: Record | None, **fields: Any) -> Record:
     """Return an entry that anybody could compute, chained to another."""
-    seq, prev = (after.seq + 1, after.hash) if after else (0, chain.GENESIS)
+    seq, prev = (after.seq + 1, after.hash) if after else (0, GENESIS)
     body = draft({"action": "forged", **EVENT, **fields}).body(seq, prev)
-    return Record(seq, body, chain.leaf_hash(body))
+    return Record(seq, body, leaf_hash(body))
 
 
 def insert(record: Record, table: str = "entries", *, origin: str = ORIGIN, **change: str) -> str:
@@ -374,7 +376,7 @@ def test_odd_bodies_are_kept_whole(database: Database, tmp_path: Path):
     events.append({"action": "read", "actor": "cron", "actor_type": "service", "resource": "a/b"})
     # A body of the greatest length there is: 65,535 bytes.
     event = {"action": "read", **EVENT, "blob": ""}
-    room = chain.MAX_BODY - len(draft(event).body(len(events) + 1, "0" * 64))
+    room = MAX_BODY - len(draft(event).body(len(events) + 1, "0" * 64))
     events.append({**event, "blob": "x" * room})
     records = records_of(tmp_path, events)
     assert len(records[-1].body) == 65_535
@@ -426,7 +428,7 @@ def test_a_body_that_breaks_the_format_is_refused(shared: Database, tmp_path: Pa
     good = forged(records[-1], number=1)
     body = change(good.body)
     assert body != good.body
-    bad = Record(good.seq, body, chain.leaf_hash(body))
+    bad = Record(good.seq, body, leaf_hash(body))
     with pytest.raises(Refused) as refused:
         shared.shipper.write(origin, [bad], [])
     assert "Failing row" not in str(refused.value)
@@ -464,7 +466,7 @@ def test_a_gap_a_fork_a_duplicate_and_an_edited_entry_are_refused(
     edited = Record(after.seq, after.body.replace(b"forged", b"edited"), after.hash)
     unlinked = forged(records[-2])
     unlinked_body = unlinked.body.replace(b'"seq":9', b'"seq":10')
-    unlinked = Record(10, unlinked_body, chain.leaf_hash(unlinked_body))
+    unlinked = Record(10, unlinked_body, leaf_hash(unlinked_body))
     fork = forged(records[4])
     for record, says in (
         (gap, f"entry 11 of {ORIGIN} leaves a gap: the next is 10"),

@@ -17,9 +17,9 @@ from servers_postgres import PostgresServer, running_server
 from test_ship import command
 from test_ship_postgres import ORIGIN, Database, filled, forged, plain, records, records_of
 
+from chained_logging.format.record import Record
 from chained_logging.ship.postgres import PostgresDestination
 from chained_logging.ship.postgres.columns import _COLUMNS, _differences
-from chained_logging.sinks import Record
 
 __all__ = ["filled", "records"]  # fixtures
 

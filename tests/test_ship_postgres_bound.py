@@ -20,11 +20,12 @@ from test_ship_postgres import ORIGIN, Database, filled, forged, insert, plain, 
 from test_ship_postgres_attacks import Unguarded, database
 
 from chained_logging import AuditLog
+from chained_logging.format.record import Record, StoredCheckpoint
 from chained_logging.keys import PrivateKey
+from chained_logging.review.restore import restore
 from chained_logging.ship import DestinationError, Refused
 from chained_logging.ship.postgres import PostgresDestination, connection
-from chained_logging.ship.restore import restore
-from chained_logging.sinks import Record, StoredCheckpoint, open_sink
+from chained_logging.sinks import open_sink
 
 __all__ = ["database", "filled", "records"]  # fixtures
 

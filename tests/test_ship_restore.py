@@ -16,12 +16,14 @@ from s3_logs import ORIGIN, Log, lines, locked, opened, prepared
 from servers_s3 import Bucket
 from test_ship import command
 
-from chained_logging import AuditLog, chain, verify
-from chained_logging.entry import draft
+from chained_logging import AuditLog, verify
+from chained_logging.event.draft import draft
+from chained_logging.format.line import leaf_hash
+from chained_logging.format.record import Record, StoredCheckpoint
 from chained_logging.keys import PrivateKey, public_pem
-from chained_logging.ship import restore as module
-from chained_logging.ship.restore import ASIDE, SCRATCH, restore
-from chained_logging.sinks import Record, StoredCheckpoint, open_sink
+from chained_logging.review import restore as module
+from chained_logging.review.restore import ASIDE, SCRATCH, restore
+from chained_logging.sinks import open_sink
 from chained_logging.verify import main
 
 
@@ -30,7 +32,7 @@ def forged(after: Record, count: int = 3) -> list[Record]:
     made = [after]
     for _ in range(count):
         body = draft({"action": "forged", **EVENT}).body(made[-1].seq + 1, made[-1].hash)
-        made.append(Record(made[-1].seq + 1, body, chain.leaf_hash(body)))
+        made.append(Record(made[-1].seq + 1, body, leaf_hash(body)))
     return made[1:]
 
 

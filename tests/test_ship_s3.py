@@ -29,12 +29,14 @@ from s3_logs import (
     shipped,
 )
 
-from chained_logging import AuditLog, chain, verify
+from chained_logging import AuditLog, verify
+from chained_logging.format.canonical import canonical
+from chained_logging.format.record import StoredCheckpoint
 from chained_logging.keys import PrivateKey
 from chained_logging.ship import DestinationError, Refused
 from chained_logging.ship.digest import parse_digest
 from chained_logging.ship.s3 import S3Destination, init
-from chained_logging.sinks import StoredCheckpoint, open_sink
+from chained_logging.sinks import open_sink
 from chained_logging.sinks.checkpoint_file import checkpoint_path, read_checkpoints
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ def test_a_log_comes_back_byte_for_byte(s3: Bucket, tmp_path: Path) -> None:
             assert copy.read_bytes() == log.path.read_bytes()
             check_chain(copy)
             checkpoints = b"".join(
-                chain.canonical(c.to_dict()) + b"\n" for c in store.checkpoints(log.origin)
+                canonical(c.to_dict()) + b"\n" for c in store.checkpoints(log.origin)
             )
             assert checkpoints == checkpoint_path(log.path).read_bytes()
             for start in (0, 6, 13, 99):
@@ -410,7 +412,7 @@ def test_what_is_restored_verifies(moto: Bucket, log: Log, tmp_path: Path) -> No
     copy.write_bytes(lines(read(moto)))
     with opened(moto) as store:
         checkpoint_path(copy).write_bytes(
-            b"".join(chain.canonical(c.to_dict()) + b"\n" for c in store.checkpoints(ORIGIN))
+            b"".join(canonical(c.to_dict()) + b"\n" for c in store.checkpoints(ORIGIN))
         )
     report = verify(copy)
     assert report.intact

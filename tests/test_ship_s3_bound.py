@@ -26,9 +26,9 @@ from test_ship_restore import forged
 
 from chained_logging import AuditLog
 from chained_logging.keys import public_pem
-from chained_logging.ship.check import CentralStores
+from chained_logging.review.restore import restore
+from chained_logging.review.stores import CentralStores
 from chained_logging.ship.digest import Policy, encode_origin
-from chained_logging.ship.restore import restore
 from chained_logging.ship.s3 import S3Destination
 from chained_logging.ship.shipper import Shipper
 from chained_logging.sinks import open_sink

@@ -18,18 +18,20 @@ from test_ship import command
 from test_ship_hostile import GENESIS, GZIP
 from test_ship_restore import forged
 
-from chained_logging import AuditLog, chain
+from chained_logging import AuditLog
+from chained_logging.format.line import leaf_hash, stored_line
+from chained_logging.format.note import ED25519, VerifierKey
+from chained_logging.format.record import EMPTY, Record
 from chained_logging.keys import PrivateKey, public_pem
-from chained_logging.notes import ED25519, VerifierKey
+from chained_logging.review.restore import restore
+from chained_logging.review.stores import CentralStores
 from chained_logging.ship import Unfit
-from chained_logging.ship.check import CentralStores
 from chained_logging.ship.digest import POLICY_SIGNER, Listed, Policy, encode_origin, parse_digest
-from chained_logging.ship.place import Place, place_path
-from chained_logging.ship.restore import restore
+from chained_logging.ship.progress import Place, place_path
 from chained_logging.ship.s3 import init
 from chained_logging.ship.s3.objects import is_signed
 from chained_logging.ship.shipper import Shipper
-from chained_logging.sinks import EMPTY, Record, open_sink
+from chained_logging.sinks import open_sink
 from chained_logging.verify import main as verify_main
 
 if TYPE_CHECKING:
@@ -140,7 +142,7 @@ def test_what_was_put_before_init_is_said(s3: Bucket, tmp_path: Path) -> None:
 
 DEEP = b"[" * 5000 + b"]" * 5000
 OPENED = GENESIS.replace(b'{"format":1,', b'{"format":' + DEEP + b",")
-OPENING = chain.stored_line(OPENED, chain.leaf_hash(OPENED), None) + b"\n"
+OPENING = stored_line(OPENED, leaf_hash(OPENED), None) + b"\n"
 
 ATTACKS: dict[str, Callable[[list[Record]], dict[str, bytes]]] = {
     # In every name that may come next, and over all that is there.

@@ -24,14 +24,17 @@ from typing import Any
 import pytest
 from conftest import EVENT, check_chain, stored
 
-from chained_logging import AuditLog, chain, verify
-from chained_logging.checkpoint import entry_message, make, verifier_key
-from chained_logging.entry import draft
-from chained_logging.merkle import Frontier
-from chained_logging.merkle import root as merkle_root
-from chained_logging.notes import Checkpoint, Note, VerifierKey, verify_note
-from chained_logging.proof import LogTree
-from chained_logging.sinks import Record
+from chained_logging import AuditLog, verify
+from chained_logging.event.draft import draft
+from chained_logging.format.canonical import canonical
+from chained_logging.format.line import leaf_hash, stored_line
+from chained_logging.format.merkle import Frontier
+from chained_logging.format.merkle import root as merkle_root
+from chained_logging.format.note import Checkpoint, Note, VerifierKey, verify_note
+from chained_logging.format.record import Record
+from chained_logging.keys.statements import entry_message, verifier_key
+from chained_logging.sinks.checkpoints import make
+from chained_logging.transparency.proof import LogTree
 
 ed25519 = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ed25519")
 VERIFY = Path(sys.modules["chained_logging.verify"].__file__ or "")
@@ -77,7 +80,7 @@ def append_lines(path: Path, events: list[dict[str, Any]], own: bool = False) ->
     for event in events:
         seq += 1
         body = draft(event, own=own).body(seq, prev)
-        prev = chain.leaf_hash(body)
+        prev = leaf_hash(body)
         entries.append((seq, body, prev))
     if path.suffix == ".db":
         with contextlib.closing(sqlite3.connect(path)) as connection, connection:
@@ -85,7 +88,7 @@ def append_lines(path: Path, events: list[dict[str, Any]], own: bool = False) ->
             connection.executemany("INSERT INTO entries (seq, body, hash) VALUES (?, ?, ?)", rows)
         return
     with open(path, "ab") as file:
-        file.writelines(chain.stored_line(body, hash) + b"\n" for _, body, hash in entries)
+        file.writelines(stored_line(body, hash) + b"\n" for _, body, hash in entries)
 
 
 def pin(key: Any) -> str:
@@ -278,7 +281,7 @@ def test_each_entry_is_proven_without_the_log(proven: tuple[Path, Key], tmp_path
     path, key = proven
     module = sys.modules["chained_logging.verify"]
     tree = LogTree(path)
-    lines = [chain.stored_line(body, hash).decode() for _, body, hash in stored(path)]
+    lines = [stored_line(body, hash).decode() for _, body, hash in stored(path)]
     for stored_one in tree.checkpoints:
         for seq in range(stored_one.size):
             data = tree.inclusion(seq, stored_one.size).format()
@@ -339,15 +342,15 @@ def forge(path: Path, bodies: list[bytes], signers: Callable[[int], Any] | None 
     for seq, body in enumerate(bodies):
         body = re.sub(rb'("prev_hash":")(GENESIS|[0-9a-f]{64})', rb"\g<1>" + prev, body)
         body = re.sub(rb'("seq":)[0-9]+(,|})(?!.*"seq":)', rb"\g<1>%d\g<2>" % seq, body)
-        hash = chain.leaf_hash(body)
+        hash = leaf_hash(body)
         prev = hash.encode()
-        lines.append(chain.stored_line(body, hash) + b"\n")
+        lines.append(stored_line(body, hash) + b"\n")
         signer = signers(seq + 1) if signers else None
         if signer is None:
             tree.append(bytes.fromhex(hash))
         else:
             made = make(tree, [Record(seq, body, hash)], origin, signer)
-            notes.append(chain.canonical(made._asdict()) + b"\n")
+            notes.append(canonical(made._asdict()) + b"\n")
     path.write_bytes(b"".join(lines))
     if signers:
         Path(f"{path}.checkpoints").write_bytes(b"".join(notes))
@@ -588,7 +591,7 @@ def test_a_log_of_which_a_folder_holds_only_checkpoints_is_named(
             (folder / name / kind).mkdir(parents=True)
         segment = folder / name / "segments" / f"{0:020d}-{20:020d}.jsonl.gz"
         segment.write_bytes(gzip.compress(path.read_bytes()))
-        stored_one = chain.canonical({"note": note.decode(), "size": 21, "state": ""}) + b"\n"
+        stored_one = canonical({"note": note.decode(), "size": 21, "state": ""}) + b"\n"
         (folder / name / "checkpoints" / f"{21:020d}.json").write_bytes(stored_one)
     assert run(folder).returncode == 0
     segment.unlink()

@@ -21,10 +21,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_notes import LOG, LOG_KEY, ORIGIN, OTHER_KEY, WITNESS, WITNESS_KEY
 
-from chained_logging import merkle, notes, sinks, tiles
-from chained_logging.merkle import ProofError
-from chained_logging.notes import Checkpoint, NoteError
-from chained_logging.tiles import TileReader, check_tiles, resume_at, write_tiles
+from chained_logging import sinks
+from chained_logging.format import merkle
+from chained_logging.format import note as notes
+from chained_logging.format.merkle import ProofError
+from chained_logging.format.note import Checkpoint, NoteError
+from chained_logging.transparency import tiles
+from chained_logging.transparency.tiles import TileReader, check_tiles, resume_at, write_tiles
 
 
 def body(number: int) -> bytes:
@@ -535,7 +538,7 @@ _KILLED = """
     import os, signal, sys
     from pathlib import Path
     from test_tiles import write
-    from chained_logging import tiles
+    from chained_logging.transparency import tiles
 
     folder, left = Path(sys.argv[1]), int(sys.argv[2])
     tiles._BATCH = 2

@@ -38,8 +38,9 @@ from authority import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chained_logging import notes, timestamps
-from chained_logging.timestamps import TimestampError, encode, fetch, verify
+from chained_logging.format import note as notes
+from chained_logging.transparency import timestamps
+from chained_logging.transparency.timestamps import TimestampError, encode, fetch, verify
 from chained_logging.verify import _Bad, _timestamp_time
 
 rfc3161_client = oracles.module("rfc3161_client")

@@ -13,8 +13,9 @@ import pytest
 from click.testing import CliRunner
 from conftest import EVENT
 
-from chained_logging import AuditLog, urls
+from chained_logging import AuditLog
 from chained_logging.cli import cli
+from chained_logging.net import urls
 from chained_logging.ship import open_destination
 from chained_logging.verify import main as verify_main
 

@@ -25,8 +25,8 @@ from conftest import often, read_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chained_logging import chain, values
-from chained_logging.event import clock
+from chained_logging.event import clock, values
+from chained_logging.format.canonical import canonical_text
 
 
 def decoded(value: Any) -> Any:
@@ -289,7 +289,7 @@ def test_shared_references_do_not_explode() -> None:
 
 ENDLESS = """
 import collections, itertools, resource, signal
-from chained_logging import chain, values
+from chained_logging.event import values
 class Sequence(collections.abc.Sequence):
     def __len__(self): return 3
     def __getitem__(self, at): return at
@@ -466,7 +466,7 @@ ordinary = st.dictionaries(
 @settings(max_examples=often(1000), deadline=None)
 @given(ordinary)
 def test_the_quick_way_writes_what_the_careful_way_writes(value: dict[str, Any]) -> None:
-    assert values.encode(value) == chain.canonical_text(values.jsonable(value))
+    assert values.encode(value) == canonical_text(values.jsonable(value))
 
 
 def test_depth_is_the_same_in_both_ways() -> None:
@@ -474,7 +474,7 @@ def test_depth_is_the_same_in_both_ways() -> None:
         value: Any = {"a": "bottom"}
         for _ in range(depth):
             value = {"a": value}
-        assert values.encode(value) == chain.canonical_text(values.jsonable(value))
+        assert values.encode(value) == canonical_text(values.jsonable(value))
 
 
 def test_threads_that_make_identifiers_at_once_never_run_out(

@@ -179,7 +179,7 @@ def test_pandas() -> None:
 def test_no_library_is_imported_for_a_value() -> None:
     program = (
         "import sys, chained_logging\n"
-        "from chained_logging.values import encode\n"
+        "from chained_logging.event.values import encode\n"
         "encode([1.5, object(), {1}, b'x'])\n"
         "print([n for n in ('numpy', 'pandas', 'django', 'sqlalchemy') if n in sys.modules])"
     )
@@ -198,7 +198,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy, ngettext_lazy
 from chained_logging import AuditLog
-from chained_logging.values import jsonable
+from chained_logging.event.values import jsonable
 class Patient(models.Model):
     name = models.TextField()
     username = models.TextField(default="ann")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from chained_logging import AuditLog, verify
-from chained_logging import chain as chain_module
+from chained_logging.format.line import leaf_hash, split_line, stored_line
 from chained_logging.keys import PrivateKey
 
 VERIFY = Path(sys.modules["chained_logging.verify"].__file__ or "")
@@ -142,8 +142,8 @@ def test_each_tampering_has_its_name(log: Path, edit, kind: str) -> None:  # typ
 
 def test_an_entry_replaced_with_its_hash_made_anew_is_found(log: Path) -> None:
     lines = log.read_bytes().splitlines()
-    body = chain_module.split_line(lines[20]).body.replace(b'"u19"', b'"u99"')
-    lines[20] = chain_module.stored_line(body, chain_module.leaf_hash(body))
+    body = split_line(lines[20]).body.replace(b'"u19"', b'"u99"')
+    lines[20] = stored_line(body, leaf_hash(body))
     log.write_bytes(b"\n".join(lines) + b"\n")
     assert kinds(log) == {"inserted"}
 

@@ -20,9 +20,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from verifiers import ALONE_COMMAND, cpu_of
 
-from chained_logging import AuditLog, chain, verify
-from chained_logging.checkpoint import verifier_key
+from chained_logging import AuditLog, verify
+from chained_logging.format.line import leaf_hash, split_line, stored_line
 from chained_logging.keys import PrivateKey
+from chained_logging.keys.statements import verifier_key
 
 # Values around every edge of what the expression recognizes.
 VALUES = st.one_of(
@@ -85,8 +86,8 @@ def relink(bodies: list[bytes]) -> bytes:
     for body in bodies:
         if prev is not None:
             body = re.sub(rb'(.*,"prev_hash":")[0-9a-f]{64}', rb"\g<1>" + prev, body, count=1)
-        hash = chain.leaf_hash(body)
-        lines.append(chain.stored_line(body, hash) + b"\n")
+        hash = leaf_hash(body)
+        lines.append(stored_line(body, hash) + b"\n")
         prev = hash.encode()
     return b"".join(lines)
 
@@ -100,7 +101,7 @@ def test_any_log_gives_one_report(tmp_path_factory: pytest.TempPathFactory, even
     assert both(path)["status"] == "intact"
     # A byte changed, and every hash made anew: only the rules of the format are left to object.
     chance = random.Random(seed)
-    bodies = [chain.split_line(line).body for line in path.read_bytes().splitlines()]
+    bodies = [split_line(line).body for line in path.read_bytes().splitlines()]
     for _ in range(8):
         forged = list(bodies)
         at = chance.randrange(len(forged))
@@ -170,7 +171,7 @@ def test_each_rule_holds_in_the_fast_way(tmp_path: Path, old: bytes, new: bytes)
     path = tmp_path / "audit.jsonl"
     with AuditLog(path, origin="o") as log:
         log.append_many([{"action": "read", "n": 7, **EVENT}] * 20)
-    bodies = [chain.split_line(line).body for line in path.read_bytes().splitlines()]
+    bodies = [split_line(line).body for line in path.read_bytes().splitlines()]
     at = 12
     assert old in bodies[at]
     bodies[at] = bodies[at].replace(old, new)
@@ -186,7 +187,7 @@ def test_a_date_that_does_not_exist_is_found(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     with AuditLog(path, origin="o") as log:
         log.append_many([{"action": "read", **EVENT, "timestamp": "2026-01-29T00:00:00Z"}] * 9)
-    bodies = [chain.split_line(line).body for line in path.read_bytes().splitlines()]
+    bodies = [split_line(line).body for line in path.read_bytes().splitlines()]
     for month, day, ok in (("02", "29", False), ("02", "28", True), ("04", "31", False)):
         bodies[5] = re.sub(rb"2026-\d\d-\d\d", f"2026-{month}-{day}".encode(), bodies[5])
         path.write_bytes(relink(bodies))
@@ -290,7 +291,7 @@ def test_parts_of_a_signed_log_join_to_its_tree(tmp_path: Path) -> None:
 
 
 def relinked(lines: list[bytes], old: bytes, new: bytes) -> list[bytes]:
-    bodies = [chain.split_line(line[:-1]).body.replace(old, new) for line in lines]
+    bodies = [split_line(line[:-1]).body.replace(old, new) for line in lines]
     return relink(bodies).splitlines(keepends=True)
 
 
@@ -400,7 +401,7 @@ def test_the_worst_objects_take_no_more_than_20_times_sha256sum(tmp_path: Path) 
     path = tmp_path / "audit.jsonl"
     with AuditLog(path, origin="o") as log:
         log.append_many([{"action": "read", "context": {"n": 7}, **EVENT}] * 36)
-    bodies = [chain.split_line(line).body for line in path.read_bytes().splitlines()]
+    bodies = [split_line(line).body for line in path.read_bytes().splitlines()]
     shapes = list(worst_contexts())
     for number, body in enumerate(bodies[1:]):
         context = shapes[number % len(shapes)].encode()

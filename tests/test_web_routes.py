@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chained_logging.entry import MAX_IDENTIFIER
 from chained_logging.event.fields import shows
+from chained_logging.event.identifiers import MAX_IDENTIFIER
 from chained_logging.integrations.routes import identifier, resource_of, template
 
 

@@ -21,10 +21,12 @@ import pytest
 from conftest import EVENT
 from test_signing import ORIGIN, Key, append_lines, pin
 
-from chained_logging import AuditLog, chain
-from chained_logging.checkpoint import made_statement, statement_message, verifier_key
-from chained_logging.keyring import KeyForged
-from chained_logging.notes import VerifierKey
+from chained_logging import AuditLog
+from chained_logging.format.canonical import canonical
+from chained_logging.format.line import GENESIS
+from chained_logging.format.note import VerifierKey
+from chained_logging.keys.keyring import KeyForged
+from chained_logging.keys.statements import made_statement, statement_message, verifier_key
 
 VERIFY = Path(sys.modules["chained_logging.verify"].__file__ or "")
 VECTORS = Path(__file__).parent / "vectors"
@@ -147,8 +149,8 @@ def test_no_entry_is_signed_above_a_forged_name(path: Path, wrong: str) -> None:
 
 def test_a_checkpoint_that_the_log_did_not_sign_is_not_gone_on_from(path: Path) -> None:
     """A checkpoint of the attacker over his rotation would hide it from who reads on from there."""
-    from chained_logging.checkpoint import make
-    from chained_logging.merkle import Frontier
+    from chained_logging.format.merkle import Frontier
+    from chained_logging.sinks.checkpoints import make
 
     key, evil = Key(), Key()
 
@@ -290,7 +292,7 @@ def test_what_the_manifest_says_is_not_believed_of_a_segment_that_is_here(
     entries = list(AuditLog(path, sign="follow").entries())
     assert [entry.seq for entry in entries] == list(range(len(entries)))
     assert entries[-1].action == "goes on"
-    links = [chain.GENESIS, *(entry.hash for entry in entries)]
+    links = [GENESIS, *(entry.hash for entry in entries)]
     assert all(entry.prev_hash == link for entry, link in zip(entries, links, strict=False))
 
 
@@ -316,10 +318,10 @@ def test_nothing_is_said_for_the_log_by_other_files_beside_it(path: Path, name: 
 
 
 def spill_line(event: dict[str, Any], **edits: Any) -> bytes:
-    from chained_logging.entry import draft
+    from chained_logging.event.draft import draft
 
-    fields = json.loads(draft(event, own=True).body(0, chain.GENESIS))
-    return chain.canonical({**fields, **edits}) + b"\n"
+    fields = json.loads(draft(event, own=True).body(0, GENESIS))
+    return canonical({**fields, **edits}) + b"\n"
 
 
 @pytest.mark.parametrize(

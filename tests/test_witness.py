@@ -34,10 +34,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_notes import LOG, LOG_KEY, ORIGIN, OTHER, OTHER_KEY, WITNESS, WITNESS_KEY, Key
 
-from chained_logging import merkle, notes, sinks
-from chained_logging.merkle import EMPTY_ROOT
-from chained_logging.notes import Checkpoint, Note, NoteError, Signature, VerifierKey
-from chained_logging.witness import (
+from chained_logging import sinks
+from chained_logging.format import merkle
+from chained_logging.format import note as notes
+from chained_logging.format.merkle import EMPTY_ROOT
+from chained_logging.format.note import Checkpoint, Note, NoteError, Signature, VerifierKey
+from chained_logging.transparency.witness import (
     MAX_REQUEST,
     Answer,
     Witness,
@@ -825,7 +827,7 @@ _KILLED = """
     import os, signal, sys
     from pathlib import Path
     from test_witness import A, LOG_KEY, NAME, ORIGIN, WITNESS, Witness, sinks
-    from chained_logging import witness
+    from chained_logging.transparency import witness
     left, after = int(sys.argv[2]), sys.argv[3] == "after"
 
     def counted(function):
@@ -1212,7 +1214,7 @@ def test_serve_listens_on_loopback_until_it_is_stopped(
 
     run = WitnessServer.serve_forever
     monkeypatch.setattr(WitnessServer, "serve_forever", once)
-    with caplog.at_level(logging.INFO, "chained_logging.witness"):
+    with caplog.at_level(logging.INFO, "chained_logging.transparency.witness"):
         serve(plain, port=0)
     assert WITNESS_KEY.format() in caplog.text
 

@@ -16,7 +16,6 @@ from typing import Any, Final, NamedTuple
 import orjson
 from orjson import Fragment
 
-from chained_logging import chain
 from chained_logging.event import values
 from chained_logging.event.clock import timestamp, uuid7
 from chained_logging.event.entry import InvalidEntry
@@ -37,6 +36,8 @@ from chained_logging.event.identifiers import MAX_IDENTIFIER
 from chained_logging.event.oversize import parse, shrink
 from chained_logging.event.records import PART, PartlyValid, divided, named, parts
 from chained_logging.event.resources import split
+from chained_logging.format.canonical import canonical_text
+from chained_logging.format.line import MAX_BODY
 
 Redact = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """Takes secrets out of an event: see :mod:`chained_logging.redact`."""
@@ -75,7 +76,7 @@ class Draft:
             # A surrogate or a large integer in a plain context.
             fields["context"] = Fragment(values.encode(context))
             return self.body(seq, prev_hash)
-        if len(body) > chain.MAX_BODY:
+        if len(body) > MAX_BODY:
             self.fields = shrink(fields, len(body) - _ROOM)
             return self.body(seq, prev_hash)
         return body
@@ -92,7 +93,7 @@ class Draft:
             incomplete = "invalid" in fields["context"]
             for name in ("context", "old_values", "changed_fields"):
                 if name in fields:
-                    fields[name] = Fragment(chain.canonical_text(fields[name]))
+                    fields[name] = Fragment(canonical_text(fields[name]))
             draft = cls(fields["id"], fields, incomplete)
             if draft.body(*place) == body:
                 return draft
@@ -115,7 +116,7 @@ class _FirstDraft(Draft):
 
 # A body has at most this after its shrinking, whatever its place: digests are as long as the
 # largest `seq` and the longest `prev_hash` leave room for.
-_ROOM: Final = chain.MAX_BODY - len(f"{2**63}{'0' * 64}")
+_ROOM: Final = MAX_BODY - len(f"{2**63}{'0' * 64}")
 _NO_NAMES: Final[Mapping[str, str]] = {}
 
 
@@ -185,7 +186,7 @@ def _with_resources(fields: dict[str, Any], incomplete: bool, names: Mapping[str
         return Draft(first, fields, incomplete)
     for part in found:
         part["context"][PART]["id"] = first
-        part["context"] = Fragment(chain.canonical_text(part["context"]))
+        part["context"] = Fragment(canonical_text(part["context"]))
     for part in found[1:]:
         part["id"] = uuid7(time.time_ns())
     drafts = [Draft(part["id"], part, incomplete) for part in found[1:]]

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from chained_logging import chain
 from chained_logging.event.fields import FIELDS
+from chained_logging.format.line import split_line, stored_line
 
 
 class InvalidEntry(ValueError):
@@ -85,7 +85,7 @@ class AuditEntry:
         :raises ValueError: if it has not the form of one. Its hash is not
             checked here; :mod:`chained_logging.verify` does that.
         """
-        return cls(*chain.split_line(line))
+        return cls(*split_line(line))
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class AuditEntry:
     @property
     def line(self) -> bytes:
         """The stored line, without its line feed; the bare body while it waits."""
-        return chain.stored_line(self.body, self.hash, self.signature) if self.hash else self.body
+        return stored_line(self.body, self.hash, self.signature) if self.hash else self.body
 
     @property
     def incomplete(self) -> bool:

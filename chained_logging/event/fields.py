@@ -17,12 +17,12 @@ from typing import Any, Final, NamedTuple
 
 from orjson import Fragment
 
-from chained_logging import chain
 from chained_logging.event import addresses, identifiers, records, values
 from chained_logging.event.identifiers import MAX_IDENTIFIER
 from chained_logging.event.models import is_model, model_columns
 from chained_logging.event.proxies import unwrapped
 from chained_logging.event.resources import resource
+from chained_logging.format.canonical import canonical_text
 
 ACTOR_TYPES: Final = frozenset({"user", "service", "admin", "system"})
 RESULTS: Final = frozenset({"success", "failure", "denied"})
@@ -158,7 +158,7 @@ def _names(value: Any) -> Fragment:
         raise ValueError("is not a list of names")
     if any("\0" in name for name in names):
         raise ValueError("holds U+0000")
-    return Fragment(chain.canonical_text(names))
+    return Fragment(canonical_text(names))
 
 
 _TRACE_ID: Final = re.compile("(?!0{32})[0-9a-f]{32}")

@@ -11,9 +11,8 @@ from typing import Any, Final
 import orjson
 from orjson import Fragment
 
-from chained_logging import chain
-from chained_logging.chain import quote
 from chained_logging.event.values import ORJSON
+from chained_logging.format.canonical import MAX_SAFE_INTEGER, canonical_text, quote
 
 DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64} \((?:0|[1-9][0-9]{0,18}) bytes\)")
 """Replaces a value that was too large."""
@@ -53,7 +52,7 @@ def shrink(fields: Mapping[str, Any], excess: int) -> dict[str, Any]:
     # Each place that can give: the object's pointer, the key in it, its text.
     places = [("", name, item) for name, item in singles.items()]
     for parent, object in objects.items():
-        places += [(parent, key, chain.canonical_text(item)) for key, item in object.items()]
+        places += [(parent, key, canonical_text(item)) for key, item in object.items()]
     places = [place for place in places if len(place[2]) > 100]  # a digest has up to 90
     places.sort(key=lambda place: -_bytes(place[2]))
 
@@ -80,7 +79,7 @@ def shrink(fields: Mapping[str, Any], excess: int) -> dict[str, Any]:
                 objects[parent] = {"all": json.loads(digest)}
                 pointers.append(f"{parent}/all")
         for field, value in invalid.items():
-            digest = _digest(chain.canonical_text(value))
+            digest = _digest(canonical_text(value))
             objects["/context/invalid"][field] = json.loads(digest)
             pointers.append(f"/context/invalid/{field}")
 
@@ -89,9 +88,9 @@ def shrink(fields: Mapping[str, Any], excess: int) -> dict[str, Any]:
         context["invalid"] = objects["/context/invalid"]
     if part is not None:
         context["resources_part"] = part
-    shrunk = {**singles, "context": chain.canonical_text(context)}
+    shrunk = {**singles, "context": canonical_text(context)}
     if "/old_values" in objects:
-        shrunk["old_values"] = chain.canonical_text(objects["/old_values"])
+        shrunk["old_values"] = canonical_text(objects["/old_values"])
     return dict(fields) | {name: Fragment(value) for name, value in shrunk.items()}
 
 
@@ -100,7 +99,7 @@ def parse(text: str) -> dict[str, Any]:
 
     def integer(digits: str) -> int | float:
         value = int(digits)
-        return value if abs(value) <= chain.MAX_SAFE_INTEGER else float(digits)
+        return value if abs(value) <= MAX_SAFE_INTEGER else float(digits)
 
     parsed: dict[str, Any] = json.loads(text, parse_int=integer)
     return parsed

@@ -13,10 +13,10 @@ from typing import Any, Final
 import orjson
 from orjson import Fragment
 
-from chained_logging import chain
 from chained_logging.event import values
 from chained_logging.event.oversize import parse
 from chained_logging.event.resources import resource
+from chained_logging.format.line import MAX_BODY
 
 PART: Final = "resources_part"
 """The key of the context that says which part of a divided list an entry holds."""
@@ -107,7 +107,7 @@ def divided(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
     context = fields["context"]
     text = values.encode(context) if type(context) is dict else _text(context)
     others = {**fields, "context": Fragment(text), "resources": []}
-    room = max(_LEAST, chain.MAX_BODY - _BESIDE - len(orjson.dumps(others, None, values.ORJSON)))
+    room = max(_LEAST, MAX_BODY - _BESIDE - len(orjson.dumps(others, None, values.ORJSON)))
     lists: list[list[Record]] = [[]]
     left = room
     for record, size in zip(fields["resources"], sizes, strict=True):

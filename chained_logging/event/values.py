@@ -29,9 +29,9 @@ from typing import Any, Final
 
 import orjson
 
-from chained_logging import chain
 from chained_logging.event.models import is_model, model_columns, model_key, model_type
 from chained_logging.event.proxies import is_proxy, is_unread, unwrapped
+from chained_logging.format.canonical import MAX_SAFE_INTEGER, canonical, canonical_text
 
 MAX_DEPTH: Final = 64
 """What is nested deeper than this is ``"<too deep>"``: databases parse JSON to some depth only."""
@@ -69,7 +69,7 @@ def encode(value: Any) -> str:
             # It sorts keys by code points, RFC 8785 by UTF-16: they differ only beyond U+D7FF.
             if text.isascii() or max(text) <= "\ud7ff":
                 return text
-    return chain.canonical_text(jsonable(value))
+    return canonical_text(jsonable(value))
 
 
 def _is_ordinary(value: Any) -> bool:
@@ -192,7 +192,7 @@ class _Walk:
             if form is _Form.AGAIN:
                 return self.convert(content, depth)
             items = self._array(content, depth + 1)
-            return sorted(items, key=chain.canonical) if form is _Form.SET else items
+            return sorted(items, key=canonical) if form is _Form.SET else items
         finally:
             self.inside.discard(id(value))
 
@@ -273,7 +273,7 @@ def _exception(value: BaseException) -> dict[str, str]:
 
 def _integer(value: Any) -> int | str:
     value = int(value)
-    if -chain.MAX_SAFE_INTEGER <= value <= chain.MAX_SAFE_INTEGER:
+    if -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
         return int(value)
     try:
         return str(value)
@@ -448,6 +448,6 @@ def _key(key: Any) -> str:
             return _key(content)
         if form is not _Form.DONE or isinstance(content, dict):
             content = clean(_ADDRESS.sub("", str(key)))
-        return content if isinstance(content, str) else chain.canonical_text(content)
+        return content if isinstance(content, str) else canonical_text(content)
     except Exception:
         return _unprintable(key)

@@ -21,11 +21,11 @@ try:
 except ImportError as error:
     raise ImportError("recording tasks needs Celery: pip install 'celery>=5.3'") from error
 
-from chained_logging.context import context, current
+from chained_logging.event.context import context, current
 from chained_logging.event.identifiers import identifier, person_name
-from chained_logging.handler import AuditHandler
+from chained_logging.event.values import jsonable
+from chained_logging.integrations.stdlib import AuditHandler
 from chained_logging.log import AuditLog
-from chained_logging.values import jsonable
 
 HEADER: Final = "chained_logging"
 CARRIED: Final = (

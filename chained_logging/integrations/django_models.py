@@ -17,11 +17,11 @@ try:
 except ImportError as error:
     raise ImportError("the recorder needs Django: pip install django") from error
 
-from chained_logging.context import current
-from chained_logging.diff import diff
+from chained_logging.event.context import current
+from chained_logging.event.diff import diff
 from chained_logging.event.models import hidden, is_bearer
+from chained_logging.event.values import jsonable
 from chained_logging.log import AuditLog
-from chained_logging.values import jsonable
 
 _BEFORE: Final = "_chained_logging_before"
 

@@ -12,12 +12,13 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from chained_logging.capture import joined, over, store, structured
-from chained_logging.context import current
-from chained_logging.entry import AuditId, set_apart
+from chained_logging.event.context import current
+from chained_logging.event.entry import AuditId
+from chained_logging.event.fields import set_apart
+from chained_logging.event.values import jsonable
+from chained_logging.integrations.capture import joined, over, store, structured
+from chained_logging.integrations.log_records import exception_of
 from chained_logging.log import AuditLog
-from chained_logging.records import exception_of
-from chained_logging.values import jsonable
 
 _ERROR = 40  # loguru's level of that name
 

@@ -24,9 +24,9 @@ try:
 except ImportError as error:
     raise ImportError("the recorder needs SQLAlchemy 2: pip install 'sqlalchemy>=2'") from error
 
-from chained_logging.context import current
+from chained_logging.event.context import current
+from chained_logging.event.values import encode, jsonable
 from chained_logging.log import AuditLog
-from chained_logging.values import encode, jsonable
 
 asyncio: Any
 try:
@@ -47,8 +47,8 @@ def record_changes(
 
     Action ``create``, ``update`` or ``delete``; the resource is the table and the primary key
     (several columns: with commas between them); ``changed_fields`` and ``old_values``. Who did it
-    comes from :func:`chained_logging.context`. A bulk ``insert()``, ``update()`` or ``delete()``
-    that goes through ``session.execute`` is one entry with ``*`` as its id.
+    comes from :func:`chained_logging.context`. A bulk ``insert()``, ``update()`` or
+    ``delete()`` that goes through ``session.execute`` is one entry with ``*`` as its id.
 
     :param target: a ``sessionmaker``, ``scoped_session`` (such as Flask-SQLAlchemy's
         ``db.session``) or session, each of them plain or async, or the class ``Session`` for all

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import orjson
 
-from chained_logging import chain
 from chained_logging.event.fields import FIELD_OF
+from chained_logging.format.canonical import canonical
 from chained_logging.redact.digits import is_card
 from chained_logging.redact.names import Names
 from chained_logging.redact.scan import Scanner
@@ -168,7 +168,7 @@ class Redactor:
                 return value
             data = value.encode()
         else:
-            data = chain.canonical(value)
+            data = canonical(value)
         assert self._hash_key is not None  # noqa: S101  # there are no names to hash without one
         return "hmac-sha256:" + hmac.new(self._hash_key, data, hashlib.sha256).hexdigest()
 

@@ -8,11 +8,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from chained_logging import chain
-from chained_logging.files import refuse_what_is_there
-from chained_logging.notes import Checkpoint, Note, NoteError
-from chained_logging.sinks import Record, Sink, StoredCheckpoint, open_sink, sync_directory
-from chained_logging.ways import own_checkpoints
+from chained_logging.files.durable import sync_directory
+from chained_logging.files.own import refuse_what_is_there
+from chained_logging.format.line import GENESIS, leaf_hash, position
+from chained_logging.format.note import Checkpoint, Note, NoteError
+from chained_logging.format.record import Record, StoredCheckpoint
+from chained_logging.log.ways import own_checkpoints
+from chained_logging.sinks import Sink, open_sink
 
 
 def export_log(source: Path, target: Path) -> tuple[int, str]:
@@ -55,14 +57,14 @@ def write_log(
 def _write(
     sink: Sink, records: Iterator[Record], checkpoints: Iterator[StoredCheckpoint], source: str
 ) -> tuple[int, str]:
-    count, last = 0, chain.GENESIS
+    count, last = 0, GENESIS
     try:
         sink.head()
         sink.notices.clear()
         while batch := list(itertools.islice(records, 1000)):
             for record in batch:
-                seq, prev = chain.position(record.body)
-                if chain.leaf_hash(record.body) != record.hash or (count and prev != last):
+                seq, prev = position(record.body)
+                if leaf_hash(record.body) != record.hash or (count and prev != last):
                     raise ValueError(f"{source} is broken at seq {seq}: run chained-logging verify")
                 count, last = count + 1, record.hash
             sink.write(batch)
@@ -104,7 +106,7 @@ def export_tiles(log: Path, folder: Path) -> tuple[int, int]:
     :raises ProofError: if the checkpoint is not for these entries, or the folder belongs to
         another log.
     """
-    from chained_logging.tiles import resume_at, with_partials, write_tiles
+    from chained_logging.transparency.tiles import resume_at, with_partials, write_tiles
 
     if folder.is_symlink():
         raise OSError(f"{folder} is a symbolic link: name the folder itself")

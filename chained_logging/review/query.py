@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chained_logging.entry import AuditEntry
+from chained_logging.event.entry import AuditEntry
 from chained_logging.event.resources import split
 from chained_logging.sinks import open_sink
 
@@ -93,17 +93,3 @@ def read_entries(path: Path) -> Iterator[AuditEntry]:
     """
     for _, body, hash, signature in open_sink(path).records():
         yield AuditEntry(body, hash, signature)
-
-
-def printable(text: str) -> str:
-    """Return text that cannot steer a terminal, or hide or reorder the text around it.
-
-    Controls, format characters (bidirectional, zero width, tags), separators and lone surrogates
-    are written as their escapes.
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
-        for char in text
-    )

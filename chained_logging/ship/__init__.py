@@ -1,164 +1,42 @@
 """Central storage: what leaves the machine in time cannot be deleted with it.
 
-A destination is one file here and one class, :class:`Destination`. It keeps the logs of many
-hosts apart by their origin, stores each entry's exact bytes, and finds out by itself what it holds:
-that is what makes a second delivery harmless, and a crash at any moment. It knows nothing of where
-entries come from; :class:`chained_logging.ship.shipper.Shipper` reads them from a log, verified.
+A :class:`~chained_logging.ship.destination.Destination` keeps entries; a
+:class:`~chained_logging.ship.shipper.Shipper` brings them there from a
+:class:`~chained_logging.ship.source.Source`, verified.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from chained_logging.format.note import Signer
+from chained_logging.ship.destination import (
+    Destination,
+    DestinationError,
+    JudgingDestination,
+    OpenDestination,
+    Ours,
+    Refused,
+    SharedDestination,
+    Unfit,
+    pin,
+)
 
-from chained_logging.notes import Signer, VerifierKey
-from chained_logging.sinks import Head, Record, StoredCheckpoint
-from chained_logging.verify import Fault
+__all__ = [
+    "Destination",
+    "DestinationError",
+    "JudgingDestination",
+    "OpenDestination",
+    "Ours",
+    "Refused",
+    "SharedDestination",
+    "Unfit",
+    "destination_name",
+    "init_destination",
+    "open_destination",
+    "pin",
+    "require_retries",
+]
 
 _NONE = "a destination is postgresql://…, s3://bucket/prefix or nats://host/STREAM"
-
-
-class DestinationError(OSError):
-    """A destination is down, or refuses for now: the same call may succeed later."""
-
-
-class Refused(OSError):
-    """A destination will never take this: its history is another one, or it was set up wrongly.
-
-    The message says what to do. It holds no password.
-    """
-
-
-class Unfit(Refused):
-    """A destination will never take these entries, however it is set up: others it may take."""
-
-
-class Destination(Protocol):
-    """A central store, opened by :func:`open_destination`. Used by one thread.
-
-    :ivar name: its URL without the secrets, to be shown.
-    :ivar batch_entries: how many entries one :meth:`write` should hold at most.
-    :ivar batch_bytes: how many bytes of them.
-    :ivar batch_seconds: how long the shipper may wait for more before it calls :meth:`write`.
-    """
-
-    name: str
-    batch_entries: int
-    batch_bytes: int
-    batch_seconds: float
-
-    def head(self, origin: str) -> Head:
-        """Return the last entry that it holds, :data:`chained_logging.sinks.EMPTY` without one.
-
-        :raises DestinationError: if it cannot be asked now.
-        :raises Refused: if what it holds is not a log.
-        """
-
-    def write(
-        self, origin: str, records: Sequence[Record], checkpoints: Sequence[StoredCheckpoint]
-    ) -> None:
-        """Store entries that follow :meth:`head`, and checkpoints, all or none, durably.
-
-        :param records: in order, without a gap; the first follows the last stored entry.
-        :param checkpoints: those that cover no entry beyond the last of `records`; one that is
-            stored already is skipped.
-        :raises DestinationError: if it is not known whether they were stored: ask :meth:`head`.
-        :raises Refused: if they do not continue what is stored.
-        """
-
-    def tend(self, origin: str) -> None:
-        """Do what is due by the clock, such as an hourly digest. Called every few seconds.
-
-        :raises: as :meth:`write`.
-        """
-
-    def origins(self) -> list[str]:
-        """Return the logs that are here."""
-
-    def records(self, origin: str, start: int = 0) -> Iterator[Record]:
-        """Yield entries from `start` on, in order, exactly as stored and not verified."""
-
-    def checkpoints(self, origin: str) -> Iterator[StoredCheckpoint]:
-        """Yield all checkpoints, by size."""
-
-    def inspect(self, origin: str) -> list[Fault]:
-        """Return what is wrong with the store itself, beyond the entries that it returns:
-        a trigger that is gone, an object that was deleted, replaced or added."""
-
-    def close(self) -> None:
-        """Close its connections."""
-
-
-@runtime_checkable
-class SharedDestination(Destination, Protocol):
-    """A destination where some faults concern all logs at once."""
-
-    def inspect_store(self) -> list[Fault]:
-        """Return the faults that concern every log."""
-
-    def inspect_log(self, origin: str) -> list[Fault]:
-        """Return the faults of one log."""
-
-
-class Ours(Protocol):
-    """What a log says of what a destination holds under its name."""
-
-    def size(self) -> int:
-        """Return how many entries the log has."""
-
-    def reached(self) -> Head:
-        """Return the last entry that the destination is remembered to hold."""
-
-    def holds(self, head: Head) -> bool:
-        """Whether the log has this entry; or had it, as far as is remembered."""
-
-    def has_key(self) -> bool:
-        """Whether the log has a key. Without one nobody can tell what is the log's."""
-
-    def keys(self) -> list[VerifierKey]:
-        """Return the keys of the log that are not revoked."""
-
-    def signed(self, stored: StoredCheckpoint) -> bool:
-        """Whether a key of the log signed a checkpoint."""
-
-    def agrees(self, stored: StoredCheckpoint) -> bool:
-        """Whether a checkpoint is one over the first entries that the log has."""
-
-
-@runtime_checkable
-class OpenDestination(Destination, Protocol):
-    """A destination where others may be able to add entries under the log's name."""
-
-    def find_end(self, origin: str, ours: Ours) -> Head:
-        """As :meth:`head`, but what no key of the log vouches for is passed over.
-
-        :raises Refused: if the log's key vouches for entries that the log does not have.
-        """
-
-
-@runtime_checkable
-class JudgingDestination(Destination, Protocol):
-    """A destination where others may be able to add entries, asked by somebody without the log."""
-
-    def end_for(self, origin: str, before: Head, records: Sequence[Record]) -> Head:
-        """As :meth:`head`, for entries that are to be stored.
-
-        What is stored, contradicts them and has nobody to vouch for it is passed over.
-
-        :param before: the entry before them; the last one, if there are none.
-        """
-
-
-def pin(destination: Destination, public_key: bytes) -> None:
-    """Have a destination prefer the log with this first key, of several under one name.
-
-    Only S3 takes several: elsewhere the second one is refused.
-
-    :param public_key: 32 bytes.
-    """
-    pinned = getattr(destination, "pin", None)
-    if pinned is not None:
-        pinned(public_key)
 
 
 def destination_name(url: str) -> str:
@@ -222,7 +100,7 @@ def init_destination(
 ) -> list[str]:
     """Prepare a destination, and return sentences about what was done. A repeat changes nothing.
 
-    :param retention: see :func:`chained_logging.review.retention.retention_days`; S3 needs one.
+    :param retention: see :func:`chained_logging.ship.retention.retention_days`; S3 needs one.
     :param mode: of S3's Object Lock, ``COMPLIANCE`` or ``GOVERNANCE``.
     :param partitions: of NATS, as `replicas` and `max_bytes`: see :func:`.nats.init`.
     :param signer: of S3, the key that may make the retention longer later.

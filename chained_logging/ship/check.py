@@ -1,71 +1,45 @@
-"""What central storage holds, handed to the verifier; and how it differs from a local log."""
+"""How a central store differs from a local log, and what is wrong with the store itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from chained_logging import chain
-from chained_logging.entry import AuditEntry
-from chained_logging.keyring import Keyring
-from chained_logging.keys import load_public
-from chained_logging.ship import Destination, SharedDestination, open_destination, pin
-from chained_logging.ship.place import read_place
-from chained_logging.sinks import Record, open_sink
-from chained_logging.verify import MAX_FAULTS, Fault, Stores, Stream
+from chained_logging.event.entry import AuditEntry
+from chained_logging.format.record import Record
+from chained_logging.keys.keyring import Keyring
+from chained_logging.ship.destination import Destination, SharedDestination, pin
+from chained_logging.ship.fault import MAX_FAULTS, Fault
+from chained_logging.ship.progress import read_place
+from chained_logging.sinks import open_sink
 
 
-class CentralStores(Stores):
-    """Reads the destinations of this package."""
+def differences(
+    log: Path, destination: Destination, origin: str | None = None
+) -> tuple[list[Fault], int]:
+    """Compare a log with what a store holds of it, entry by entry.
 
-    def streams(
-        self, url: str, origin: str | None, public_key: str | None = None
-    ) -> Iterator[tuple[Stream, Iterable[Fault]]]:
-        """Yield each log that a store holds, and what is wrong with the store.
-
-        :param public_key: see :class:`chained_logging.verify.Stores`.
-        """
-        destination = open_destination(url)
-        try:
-            if public_key is not None and Path(public_key).is_file():  # a pipe is read only once
-                pin(destination, load_public(Path(public_key)).raw)
-            inspect = _inspector(destination)
-            for name in _origins(destination, origin):
-                records = destination.records(name)
-                notes = (
-                    (one.note.encode(), one.timestamp) for one in destination.checkpoints(name)
-                )
-                lines = (chain.stored_line(r.body, r.hash, r.signature) for r in records)
-                yield Stream(f"{destination.name} {name}", lines, notes), inspect(name)
-        finally:
-            destination.close()
-
-    def differences(self, log: str, url: str, origin: str | None) -> tuple[list[Fault], int, str]:
-        """Compare a log with a store, entry by entry.
-
-        :returns: the first 10,000 differences, how many entries the store is behind, and its name.
-            Being behind is not a difference: the shipper may be about to catch up.
-        """
-        sink = open_sink(Path(log))
-        first = next(sink.records(), None)
-        if first is None:
-            raise ValueError(f"{log} has no entry to compare")
-        name = origin or _origin_in(log, first)
-        destination = open_destination(url)
-        try:
-            place = read_place(Path(log), destination.name)
-            remember = getattr(destination, "remember", None)
-            if remember is not None:
-                remember(name, place.memory)
-            named = Keyring(name)
-            named.look(first)
-            for key in named.known:
-                pin(destination, key.public_key)
-            theirs = destination.records(name)
-            found, behind = compare(sink.records(), theirs, destination.name, place.seq)
-            return found + destination.inspect(name), behind, destination.name
-        finally:
-            destination.close()
+    :param origin: the log's name; None takes it from the log's first entry.
+    :returns: the first 10,000 differences, and how many entries the store is behind. Being behind
+        is not a difference: the shipper may be about to catch up.
+    :raises ValueError: if the log has no entry, or its first one names no origin.
+    """
+    sink = open_sink(log)
+    first = next(sink.records(), None)
+    if first is None:
+        raise ValueError(f"{log} has no entry to compare")
+    name = origin or _origin_in(log, first)
+    place = read_place(log, destination.name)
+    remember = getattr(destination, "remember", None)
+    if remember is not None:
+        remember(name, place.memory)
+    named = Keyring(name)
+    named.look(first)
+    for key in named.known:
+        pin(destination, key.public_key)
+    theirs = destination.records(name)
+    found, behind = compare(sink.records(), theirs, destination.name, place.seq)
+    return found + destination.inspect(name), behind
 
 
 def compare(
@@ -81,7 +55,7 @@ def compare(
 
     def fault(kind: str, seq: int, reason: str) -> None:
         if len(faults) < MAX_FAULTS:
-            faults.append(Fault(kind, name, None, seq, None, reason))
+            faults.append(Fault(kind, name, seq, None, reason))
 
     behind: list[int] = []  # the first and the last of those that are not there, up to here
     last = -1
@@ -112,14 +86,14 @@ def compare(
     return faults, behind[1] - behind[0] + 1 if behind else 0
 
 
-def _origin_in(log: str, first: Record) -> str:
+def _origin_in(log: Path, first: Record) -> str:
     context = AuditEntry(first.body, first.hash).context
     if not isinstance(context, dict) or not isinstance(context.get("origin"), str):
         raise ValueError(f"the first entry of {log} names no origin: give it with --origin")
     return str(context["origin"])
 
 
-def _inspector(destination: Destination) -> Callable[[str], list[Fault]]:
+def inspector(destination: Destination) -> Callable[[str], list[Fault]]:
     """Return what inspects one log after the other, and what they share only once."""
     if not isinstance(destination, SharedDestination):
         return destination.inspect
@@ -127,7 +101,12 @@ def _inspector(destination: Destination) -> Callable[[str], list[Fault]]:
     return lambda origin: shared + destination.inspect_log(origin)
 
 
-def _origins(destination: Destination, origin: str | None) -> list[str]:
+def origins(destination: Destination, origin: str | None = None) -> list[str]:
+    """Return the logs that a store holds.
+
+    :param origin: only this one; None for all.
+    :raises OSError: if there are none.
+    """
     found = destination.origins()
     if origin is not None:
         found = [name for name in found if name == origin]

@@ -18,10 +18,10 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, Self
 from urllib.parse import quote, unquote
 
-from chained_logging import chain
-from chained_logging.merkle import MAX_SIZE
-from chained_logging.notes import MAX_NOTE, Note, Signer, VerifierKey, sign_note, verify_note
-from chained_logging.sinks import Head
+from chained_logging.format.canonical import canonical, canonical_text
+from chained_logging.format.merkle import MAX_SIZE
+from chained_logging.format.note import MAX_NOTE, Note, Signer, VerifierKey, sign_note, verify_note
+from chained_logging.format.record import Head
 
 FORMAT: Final = 1
 """The version of this layout, in every policy and digest."""
@@ -161,7 +161,7 @@ class Policy:
             "key": self.key,
             "mode": self.mode,
         }
-        return chain.canonical(fields) + b"\n"
+        return canonical(fields) + b"\n"
 
     def sign(self, store: str, signer: Signer) -> bytes:
         """Return the content of the object of a policy that follows another: a signed note.
@@ -257,7 +257,7 @@ class Digest:
             "previous": self.previous,
             "start": self.start,
         }
-        return chain.canonical_text(fields) + "\n"
+        return canonical_text(fields) + "\n"
 
     def sign(self, signer: Signer | None) -> bytes:
         """Return the object's content: the text, or a C2SP signed note of it.

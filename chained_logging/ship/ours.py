@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from chained_logging.checkpoint import signed_by_any
-from chained_logging.keyring import Keyring
-from chained_logging.merkle import Frontier
-from chained_logging.notes import Checkpoint, Note, NoteError, VerifierKey
-from chained_logging.sinks import EMPTY, Head, StoredCheckpoint
-
-if TYPE_CHECKING:
-    from chained_logging.log import AuditLog
+from chained_logging.format.merkle import Frontier
+from chained_logging.format.note import Checkpoint, Note, NoteError, VerifierKey
+from chained_logging.format.record import EMPTY, Head, StoredCheckpoint
+from chained_logging.keys.keyring import Keyring
+from chained_logging.ship.source import Source
+from chained_logging.sinks.checkpoints import signed_by_any
 
 
 class OurLog:
-    """See :class:`chained_logging.ship.Ours`. It reads the whole log where it must, once.
+    """See :class:`~chained_logging.ship.destination.Ours`. It reads the whole log where it must,
+    once.
 
     :param reached: returns the last entry that the destination is remembered to hold.
     """
 
-    def __init__(self, log: AuditLog, reached: Callable[[], Head]) -> None:
+    def __init__(self, log: Source, reached: Callable[[], Head]) -> None:
         self._log = log
         self._reached = reached
         self._keyring = Keyring(log.origin)

@@ -19,26 +19,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from chained_logging import chain
-from chained_logging.lock import FileLock
-from chained_logging.notes import Signer
-from chained_logging.ship import (
-    Destination,
-    DestinationError,
-    OpenDestination,
-    Refused,
-    destination_name,
-    open_destination,
-    require_retries,
-)
+from chained_logging.files.lock import FileLock
+from chained_logging.format.line import check_next, recorded_at
+from chained_logging.format.note import Signer
+from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
+from chained_logging.ship import destination_name, open_destination, require_retries
+from chained_logging.ship.destination import Destination, DestinationError, OpenDestination, Refused
 from chained_logging.ship.ours import OurLog
-from chained_logging.ship.place import Place, place_path, read_place, write_place
-from chained_logging.sinks import EMPTY, Head, Record, StoredCheckpoint
-
-if TYPE_CHECKING:
-    from chained_logging.log import AuditLog
+from chained_logging.ship.progress import Place, place_path, read_place, write_place
+from chained_logging.ship.source import Source
 
 _log = logging.getLogger("chained_logging.ship")
 
@@ -68,7 +59,7 @@ class Shipper:
 
     def __init__(
         self,
-        log: AuditLog,
+        log: Source,
         destinations: Sequence[str],
         *,
         interval: float = 1.0,
@@ -141,7 +132,7 @@ class Shipper:
             route.lock.close()
 
 
-def status(log: AuditLog, place: Place) -> dict[str, Any]:
+def status(log: Source, place: Place) -> dict[str, Any]:
     """Return how far a destination is behind a log, in entries and in seconds since the first of
     them was made."""
     last = log.durable_head().seq
@@ -149,7 +140,7 @@ def status(log: AuditLog, place: Place) -> dict[str, Any]:
     # A broken log may have something else here, without a time.
     with contextlib.suppress(ValueError):
         waiting = next(log.records(place.seq + 1), None) if place.seq < last else None
-        made = None if waiting is None else chain.recorded_at(waiting.body)
+        made = None if waiting is None else recorded_at(waiting.body)
     return {
         "destination": place.destination,
         "seq": place.seq,
@@ -347,7 +338,7 @@ class _Route:
             for record in self.shipper.log.records(there.seq + 1):
                 if record.seq > until.seq:
                     return
-                chain.check_next(record.body, record.hash, seq + 1, prev)
+                check_next(record.body, record.hash, seq + 1, prev)
                 if record.seq != seq + 1:  # in a database, which has the number in a column too
                     raise ValueError(f"entry {seq} is followed by {record.seq}")
                 seq, prev = record.seq, record.hash

@@ -9,11 +9,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Iterator
 
-from chained_logging.checkpoint import entry_message, made_statement, signed_by_any
-from chained_logging.keyring import Keyring
-from chained_logging.merkle import Frontier
-from chained_logging.notes import Note, VerifierKey
-from chained_logging.sinks import Record, StoredCheckpoint
+from chained_logging.format.merkle import Frontier
+from chained_logging.format.note import Note, VerifierKey
+from chained_logging.format.record import Record, StoredCheckpoint
+from chained_logging.keys.keyring import Keyring
+from chained_logging.keys.statements import entry_message, made_statement
+from chained_logging.sinks.checkpoints import signed_by_any
 
 
 class Vouched:

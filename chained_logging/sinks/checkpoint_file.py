@@ -14,15 +14,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from chained_logging import chain
-from chained_logging.files import open_own, open_regular
-from chained_logging.sinks import (
-    NO_CHECKPOINT,
-    RECENT,
-    StoredCheckpoint,
-    sync_directory,
-    sync_file,
-)
+from chained_logging.files.durable import sync_directory, sync_file
+from chained_logging.files.own import open_own, open_regular
+from chained_logging.format.canonical import canonical
+from chained_logging.format.record import NO_CHECKPOINT, StoredCheckpoint
+from chained_logging.sinks.sink import RECENT
 
 _MAX_LINE = 1 << 19
 
@@ -83,7 +79,7 @@ def append_checkpoint(log: Path, checkpoint: StoredCheckpoint) -> None:
     fd = open_own(path, os.O_RDWR | os.O_CREAT)
     try:
         size = os.fstat(fd).st_size
-        data = chain.canonical(checkpoint.to_dict()) + b"\n"
+        data = canonical(checkpoint.to_dict()) + b"\n"
         if len(data) > _MAX_LINE:
             raise OSError(f"{path}: a checkpoint of {len(data):,} bytes is too long to keep")
         tail = os.pread(fd, _MAX_LINE, max(0, size - _MAX_LINE))

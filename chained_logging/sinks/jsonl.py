@@ -13,19 +13,17 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from chained_logging import chain
-from chained_logging.files import open_file, open_own, require_own
-from chained_logging.sinks import (
-    EMPTY,
-    Head,
-    Notice,
-    Record,
-    StoredCheckpoint,
-    is_mount,
-    sync_directory,
-    sync_file,
-    sync_if_open,
+from chained_logging.files.durable import is_mount, sync_directory, sync_file, sync_if_open
+from chained_logging.files.own import open_file, open_own, require_own
+from chained_logging.format.line import (
+    MAX_BODY,
+    leaf_hash,
+    position,
+    recorded_at,
+    split_line,
+    stored_line,
 )
+from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
 from chained_logging.sinks.checkpoint_file import (
     append_checkpoint,
     read_checkpoints,
@@ -38,9 +36,10 @@ from chained_logging.sinks.segments import (
     segment_path,
     segment_paths,
 )
+from chained_logging.sinks.sink import Notice
 
 # The longest stored line: a body, its hash, a signature, the line feed.
-_MAX_LINE = chain.MAX_BODY + 256
+_MAX_LINE = MAX_BODY + 256
 _BLOCK = 4 * _MAX_LINE
 _FIRST_READ = 4096
 _FIRST_BYTES = b'{"action":"'  # of every stored line
@@ -88,10 +87,7 @@ class JsonlSink:
 
     def write(self, records: Sequence[Record]) -> None:
         data = b"".join(
-            [
-                chain.stored_line(body, hash, signature) + b"\n"
-                for _, body, hash, signature in records
-            ]
+            [stored_line(body, hash, signature) + b"\n" for _, body, hash, signature in records]
         )
         size = len(data)
         if self._max_bytes is not None and self._size + size > self._max_bytes:
@@ -131,10 +127,10 @@ class JsonlSink:
             at, last = 0, self._sealed_head().seq
             while line := file.readline(_MAX_LINE):
                 try:
-                    body, hash, _ = chain.split_line(line[:-1])
-                    if not line.endswith(b"\n") or chain.leaf_hash(body) != hash:
+                    body, hash, _ = split_line(line[:-1])
+                    if not line.endswith(b"\n") or leaf_hash(body) != hash:
                         raise ValueError
-                    last = chain.position(body)[0]
+                    last = position(body)[0]
                 except ValueError:
                     break
                 at += len(line)
@@ -328,7 +324,7 @@ class JsonlSink:
             return False
         try:
             # A torn line counts as chained, and so does an entry after a recorded gap.
-            seq, prev = chain.position(chain.split_line(line).body) if feed else (0, "")
+            seq, prev = position(split_line(line).body) if feed else (0, "")
             return not feed or prev == self._head.hash or seq > self._head.seq + 1
         except ValueError:
             return True
@@ -388,7 +384,7 @@ class JsonlSink:
         """Return the time of the first entry, from its UUIDv7; the present, if the log is empty."""
         line = os.pread(self._fd, min(size, _MAX_LINE), 0).partition(b"\n")[0]
         try:
-            return chain.recorded_at(line)
+            return recorded_at(line)
         except ValueError:
             return time.time()
 
@@ -402,7 +398,7 @@ def _cut(fd: int, size: int) -> None:
 def _first_seq(fd: int) -> int:
     """Return the ``seq`` of a file's first entry."""
     line = os.pread(fd, _MAX_LINE, 0).partition(b"\n")[0]
-    return chain.position(chain.split_line(line).body)[0]
+    return position(split_line(line).body)[0]
 
 
 def _place_before(fd: int, start: int) -> int:
@@ -414,7 +410,7 @@ def _place_before(fd: int, start: int) -> int:
         begin = block.find(b"\n") + 1
         end = block.find(b"\n", begin)
         try:
-            if end < 0 or chain.position(chain.split_line(block[begin:end]).body)[0] >= start:
+            if end < 0 or position(split_line(block[begin:end]).body)[0] >= start:
                 high = middle
             else:
                 low = middle + begin
@@ -442,8 +438,8 @@ def _last_entry(lines: bytes) -> tuple[Head, bool] | None:
     while end:
         begin = lines.rfind(b"\n", 0, end - 1) + 1
         try:
-            body, hash, _ = chain.split_line(lines[begin : end - 1])
-            return Head(chain.position(body)[0], hash), end == len(lines)
+            body, hash, _ = split_line(lines[begin : end - 1])
+            return Head(position(body)[0], hash), end == len(lines)
         except ValueError:
             end = begin
     return None
@@ -488,5 +484,5 @@ def _record(line: bytes) -> Record:
 
     :raises ValueError: if the line is not an entry in stored form.
     """
-    body, hash, signature = chain.split_line(line)
-    return Record(chain.position(body)[0], body, hash, signature)
+    body, hash, signature = split_line(line)
+    return Record(position(body)[0], body, hash, signature)

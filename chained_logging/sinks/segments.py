@@ -16,9 +16,10 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from chained_logging import chain
-from chained_logging.files import open_file, open_regular, require_own
-from chained_logging.sinks import replace_file
+from chained_logging.files.durable import replace_file
+from chained_logging.files.own import open_file, open_regular, require_own
+from chained_logging.format.canonical import canonical
+from chained_logging.format.line import position, split_line
 
 
 class Segment(NamedTuple):
@@ -83,7 +84,7 @@ def complete_manifest(log: Path) -> list[Segment]:
     missing = [path for path in segment_paths(log) if listed_name(path) not in listed]
     if missing:
         segments += [describe(path) for path in missing]
-        lines = [chain.canonical(segment._asdict()) + b"\n" for segment in segments]
+        lines = [canonical(segment._asdict()) + b"\n" for segment in segments]
         # Rewrite all of it, as the last line may be torn.
         replace_file(manifest_path(log), b"".join(lines))
     return segments
@@ -101,9 +102,9 @@ def describe(path: Path) -> Segment:
             size += len(line)
             first, last = first or line, line
     try:
-        first_seq, first_prev = chain.position(chain.split_line(first[:-1]).body)
-        body, last_hash, _ = chain.split_line(last[:-1])
-        last_seq, _ = chain.position(body)
+        first_seq, first_prev = position(split_line(first[:-1]).body)
+        body, last_hash, _ = split_line(last[:-1])
+        last_seq, _ = position(body)
     except ValueError as error:
         raise OSError(f"{path} is not a segment: {error}") from None
     facts: dict[str, Any] = {"bytes": size, "file": listed_name(path), "sha256": digest.hexdigest()}

@@ -20,21 +20,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from chained_logging.files import open_own, require_own
-from chained_logging.lock import Busy
-from chained_logging.sinks import (
-    EMPTY,
-    NO_CHECKPOINT,
-    RECENT,
-    Head,
-    NotAnEntry,
-    Notice,
-    Record,
-    StoredCheckpoint,
-    is_mount,
-    sync_directory,
-    sync_if_open,
-)
+from chained_logging.files.durable import is_mount, sync_directory, sync_if_open
+from chained_logging.files.lock import Busy
+from chained_logging.files.own import open_own, require_own
+from chained_logging.format.record import EMPTY, NO_CHECKPOINT, Head, Record, StoredCheckpoint
+from chained_logging.sinks.sink import RECENT, NotAnEntry, Notice
 
 APPLICATION_ID: Final = 0x636C6F67
 """``clog``: what tells a log from any other database (``PRAGMA application_id``)."""

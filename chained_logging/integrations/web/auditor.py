@@ -10,17 +10,17 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
-from chained_logging.context import current
 from chained_logging.diagnostics import report_once, warn
 from chained_logging.event.clock import uuid7
+from chained_logging.event.context import current
 from chained_logging.event.entry import InvalidEntry
 from chained_logging.event.fields import RESULTS
 from chained_logging.event.identifiers import cut
 from chained_logging.event.resources import COLLECTION, Resource, resource
-from chained_logging.handler import exception_of
 from chained_logging.integrations.courier import Courier, Event
 from chained_logging.integrations.forwarded import ProxyHeader, TrustedProxies
 from chained_logging.integrations.routes import identifier, resource_of
+from chained_logging.integrations.stdlib import exception_of
 from chained_logging.integrations.web import loops
 from chained_logging.integrations.web.exchange import Exchange
 from chained_logging.integrations.web.headers import cookie, digest, redirects

@@ -8,7 +8,7 @@ from contextvars import ContextVar, Token
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from chained_logging.context import restore, share
+from chained_logging.event.context import restore, share
 from chained_logging.event.fields import FIELD_OF
 from chained_logging.event.identifiers import as_given
 from chained_logging.event.records import pairs

@@ -14,8 +14,8 @@ from collections.abc import Coroutine, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from chained_logging import urls
-from chained_logging.ship import DestinationError, Refused
+from chained_logging.net import urls
+from chained_logging.ship.destination import DestinationError, Refused
 from chained_logging.ship.nats.message import MAX_LINES
 
 if TYPE_CHECKING:

@@ -10,8 +10,10 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Final
 
-from chained_logging import chain
-from chained_logging.ship import DestinationError, Ours, Refused
+from chained_logging.format.line import position
+from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
+from chained_logging.ship.destination import DestinationError, Ours, Refused
+from chained_logging.ship.fault import FOREIGN, Fault
 from chained_logging.ship.nats.connection import Connection, out_of_sequence, subjects_of
 from chained_logging.ship.nats.message import (
     HASH,
@@ -27,8 +29,6 @@ from chained_logging.ship.nats.message import (
     token_of,
 )
 from chained_logging.ship.nats.setup import settings, weaknesses
-from chained_logging.sinks import EMPTY, Head, Record, StoredCheckpoint
-from chained_logging.verify import FOREIGN, Fault
 
 _log = logging.getLogger("chained_logging.ship")
 
@@ -88,7 +88,7 @@ class NatsDestination:
         connection, subject = self._open(), self._subject(origin)
         place, head = self._places.get(origin) or self._look(origin)
         self._places.pop(origin, None)  # until it is known again
-        if records and (records[0].seq, chain.position(records[0].body)[1]) != (
+        if records and (records[0].seq, position(records[0].body)[1]) != (
             head.seq + 1,
             head.hash,
         ):
@@ -263,4 +263,4 @@ class NatsDestination:
                 yield place, message
 
     def _fault(self, kind: str, reason: str, seq: int | None = None) -> Fault:
-        return Fault(kind, self.name, None, seq, None, reason)
+        return Fault(kind, self.name, seq, None, reason)

@@ -19,14 +19,14 @@ from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from chained_logging.review.query import printable
-from chained_logging.ship import (
+from chained_logging.format.record import Head, Record, StoredCheckpoint
+from chained_logging.ship import require_retries
+from chained_logging.ship.destination import (
     Destination,
     DestinationError,
     JudgingDestination,
     Refused,
     Unfit,
-    require_retries,
 )
 from chained_logging.ship.nats.connection import Connection
 from chained_logging.ship.nats.consumers import acknowledge, oldest, pull, put_back, take, waiting
@@ -41,7 +41,7 @@ from chained_logging.ship.nats.message import (
     token_of,
 )
 from chained_logging.ship.nats.stopped import StoppedLogs
-from chained_logging.sinks import Head, Record, StoredCheckpoint
+from chained_logging.text import printable
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg

@@ -12,10 +12,10 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from chained_logging import chain
-from chained_logging.entry import AuditEntry
-from chained_logging.ship import Refused
-from chained_logging.sinks import Head, Record, StoredCheckpoint
+from chained_logging.event.entry import AuditEntry
+from chained_logging.format.line import check_next, position, split_line, stored_line
+from chained_logging.format.record import Head, Record, StoredCheckpoint
+from chained_logging.ship.destination import Refused
 
 FORMAT: Final = "1"
 MAX_LINES: Final = 1 << 20
@@ -42,7 +42,7 @@ class Message(NamedTuple):
         """Return the head before its first entry."""
         if not self.records:
             return self.head
-        return Head(self.first - 1, chain.position(self.records[0].body)[1])
+        return Head(self.first - 1, position(self.records[0].body)[1])
 
     def check(self) -> None:
         """Check each entry's hash, number and link within the message.
@@ -52,7 +52,7 @@ class Message(NamedTuple):
         seq, prev = self.first - 1, None
         for record in self.records:
             seq += 1
-            chain.check_next(record.body, record.hash, seq, prev)
+            check_next(record.body, record.hash, seq, prev)
             if seq == 0:
                 opened = AuditEntry(record.body, record.hash).context
                 if not isinstance(opened, dict) or opened.get("origin") != self.origin:
@@ -66,7 +66,7 @@ def encode(
     first: int, head: Head, records: Sequence[Record], checkpoints: Sequence[StoredCheckpoint]
 ) -> tuple[dict[str, str], bytes]:
     """Return the headers and the payload of a message."""
-    lines = [chain.stored_line(r.body, r.hash, r.signature) for r in records]
+    lines = [stored_line(r.body, r.hash, r.signature) for r in records]
     lines += [json.dumps(c._asdict()).encode() for c in checkpoints]
     data = b"".join(line + b"\n" for line in lines)
     headers = {
@@ -131,8 +131,8 @@ def decode(subject: str, headers: Mapping[str, str] | None, data: bytes | None) 
         raise ValueError("it does not hold the entries that its headers name")
     records = []
     for line in lines[:count]:
-        stored = chain.split_line(line)
-        records.append(Record(chain.position(stored.body)[0], *stored))
+        stored = split_line(line)
+        records.append(Record(position(stored.body)[0], *stored))
     return Message(
         origin_of(subject.rpartition(".")[2]),
         int(first),
@@ -251,7 +251,7 @@ def following(head: Head, message: Message) -> list[Record] | None:
     known = head.seq + 1 - message.first
     if known < len(message.records):
         new = message.records[known:]
-        link = chain.position(new[0].body)[1]
+        link = position(new[0].body)[1]
     else:
         new, link = [], message.head.hash
     if link != head.hash:

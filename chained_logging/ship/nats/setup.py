@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chained_logging.review.retention import retention_days
-from chained_logging.ship import Refused
+from chained_logging.ship.destination import Refused
 from chained_logging.ship.nats.connection import MAX_PARTITIONS, Connection, subjects_of
+from chained_logging.ship.retention import retention_days
 
 if TYPE_CHECKING:
     from nats.js.api import StreamConfig

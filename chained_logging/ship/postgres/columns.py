@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, Final
 
+from chained_logging.ship.fault import MAX_FAULTS, Fault
 from chained_logging.ship.postgres.connection import Session
-from chained_logging.verify import MAX_FAULTS, Fault
 
 _PAGE: Final = 500
 _COLUMNS: Final = (
@@ -40,7 +40,7 @@ _read: Final = json.JSONDecoder(parse_int=Decimal, parse_float=Decimal).decode
 
 def column_faults(session: Session, origin: str) -> list[Fault]:
     """Return where a column of a log's entries differs from the body beside it, at most
-    :data:`chained_logging.verify.MAX_FAULTS`.
+    :data:`chained_logging.ship.fault.MAX_FAULTS`.
 
     :raises: as :meth:`.connection.Session.rows`.
     """
@@ -50,7 +50,7 @@ def column_faults(session: Session, origin: str) -> list[Fault]:
         for name, reason in _differences(row, tables(table)):
             if len(faults) < MAX_FAULTS:
                 seq = row["seq"] if isinstance(row["seq"], int) else None
-                faults.append(Fault("weakened", session.name, None, seq, name, reason))
+                faults.append(Fault("weakened", session.name, seq, name, reason))
     return faults
 
 

@@ -7,13 +7,13 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from chained_logging.ship import Refused
+from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
+from chained_logging.ship.destination import Refused
+from chained_logging.ship.fault import Fault
 from chained_logging.ship.postgres.catalog import catalog, weakened
 from chained_logging.ship.postgres.columns import column_faults
 from chained_logging.ship.postgres.connection import Session
 from chained_logging.ship.postgres.indexes import index_faults
-from chained_logging.sinks import EMPTY, Head, Record, StoredCheckpoint
-from chained_logging.verify import Fault
 
 _log = logging.getLogger("chained_logging.ship")
 
@@ -195,7 +195,7 @@ class PostgresDestination:
         return faults
 
     def _fault(self, kind: str, reason: str, seq: int | None = None) -> Fault:
-        return Fault(kind, self.name, None, seq, None, reason)
+        return Fault(kind, self.name, seq, None, reason)
 
 
 def _timestamp(record: Record) -> str:

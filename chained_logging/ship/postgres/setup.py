@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from chained_logging.review.retention import retention_days
-from chained_logging.ship import Refused
+from chained_logging.ship.destination import Refused
 from chained_logging.ship.postgres.catalog import text
 from chained_logging.ship.postgres.connection import Session
 from chained_logging.ship.postgres.destination import PostgresDestination
+from chained_logging.ship.retention import retention_days
 
 _ADD_MONTHS = "SELECT chained_logging.add_months()"
 _MAY_ADD_MONTHS = """
@@ -32,7 +32,7 @@ def init(url: str, *, retention: str | None = None) -> list[str]:
     the partitions of the months to come.
 
     :param url: of a role that may create roles, and that owns the database or is a superuser.
-    :param retention: as :func:`chained_logging.review.retention.retention_days` takes it. Nothing
+    :param retention: as :func:`chained_logging.ship.retention.retention_days` takes it. Nothing
         here deletes anything, so it only appears in what is said.
     :return: sentences about what was done.
     :raises Refused: if the role may not do that, or the schema is not as it was made.

@@ -7,23 +7,19 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from chained_logging import chain
-from chained_logging.merkle import MAX_SIZE
-from chained_logging.notes import Signer
-from chained_logging.ship import Ours, Refused, Unfit
+from chained_logging.format.canonical import canonical
+from chained_logging.format.line import position, stored_line
+from chained_logging.format.merkle import MAX_SIZE
+from chained_logging.format.note import Signer
+from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
+from chained_logging.ship.destination import Ours, Refused, Unfit
 from chained_logging.ship.digest import CHECKPOINTS, SEGMENTS, Name, anchored_name
+from chained_logging.ship.fault import Fault
 from chained_logging.ship.s3.digests import SLACK, DigestWriter, Stands
-from chained_logging.ship.s3.objects import (
-    MAX_ENTRIES,
-    gzip_of,
-    named_keys,
-    parse_checkpoint,
-)
+from chained_logging.ship.s3.objects import MAX_ENTRIES, gzip_of, named_keys, parse_checkpoint
 from chained_logging.ship.s3.policy import DAY
 from chained_logging.ship.s3.reader import Object
 from chained_logging.ship.s3.store import MAX_CONTENT, Version
-from chained_logging.sinks import EMPTY, Head, Record, StoredCheckpoint
-from chained_logging.verify import Fault
 
 _log = logging.getLogger("chained_logging.ship")
 
@@ -281,7 +277,7 @@ class S3Destination(DigestWriter):
             raise
 
     def _check_next(self, head: Head, records: Sequence[Record]) -> None:
-        first, prev_hash = chain.position(records[0].body)
+        first, prev_hash = position(records[0].body)
         if (first, prev_hash) != (head.seq + 1, head.hash):
             raise Unfit(
                 f"{self.name} holds another history: entry {first} does not follow its entry "
@@ -295,7 +291,7 @@ class S3Destination(DigestWriter):
             raise ValueError(
                 f"a segment must have at most {MAX_ENTRIES} entries, not {len(records)}"
             )
-        lines = [chain.stored_line(*record[1:]) + b"\n" for record in records]
+        lines = [stored_line(*record[1:]) + b"\n" for record in records]
         content = b"".join(lines)
         if len(content) > MAX_CONTENT:
             raise ValueError(f"a segment must have at most {MAX_CONTENT} bytes, not {len(content)}")
@@ -326,7 +322,7 @@ class S3Destination(DigestWriter):
 
     def _put_checkpoint(self, origin: str, checkpoint: StoredCheckpoint) -> None:
         name = Name(CHECKPOINTS, checkpoint.size, checkpoint.size)
-        data = chain.canonical(checkpoint.to_dict()) + b"\n"
+        data = canonical(checkpoint.to_dict()) + b"\n"
         # Look first: it may well be there, and a server may not know If-None-Match.
         if checkpoint.size <= self._checkpoint.get(origin, -1):
             standing = self.oldest(self.base(origin) + name.format())

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from chained_logging.notes import VerifierKey
+from chained_logging.format.note import VerifierKey
 from chained_logging.ship.digest import (
     DIGESTS,
     Digest,
@@ -16,11 +16,11 @@ from chained_logging.ship.digest import (
     parse_digest,
     parse_time,
 )
+from chained_logging.ship.fault import FOREIGN
 from chained_logging.ship.s3.locks import Report
 from chained_logging.ship.s3.objects import is_signed
 from chained_logging.ship.s3.policy import DAY
 from chained_logging.ship.s3.store import Version
-from chained_logging.verify import FOREIGN
 
 if TYPE_CHECKING:
     from chained_logging.ship.s3.destination import S3Destination

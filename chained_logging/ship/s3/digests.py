@@ -10,8 +10,9 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from chained_logging.notes import NoteError, Signer, VerifierKey
-from chained_logging.ship import DestinationError, Ours, Refused, Unfit
+from chained_logging.format.note import NoteError, Signer, VerifierKey
+from chained_logging.format.record import EMPTY, Head
+from chained_logging.ship.destination import DestinationError, Ours, Refused, Unfit
 from chained_logging.ship.digest import (
     CHECKPOINTS,
     DIGESTS,
@@ -31,7 +32,6 @@ from chained_logging.ship.s3.objects import MAX_ENTRIES, describe, is_signed, lo
 from chained_logging.ship.s3.policy import DAY, policy_in_force
 from chained_logging.ship.s3.reader import Object, Reader
 from chained_logging.ship.s3.store import Version
-from chained_logging.sinks import EMPTY, Head
 
 SLACK: Final = 900.0
 """By how many seconds two clocks may differ: S3 refuses a request whose time is further off."""

@@ -30,7 +30,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from chained_logging.notes import Note, VerifierKey
+from chained_logging.format.note import Note, VerifierKey
+from chained_logging.format.record import Record
 from chained_logging.ship.digest import (
     ANCHORED_NAME,
     CHECKPOINTS,
@@ -41,13 +42,12 @@ from chained_logging.ship.digest import (
     anchored_name,
     parse_time,
 )
+from chained_logging.ship.fault import FOREIGN, Fault
 from chained_logging.ship.s3.digest_check import DigestCheck
 from chained_logging.ship.s3.locks import Locks
 from chained_logging.ship.s3.objects import is_signed, log_key, parse_checkpoint
 from chained_logging.ship.s3.policy import DAY
 from chained_logging.ship.s3.store import AHEAD, Version
-from chained_logging.sinks import Record
-from chained_logging.verify import FOREIGN, Fault
 
 if TYPE_CHECKING:
     from chained_logging.ship.s3.destination import S3Destination
@@ -102,7 +102,7 @@ class Inspection:
 
     def fault(self, kind: str, key: str, reason: str, seq: int | None = None) -> None:
         """Note something that is wrong with the object of a key."""
-        self.faults.append(Fault(kind, self.store.shown(key), None, seq, None, reason))
+        self.faults.append(Fault(kind, self.store.shown(key), seq, None, reason))
 
     # --- The objects.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from chained_logging.ship.digest import MODES, Policy
+from chained_logging.ship.fault import FOREIGN
 from chained_logging.ship.s3.policy import DAY, POLICY, read_policies
 from chained_logging.ship.s3.store import Version
-from chained_logging.verify import FOREIGN
 
 if TYPE_CHECKING:
     from chained_logging.ship.s3.destination import S3Destination

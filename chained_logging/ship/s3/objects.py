@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from chained_logging import chain
-from chained_logging.checkpoint import frontier
-from chained_logging.entry import OURSELVES, AuditEntry
-from chained_logging.keyring import KEY_ACTIONS
-from chained_logging.notes import (
+from chained_logging.event.entry import AuditEntry
+from chained_logging.event.fields import OURSELVES
+from chained_logging.format.canonical import canonical
+from chained_logging.format.line import MAX_BODY, leaf_hash, position, split_line
+from chained_logging.format.note import (
     ED25519,
     MAX_NOTE,
     Note,
@@ -24,14 +24,16 @@ from chained_logging.notes import (
     VerifierKey,
     verify_note,
 )
+from chained_logging.format.record import Record, StoredCheckpoint
+from chained_logging.keys.keyring import KEY_ACTIONS
 from chained_logging.ship.digest import CHECKPOINTS, SEGMENTS, Name
 from chained_logging.ship.s3.store import MAX_CONTENT
-from chained_logging.sinks import Record, StoredCheckpoint
+from chained_logging.sinks.checkpoints import frontier
 
 MAX_ENTRIES: Final = 20_000
 """The most entries in one segment."""
 
-_MAX_LINE: Final = chain.MAX_BODY + 200
+_MAX_LINE: Final = MAX_BODY + 200
 _NAMED_KEY = tuple(b'{"action":"%b","actor_id":"' % action.encode() for action in KEY_ACTIONS)
 
 
@@ -91,13 +93,13 @@ def entries(content: bytes, name: Name) -> tuple[list[Record], str | None]:
         if len(line) > _MAX_LINE:
             return found, f"has a line that is longer than an entry, in place of entry {seq}"
         try:
-            body, hash, signature = chain.split_line(line)
-            at, prev_hash = chain.position(body)
+            body, hash, signature = split_line(line)
+            at, prev_hash = position(body)
         except ValueError:
             return found, f"has a line that is not an entry, in place of entry {seq}"
         if at != seq:
             return found, f"has entry {at} in place of entry {seq}"
-        if chain.leaf_hash(body) != hash:
+        if leaf_hash(body) != hash:
             return found, f"has an entry {seq} whose hash is not that of its body"
         if found and prev_hash != found[-1].hash:
             return found, f"has an entry {seq} that is not chained to the one before"
@@ -116,7 +118,7 @@ def parse_checkpoint(data: bytes, name: Name) -> StoredCheckpoint:
         raise ValueError(f"it has more than {MAX_NOTE} bytes")
     try:
         found = StoredCheckpoint(**json.loads(data))
-        if chain.canonical(found.to_dict()) + b"\n" != data:
+        if canonical(found.to_dict()) + b"\n" != data:
             raise ValueError("it is not in canonical form")
         frontier(found)
     except (TypeError, AttributeError, RecursionError):
@@ -152,7 +154,7 @@ def describe(
         mode,
         until,
         problem or wrong,
-        chain.position(records[0].body)[1] if records else "",
+        position(records[0].body)[1] if records else "",
         records[-1].hash if records else "",
         tuple(named_keys(records)),
     )

@@ -16,15 +16,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from chained_logging import chain
-from chained_logging.checkpoint import signed_by_any
-from chained_logging.keyring import Keyring
-from chained_logging.merkle import MAX_SIZE, Frontier
-from chained_logging.notes import Note, VerifierKey
+from chained_logging.format.line import position
+from chained_logging.format.merkle import MAX_SIZE, Frontier
+from chained_logging.format.note import Note, VerifierKey
+from chained_logging.format.record import EMPTY, Head, Record
+from chained_logging.keys.keyring import Keyring
 from chained_logging.ship.digest import SEGMENTS, Name
 from chained_logging.ship.s3.objects import MAX_ENTRIES, Facts, is_signed, named_keys
 from chained_logging.ship.s3.store import AHEAD, Version
-from chained_logging.sinks import EMPTY, Head, Record
+from chained_logging.sinks.checkpoints import signed_by_any
 
 if TYPE_CHECKING:
     from chained_logging.ship.s3.reader import Object, Reader
@@ -129,7 +129,7 @@ class Path:
     def _links(self, item: Object) -> bool:
         wanted = self.end.seq + 1
         found = next((r for r in self._peek(item) if r.seq == wanted), None)
-        return found is not None and chain.position(found.body)[1] == self.end.hash
+        return found is not None and position(found.body)[1] == self.end.hash
 
     def _choose(self, options: list[Object]) -> tuple[Object, int]:
         """Return the segment to go on with, and up to which entry."""
@@ -171,7 +171,7 @@ class Path:
         budget[0] -= 1
         records = [record for record in self._peek(item) if record.seq >= tree.size]
         for record in records:
-            if record.seq != tree.size or chain.position(record.body)[1] != prev:
+            if record.seq != tree.size or position(record.body)[1] != prev:
                 return 0
             tree.append(bytes.fromhex(record.hash))
             prev = record.hash

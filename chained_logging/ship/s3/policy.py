@@ -12,10 +12,10 @@ import time
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from chained_logging.notes import ED25519, Signer, VerifierKey
-from chained_logging.review.retention import retention_days
-from chained_logging.ship import DestinationError, Refused
+from chained_logging.format.note import ED25519, Signer, VerifierKey
+from chained_logging.ship.destination import DestinationError, Refused
 from chained_logging.ship.digest import POLICY_SIGNER, Policy
+from chained_logging.ship.retention import retention_days
 from chained_logging.ship.s3.store import ObjectStore, Version
 
 POLICY: Final = "policy.json"
@@ -101,7 +101,7 @@ def init(
 ) -> list[str]:
     """Prepare a bucket for logs: check it, and write the policy that every object follows.
 
-    :param retention: a period, see :func:`chained_logging.review.retention.retention_days`.
+    :param retention: a period, see :func:`chained_logging.ship.retention.retention_days`.
     :param mode: ``COMPLIANCE``: nobody can shorten the retention or delete before its end, the root
         account not either. ``GOVERNANCE``: those with the permission can.
     :param signer: the key that may make the policy longer or firmer later. Without one it stays.

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Final
 
-from chained_logging.merkle import MAX_SIZE
-from chained_logging.notes import ED25519, VerifierKey
-from chained_logging.ship import DestinationError, Unfit
+from chained_logging.format.merkle import MAX_SIZE
+from chained_logging.format.note import ED25519, VerifierKey
+from chained_logging.format.record import Record, StoredCheckpoint
+from chained_logging.ship.destination import DestinationError, Unfit
 from chained_logging.ship.digest import (
     ANCHORED,
     ANCHORED_NAME,
@@ -24,16 +25,10 @@ from chained_logging.ship.digest import (
     encode_origin,
     parse_digest,
 )
-from chained_logging.ship.s3.objects import (
-    MAX_ENTRIES,
-    Facts,
-    describe,
-    parse_checkpoint,
-)
+from chained_logging.ship.s3.objects import MAX_ENTRIES, Facts, describe, parse_checkpoint
 from chained_logging.ship.s3.path import Path
 from chained_logging.ship.s3.policy import read_policies
 from chained_logging.ship.s3.store import MAX_CONTENT, ObjectStore, Version, versions_in
-from chained_logging.sinks import Record, StoredCheckpoint
 
 MAX_KEY: Final = 1024
 """The longest key in bytes that S3 takes."""

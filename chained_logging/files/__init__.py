@@ -1,0 +1,1 @@
+"""Files that are the log's own: locked, and written so that a power failure undoes nothing."""

@@ -1,0 +1,1 @@
+"""Pure functions on bytes: canonical JSON, stored lines, trees, notes."""

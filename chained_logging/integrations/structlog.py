@@ -1,0 +1,165 @@
+"""Capture from structlog."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sys
+from collections.abc import MutableMapping
+from contextvars import copy_context
+from typing import Any, Final
+from weakref import WeakSet
+
+from chained_logging.diagnostics import report_once, unheard
+from chained_logging.event.context import current
+from chained_logging.event.entry import AuditId
+from chained_logging.integrations.capture import (
+    capture_record,
+    failure,
+    joined,
+    mark,
+    over,
+    recorded_as,
+    store,
+    structured,
+)
+from chained_logging.integrations.log_records import install, is_tagged
+from chained_logging.log import AuditLog
+
+_FORMATTER: Final = "structlog.stdlib"
+
+
+class AuditProcessor:
+    """A structlog processor that turns events with ``audit=True`` into entries.
+
+    It may stand anywhere before the renderer, in structlog's own chain or in that of a
+    ``ProcessorFormatter``, also for records of the standard library. The event
+    goes on unchanged, but for ``audit_id``, the entry's id. Other events pass.
+
+    :param log: an open :class:`AuditLog`, or a path; `options` are then those of
+        :class:`AuditLog`.
+    """
+
+    def __init__(self, log: AuditLog | str | os.PathLike[str], **options: Any) -> None:
+        if isinstance(log, AuditLog) and options:
+            raise TypeError(f"an open log has its options already: {', '.join(options)}")
+        self.log = log if isinstance(log, AuditLog) else AuditLog(log, **options)
+        self._known_chain = False
+        self._renamed: str | None = None  # where an EventRenamer before this puts the text
+        install()
+        _processors.add(self)
+
+    def __call__(
+        self, logger: Any, method_name: str, event_dict: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        """Append an entry if the event is tagged."""
+        if not isinstance(event_dict, MutableMapping):
+            unheard("after the renderer", "AuditProcessor must stand before the renderer")
+            return event_dict
+        record = event_dict.get("_record")  # inside a ProcessorFormatter
+        if record is None:
+            frame = sys._getframe(1)
+            if frame.f_code.co_name == "format" and frame.f_globals.get("__name__") == _FORMATTER:
+                record = frame.f_locals.get("record")  # remove_processors_meta was here before
+            elif "audit" not in event_dict:
+                return event_dict
+        known: AuditId | None
+        if isinstance(record, logging.LogRecord) and "_logger" not in record.__dict__:
+            if not (event_dict.get("audit") or is_tagged(record)):
+                return event_dict
+            known = capture_record(self.log, record)
+        elif event_dict.get("audit"):
+            known = self._capture(method_name, event_dict, record)
+        else:
+            return event_dict
+        if known is not None:
+            event_dict["audit_id"] = known
+        return event_dict
+
+    def _capture(
+        self, method_name: str, event_dict: MutableMapping[str, Any], record: Any
+    ) -> AuditId | None:
+        given = event_dict.get("audit_id")
+        known = given if type(given) is AuditId else None
+        if known is None and isinstance(record, logging.LogRecord):
+            known = recorded_as(record)  # several formatters may have the event
+        if known is not None and self.log.path in known.logs:
+            return known
+        event: Any = event_dict
+        bound = _bound()
+        if bound and not bound.keys() <= event.keys():  # else merge_contextvars was here before
+            event = over(bound, event)
+        if not self._known_chain or "event" not in event:
+            self._know_chain()
+        failed = failure(method_name)
+        made = store(self.log, lambda: structured(event, failed, renamed=self._renamed))
+        known = joined(known, made, given)
+        if known is not None and isinstance(record, logging.LogRecord):
+            mark(record, known)
+        return known
+
+    def _know_chain(self) -> None:
+        """Look for processors before this one in structlog's chain that drop events, and report."""
+        self._known_chain = True
+        structlog = sys.modules.get("structlog")
+        if structlog is not None:
+            config = structlog.get_config()
+            self._renamed = self._find_renamer(config["processors"])
+            if self in config["processors"]:
+                _check_level(getattr(config["wrapper_class"], "__name__", ""))
+
+    def _find_renamer(self, processors: Any) -> str | None:
+        renamed = None
+        for processor in processors:
+            if processor is self:
+                return renamed
+            if type(processor).__name__ == "EventRenamer":
+                renamed = processor.to
+            if getattr(processor, "__name__", "") == "filter_by_level":
+                _check_filter()
+        return None
+
+
+def _check_level(wrapper: str) -> None:
+    for level in ("Warning", "Error", "Critical"):
+        if wrapper == f"BoundLoggerFilteringAt{level}":
+            text = (
+                f"structlog is configured to drop what is below {level.upper()}, tagged or "
+                "not: make_filtering_bound_logger(logging.INFO) lets audited calls pass"
+            )
+            report_once(wrapper, logging.WARNING, text)
+
+
+def _check_filter() -> None:
+    """Say what ``filter_by_level`` before us drops, if it drops INFO of the root logger."""
+    if not logging.root.isEnabledFor(logging.INFO):
+        text = (
+            "structlog's filter_by_level stands before AuditProcessor, and the root logger drops "
+            "INFO, tagged or not: set its level to INFO, or put AuditProcessor before it"
+        )
+        report_once("filter_by_level", logging.WARNING, text, anyway=True)
+
+
+_processors: WeakSet[AuditProcessor] = WeakSet()
+
+
+def _check_all() -> None:
+    for processor in list(_processors):
+        processor._know_chain()
+
+
+atexit.register(_check_all)
+
+
+def _bound() -> dict[str, Any]:
+    """Return what structlog's context variables and our own give; ours win."""
+    bound: dict[str, Any] = {}
+    if len(copy_context()):  # 30 ns, and the usual case outside of requests
+        contextvars = sys.modules.get("structlog.contextvars")
+        if contextvars is not None:
+            bound = contextvars.get_contextvars()
+        given = current()
+        if given:
+            bound = over(bound, given)
+    return bound

@@ -1,0 +1,55 @@
+"""Central stores, handed to the verifier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from chained_logging.format.line import stored_line
+from chained_logging.keys import load_public
+from chained_logging.ship import open_destination, pin
+from chained_logging.ship.check import differences, inspector, origins
+from chained_logging.ship.fault import Fault
+from chained_logging.verify import Fault as VerifierFault
+from chained_logging.verify import Stores, Stream
+
+
+class CentralStores(Stores):
+    """Reads the destinations of this package."""
+
+    def streams(
+        self, url: str, origin: str | None, public_key: str | None = None
+    ) -> Iterator[tuple[Stream, Iterable[VerifierFault]]]:
+        """Yield each log that a store holds, and what is wrong with the store.
+
+        :param public_key: see :class:`chained_logging.verify.Stores`.
+        """
+        with closing(open_destination(url)) as destination:
+            if public_key is not None and Path(public_key).is_file():  # a pipe is read only once
+                pin(destination, load_public(Path(public_key)).raw)
+            inspect = inspector(destination)
+            for name in origins(destination, origin):
+                records = destination.records(name)
+                notes = (
+                    (one.note.encode(), one.timestamp) for one in destination.checkpoints(name)
+                )
+                lines = (stored_line(r.body, r.hash, r.signature) for r in records)
+                stream = Stream(f"{destination.name} {name}", lines, notes)
+                yield stream, _for_the_verifier(inspect(name))
+
+    def differences(
+        self, log: str, url: str, origin: str | None
+    ) -> tuple[list[VerifierFault], int, str]:
+        """Compare a log with a store, entry by entry: see
+        :func:`chained_logging.ship.check.differences`.
+
+        :returns: the differences, how many entries the store is behind, and its name.
+        """
+        with closing(open_destination(url)) as destination:
+            found, behind = differences(Path(log), destination, origin)
+            return _for_the_verifier(found), behind, destination.name
+
+
+def _for_the_verifier(faults: Iterable[Fault]) -> list[VerifierFault]:
+    return [VerifierFault(one.kind, one.where, None, *one[2:]) for one in faults]
