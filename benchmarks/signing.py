@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from chained_logging import AuditLog
-from chained_logging.format.note import TlogProof
+from chained_logging.format.proof import TlogProof
 from chained_logging.keys import PrivateKey
 from chained_logging.keys.statements import verifier_key
 from chained_logging.transparency.proof import LogTree

@@ -25,8 +25,9 @@ from test_cli_signing import ORIGIN, events, run
 
 from chained_logging import AuditLog, verify
 from chained_logging.format.merkle import Frontier, root, verify_consistency
-from chained_logging.format.note import Note, VerifierKey
+from chained_logging.format.note import Note
 from chained_logging.format.record import Record
+from chained_logging.format.vkey import VerifierKey
 from chained_logging.keys import PrivateKey
 from chained_logging.net import client as client_module
 from chained_logging.net.client import Client

@@ -16,7 +16,7 @@ from conftest import EVENT
 
 from chained_logging import AuditLog
 from chained_logging.cli import cli
-from chained_logging.format.note import VerifierKey
+from chained_logging.format.vkey import VerifierKey
 from chained_logging.keys import PrivateKey
 
 ORIGIN = "example.com/audit"

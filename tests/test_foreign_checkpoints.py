@@ -22,8 +22,8 @@ from test_signing import ORIGIN, Key, append_lines, pin
 from chained_logging import AuditLog, verify
 from chained_logging.format.line import leaf_hash
 from chained_logging.format.merkle import Frontier
-from chained_logging.format.note import VerifierKey
 from chained_logging.format.record import StoredCheckpoint
+from chained_logging.format.vkey import VerifierKey
 from chained_logging.review.export import export_tiles
 from chained_logging.ship.shipper import Shipper
 from chained_logging.sinks import open_sink

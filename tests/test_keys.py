@@ -27,6 +27,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chained_logging.format import note as notes
+from chained_logging.format.spelling import NoteError
+from chained_logging.format.vkey import COSIGNATURE, ED25519, Signer, VerifierKey
 from chained_logging.keys import PrivateKey, PublicKey, load_public, passphrase_from, public_pem
 from chained_logging.keys import files as keys
 
@@ -46,8 +48,8 @@ MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
 SEED = base64.b64decode("1O5y2/kTWErVttjx92n4rTr+fCjL8dT74Jeoj0R1WEI=")
 RAW = base64.b64decode("Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=")
 KEY = PrivateKey(ed25519.Ed25519PrivateKey.from_private_bytes(SEED))
-VKEY = notes.VerifierKey("example.com/log", notes.ED25519, RAW).format()
-WITNESS = notes.VerifierKey("witness.example/w", notes.COSIGNATURE, RAW).format()
+VKEY = VerifierKey("example.com/log", ED25519, RAW).format()
+WITNESS = VerifierKey("witness.example/w", COSIGNATURE, RAW).format()
 MESSAGE = b"example.com/log\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
 PASSPHRASE = "correct horse"
 
@@ -118,9 +120,9 @@ def test_generated_keys_differ() -> None:
 
 
 def test_it_is_a_signer() -> None:
-    signer: notes.Signer = PrivateKey.generate()
+    signer: Signer = PrivateKey.generate()
     note = notes.sign_note(MESSAGE.decode(), "example.com/log", signer)
-    known = notes.VerifierKey("example.com/log", notes.ED25519, signer.public_key)
+    known = VerifierKey("example.com/log", ED25519, signer.public_key)
     assert [one.key for one in notes.verify_note(note, [known])] == [known]
 
 
@@ -144,7 +146,7 @@ def test_the_example_of_a_kms_works() -> None:
             assert call == {"MessageType": "RAW", "SigningAlgorithm": "ED25519_SHA_512"}
             return {"Signature": KEY.sign(message)}
 
-    signer: notes.Signer = names["KmsKey"](Kms(), "alias/audit")
+    signer: Signer = names["KmsKey"](Kms(), "alias/audit")
     assert signer.public_key == RAW
     assert notes.sign_note("text\n", "name", signer) == notes.sign_note("text\n", "name", KEY)
 
@@ -765,11 +767,11 @@ def test_a_file_may_be_called_like_anything(
 
 @given(st.binary(min_size=32, max_size=32), st.text(st.characters(codec="utf-8"), max_size=20))
 def test_public_keys_come_back(raw: bytes, name: str) -> None:
-    with contextlib.suppress(notes.NoteError):  # a point of small order
-        notes.VerifierKey("a", notes.ED25519, raw)
+    with contextlib.suppress(NoteError):  # a point of small order
+        VerifierKey("a", ED25519, raw)
         assert load_public(public_pem(raw)) == (None, raw)
-    with contextlib.suppress(notes.NoteError):
-        vkey = notes.VerifierKey(name, notes.ED25519, raw).format()
+    with contextlib.suppress(NoteError):
+        vkey = VerifierKey(name, ED25519, raw).format()
         assert load_public(vkey) == (name, raw)
         assert load_public(public_pem(raw) + vkey) == (name, raw)
 
@@ -797,7 +799,7 @@ def test_a_public_key_has_32_bytes(raw: bytes) -> None:
         (WITNESS, "the public key in the text is a witness's, which signs no notes"),
         (VKEY.replace("com", "org"), "the public key in the text is not valid: the ID in the"),
         (
-            RFC_PUBLIC + notes.VerifierKey("x", notes.ED25519, b"3" * 32).format(),
+            RFC_PUBLIC + VerifierKey("x", ED25519, b"3" * 32).format(),
             "the PEM and the vkey in the text are not the same key",
         ),
     ],

@@ -17,6 +17,15 @@ from hypothesis import strategies as st
 from chained_logging.format import merkle
 from chained_logging.format.line import MAX_BODY, leaf_hash
 from chained_logging.format.merkle import Frontier, ProofError
+from chained_logging.format.tile import (
+    MAX_ENTRY,
+    Tile,
+    decode_entries,
+    encode_entries,
+    entries_path,
+    parse_tile_path,
+    tile_path,
+)
 
 VECTORS = Path(__file__).parent / "vectors" / "rfc6962"
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "vectors" / "rfc6962"
@@ -96,7 +105,7 @@ def test_hashes_are_those_of_rfc6962() -> None:
     assert merkle.leaf_hash(b"x").hex() == leaf_hash(b"x")
     left, right = LEAVES[:2]
     assert merkle.node_hash(left, right) == hashlib.sha256(b"\1" + left + right).digest()
-    assert merkle.MAX_ENTRY == MAX_BODY
+    assert MAX_ENTRY == MAX_BODY
 
 
 def test_roots_are_those_of_rfc6962() -> None:
@@ -640,20 +649,16 @@ def test_sigstore_accepts_what_we_accept_and_refuses_what_we_refuse(
 def test_paths_of_tiles(path: str, tile: tuple[int | None, int, int]) -> None:
     level, index, width = tile
     if level is None:
-        assert merkle.entries_path(index, width) == path
+        assert entries_path(index, width) == path
     else:
-        assert merkle.tile_path(level, index, width) == path
-    assert merkle.parse_tile_path(path) == merkle.Tile(*tile)
+        assert tile_path(level, index, width) == path
+    assert parse_tile_path(path) == Tile(*tile)
 
 
 @given(st.none() | st.integers(0, 63), st.integers(0, 2**63 - 1), st.integers(1, 256))
 def test_a_path_is_read_as_it_was_written(level: int | None, index: int, width: int) -> None:
-    path = (
-        merkle.entries_path(index, width)
-        if level is None
-        else merkle.tile_path(level, index, width)
-    )
-    assert merkle.parse_tile_path(path) == merkle.Tile(level, index, width)
+    path = entries_path(index, width) if level is None else tile_path(level, index, width)
+    assert parse_tile_path(path) == Tile(level, index, width)
 
 
 @pytest.mark.parametrize(
@@ -691,19 +696,19 @@ def test_a_path_is_read_as_it_was_written(level: int | None, index: int, width: 
 )
 def test_what_is_no_path_of_a_tile_is_refused(path: str) -> None:
     with pytest.raises(ProofError, match="of a tile"):
-        merkle.parse_tile_path(path)
+        parse_tile_path(path)
 
 
 @given(st.text() | st.from_regex(r"tile/(entries|[0-9]{0,2})/(x?[0-9]{3}/?){0,9}(\.p/[0-9]{0,4})?"))
 def test_text_is_a_path_or_refused(text: str) -> None:
     try:
-        tile = merkle.parse_tile_path(text)
+        tile = parse_tile_path(text)
     except ProofError:
         return
     if tile.level is None:
-        assert merkle.entries_path(tile.index, tile.width) == text
+        assert entries_path(tile.index, tile.width) == text
     else:
-        assert merkle.tile_path(tile.level, tile.index, tile.width) == text
+        assert tile_path(tile.level, tile.index, tile.width) == text
 
 
 @pytest.mark.parametrize(
@@ -712,10 +717,10 @@ def test_text_is_a_path_or_refused(text: str) -> None:
 )
 def test_a_tile_that_cannot_be_has_no_path(level: int, index: int, width: int) -> None:
     with pytest.raises(ProofError):
-        merkle.tile_path(level, index, width)
+        tile_path(level, index, width)
     if 0 <= level < 64:
         with pytest.raises(ProofError):
-            merkle.entries_path(index, width)
+            entries_path(index, width)
 
 
 def test_proofs_from_the_tiles_of_a_log() -> None:
@@ -729,7 +734,7 @@ def test_proofs_from_the_tiles_of_a_log() -> None:
         for index in range(-(-count // 256)):
             width = min(256, count - 256 * index)
             row = [store.nodes[8 * level, 256 * index + at] for at in range(width)]
-            tiles[merkle.tile_path(level, index, width)] = b"".join(row)
+            tiles[tile_path(level, index, width)] = b"".join(row)
     partial = {path: len(tile) // 32 for path, tile in tiles.items() if ".p/" in path}
     assert partial == {"tile/0/273.p/112": 112, "tile/1/001.p/17": 17, "tile/2/000.p/1": 1}
     assert len(tiles) == 273 + 1 + 1 + 1 + 1
@@ -738,7 +743,7 @@ def test_proofs_from_the_tiles_of_a_log() -> None:
         tile_level, up = divmod(level, 8)
         first = index << up
         width = min(256, (size >> 8 * tile_level) - first // 256 * 256)
-        tile = tiles[merkle.tile_path(tile_level, first // 256, width)]
+        tile = tiles[tile_path(tile_level, first // 256, width)]
         row = tile[first % 256 * 32 : (first % 256 + (1 << up)) * 32]
         return merkle.root([row[at : at + 32] for at in range(0, len(row), 32)])
 
@@ -757,30 +762,30 @@ def test_proofs_from_the_tiles_of_a_log() -> None:
 @example([b"x" * 65_535])
 @example([b""] * 256)
 def test_entries_come_out_of_a_bundle_as_they_went_in(entries: list[bytes]) -> None:
-    bundle = merkle.encode_entries(entries)
-    assert merkle.decode_entries(bundle) == entries
+    bundle = encode_entries(entries)
+    assert decode_entries(bundle) == entries
     assert bundle[:2] == len(entries[0]).to_bytes(2, "big")
 
 
 @pytest.mark.parametrize("entries", [[], [b""] * 257, [b"x" * 65_536]])
 def test_entries_that_do_not_fit_are_refused(entries: list[bytes]) -> None:
     with pytest.raises(ProofError):
-        merkle.encode_entries(entries)
+        encode_entries(entries)
 
 
 @pytest.mark.parametrize("bundle", [b"", b"\0", b"\0\1", b"\0\0\0", b"\xff\xffx", bytes(2 * 257)])
 def test_what_is_no_bundle_is_refused(bundle: bytes) -> None:
     with pytest.raises(ProofError):
-        merkle.decode_entries(bundle)
+        decode_entries(bundle)
 
 
 @given(st.binary())
 def test_bytes_are_a_bundle_or_refused(data: bytes) -> None:
     try:
-        entries = merkle.decode_entries(data)
+        entries = decode_entries(data)
     except ProofError:
         return
-    assert merkle.encode_entries(entries) == data
+    assert encode_entries(entries) == data
 
 
 @settings(max_examples=100, deadline=None)

@@ -18,15 +18,11 @@ from verifiers import ALONE as VERIFY
 
 from chained_logging.format import merkle
 from chained_logging.format import note as notes
-from chained_logging.format.note import (
-    Checkpoint,
-    Note,
-    NoteError,
-    Signature,
-    TlogProof,
-    Verified,
-    VerifierKey,
-)
+from chained_logging.format.checkpoint import Checkpoint
+from chained_logging.format.note import Note, Signature, Verified
+from chained_logging.format.proof import TlogProof
+from chained_logging.format.spelling import NoteError
+from chained_logging.format.vkey import COSIGNATURE, ED25519, VerifierKey, key_id
 from chained_logging.keys import load_public
 
 ed25519 = oracles.module("cryptography.hazmat.primitives.asymmetric.ed25519")
@@ -46,9 +42,9 @@ class Key:
 
 LOG, OTHER, WITNESS = (Key(hashlib.sha256(name).digest()) for name in (b"a", b"b", b"c"))
 ORIGIN = "example.com/audit/web"
-LOG_KEY = VerifierKey(ORIGIN, notes.ED25519, LOG.public_key)
-OTHER_KEY = VerifierKey("example.com/other", notes.ED25519, OTHER.public_key)
-WITNESS_KEY = VerifierKey("witness.example/w1", notes.COSIGNATURE, WITNESS.public_key)
+LOG_KEY = VerifierKey(ORIGIN, ED25519, LOG.public_key)
+OTHER_KEY = VerifierKey("example.com/other", ED25519, OTHER.public_key)
+WITNESS_KEY = VerifierKey("witness.example/w1", COSIGNATURE, WITNESS.public_key)
 
 LEAVES = [merkle.leaf_hash(b"%d" % number) for number in range(13)]
 CHECKPOINT = Checkpoint(ORIGIN, 13, merkle.root(LEAVES))
@@ -103,9 +99,9 @@ U7WM79jrzyhGZ5/GUBTpM7NzwdyfFx61t3RovgcC4Ro=
 
 def test_the_worked_example_of_signed_note() -> None:
     key = VerifierKey.parse(FOO)
-    assert (key.name, key.type, key.id.hex()) == ("example.com/foo", notes.ED25519, "530d903a")
+    assert (key.name, key.type, key.id.hex()) == ("example.com/foo", ED25519, "530d903a")
     assert key.format() == FOO
-    assert notes.key_id(key.name, key.type, key.public_key) == key.id
+    assert key_id(key.name, key.type, key.public_key) == key.id
     note = Note.parse(FOO_NOTE.encode())
     assert note.text == "This is an example message.\n"
     assert notes.verify_note(note, [key]) == [Verified(key, None)]
@@ -178,13 +174,13 @@ def test_what_is_no_verifier_key_is_refused(vkey: str) -> None:
 @pytest.mark.parametrize("type", [-1, 256])
 def test_a_type_that_is_no_byte_has_no_key_id(type: int) -> None:
     with pytest.raises(NoteError):
-        notes.key_id("x", type, bytes(32))
+        key_id("x", type, bytes(32))
 
 
 @pytest.mark.parametrize("type", [0, 1, 255])
 def test_a_key_id_is_the_hash_that_signed_note_says(type: int) -> None:
     expected = hashlib.sha256(b"x\n" + bytes([type]) + bytes(32)).digest()[:4]
-    assert notes.key_id("x", type, bytes(32)) == expected
+    assert key_id("x", type, bytes(32)) == expected
 
 
 # --- What may be in a note.
@@ -237,8 +233,8 @@ def test_a_text_that_cannot_be_in_a_note_is_refused(text: str) -> None:
 def test_a_name_that_no_key_has_is_refused(name: str) -> None:
     text = CHECKPOINT.format()
     for call in (
-        lambda: notes.key_id(name, 1, bytes(32)),
-        lambda: VerifierKey(name, notes.ED25519, b"3" * 32),
+        lambda: key_id(name, 1, bytes(32)),
+        lambda: VerifierKey(name, ED25519, b"3" * 32),
         lambda: Signature(name, b"1234", b"5"),
         lambda: notes.sign_note(text, name, LOG),
         lambda: notes.cosign(text, name, LOG, TIME),
@@ -317,15 +313,15 @@ def test_limits_of_a_note_are_accepted() -> None:
 @given(note_texts, names, st.binary(min_size=32, max_size=32))
 def test_a_signed_note_verifies(text: str, name: str, seed: bytes) -> None:
     signer = Key(seed)
-    key = VerifierKey(name, notes.ED25519, signer.public_key)
+    key = VerifierKey(name, ED25519, signer.public_key)
     assert VerifierKey.parse(key.format()) == key
     note = Note.parse(notes.sign_note(text, name, signer).format())
     assert notes.verify_note(note, [OTHER_KEY, key]) == [(key, None)]
     with pytest.raises(NoteError, match="is not valid"):
         notes.verify_note(Note("x" + text, note.signatures), [key])
     # The same name or the same key alone is an unknown key.
-    renamed = VerifierKey(name + "x", notes.ED25519, signer.public_key)
-    rekeyed = VerifierKey(name, notes.ED25519, OTHER.public_key)
+    renamed = VerifierKey(name + "x", ED25519, signer.public_key)
+    rekeyed = VerifierKey(name, ED25519, OTHER.public_key)
     for unknown in (renamed, rekeyed):
         with pytest.raises(NoteError, match="no signature of a known key"):
             notes.verify_note(note, [unknown])
@@ -337,14 +333,14 @@ def test_a_cosignature_verifies_and_gives_its_time(
     checkpoint: Checkpoint, name: str, time: int
 ) -> None:
     text = checkpoint.format()
-    key = VerifierKey(name, notes.COSIGNATURE, WITNESS.public_key)
+    key = VerifierKey(name, COSIGNATURE, WITNESS.public_key)
     cosignature = notes.cosign(text, name, WITNESS, time)
     note = Note.parse(notes.sign_note(text, ORIGIN, LOG).with_signatures(cosignature).format())
     assert notes.verify_note(note, [key]) == [(key, time)]
     assert notes.verify_note(note, [key, LOG_KEY]) == [(LOG_KEY, None), (key, time)]
     # Another time, or the same signature taken for one of a note.
     value = (time ^ 1).to_bytes(8, "big") + cosignature.value[8:]
-    plain = VerifierKey(name, notes.ED25519, WITNESS.public_key)
+    plain = VerifierKey(name, ED25519, WITNESS.public_key)
     for signature, known in (
         (Signature(name, key.id, value), key),
         (Signature(name, plain.id, cosignature.value), plain),
@@ -392,8 +388,10 @@ def test_a_key_counts_once() -> None:
 
 
 def test_two_keys_of_one_name_and_id_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notes, "key_id", lambda name, type, public_key: b"same")
-    keys = [VerifierKey("x", notes.ED25519, key.public_key) for key in (LOG, OTHER)]
+    monkeypatch.setattr(
+        "chained_logging.format.vkey.key_id", lambda name, type, public_key: b"same"
+    )
+    keys = [VerifierKey("x", ED25519, key.public_key) for key in (LOG, OTHER)]
     note = notes.sign_note("text\n", "x", LOG)
     assert notes.verify_note(note, [keys[0], keys[0]]) == [(keys[0], None)]
     with pytest.raises(NoteError, match="two different keys"):
@@ -447,7 +445,7 @@ def test_a_public_key_that_is_no_point_verifies_nothing() -> None:
     for public_key in (b"\xff" * 32, b"\x02" + bytes(31)):
         note = notes.sign_note("text\n", "x", _BadSigner(public_key, bytes(64)))
         with pytest.raises(NoteError, match="is not valid"):
-            notes.verify_note(note, [VerifierKey("x", notes.ED25519, public_key)])
+            notes.verify_note(note, [VerifierKey("x", ED25519, public_key)])
 
 
 # --- Checkpoints.
@@ -869,10 +867,10 @@ def test_a_key_for_which_anybody_can_sign_is_none() -> None:
     neutral = ed25519.Ed25519PublicKey.from_public_bytes(b"\x01" + bytes(31))
     neutral.verify(b"\x01" + bytes(63), b"any text")
     for point in points:
-        for kind in (notes.ED25519, notes.COSIGNATURE):
+        for kind in (ED25519, COSIGNATURE):
             with pytest.raises(NoteError, match="small order"):
                 VerifierKey("example.com/log", kind, point)
-            id = notes.key_id("example.com/log", kind, point).hex()
+            id = key_id("example.com/log", kind, point).hex()
             vkey = f"example.com/log+{id}+{base64.b64encode(bytes([kind]) + point).decode()}"
             with pytest.raises(ValueError, match="small order"):
                 VERIFY._Key(vkey, kind)

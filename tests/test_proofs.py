@@ -14,20 +14,11 @@ import pytest
 
 from chained_logging import AuditLog
 from chained_logging.format.canonical import canonical
+from chained_logging.format.checkpoint import Checkpoint
 from chained_logging.format.merkle import EMPTY_ROOT
-from chained_logging.format.note import (
-    ED25519,
-    MLDSA_COSIGNATURE,
-    Checkpoint,
-    Note,
-    NoteError,
-    Signature,
-    VerifierKey,
-    cosign,
-    key_id,
-    sign_note,
-    verify_note,
-)
+from chained_logging.format.note import Note, Signature, cosign, sign_note, verify_note
+from chained_logging.format.spelling import NoteError
+from chained_logging.format.vkey import ED25519, MLDSA_COSIGNATURE, VerifierKey, key_id
 from chained_logging.keys import PrivateKey
 from chained_logging.keys.statements import verifier_key
 from chained_logging.transparency.proof import GO_READERS, LogTree

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chained_logging.format.note import ED25519, VerifierKey, verify_note
+from chained_logging.format.note import verify_note
 from chained_logging.format.record import Head
+from chained_logging.format.vkey import ED25519, VerifierKey
 from chained_logging.keys import PrivateKey
 from chained_logging.ship.digest import (
     MAX_LISTED,

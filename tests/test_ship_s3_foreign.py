@@ -20,8 +20,8 @@ from test_ship_restore import forged
 
 from chained_logging import AuditLog
 from chained_logging.format.line import leaf_hash, stored_line
-from chained_logging.format.note import ED25519, VerifierKey
 from chained_logging.format.record import EMPTY, Record
+from chained_logging.format.vkey import ED25519, VerifierKey
 from chained_logging.keys import PrivateKey, public_pem
 from chained_logging.review.restore import restore
 from chained_logging.review.stores import CentralStores

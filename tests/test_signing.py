@@ -27,11 +27,13 @@ from conftest import EVENT, check_chain, stored
 from chained_logging import AuditLog, verify
 from chained_logging.event.draft import draft
 from chained_logging.format.canonical import canonical
+from chained_logging.format.checkpoint import Checkpoint
 from chained_logging.format.line import leaf_hash, stored_line
 from chained_logging.format.merkle import Frontier
 from chained_logging.format.merkle import root as merkle_root
-from chained_logging.format.note import Checkpoint, Note, VerifierKey, verify_note
+from chained_logging.format.note import Note, verify_note
 from chained_logging.format.record import Record
+from chained_logging.format.vkey import VerifierKey
 from chained_logging.keys.statements import entry_message, verifier_key
 from chained_logging.sinks.checkpoints import make
 from chained_logging.transparency.proof import LogTree

@@ -24,8 +24,10 @@ from test_notes import LOG, LOG_KEY, ORIGIN, OTHER_KEY, WITNESS, WITNESS_KEY
 from chained_logging import sinks
 from chained_logging.format import merkle
 from chained_logging.format import note as notes
+from chained_logging.format.checkpoint import Checkpoint
 from chained_logging.format.merkle import ProofError
-from chained_logging.format.note import Checkpoint, NoteError
+from chained_logging.format.spelling import NoteError
+from chained_logging.format.tile import encode_entries, entries_path, tile_path
 from chained_logging.transparency import tiles
 from chained_logging.transparency.tiles import TileReader, check_tiles, resume_at, write_tiles
 
@@ -694,11 +696,11 @@ def _expected(size: int, final: int) -> dict[str, bytes]:
     while row:
         index, width = divmod(len(row), 256)
         if width and final // 256 ** (level + 1) <= index:
-            path = merkle.tile_path(level, index, width)
+            path = tile_path(level, index, width)
             found[path] = b"".join(row[index * 256 :])
             if level == 0:
                 entries = list(bodies(size, index * 256))
-                found[merkle.entries_path(index, width)] = merkle.encode_entries(entries)
+                found[entries_path(index, width)] = encode_entries(entries)
         row = [mth(row[at : at + 256]) for at in range(0, index * 256, 256)]
         level += 1
     return found

@@ -39,6 +39,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chained_logging.format import note as notes
+from chained_logging.format.checkpoint import Checkpoint
 from chained_logging.transparency import timestamps
 from chained_logging.transparency.timestamps import TimestampError, encode, fetch, verify
 from chained_logging.verify import _Bad, _timestamp_time
@@ -58,7 +59,7 @@ class Key:
         return signature
 
 
-CHECKPOINT = notes.Checkpoint("example.com/log", 7, hashlib.sha256(b"root").digest())
+CHECKPOINT = Checkpoint("example.com/log", 7, hashlib.sha256(b"root").digest())
 NOTE = notes.sign_note(CHECKPOINT.format(), "example.com/log", Key()).format()
 
 

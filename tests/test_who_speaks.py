@@ -24,7 +24,7 @@ from test_signing import ORIGIN, Key, append_lines, pin
 from chained_logging import AuditLog
 from chained_logging.format.canonical import canonical
 from chained_logging.format.line import GENESIS
-from chained_logging.format.note import VerifierKey
+from chained_logging.format.vkey import VerifierKey
 from chained_logging.keys.keyring import KeyForged
 from chained_logging.keys.statements import made_statement, statement_message, verifier_key
 

@@ -37,8 +37,11 @@ from test_notes import LOG, LOG_KEY, ORIGIN, OTHER, OTHER_KEY, WITNESS, WITNESS_
 from chained_logging import sinks
 from chained_logging.format import merkle
 from chained_logging.format import note as notes
+from chained_logging.format.checkpoint import Checkpoint
 from chained_logging.format.merkle import EMPTY_ROOT
-from chained_logging.format.note import Checkpoint, Note, NoteError, Signature, VerifierKey
+from chained_logging.format.note import Note, Signature
+from chained_logging.format.spelling import NoteError
+from chained_logging.format.vkey import COSIGNATURE, ED25519, VerifierKey
 from chained_logging.transparency.witness import (
     MAX_REQUEST,
     Answer,
@@ -418,7 +421,7 @@ def test_signatures_of_others_are_ignored(plain: Witness, tmp_path: Path) -> Non
 
 
 def test_a_log_with_several_keys(tmp_path: Path) -> None:
-    new = VerifierKey(ORIGIN, notes.ED25519, OTHER.public_key)
+    new = VerifierKey(ORIGIN, ED25519, OTHER.public_key)
     plain = Witness(tmp_path, NAME, WITNESS, {ORIGIN: [LOG_KEY, new]})
     assert plain.add_checkpoint(A.request(0, 7)).status == 200
     note = _signed(A.checkpoint(9).format(), ORIGIN, OTHER)
@@ -439,9 +442,9 @@ def test_a_log_with_several_keys(tmp_path: Path) -> None:
     "keys",
     [
         [],
-        VerifierKey(ORIGIN, notes.COSIGNATURE, LOG.public_key),
-        VerifierKey(ORIGIN, notes.ED25519, WITNESS.public_key),
-        [LOG_KEY, VerifierKey(ORIGIN, notes.COSIGNATURE, OTHER.public_key)],
+        VerifierKey(ORIGIN, COSIGNATURE, LOG.public_key),
+        VerifierKey(ORIGIN, ED25519, WITNESS.public_key),
+        [LOG_KEY, VerifierKey(ORIGIN, COSIGNATURE, OTHER.public_key)],
     ],
 )
 def test_keys_that_no_witness_should_trust(tmp_path: Path, keys: Any) -> None:
@@ -885,7 +888,7 @@ def test_killed_at_each_step(tmp_path: Path, when: str) -> None:
 def test_many_threads_show_two_histories_at_once(tmp_path: Path) -> None:
     origins = 6
     logs = {
-        f"example.com/{n}": VerifierKey(f"example.com/{n}", notes.ED25519, LOG.public_key)
+        f"example.com/{n}": VerifierKey(f"example.com/{n}", ED25519, LOG.public_key)
         for n in range(origins)
     }
     plain = Witness(tmp_path, NAME, WITNESS, logs)
@@ -1512,7 +1515,7 @@ def test_cosignatures_are_verified_before_they_are_taken() -> None:
     note, text = A.note(9), A.checkpoint(9).format()
     older = notes.cosign(text, NAME, WITNESS, 3)
     second = notes.cosign(text, "witness.example/w2", OTHER, 8)
-    second_key = VerifierKey("witness.example/w2", notes.COSIGNATURE, OTHER.public_key)
+    second_key = VerifierKey("witness.example/w2", COSIGNATURE, OTHER.public_key)
     unknown = Signature("x", b"1234", bytes(72))
     keys = [WITNESS_KEY, second_key]
 

@@ -36,7 +36,7 @@ from chained_logging.text import printable
 from chained_logging.verify import main as verify_main
 
 if TYPE_CHECKING:
-    from chained_logging.format.note import VerifierKey
+    from chained_logging.format.vkey import VerifierKey
     from chained_logging.keys import PrivateKey
 
 # The longest line of input. Values that an entry cannot hold are stored as their digests.
@@ -339,7 +339,7 @@ def keygen(
     FILE must not exist, and is created with mode 0600. If --passphrase-file or the environment
     variable CHAINED_LOGGING_PASSPHRASE gives a passphrase, the key is encrypted with it.
     """
-    from chained_logging.format.note import COSIGNATURE, ED25519, VerifierKey
+    from chained_logging.format.vkey import COSIGNATURE, ED25519, VerifierKey
     from chained_logging.keys import PrivateKey, passphrase_from, public_pem
 
     if "" in (origin, witness):
@@ -416,7 +416,8 @@ _VKEY = r"[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+={0,2}"
 
 
 def _witness_key(text_or_file: str) -> VerifierKey:
-    from chained_logging.format.note import COSIGNATURES, NoteError, VerifierKey
+    from chained_logging.format.spelling import NoteError
+    from chained_logging.format.vkey import COSIGNATURES, VerifierKey
 
     text = text_or_file
     if os.path.exists(text):
@@ -475,7 +476,7 @@ def witness(
     proxy with TLS in front of it. After a log's key was rotated, give both the old and the new
     key, each with --log.
     """
-    from chained_logging.format.note import ED25519, VerifierKey
+    from chained_logging.format.vkey import ED25519, VerifierKey
     from chained_logging.keys import load_public
     from chained_logging.transparency.witness import Witness, WitnessServer
 

@@ -4,7 +4,7 @@ A private key is kept as PKCS#8 in PEM (RFC 5958, RFC 8410), encrypted with a pa
 that ``openssl pkey`` reads what is written here and the other way round. Its file is for its owner
 alone. Nothing that is raised or shown here holds a key or a passphrase.
 
-Whatever signs is a :class:`chained_logging.format.note.Signer`, and :class:`PrivateKey` is only the
+Whatever signs is a :class:`chained_logging.format.vkey.Signer`, and :class:`PrivateKey` is only the
 one that keeps its key in a file. A key that never leaves an HSM or a KMS takes a class like this,
 here for a key of AWS KMS of the type ``ECC_NIST_EDWARDS25519``::
 
@@ -32,7 +32,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, final
 
 from chained_logging.files.durable import sync_directory, sync_file
-from chained_logging.format.note import ED25519, NoteError, VerifierKey
+from chained_logging.format.spelling import NoteError
+from chained_logging.format.vkey import ED25519, VerifierKey
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

@@ -14,8 +14,8 @@ import threading
 from typing import Any, Final
 
 from chained_logging.event.entry import AuditEntry
-from chained_logging.format.note import ED25519, VerifierKey
 from chained_logging.format.record import Record
+from chained_logging.format.vkey import ED25519, VerifierKey
 from chained_logging.keys.statements import made_statement, statement_message
 
 KEY_ACTIONS: Final = ("log.open", "key.add", "key.rotate")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chained_logging.format.note import ED25519, Signer, VerifierKey
+from chained_logging.format.vkey import ED25519, Signer, VerifierKey
 
 
 def verifier_key(origin: str, signer: Signer) -> str:

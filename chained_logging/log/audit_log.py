@@ -29,8 +29,8 @@ from chained_logging.event.resources import resource_names
 from chained_logging.files.lock import PATIENCE, UNKNOWN_BOOT, Busy, FileLock, Memory
 from chained_logging.files.own import ForeignFile
 from chained_logging.format.line import GENESIS, leaf_hash, position
-from chained_logging.format.note import ED25519, Signer, VerifierKey
 from chained_logging.format.record import EMPTY, NO_CHECKPOINT, Head, Record, StoredCheckpoint
+from chained_logging.format.vkey import ED25519, Signer, VerifierKey
 from chained_logging.keys.keyring import KeyForged, Keyring, KeyRotated
 from chained_logging.keys.statements import entry_message, statement_message, verifier_key
 from chained_logging.log.group_commit import GroupCommit, SyncGate

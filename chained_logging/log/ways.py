@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from chained_logging.event.entry import AuditEntry
 from chained_logging.event.fields import OURSELVES
 from chained_logging.format.line import leaf_hash
-from chained_logging.format.note import VerifierKey
 from chained_logging.format.record import Head, Record, StoredCheckpoint
+from chained_logging.format.vkey import VerifierKey
 from chained_logging.keys.keyring import Keyring
 from chained_logging.keys.statements import entry_message, made_statement
 from chained_logging.sinks import Sink

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from chained_logging.files.durable import sync_directory
 from chained_logging.files.own import refuse_what_is_there
+from chained_logging.format.checkpoint import Checkpoint
 from chained_logging.format.line import GENESIS, leaf_hash, position
-from chained_logging.format.note import Checkpoint, Note, NoteError
+from chained_logging.format.note import Note
 from chained_logging.format.record import Record, StoredCheckpoint
+from chained_logging.format.spelling import NoteError
 from chained_logging.log.ways import own_checkpoints
 from chained_logging.sinks import Sink, open_sink
 

@@ -7,7 +7,7 @@ A :class:`~chained_logging.ship.destination.Destination` keeps entries; a
 
 from __future__ import annotations
 
-from chained_logging.format.note import Signer
+from chained_logging.format.vkey import Signer
 from chained_logging.ship.destination import (
     Destination,
     DestinationError,

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
-from chained_logging.format.note import VerifierKey
 from chained_logging.format.record import Head, Record, StoredCheckpoint
+from chained_logging.format.vkey import VerifierKey
 from chained_logging.ship.fault import Fault
 
 

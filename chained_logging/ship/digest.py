@@ -20,8 +20,9 @@ from urllib.parse import quote, unquote
 
 from chained_logging.format.canonical import canonical, canonical_text
 from chained_logging.format.merkle import MAX_SIZE
-from chained_logging.format.note import MAX_NOTE, Note, Signer, VerifierKey, sign_note, verify_note
+from chained_logging.format.note import MAX_NOTE, Note, sign_note, verify_note
 from chained_logging.format.record import Head
+from chained_logging.format.vkey import Signer, VerifierKey
 
 FORMAT: Final = 1
 """The version of this layout, in every policy and digest."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
+from chained_logging.format.checkpoint import Checkpoint
 from chained_logging.format.merkle import Frontier
-from chained_logging.format.note import Checkpoint, Note, NoteError, VerifierKey
+from chained_logging.format.note import Note
 from chained_logging.format.record import EMPTY, Head, StoredCheckpoint
+from chained_logging.format.spelling import NoteError
+from chained_logging.format.vkey import VerifierKey
 from chained_logging.keys.keyring import Keyring
 from chained_logging.ship.source import Source
 from chained_logging.sinks.checkpoints import signed_by_any

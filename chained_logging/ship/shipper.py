@@ -23,8 +23,8 @@ from typing import Any
 
 from chained_logging.files.lock import FileLock
 from chained_logging.format.line import check_next, recorded_at
-from chained_logging.format.note import Signer
 from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
+from chained_logging.format.vkey import Signer
 from chained_logging.ship import destination_name, open_destination, require_retries
 from chained_logging.ship.destination import Destination, DestinationError, OpenDestination, Refused
 from chained_logging.ship.ours import OurLog

@@ -10,8 +10,9 @@ import base64
 from collections.abc import Iterable, Iterator
 
 from chained_logging.format.merkle import Frontier
-from chained_logging.format.note import Note, VerifierKey
+from chained_logging.format.note import Note
 from chained_logging.format.record import Record, StoredCheckpoint
+from chained_logging.format.vkey import VerifierKey
 from chained_logging.keys.keyring import Keyring
 from chained_logging.keys.statements import entry_message, made_statement
 from chained_logging.sinks.checkpoints import signed_by_any

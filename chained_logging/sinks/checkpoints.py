@@ -11,17 +11,12 @@ import base64
 import contextlib
 from collections.abc import Callable, Iterable
 
+from chained_logging.format.checkpoint import Checkpoint
 from chained_logging.format.merkle import Frontier, ProofError
-from chained_logging.format.note import (
-    Checkpoint,
-    Note,
-    NoteError,
-    Signer,
-    VerifierKey,
-    sign_note,
-    verify_note,
-)
+from chained_logging.format.note import Note, sign_note, verify_note
 from chained_logging.format.record import Record, StoredCheckpoint
+from chained_logging.format.spelling import NoteError
+from chained_logging.format.vkey import Signer, VerifierKey
 
 
 def frontier(stored: StoredCheckpoint | None) -> Frontier:

@@ -16,8 +16,10 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 from chained_logging.format.merkle import Frontier
-from chained_logging.format.note import NoteError, Signature, VerifierKey
+from chained_logging.format.note import Signature
 from chained_logging.format.record import StoredCheckpoint
+from chained_logging.format.spelling import NoteError
+from chained_logging.format.vkey import VerifierKey
 from chained_logging.log import AuditLog
 from chained_logging.net.client import Client
 from chained_logging.sinks.checkpoints import frontier, signed_by_any

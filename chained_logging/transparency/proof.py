@@ -14,9 +14,11 @@ import base64
 from collections.abc import Iterable
 from pathlib import Path
 
+from chained_logging.format.checkpoint import Checkpoint
 from chained_logging.format.line import leaf_hash, stored_line
 from chained_logging.format.merkle import HASH_SIZE, Frontier, consistency_proof, inclusion_proof
-from chained_logging.format.note import Checkpoint, Note, TlogProof
+from chained_logging.format.note import Note
+from chained_logging.format.proof import TlogProof
 from chained_logging.format.record import Record, StoredCheckpoint
 from chained_logging.log.ways import own_checkpoints
 from chained_logging.sinks import open_sink

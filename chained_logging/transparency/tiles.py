@@ -30,30 +30,27 @@ from typing import Final
 
 from chained_logging.files.durable import sync_directory, sync_file
 from chained_logging.files.lock import FileLock
+from chained_logging.format.checkpoint import Checkpoint
 from chained_logging.format.merkle import (
     EMPTY_ROOT,
     HASH_SIZE,
+    ProofError,
+    leaf_hash,
+    node_hash,
+    root,
+)
+from chained_logging.format.note import MAX_NOTE, Note, verify_note
+from chained_logging.format.spelling import NoteError
+from chained_logging.format.tile import (
     MAX_ENTRY,
     TILE_WIDTH,
-    ProofError,
     decode_entries,
     encode_entries,
     entries_path,
-    leaf_hash,
-    node_hash,
     parse_tile_path,
-    root,
     tile_path,
 )
-from chained_logging.format.note import (
-    ED25519,
-    MAX_NOTE,
-    Checkpoint,
-    Note,
-    NoteError,
-    VerifierKey,
-    verify_note,
-)
+from chained_logging.format.vkey import ED25519, VerifierKey
 
 _TILE_HEIGHT: Final = 8  # 2**8 hashes
 _MAX_BUNDLE: Final = TILE_WIDTH * (2 + MAX_ENTRY)

@@ -30,6 +30,7 @@ from urllib.parse import urlsplit
 
 from chained_logging.files.durable import replace_file, sync_directory
 from chained_logging.files.lock import FileLock
+from chained_logging.format.checkpoint import Checkpoint
 from chained_logging.format.merkle import (
     EMPTY_ROOT,
     HASH_SIZE,
@@ -38,20 +39,15 @@ from chained_logging.format.merkle import (
     verify_consistency,
 )
 from chained_logging.format.note import (
-    COSIGNATURE,
-    COSIGNATURES,
-    ED25519,
     MAX_NOTE,
     MAX_SIGNATURES,
-    Checkpoint,
     Note,
-    NoteError,
     Signature,
-    Signer,
-    VerifierKey,
     cosign,
     verify_note,
 )
+from chained_logging.format.spelling import NoteError
+from chained_logging.format.vkey import COSIGNATURE, COSIGNATURES, ED25519, Signer, VerifierKey
 from chained_logging.net.client import Client
 from chained_logging.net.head import Head
 from chained_logging.net.server import STRANGERS, Admission, HttpServer, Request, Response

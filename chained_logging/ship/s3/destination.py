@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from chained_logging.format.canonical import canonical
 from chained_logging.format.line import position, stored_line
 from chained_logging.format.merkle import MAX_SIZE
-from chained_logging.format.note import Signer
 from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
+from chained_logging.format.vkey import Signer
 from chained_logging.ship.destination import Ours, Refused, Unfit
 from chained_logging.ship.digest import CHECKPOINTS, SEGMENTS, Name, anchored_name
 from chained_logging.ship.fault import Fault

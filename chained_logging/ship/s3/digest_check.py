@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from chained_logging.format.note import VerifierKey
+from chained_logging.format.vkey import VerifierKey
 from chained_logging.ship.digest import (
     DIGESTS,
     Digest,

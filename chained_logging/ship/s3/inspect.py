@@ -30,8 +30,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from chained_logging.format.note import Note, VerifierKey
+from chained_logging.format.note import Note
 from chained_logging.format.record import Record
+from chained_logging.format.vkey import VerifierKey
 from chained_logging.ship.digest import (
     ANCHORED_NAME,
     CHECKPOINTS,

@@ -15,16 +15,10 @@ from chained_logging.event.entry import AuditEntry
 from chained_logging.event.fields import OURSELVES
 from chained_logging.format.canonical import canonical
 from chained_logging.format.line import MAX_BODY, leaf_hash, position, split_line
-from chained_logging.format.note import (
-    ED25519,
-    MAX_NOTE,
-    Note,
-    NoteError,
-    Signer,
-    VerifierKey,
-    verify_note,
-)
+from chained_logging.format.note import MAX_NOTE, Note, verify_note
 from chained_logging.format.record import Record, StoredCheckpoint
+from chained_logging.format.spelling import NoteError
+from chained_logging.format.vkey import ED25519, Signer, VerifierKey
 from chained_logging.keys.keyring import KEY_ACTIONS
 from chained_logging.ship.digest import CHECKPOINTS, SEGMENTS, Name
 from chained_logging.ship.s3.store import MAX_CONTENT

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Final
 
 from chained_logging.format.line import position
 from chained_logging.format.merkle import MAX_SIZE, Frontier
-from chained_logging.format.note import Note, VerifierKey
+from chained_logging.format.note import Note
 from chained_logging.format.record import EMPTY, Head, Record
+from chained_logging.format.vkey import VerifierKey
 from chained_logging.keys.keyring import Keyring
 from chained_logging.ship.digest import SEGMENTS, Name
 from chained_logging.ship.s3.objects import MAX_ENTRIES, Facts, is_signed, named_keys

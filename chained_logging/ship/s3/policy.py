@@ -12,7 +12,7 @@ import time
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from chained_logging.format.note import ED25519, Signer, VerifierKey
+from chained_logging.format.vkey import ED25519, Signer, VerifierKey
 from chained_logging.ship.destination import DestinationError, Refused
 from chained_logging.ship.digest import POLICY_SIGNER, Policy
 from chained_logging.ship.retention import retention_days

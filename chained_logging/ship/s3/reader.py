@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import Final
 
 from chained_logging.format.merkle import MAX_SIZE
-from chained_logging.format.note import ED25519, VerifierKey
 from chained_logging.format.record import Record, StoredCheckpoint
+from chained_logging.format.vkey import ED25519, VerifierKey
 from chained_logging.ship.destination import DestinationError, Unfit
 from chained_logging.ship.digest import (
     ANCHORED,
