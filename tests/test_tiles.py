@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_notes import LOG, LOG_KEY, ORIGIN, OTHER_KEY, WITNESS, WITNESS_KEY
 
-from chained_logging import sinks
+from chained_logging.files import durable
 from chained_logging.format import merkle
 from chained_logging.format import note as notes
 from chained_logging.format.checkpoint import Checkpoint
@@ -507,7 +507,7 @@ def test_the_order_of_what_reaches_the_disk(
     # A model of a disk: contents are safe once synced, names once their directory was.
     synced: set[int] = set()
     pending: set[Path] = set()
-    rename, sync_file, sync_directory = os.rename, sinks.sync_file, sinks.sync_directory
+    rename, sync_file, sync_directory = os.rename, durable.sync_file, durable.sync_directory
 
     def on_rename(source: Path, target: Path) -> None:
         assert os.stat(source).st_ino in synced, f"{target} gets its name before its content"

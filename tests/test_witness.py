@@ -34,7 +34,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_notes import LOG, LOG_KEY, ORIGIN, OTHER, OTHER_KEY, WITNESS, WITNESS_KEY, Key
 
-from chained_logging import sinks
+from chained_logging.files import durable
 from chained_logging.format import merkle
 from chained_logging.format import note as notes
 from chained_logging.format.checkpoint import Checkpoint
@@ -564,8 +564,8 @@ def test_the_state_is_on_the_disk_before_the_answer(
 
         return call
 
-    monkeypatch.setattr(sinks, "sync_file", watched("content", sinks.sync_file))
-    monkeypatch.setattr(sinks, "sync_directory", watched("name", sinks.sync_directory))
+    monkeypatch.setattr(durable, "sync_file", watched("content", durable.sync_file))
+    monkeypatch.setattr(durable, "sync_directory", watched("name", durable.sync_directory))
     monkeypatch.setattr(os, "rename", watched("rename", os.rename))
     for old, size in ((0, 3), (3, 9)):
         assert plain.add_checkpoint(A.request(old, size)).status == 200
@@ -584,14 +584,14 @@ def test_a_disk_that_fails_gets_no_cosignature(
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(os if step == "rename" else sinks, step, fail)
+        patch.setattr(os if step == "rename" else durable, step, fail)
         with pytest.raises(OSError, match="Input/output"):
             plain.add_checkpoint(A.request(7, 9))
     # The log asks again. If the new state did reach its name, it says 409 first.
     old = 7 if (answer := plain.add_checkpoint(A.request(7, 9))).status == 200 else 9
     assert answer.status in (200, 409)
     synced: list[Path] = []
-    monkeypatch.setattr(sinks, "sync_directory", synced.append)
+    monkeypatch.setattr(durable, "sync_directory", synced.append)
     if old == 9:
         # The same bytes stand in the file, and yet they must be brought onto the disk.
         assert plain.add_checkpoint(A.request(9, 9)).status == 200
@@ -606,7 +606,7 @@ def test_one_checkpoint_again_and_again_is_one_write_a_second(
     plain = Witness(tmp_path, NAME, WITNESS, {ORIGIN: LOG_KEY}, clock=lambda: tenths / 10)
     plain.add_checkpoint(A.request(0, 7))
     writes: list[int] = []
-    monkeypatch.setattr(sinks, "sync_file", writes.append)
+    monkeypatch.setattr(durable, "sync_file", writes.append)
     times = set()
     for _ in range(50):
         times.add(holds(plain.add_checkpoint(A.request(7, 7)).body, A.checkpoint(7).format()))
@@ -829,7 +829,7 @@ def test_the_check_for_two_histories_finds_them() -> None:
 _KILLED = """
     import os, signal, sys
     from pathlib import Path
-    from test_witness import A, LOG_KEY, NAME, ORIGIN, WITNESS, Witness, sinks
+    from test_witness import A, LOG_KEY, NAME, ORIGIN, WITNESS, Witness, durable
     from chained_logging.transparency import witness
     left, after = int(sys.argv[2]), sys.argv[3] == "after"
 
@@ -846,8 +846,8 @@ _KILLED = """
         return call
 
     plain = Witness(Path(sys.argv[1]), NAME, WITNESS, {ORIGIN: LOG_KEY})
-    for module, name in ((os, "open"), (os, "rename"), (sinks, "sync_file"),
-                         (sinks, "sync_directory"), (witness, "cosign")):
+    for module, name in ((os, "open"), (os, "rename"), (durable, "sync_file"),
+                         (durable, "sync_directory"), (witness, "cosign")):
         setattr(module, name, counted(getattr(module, name)))
     print(plain.add_checkpoint(A.request(7, 9)).status, flush=True)
 """
