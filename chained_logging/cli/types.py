@@ -1,21 +1,15 @@
-"""Types of the command line's arguments."""
+"""Types of the command line's options and arguments."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
 import click
 
-from chained_logging import config
 from chained_logging.net.urls import is_address
-from chained_logging.verify import OPTIONS
-
-_OWN_OPTIONS: Final = {
-    *("log", "key", "origin", "strict", "durability", "sign", "ship"),
-    "on_failure",  # commands raise
-}
 
 
 class FilePath(click.Path):
@@ -33,81 +27,54 @@ class FilePath(click.Path):
         return super().convert(value, param, ctx)
 
 
-def verifier_options(*, of_proof: bool = False) -> Callable[[Any], Any]:
-    """Return a decorator for the options of verify.py, from its own table.
+class Parsed(click.ParamType):  # type: ignore[type-arg]  # generic in the newest click alone
+    """A value that a function makes of the text.
 
-    :param of_proof: whether to leave out the options that do not apply to proofs.
+    :param name: what ``--help`` calls the value.
+    :param parse: the function. The ValueError that it raises says what the text must be.
     """
 
-    def decorate(command: Any) -> Any:
-        for option in reversed(OPTIONS):
-            if of_proof and not option.of_proof:
-                continue
-            settings: dict[str, Any] = {"is_flag": True}
-            if option.metavar is not None:
-                file = option.metavar == "FILE"
-                settings = {
-                    "metavar": option.metavar,
-                    "multiple": option.many,
-                    "type": FilePath(dir_okay=False) if file else str,
-                }
-            command = click.option(option.flag, help=option.help, **settings)(command)
-        return command
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
 
-    return decorate
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value. One that is not a text was converted before."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
 
 
-def verifier_arguments(given: dict[str, Any]) -> list[str]:
-    """Return options as verify.py takes them on its own command line."""
-    arguments = []
-    for option in OPTIONS:
-        value = given.get(option.flag[2:].replace("-", "_"))
-        if option.metavar is None:
-            arguments += [option.flag] if value else []
-        else:
-            values = value or () if option.many else [value]
-            arguments += [f"{option.flag}={one}" for one in values if one is not None]
-    return arguments
+def _file_mode(text: str) -> int:
+    if not re.fullmatch("0?[0-7]{3}", text):
+        raise ValueError("must be three octal digits, such as 660")
+    return int(text, 8)
 
 
-def log_argument(*, exists: bool = False) -> Callable[[Any], Any]:
-    """Return a decorator for the argument LOG: a file, or what the configuration names.
-
-    The configured settings become the defaults of the command's options, for the configured log
-    alone.
-
-    :param exists: whether the file must be there.
-    """
-    return click.argument(
-        "log",
-        type=FilePath(dir_okay=False, exists=exists),
-        required=False,
-        is_eager=True,  # before the options, whose defaults it sets
-        callback=_configured,
-    )
+def _http_address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not re.fullmatch("[0-9]{1,5}", port):
+        raise ValueError("must be an address and a port, such as 127.0.0.1:8181")
+    return host.strip("[]"), int(port)
 
 
-def _configured(ctx: click.Context, param: click.Parameter, given: str | None) -> str | None:
-    if ctx.resilient_parsing:  # shell completion
-        return given
-    settings = config.load()
-    named = settings.get("log")
-    if given is None and named is None:
-        raise click.UsageError(f"give LOG, or name it in {config.FILE}", ctx)
-    if given is not None and (named is None or os.path.realpath(given) != os.path.realpath(named)):
-        return given
-    ctx.default_map = {
-        "key_file": settings.get("key"),
-        "origin": settings.get("origin"),
-        "strict": settings.get("strict"),
-        "fsync": settings.get("durability") == "fsync",
-        "sign_each": settings.get("sign") == "each",
-        "destinations": settings.get("ship"),
-    }
-    ctx.obj = {name: value for name, value in settings.items() if name not in _OWN_OPTIONS}
-    return given if given is not None else str(param.type.convert(named, param, ctx))
+def _numbers(text: str) -> list[int]:
+    numbers: set[int] = set()
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*([0-9]{1,5})(?:-([0-9]{1,5}))?\s*", part)
+        wanted = range(int(found[1]), int(found[2] or found[1]) + 1) if found else None
+        if not wanted:
+            raise ValueError("must be numbers such as 0-7 or 1,3")
+        numbers.update(wanted)
+    return sorted(numbers)
 
 
-def further_settings() -> dict[str, Any]:
-    """Return the settings of the configured log that the running command has no options for."""
-    return click.get_current_context().obj or {}
+FILE_MODE: Final = Parsed("MODE", _file_mode)
+"""Three octal digits, such as 660: a number."""
+HTTP_ADDRESS: Final = Parsed("ADDRESS:PORT", _http_address)
+"""Such as 127.0.0.1:8181 or [::1]:8181: the host, without brackets, and the port."""
+NUMBERS: Final = Parsed("NUMBERS", _numbers)
+"""Such as 0-7,9: a sorted list."""

@@ -32,7 +32,8 @@ from typing import Any, Final
 
 import orjson
 
-from chained_logging.event.entry import AuditEntry, InvalidEntry, parse_event
+from chained_logging.event.entry import AuditEntry, InvalidEntry
+from chained_logging.event.input import parse_event
 from chained_logging.format.line import MAX_BODY
 from chained_logging.log import AuditLog
 from chained_logging.net.head import Head

@@ -49,20 +49,6 @@ class AuditId(str):
         return str(self), self.logs, self.given
 
 
-def parse_event(line: bytes) -> dict[str, Any]:
-    """Parse an event from a line of JSON.
-
-    :raises ValueError: if the line is not a JSON object.
-    """
-    try:
-        event = json.loads(line.decode())  # of bytes it would take UTF-16, and a byte order mark
-    except (ValueError, RecursionError) as problem:
-        raise ValueError(f"is not JSON: {problem}") from None
-    if not isinstance(event, dict):
-        raise ValueError("is not a JSON object")
-    return event
-
-
 class AuditEntry:
     """One entry, as stored or, with ``seq`` None, as it waits to be stored.
 

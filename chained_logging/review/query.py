@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from chained_logging.event.entry import AuditEntry
 from chained_logging.event.resources import split
+from chained_logging.event.values import timestamp_text
 from chained_logging.sinks import open_sink
+from chained_logging.text import printable
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,19 @@ def _parameters(context: dict[str, Any]) -> Iterator[tuple[str, str]]:
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
 
+def moment(text: str) -> str:
+    """Return a time in the form that entries have, in UTC.
+
+    :param text: an RFC 3339 time, or a date for its beginning. Without an offset it is in UTC.
+    :raises ValueError: if it is neither.
+    """
+    try:
+        found = dt.datetime.fromisoformat(text)
+        return timestamp_text(found if found.tzinfo else found.replace(tzinfo=dt.UTC))
+    except (ValueError, OverflowError):
+        raise ValueError(f"must be a date or an RFC 3339 time, not {printable(text)!r}") from None
+
+
 def read_entries(path: Path) -> Iterator[AuditEntry]:
     """Read the entries of a log that may be in use, without verifying them.
 
@@ -93,3 +109,61 @@ def read_entries(path: Path) -> Iterator[AuditEntry]:
     """
     for _, body, hash, signature in open_sink(path).records():
         yield AuditEntry(body, hash, signature)
+
+
+def legible(entries: Iterable[AuditEntry], log: str) -> Iterator[AuditEntry]:
+    """Yield entries as long as their fields can be read. They are not verified.
+
+    :param log: the name of the log, for error messages.
+    :raises ValueError: at an entry that was changed so much that it cannot be shown.
+    """
+    for number, entry in enumerate(entries, 1):
+        try:
+            fields = entry.fields
+        except ValueError:
+            raise ValueError(
+                f"{log}: entry {number}, counted from 1, is not a JSON object"
+            ) from None
+        wrong = [name for name, is_right in _SHOWN.items() if not is_right(fields.get(name))]
+        if wrong:
+            raise ValueError(
+                f"{log}: entry {number}, counted from 1, was not written by a log "
+                f"({', '.join(wrong)}). chained-logging verify reports every fault"
+            )
+        yield entry
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_optional_text(value: Any) -> bool:
+    return isinstance(value, str | None)
+
+
+def _is_records(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, list)
+        and all(
+            isinstance(record, dict) and _is_text(record.get("type")) and _is_text(record.get("id"))
+            for record in value
+        )
+    )
+
+
+def _is_context(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("invalid", {}), dict)
+
+
+_TEXTS: Final = (
+    *("timestamp", "actor_id", "actor_type", "action"),
+    *("resource_type", "resource_id", "result"),
+)
+_SHOWN: Final[Mapping[str, Callable[[Any], bool]]] = {
+    **dict.fromkeys(_TEXTS, _is_text),
+    "ip_address": _is_optional_text,
+    "on_behalf_of": _is_optional_text,
+    "resources": _is_records,
+    "context": _is_context,
+}
+"""The fields that are shown and searched, and what each must be."""

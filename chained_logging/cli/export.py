@@ -1,0 +1,47 @@
+"""``export``: the stored bytes, in another file or form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from chained_logging.cli.options import log_argument
+from chained_logging.cli.output import complain, write
+from chained_logging.cli.types import FilePath
+from chained_logging.review.export import export_log, export_tiles
+from chained_logging.review.query import read_entries
+
+
+@click.command()
+@log_argument(exists=True)
+@click.argument("file", type=FilePath(), required=False)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["log", "tlog-tiles"]),
+    default="log",
+    show_default=True,
+    help="Format of the copy. tlog-tiles (C2SP) is a folder for transparency-log monitors.",
+)
+def export(log: str, file: str | None, form: str) -> None:
+    """Copy the stored entries of LOG, byte for byte.
+
+    The copy goes to FILE, which must not exist, or to standard output. The suffix of FILE (.jsonl
+    or .db) decides its format. Entries and hashes stay the same.
+
+    With --format tlog-tiles, FILE is a folder. The log is written there up to its newest
+    checkpoint, as C2SP tlog-tiles. Each run adds what is new. Any web server can publish the
+    folder.
+    """
+    if form == "tlog-tiles":
+        if file is None:
+            raise click.UsageError("--format tlog-tiles needs FILE, the folder to write to")
+        size, written = export_tiles(Path(log), Path(file))
+        complain(f"{size} entries, {written} files written")
+    elif file is None:
+        for entry in read_entries(Path(log)):
+            write(entry.line + b"\n")
+    else:
+        count, last = export_log(Path(log), Path(file))
+        complain(f"{count} entries, the last hash {last}")

@@ -1,0 +1,183 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from click.core import ParameterSource
+
+from chained_logging import config
+from chained_logging.cli.types import FilePath
+from chained_logging.log import AuditLog
+
+if TYPE_CHECKING:
+    from chained_logging.keys import PrivateKey
+
+_OWN_OPTIONS: Final = {
+    *("log", "key", "origin", "strict", "durability", "sign", "ship"),
+    "on_failure",  # commands raise
+}
+
+
+# --- The log.
+
+
+def log_argument(*, exists: bool = False) -> Callable[[Any], Any]:
+    """Return a decorator for the argument LOG: a file, or what the configuration names.
+
+    The configured settings become the defaults of the command's options, for the configured log
+    alone.
+
+    :param exists: whether the file must be there.
+    """
+    return click.argument(
+        "log",
+        type=FilePath(dir_okay=False, exists=exists),
+        required=False,
+        is_eager=True,  # before the options, whose defaults it sets
+        callback=_configured,
+    )
+
+
+def _configured(ctx: click.Context, param: click.Parameter, given: str | None) -> str | None:
+    if ctx.resilient_parsing:  # shell completion
+        return given
+    settings = config.load()
+    named = settings.get("log")
+    if given is None and named is None:
+        raise click.UsageError(f"give LOG, or name it in {config.FILE}", ctx)
+    if given is not None and (named is None or os.path.realpath(given) != os.path.realpath(named)):
+        return given
+    ctx.default_map = {
+        "key_file": settings.get("key"),
+        "origin": settings.get("origin"),
+        "strict": settings.get("strict"),
+        "fsync": settings.get("durability") == "fsync",
+        "sign_each": settings.get("sign") == "each",
+        "destinations": settings.get("ship"),
+    }
+    ctx.obj = {name: value for name, value in settings.items() if name not in _OWN_OPTIONS}
+    return given if given is not None else str(param.type.convert(named, param, ctx))
+
+
+def existing(log: str) -> str:
+    """Return the path of a log that must exist, for commands that would make a new one.
+
+    :raises FileNotFoundError: if it does not exist.
+    """
+    if not Path(log).exists():
+        raise FileNotFoundError(f"{log} does not exist")
+    return log
+
+
+# --- Keys. A passphrase comes from CHAINED_LOGGING_PASSPHRASE or a file, never from an argument,
+# which every user of the machine can read.
+
+passphrase_option = click.option(
+    "--passphrase-file",
+    type=FilePath(dir_okay=False),
+    help="File whose first line is the key's passphrase.",
+)
+
+
+def key_option(
+    help: str, *, name: str = "key_file", required: bool = False
+) -> Callable[[Any], Any]:
+    """Return a decorator for ``--key``, a file with a private key.
+
+    :param name: the parameter's name. The configured log's key is the default of ``key_file``.
+    """
+    return click.option("--key", name, type=FilePath(dir_okay=False), required=required, help=help)
+
+
+log_key_option = key_option("File with the log's private key.", required=True)
+digest_key_option = key_option(
+    "S3: file with the private key that signs digests.", name="digest_key"
+)
+
+
+def load_key(file: str, passphrase_file: str | None) -> PrivateKey:
+    """Return the private key in a file.
+
+    :raises OSError: if it cannot be read.
+    :raises ValueError: if it is not a private key, or the passphrase is wrong or missing.
+    """
+    from chained_logging.keys import PrivateKey, passphrase_from
+
+    return PrivateKey.load(file, passphrase_from(file=passphrase_file))
+
+
+# --- Appending.
+
+
+def writer_options(command: Any) -> Any:
+    """Add the options that :func:`open_writer` takes."""
+    options = (
+        click.option(
+            "--strict", is_flag=True, help="Refuse an event with a missing or invalid field."
+        ),
+        click.option(
+            "--fsync",
+            is_flag=True,
+            help="Sync each entry to the disk at once. Without this option, a power failure can "
+            "lose the newest entries.",
+        ),
+        click.option(
+            "--origin", metavar="NAME", help="Name for a new log, such as example.com/audit."
+        ),
+        key_option("File with the log's private key, which signs checkpoints."),
+        click.option("--sign-each", is_flag=True, help="Sign every entry, not only checkpoints."),
+        passphrase_option,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def open_writer(
+    log: str,
+    *,
+    strict: bool,
+    fsync: bool,
+    origin: str | None,
+    key_file: str | None,
+    sign_each: bool,
+    passphrase_file: str | None,
+) -> AuditLog:
+    """Open a log as :func:`writer_options` say, and with what else the configuration sets.
+
+    :raises: as :class:`~chained_logging.log.AuditLog`.
+    """
+    refuse_options(key_file is None, "needs --key", "sign_each", "passphrase_file")
+    return AuditLog(
+        log,
+        durability="fsync" if fsync else "os",
+        on_failure="raise",
+        strict=strict,
+        origin=origin,
+        key=load_key(key_file, passphrase_file) if key_file else None,
+        sign="each" if sign_each else "checkpoint",
+        **(click.get_current_context().obj or {}),
+    )
+
+
+# --- Options that exclude each other.
+
+
+def refuse_options(when: object, why: str, *options: str) -> None:
+    """Refuse options that would be ignored.
+
+    :param when: whether to refuse them.
+    :param why: the end of the sentence, such as ``needs --key``.
+    :param options: the names of the parameters.
+    :raises click.UsageError: if one of them was given on the command line.
+    """
+    context = click.get_current_context()
+    for option in context.command.params if when else ():
+        given = context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
+        if given and option.name in options:
+            raise click.UsageError(f"{option.opts[0]} {why}")

@@ -1,0 +1,140 @@
+"""``init`` and ``restore``: central storage, prepared and read back."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from chained_logging.cli.options import (
+    key_option,
+    load_key,
+    log_argument,
+    passphrase_option,
+    refuse_options,
+)
+from chained_logging.cli.output import complain, say
+from chained_logging.cli.types import FilePath
+from chained_logging.ship import init_destination, open_destination
+
+
+@click.command()
+@click.argument("destination")
+@click.option(
+    "--retention",
+    metavar="PERIOD",
+    help="How long to keep entries: hipaa, soc2, pci, or a period such as 400d or 6y.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["COMPLIANCE", "GOVERNANCE"]),
+    default="COMPLIANCE",
+    show_default=True,
+    help="S3: mode of Object Lock. In COMPLIANCE, not even the account's owner can delete entries.",
+)
+@click.option(
+    "--print", "print_only", is_flag=True, help="PostgreSQL: print the SQL, and change nothing."
+)
+@click.option(
+    "--partitions",
+    metavar="N",
+    type=int,
+    default=16,
+    show_default=True,
+    help="NATS: number of partitions. It cannot be changed later.",
+)
+@click.option(
+    "--replicas",
+    metavar="N",
+    type=int,
+    default=1,
+    show_default=True,
+    help="NATS: number of servers that keep a copy of the stream.",
+)
+@click.option(
+    "--max-bytes",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="NATS: size in bytes at which the stream is full.",
+)
+@key_option("S3: file with a private key. Only this key can lengthen the retention later.")
+@passphrase_option
+def init(
+    destination: str,
+    retention: str | None,
+    mode: str,
+    key_file: str | None,
+    passphrase_file: str | None,
+    print_only: bool,
+    partitions: int,
+    replicas: int,
+    max_bytes: int | None,
+) -> None:
+    """Prepare central storage for logs.
+
+    DESTINATION is postgresql://…, s3://bucket/prefix or nats://host/STREAM. Run the command once,
+    with an administrator's rights; shipping needs fewer. Running it again changes nothing.
+    """
+    scheme = destination.partition(":")[0]
+    refuse_options(scheme != "s3", "applies to s3:// only", "mode", "key_file")
+    refuse_options(key_file is None, "needs --key", "passphrase_file")
+    refuse_options(
+        scheme != "nats", "applies to nats:// only", "partitions", "replicas", "max_bytes"
+    )
+    refuse_options(print_only, "cannot be combined with --print", "retention")
+    if print_only:
+        if scheme not in ("postgresql", "postgres"):
+            raise click.UsageError("--print works for postgresql:// only")
+        from chained_logging.ship import postgres
+
+        click.echo(postgres.statements(), nl=False)
+        return
+    for sentence in init_destination(
+        destination,
+        retention=retention,
+        mode=mode,
+        partitions=partitions,
+        replicas=replicas,
+        max_bytes=max_bytes,
+        signer=load_key(key_file, passphrase_file) if key_file else None,
+    ):
+        say(sentence)
+
+
+@click.command()
+@click.argument("destination")
+@log_argument()
+@click.option(
+    "--origin", metavar="NAME", help="Name of the log to restore, if DESTINATION holds several."
+)
+@click.option(
+    "--public-key",
+    type=FilePath(dir_okay=False),
+    help="File with the log's first public key. Entries after the last signed one are then kept in "
+    "a file of their own.",
+)
+def restore(destination: str, log: str, origin: str | None, public_key: str | None) -> None:
+    """Rebuild a lost host's log from central storage.
+
+    LOG becomes a copy of the log in DESTINATION, byte for byte. An entry records the restoration,
+    and new entries continue the restored log. Do not use the lost host's old log again: the two
+    logs would differ. The exit status is 1 if something in DESTINATION is missing or wrong.
+    """
+    from chained_logging.review.restore import restore as restore_log
+
+    with closing(open_destination(destination)) as store:
+        name = _only(store.origins()) if origin is None else origin
+        done = restore_log(store, name, Path(log), public_key=public_key)
+    complain(f"{done.entries} entries, the last hash {done.last_hash}")
+    for sentence in done.sentences(Path(log)):
+        complain(sentence)
+    if done.problems:
+        raise SystemExit(1)
+
+
+def _only(origins: list[str]) -> str:
+    if len(origins) != 1:
+        names = ", ".join(origins) or "no logs"
+        raise click.UsageError(f"give the log's name with --origin; the destination holds {names}")
+    return origins[0]
