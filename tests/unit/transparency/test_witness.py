@@ -1,0 +1,1512 @@
+"""Witnesses and their client against the specification, each other's lies, kills and odd bytes."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import functools
+import hashlib
+import http.client
+import ipaddress
+import logging
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import oracles
+import pytest
+from folders import SUPPORT
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from note_keys import LOG, LOG_KEY, ORIGIN, OTHER, OTHER_KEY, WITNESS, WITNESS_KEY, Key
+from witness_logs import NAME, A, History
+
+from chained_logging.files import durable
+from chained_logging.format import merkle
+from chained_logging.format import note as notes
+from chained_logging.format.checkpoint import Checkpoint
+from chained_logging.format.merkle import EMPTY_ROOT
+from chained_logging.format.note import Note, Signature
+from chained_logging.format.spelling import NoteError
+from chained_logging.format.vkey import COSIGNATURE, ED25519, VerifierKey
+from chained_logging.transparency.witness import (
+    MAX_REQUEST,
+    Answer,
+    Witness,
+    WitnessConflict,
+    WitnessError,
+    WitnessServer,
+    ask,
+    format_request,
+    parse_request,
+    serve,
+    with_cosignatures,
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
+
+
+B = History("b", fork=5)
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Witness:
+    return Witness(tmp_path / "w", NAME, WITNESS, {ORIGIN: LOG_KEY})
+
+
+@contextmanager
+def serving(plain: Witness, **options: Any) -> Iterator[str]:
+    with WitnessServer(plain, **options) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.url
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def url(plain: Witness) -> Iterator[str]:
+    with serving(plain) as url:
+        yield url
+
+
+def post(url: str, body: bytes, **headers: str) -> Answer:
+    """Post with the standard library alone."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
+    try:
+        connection.request("POST", "/add-checkpoint", body, headers)
+        response = connection.getresponse()
+        return Answer(response.status, response.read(), response.headers["Content-Type"])
+    finally:
+        connection.close()
+
+
+def holds(answer: bytes, text: str) -> int:
+    """Verify an answer from the words of C2SP tlog-cosignature alone; return its time."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    found = re.fullmatch(rf"— {re.escape(NAME)} (\S+)\n", answer.decode())
+    assert found
+    data = base64.b64decode(found[1])
+    id = hashlib.sha256(NAME.encode() + b"\n\x04" + WITNESS.public_key).digest()[:4]
+    assert data[:4] == id
+    assert len(data) == 4 + 8 + 64
+    time = int.from_bytes(data[4:12], "big")
+    message = f"cosignature/v1\ntime {time}\n{text}".encode()
+    Ed25519PublicKey.from_public_bytes(WITNESS.public_key).verify(data[12:], message)
+    return time
+
+
+# --- The formats, with the examples of the specification.
+
+EXAMPLE = """\
+old 20852014
+PlRNCrwHpqhGrupue0L7gxbjbMiKA9temvuZZDDpkaw=
+jrJZDmY8Y7SyJE0MWLpLozkIVMSMZcD5kvuKxPC3swk=
+5+pKlUdi2LeF/BcMHBn+Ku6yhPGNCswZZD1X/6QgPd8=
+/6WVhPs2CwSsb5rYBH5cjHV/wSmA79abXAwhXw3Kj/0=
+
+example.com/behind-the-sofa
+20852163
+CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
+
+— example.com/behind-the-sofa Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=
+— example.com/behind-the-sofa opLqBQsREYCgu6xQkYQwJr9fo45a62DN9EdmHXnZdXNqlcVGlCum2Wks+49/V6267UEjw6QUXTS5Rovnzv++qbSzm9Q=
+"""  # noqa: E501 -- a signature line is one line
+EXAMPLE_ANSWER = """\
+— witness.example/w1 CMp+6LWBU0anHGH5aNDTJkH/gj79sG+T6+iP2ThYN5krrDJbR1HDnucjL39QsZTSvVjyQLrdk3DXDqI5G2HgLatVs0pWh6Up69HVOw==
+— witness.example/w1 I7rEps0pvK2UqkS2gSpVUDhrhVtQV9lgF6pRrWAvjJHjyWpW7VcE3SiOlVlbQNt64vWhO+DlkL0+UfzuOBMh9ChdMkP1vi/lCAsmlw==
+— witness.example/w2 AWui8Sk55XjYLOijihBjhqEH6nS1ndDymE0a+6idX7pLcnoB+dhnz0854aLZgrrKbYKA7nC3HNJhm/kWl7oJlqU3rXXvpysAdyP3wQ==
+"""  # noqa: E501
+
+
+def test_the_examples_of_the_specification() -> None:
+    request = parse_request(EXAMPLE.encode())
+    assert (request.old_size, len(request.proof)) == (20852014, 4)
+    assert Checkpoint.parse(request.note.text).size == 20852163
+    note = request.note.format()
+    assert format_request(request.old_size, request.proof, note) == EXAMPLE.encode()
+    with saying(200, EXAMPLE_ANSWER.encode()) as url:
+        signatures = ask(url, request.old_size, request.proof, note)
+    assert [each.format() for each in signatures] == EXAMPLE_ANSWER.splitlines()
+
+
+def test_a_proof_file_is_a_request() -> None:
+    assert format_request(0, [], b"x") == b"old 0\n\nx"
+    assert parse_request(A.request(0, 3)) == (0, [], Note.parse(A.note(3)))
+    assert parse_request(A.request(3, 7)).proof == A.proof(3, 7)
+
+
+@pytest.mark.parametrize(
+    ("old", "proof"), [(-1, []), (2**63, []), (1, [bytes(32)] * 64), (1, [bytes(31)]), (1, [b""])]
+)
+def test_what_cannot_be_a_request_is_not_sent(old: int, proof: list[bytes]) -> None:
+    with pytest.raises(ValueError, match=r"size|hash"):
+        format_request(old, proof, A.note(3))
+    with pytest.raises(ValueError, match=r"size|hash"):
+        ask("http://127.0.0.1:1", old, proof, A.note(3))
+
+
+# --- A log that grows, over HTTP.
+
+
+def test_a_checkpoint_with_signatures_of_post_quantum_size_is_taken(url: str) -> None:
+    note = Note.parse(A.note(3))
+    more = [Signature(f"w.example/{n}", bytes(4), bytes(4900)) for n in range(15)]
+    assert ask(url, 0, [], note.with_signatures(*more).format())
+
+
+def test_a_log_grows(url: str, plain: Witness) -> None:
+    before = int(time.time())
+    held = 0
+    for size in (0, 1, 2, 7, 7, 8, 33, 64, 64):
+        signatures = ask(url, held, A.proof(held, size), A.note(size))
+        assert len(signatures) == 1
+        text = A.checkpoint(size).format()
+        stated = holds(f"{signatures[0].format()}\n".encode(), text)
+        assert before <= stated <= time.time()
+        note = with_cosignatures(A.note(size), signatures, [plain.key])
+        assert notes.verify_note(Note.parse(note), [LOG_KEY, WITNESS_KEY]) == [
+            (LOG_KEY, None),
+            (WITNESS_KEY, stated),
+        ]
+        held = size
+    assert plain.key == WITNESS_KEY
+
+
+def test_who_does_not_know_the_size_is_told(url: str) -> None:
+    ask(url, 0, [], A.note(9))
+    for old in (0, 3, 10, 20):
+        with pytest.raises(WitnessConflict, match="over 9 entries") as caught:
+            ask(url, old, A.proof(old, 20), A.note(20))
+        assert (caught.value.size, caught.value.status) == (9, 409)
+        assert not caught.value.temporary
+    answer = post(url, A.request(0, 20))
+    assert answer == (409, b"9\n", "text/x.tlog.size")
+    ask(url, 9, A.proof(9, 20), A.note(20))
+
+
+def test_node_verifies_a_cosignature(url: str) -> None:
+    answer = post(url, A.request(0, 20)).body
+    script = """
+        const crypto = require("crypto");
+        const given = JSON.parse(require("fs").readFileSync(0, "utf8"));
+        const data = Buffer.from(given.line.trimEnd().split(" ")[2], "base64");
+        const der = Buffer.from("302a300506032b6570032100" + given.key, "hex");
+        const key = crypto.createPublicKey({ key: der, format: "der", type: "spki" });
+        const time = data.readBigUInt64BE(4);
+        const verify = (text) => crypto.verify(
+            null, Buffer.from(`cosignature/v1\\ntime ${time}\\n${text}`), key, data.subarray(12));
+        console.log(JSON.stringify([verify(given.text), verify(given.text + "x\\n")]));
+    """
+    text = A.checkpoint(20).format()
+    given = {"line": answer.decode(), "key": WITNESS.public_key.hex(), "text": text}
+    assert oracles.node(script, given) == [True, False]
+
+
+def test_extension_lines_are_cosigned(plain: Witness) -> None:
+    checkpoint = Checkpoint(ORIGIN, 3, A.checkpoint(3).root, ("an extension", "another"))
+    note = notes.sign_note(checkpoint.format(), ORIGIN, LOG).format()
+    answer = plain.add_checkpoint(format_request(0, [], note))
+    assert holds(answer.body, checkpoint.format())
+
+
+# --- What is refused, and with which status.
+
+
+def _lines(*lines: str) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _signed(text: str, name: str = ORIGIN, key: Key = LOG) -> bytes:
+    return notes.sign_note(text, name, key).format()
+
+
+def _text(size: object, root: object = None) -> str:
+    root = base64.b64encode(A.checkpoint(9).root).decode() if root is None else root
+    return f"{ORIGIN}\n{size}\n{root}\n"
+
+
+HASH = base64.b64encode(bytes(32)).decode()
+EMPTY = base64.b64encode(EMPTY_ROOT).decode()
+_NOTE = A.note(9)
+_OTHER_LINE = notes.sign_note(A.checkpoint(9).format(), OTHER_KEY.name, OTHER).signatures[0]
+
+# All of them to a witness that holds A at 7.
+REFUSED: dict[str, tuple[int, bytes]] = {
+    # 422: the history.
+    "a fork": (422, B.request(7, 9)),
+    "a fork with the true proof of the other": (422, format_request(7, A.proof(7, 9), B.note(9))),
+    "a fork of the same size": (422, B.request(7, 7)),
+    "a proof too short": (422, format_request(7, A.proof(7, 9)[:-1], _NOTE)),
+    "a proof too long": (422, format_request(7, [*A.proof(7, 9), bytes(32)], _NOTE)),
+    "a proof in the wrong order": (422, format_request(7, A.proof(7, 9)[::-1], _NOTE)),
+    "a proof from elsewhere": (422, format_request(7, A.proof(6, 9), _NOTE)),
+    "no proof": (422, format_request(7, [], _NOTE)),
+    "a proof where none is needed": (422, format_request(7, [bytes(32)], A.note(7))),
+    "a size of 0 with a root": (422, b"old 0\n\n" + _signed(_text(0, HASH))),
+    # 409: what the witness holds.
+    "from the beginning": (409, A.request(0, 9)),
+    "an older size": (409, A.request(6, 9)),
+    "a newer size": (409, A.request(8, 9)),
+    "a rollback": (409, A.request(6, 6)),
+    "a rollback to nothing": (409, A.request(0, 0)),
+    "a proof from 0": (409, format_request(0, [bytes(32)], _NOTE)),
+    "the largest size": (409, b"old 9223372036854775807\n\n" + _signed(_text(2**63 - 1))),
+    # 400: no request.
+    "the old size beyond the new": (400, format_request(7, [], A.note(6))),
+    "nothing": (400, b""),
+    "one byte": (400, b"\0"),
+    "no UTF-8": (400, b"old 7\n\n\xff\n"),
+    "only the old size": (400, b"old 7\n"),
+    "an empty note": (400, b"old 7\n\n"),
+    "no note": (400, b"old 7\n\nhello\n"),
+    "no old size": (400, b"\n\n" + _NOTE),
+    "another word": (400, b"new 7\n\n" + _NOTE),
+    "two spaces": (400, b"old  7\n\n" + _NOTE),
+    "a space before": (400, b" old 7\n\n" + _NOTE),
+    "a leading zero": (400, b"old 07\n\n" + _NOTE),
+    "a negative size": (400, b"old -1\n\n" + _NOTE),
+    "a plus": (400, b"old +7\n\n" + _NOTE),
+    "an Arabic digit": (400, "old \u0667\n\n".encode() + _NOTE),
+    "a size of 2**63": (400, b"old 9223372036854775808\n\n" + _NOTE),
+    "a size of many digits": (400, b"old " + b"9" * 5000 + b"\n\n" + _NOTE),
+    "carriage returns": (400, A.request(7, 9).replace(b"\n", b"\r\n")),
+    "64 hashes": (400, _lines("old 7", *[HASH] * 64, "") + _NOTE),
+    "a hash too short": (400, _lines("old 7", base64.b64encode(bytes(31)).decode(), "") + _NOTE),
+    "a hash too long": (400, _lines("old 7", base64.b64encode(bytes(33)).decode(), "") + _NOTE),
+    "a hash without padding": (400, _lines("old 7", HASH[:-1], "") + _NOTE),
+    "a hash with stray bits": (400, _lines("old 7", HASH[:-2] + "B=", "") + _NOTE),
+    "a hash with a space": (400, _lines("old 7", HASH + " ", "") + _NOTE),
+    "a hash in base64url": (400, _lines("old 7", "_" + HASH[1:], "") + _NOTE),
+    "no empty line": (400, _lines("old 7") + _NOTE),
+    "two empty lines, so no origin": (404, b"old 7\n\n\n" + _NOTE),
+    "a cut end": (400, A.request(7, 9)[:-1]),
+    "more after the end": (400, A.request(7, 9) + b"\n"),
+    "too few lines, signed": (400, b"old 7\n\n" + _signed(f"{ORIGIN}\n9\n")),
+    "a size with a zero, signed": (400, b"old 7\n\n" + _signed(_text("09"))),
+    "a size of 2**63, signed": (400, b"old 7\n\n" + _signed(_text(2**63))),
+    "a negative size, signed": (400, b"old 7\n\n" + _signed(_text("-0"))),
+    "a root of 31 bytes, signed": (400, b"old 7\n\n" + _signed(_text(9, "AAAA"))),
+    "a size of 0 and a root of 3 bytes": (400, b"old 0\n\n" + _signed(_text(0, "AAAA"))),
+    "an empty extension, signed": (400, b"old 7\n\n" + _signed(_text(9) + "\nx\n")),
+    # 404 and 403: whose it is.
+    "an unknown log": (404, History(origin="example.com/unknown").request(0, 9)),
+    "an unknown log, signed by a known one": (404, b"old 0\n\n" + _signed("x\n" + _text(9))),
+    "a wrong key": (403, b"old 7\n\n" + _signed(_text(9), ORIGIN, OTHER)),
+    "a wrong key with another name": (403, b"old 7\n\n" + _signed(_text(9), "x", OTHER)),
+    "the right key with another name": (403, b"old 7\n\n" + _signed(_text(9), "x")),
+    "only somebody else's signature": (
+        403,
+        b"old 7\n\n" + Note(_text(9), (_OTHER_LINE,)).format(),
+    ),
+    "a signature of another text": (
+        403,
+        b"old 7\n\n" + Note(_text(10), Note.parse(_NOTE).signatures).format(),
+    ),
+    "a good signature and a bad one of the key": (
+        403,
+        b"old 7\n\n"
+        + Note.parse(_NOTE).with_signatures(Signature(ORIGIN, LOG_KEY.id, bytes(64))).format(),
+    ),
+    "a signature too short": (
+        403,
+        b"old 7\n\n" + Note(_text(9), (Signature(ORIGIN, LOG_KEY.id, b"x"),)).format(),
+    ),
+    "only the witness's own signature": (
+        403,
+        b"old 7\n\n" + Note(_text(9), (notes.cosign(_text(9), NAME, WITNESS, 7),)).format(),
+    ),
+    # 413.
+    "one byte too many": (413, b"x" * (MAX_REQUEST + 1)),
+    "a megabyte": (413, b"x" * 1_000_000),
+}
+
+
+@pytest.fixture(scope="module")
+def seven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Witness, str, Path]]:
+    """A witness that holds A at 7, and is never moved on."""
+    folder = tmp_path_factory.mktemp("seven")
+    plain = Witness(folder, NAME, WITNESS, {ORIGIN: LOG_KEY})
+    assert plain.add_checkpoint(A.request(0, 7)).status == 200
+    with serving(plain) as url:
+        yield plain, url, folder
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_is_refused(seven: tuple[Witness, str, Path], what: str) -> None:
+    plain, url, folder = seven
+    status, body = REFUSED[what]
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    answer = post(url, body)
+    assert answer.status == status, answer
+    assert plain.add_checkpoint(body) == answer
+    if status == 409:
+        assert answer == (409, b"7\n", "text/x.tlog.size")
+    else:
+        assert answer.body.endswith(b"\n")
+        assert b"Traceback" not in answer.body
+        assert answer.content_type == "text/plain; charset=utf-8"
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_new_log_is_refused_what_the_specification_says(plain: Witness) -> None:
+    for status, body in (
+        (422, format_request(0, [bytes(32)], A.note(9))),
+        (422, b"old 0\n\n" + _signed(_text(0, HASH))),
+        (409, A.request(3, 9)),
+        (400, format_request(10, [], A.note(9))),
+    ):
+        assert plain.add_checkpoint(body).status == status
+    assert plain.add_checkpoint(b"old 0\n\n" + _signed(_text(0, EMPTY))).status == 200
+    assert plain.add_checkpoint(A.request(0, 9)).status == 200
+
+
+def test_signatures_of_others_are_ignored(plain: Witness, tmp_path: Path) -> None:
+    note = Note.parse(A.note(9))
+    mine = notes.cosign(note.text, NAME, WITNESS, 7)
+    forged = Signature(NAME, WITNESS_KEY.id, bytes(72))
+    rest = [Signature(f"x{number}", b"1234", bytes(64)) for number in range(80)]
+    many = note.with_signatures(_OTHER_LINE, mine, forged, *rest, note.signatures[0])
+    assert plain.add_checkpoint(format_request(0, [], many.format())).status == 200
+    # Of them all only the log's was kept, once.
+    kept = Note.parse((tmp_path / "w" / hashlib.sha256(ORIGIN.encode()).hexdigest()).read_bytes())
+    assert [each.name for each in kept.signatures] == [ORIGIN, NAME]
+
+
+def test_a_log_with_several_keys(tmp_path: Path) -> None:
+    new = VerifierKey(ORIGIN, ED25519, OTHER.public_key)
+    plain = Witness(tmp_path, NAME, WITNESS, {ORIGIN: [LOG_KEY, new]})
+    assert plain.add_checkpoint(A.request(0, 7)).status == 200
+    note = _signed(A.checkpoint(9).format(), ORIGIN, OTHER)
+    assert plain.add_checkpoint(format_request(7, A.proof(7, 9), note)).status == 200
+    # The old key is no longer trusted, and what it signed is still the last state.
+    plain = Witness(tmp_path, NAME, WITNESS, {ORIGIN: new})
+    assert plain.add_checkpoint(A.request(9, 12)).status == 403
+    note = _signed(A.checkpoint(12).format(), ORIGIN, OTHER)
+    assert plain.add_checkpoint(format_request(9, A.proof(9, 12), note)).status == 200
+    # Nor is a new key of the witness a fresh start, as long as the log's is known.
+    renewed = Witness(tmp_path, NAME, Key(bytes(32)), {ORIGIN: new})
+    assert renewed.add_checkpoint(A.request(0, 9)).status == 403
+    note = _signed(B.checkpoint(13).format(), ORIGIN, OTHER)
+    assert renewed.add_checkpoint(format_request(12, B.proof(12, 13), note)).status == 422
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        [],
+        VerifierKey(ORIGIN, COSIGNATURE, LOG.public_key),
+        VerifierKey(ORIGIN, ED25519, WITNESS.public_key),
+        [LOG_KEY, VerifierKey(ORIGIN, COSIGNATURE, OTHER.public_key)],
+    ],
+)
+def test_keys_that_no_witness_should_trust(tmp_path: Path, keys: Any) -> None:
+    with pytest.raises(ValueError, match="the log 'example"):
+        Witness(tmp_path, NAME, WITNESS, {ORIGIN: keys})
+
+
+def test_a_witness_needs_a_name(tmp_path: Path) -> None:
+    with pytest.raises(NoteError, match="name"):
+        Witness(tmp_path, "two words", WITNESS, {ORIGIN: LOG_KEY})
+
+
+# --- What monitors ask for.
+
+
+def get(url: str, path: str, method: str = "GET", **headers: str) -> Answer:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
+    try:
+        connection.request(method, path, headers=headers)
+        response = connection.getresponse()
+        return Answer(response.status, response.read(), response.headers["Content-Type"])
+    finally:
+        connection.close()
+
+
+def test_monitors_see_the_last_checkpoint(url: str) -> None:
+    path = f"/{hashlib.sha256(ORIGIN.encode()).hexdigest()}/checkpoint"
+    assert get(url, path).status == 404
+    for old, size in ((0, 3), (3, 9)):
+        (mine,) = ask(url, old, A.proof(old, size), A.note(size))
+        answer = get(url, path)
+        assert answer == (200, Note.parse(A.note(size)).with_signatures(mine).format(), TEXT)
+        assert get(url, path, "HEAD") == (200, b"", TEXT)
+    unknown = f"/{hashlib.sha256(b'unknown').hexdigest()}/checkpoint"
+    for other in (unknown, path.upper(), path + "/", path + ".lock", "/", "/../x", path + "?x"):
+        assert get(url, other).status == 404, other
+    assert get(url, "/add-checkpoint").status == 405
+    assert get(url, path, "DELETE").status == 405
+    assert get(url, path, **{"Content-Length": "3"}).status == 400
+
+
+TEXT = "text/plain; charset=utf-8"
+
+
+# --- The state.
+
+
+def state(folder: Path) -> Path:
+    return folder / hashlib.sha256(ORIGIN.encode()).hexdigest()
+
+
+def test_the_state_outlives_the_process(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "w"
+    known = {ORIGIN: LOG_KEY, "example.com/second": LOG_KEY}
+    Witness(folder, NAME, WITNESS, known).add_checkpoint(A.request(0, 7))
+    second = History(origin="example.com/second")
+    plain = Witness(folder, NAME, WITNESS, known)
+    note = _signed(second.checkpoint(3).format())
+    assert plain.add_checkpoint(format_request(0, [], note)).status == 200  # a history of its own
+    assert plain.add_checkpoint(B.request(7, 9)).status == 422
+    assert plain.add_checkpoint(A.request(0, 9)).status == 409
+    assert plain.add_checkpoint(A.request(7, 9)).status == 200
+    for path in (folder, *folder.iterdir()):
+        assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_damaged_state_is_no_fresh_start(tmp_path: Path, plain: Witness) -> None:
+    plain.add_checkpoint(A.request(0, 7))
+    good = state(tmp_path / "w").read_bytes()
+    moved = _signed(Checkpoint("example.com/x", 7, A.checkpoint(7).root).format())
+    chance = random.Random(1)
+    for damaged in (
+        b"",
+        b"x",
+        good[:-1],
+        good + b"\n",
+        good + good,
+        moved,
+        A.note(3)[:-40],
+        *(
+            good[:at] + bytes([good[at] ^ 1 << chance.randrange(8)]) + good[at + 1 :]
+            for at in range(len(A.checkpoint(7).format()))
+        ),
+    ):
+        state(tmp_path / "w").write_bytes(damaged)
+        for body in (A.request(0, 9), A.request(7, 9), B.request(0, 9)):
+            with pytest.raises(OSError, match=r"the state of 'example.com.*cannot be trusted"):
+                plain.add_checkpoint(body)
+        assert state(tmp_path / "w").read_bytes() == damaged
+    state(tmp_path / "w").write_bytes(good)
+    assert plain.add_checkpoint(A.request(7, 9)).status == 200
+
+
+def test_a_failure_inside_is_not_shown(
+    tmp_path: Path, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ask(url, 0, [], A.note(7))
+    state(tmp_path / "w").write_bytes(b"damaged")
+    answer = post(url, A.request(7, 9))
+    assert answer == (500, b"the witness failed; nothing was cosigned\n", TEXT)
+    with pytest.raises(WitnessError, match="cannot answer now") as caught:
+        ask(url, 7, A.proof(7, 9), A.note(9))
+    assert (caught.value.status, caught.value.temporary) == (500, True)
+    assert "cannot be trusted" in caplog.text  # but the operator sees why
+
+
+def test_the_state_is_on_the_disk_before_the_answer(
+    plain: Witness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            calls.append(name)
+            return function(*arguments)
+
+        return call
+
+    monkeypatch.setattr(durable, "sync_file", watched("content", durable.sync_file))
+    monkeypatch.setattr(durable, "sync_directory", watched("name", durable.sync_directory))
+    monkeypatch.setattr(os, "rename", watched("rename", os.rename))
+    for old, size in ((0, 3), (3, 9)):
+        assert plain.add_checkpoint(A.request(old, size)).status == 200
+        assert calls == ["content", "rename", "name"]
+        calls.clear()
+
+
+@pytest.mark.parametrize("step", ["sync_file", "rename", "sync_directory"])
+def test_a_disk_that_fails_gets_no_cosignature(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    plain = Witness(tmp_path, NAME, WITNESS, {ORIGIN: LOG_KEY}, clock=lambda: 1000)
+    plain.add_checkpoint(A.request(0, 7))
+
+    def fail(*arguments: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os if step == "rename" else durable, step, fail)
+        with pytest.raises(OSError, match="Input/output"):
+            plain.add_checkpoint(A.request(7, 9))
+    # The log asks again. If the new state did reach its name, it says 409 first.
+    old = 7 if (answer := plain.add_checkpoint(A.request(7, 9))).status == 200 else 9
+    assert answer.status in (200, 409)
+    synced: list[Path] = []
+    monkeypatch.setattr(durable, "sync_directory", synced.append)
+    if old == 9:
+        # The same bytes stand in the file, and yet they must be brought onto the disk.
+        assert plain.add_checkpoint(A.request(9, 9)).status == 200
+        assert synced
+    assert plain.add_checkpoint(B.request(9, 12)).status == 422
+
+
+def test_one_checkpoint_again_and_again_is_one_write_a_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenths = 10_000
+    plain = Witness(tmp_path, NAME, WITNESS, {ORIGIN: LOG_KEY}, clock=lambda: tenths / 10)
+    plain.add_checkpoint(A.request(0, 7))
+    writes: list[int] = []
+    monkeypatch.setattr(durable, "sync_file", writes.append)
+    times = set()
+    for _ in range(50):
+        times.add(holds(plain.add_checkpoint(A.request(7, 7)).body, A.checkpoint(7).format()))
+        tenths += 1
+    assert times == {1000, 1001, 1002, 1003, 1004}
+    assert len(writes) == 4
+
+
+def test_a_signer_that_errs_harms_nothing(tmp_path: Path) -> None:
+    class Faulty:
+        public_key = WITNESS.public_key
+        value: bytes | None = None
+
+        def sign(self, data: bytes) -> bytes:
+            if self.value is None:
+                raise RuntimeError("the token is gone")
+            return self.value
+
+    signer = Faulty()
+    plain = Witness(tmp_path, NAME, signer, {ORIGIN: LOG_KEY})
+    for signer.value in (None, bytes(64), b"short"):
+        with pytest.raises((RuntimeError, NoteError)):
+            plain.add_checkpoint(A.request(0, 7))
+        assert not state(tmp_path).exists()
+    plain = Witness(tmp_path, NAME, WITNESS, {ORIGIN: LOG_KEY})
+    assert plain.add_checkpoint(B.request(0, 7)).status == 200
+
+
+def test_time_does_not_run_backwards(tmp_path: Path) -> None:
+    now = 10_000.0
+    plain = Witness(tmp_path, NAME, WITNESS, {ORIGIN: LOG_KEY}, clock=lambda: now)
+
+    def time_of(old: int, size: int) -> int | str:
+        answer = plain.add_checkpoint(A.request(old, size))
+        if answer.status != 200:
+            return f"{answer.status}"
+        return holds(answer.body, A.checkpoint(size).format())
+
+    assert time_of(0, 3) == 10_000
+    now = 9_940
+    assert time_of(3, 4) == 10_000
+    now = 9_939
+    assert time_of(4, 5) == "503"
+    now = 0.0
+    assert time_of(4, 5) == "503"
+    now = 10_001.9
+    assert time_of(4, 5) == 10_001
+    # As documented: what a clock that was far ahead has left can be taken out by hand.
+    now = 1_000.0
+    note = Note.parse(state(tmp_path).read_bytes())
+    state(tmp_path).write_bytes(Note(note.text, note.signatures[:1]).format())
+    assert time_of(5, 6) == 1_000
+    now = 0.5
+    plain = Witness(tmp_path / "new", NAME, WITNESS, {ORIGIN: LOG_KEY}, clock=lambda: now)
+    assert time_of(0, 3) == "503"  # a time of 0 would mean none
+
+
+# --- Never two histories: kills, threads, processes.
+
+_PROGRAM = """
+    import sys
+    from pathlib import Path
+    from note_keys import LOG_KEY
+    from witness_logs import NAME, Slow
+    from chained_logging.transparency.witness import Witness, WitnessServer
+    origins = [f"example.com/{n}" for n in range(int(sys.argv[2]))]
+    server = WitnessServer(
+        Witness(Path(sys.argv[1]), NAME, Slow(float(sys.argv[3])), {
+            origin: type(LOG_KEY)(origin, 1, LOG_KEY.public_key) for origin in origins}))
+    print(server.url, flush=True)
+    server.serve_forever()
+"""
+
+
+class Child:
+    """A witness in a process of its own."""
+
+    def __init__(self, folder: Path, origins: int, seconds: float = 0) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(_PROGRAM), folder, str(origins), str(seconds)],
+            cwd=SUPPORT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self.url = self._process.stdout.readline().strip()
+        assert self.url
+
+    def kill(self) -> None:
+        self._process.send_signal(signal.SIGKILL)
+        assert self._process.wait() == -signal.SIGKILL
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+class Cosigned(NamedTuple):
+    origin: int
+    size: int
+    root: bytes
+
+
+@functools.cache
+def histories(origin: int) -> tuple[History, History]:
+    """Return two that compete: they have their first entry in common, and no other."""
+    name = f"example.com/{origin}"
+    return History(origin=name), History("b", fork=1, origin=name)
+
+
+def _compete(
+    which: int,
+    urls: list[str],
+    origins: int,
+    stop: Callable[[], bool],
+    found: list[Cosigned],
+    seed: int,
+) -> None:
+    """Show one of two histories to a witness, for one log after the other, as fast as it goes."""
+    chance = random.Random(seed)
+    held = [0] * origins
+    while not stop():
+        origin = chance.randrange(origins)
+        history = histories(origin)[which]
+        old = held[origin]
+        size = min(64, old + chance.randrange(8))
+        try:
+            signatures = ask(
+                chance.choice(urls),
+                old,
+                history.proof(old, size),
+                history.note(size),
+                timeout=5,
+            )
+        except WitnessConflict as conflict:
+            held[origin] = conflict.size
+        except WitnessError:
+            pass  # killed, or it holds the other history
+        else:
+            with_cosignatures(history.note(size), signatures, [WITNESS_KEY])
+            found.append(Cosigned(origin, size, history.checkpoint(size).root))
+            held[origin] = size
+
+
+def check_one_history(found: list[Cosigned]) -> int:
+    """Check that all cosignatures for a log are of one history; return for how many logs that says
+    something."""
+    decided = 0
+    for origin in {each.origin for each in found}:
+        roots = [
+            {each.size: each.root for each in found if each.origin == origin},
+            *({size: h.checkpoint(size).root for size in range(65)} for h in histories(origin)),
+        ]
+        fits = [roots[0].items() <= each.items() for each in roots[1:]]
+        assert any(fits), f"two histories of {origin} were cosigned"
+        assert len({(each.size, each.root) for each in found if each.origin == origin}) == len(
+            roots[0]
+        )
+        decided += fits != [True, True]
+    return decided
+
+
+@pytest.mark.long
+def test_killed_again_and_again(tmp_path: Path) -> None:
+    origins = 20
+    found: list[Cosigned] = []
+    chance = random.Random(7)
+    for round in range(8):
+        # Two processes on one folder. One is killed, then the other.
+        children = [Child(tmp_path, origins) for _ in range(2)]
+        urls = [child.url for child in children]
+        stop = threading.Event()
+        threads = [
+            threading.Thread(
+                target=_compete, args=(n % 2, urls, origins, stop.is_set, found, 10 * round + n)
+            )
+            for n in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for child in children:
+            # In the middle of its work: so after so many answers, and a moment more.
+            enough, deadline = len(found) + chance.randrange(1, 20), time.monotonic() + 10
+            while len(found) < enough and time.monotonic() < deadline:
+                time.sleep(0.001)
+            time.sleep(chance.uniform(0, 0.01))
+            child.kill()
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert check_one_history(found) > origins // 2
+    # And what it holds in the end is the last of what it signed, or one it could not answer.
+    last: dict[int, int] = {}
+    for each in found:
+        last[each.origin] = max(each.size, last.get(each.origin, 0))
+    for origin, size in last.items():
+        name = hashlib.sha256(f"example.com/{origin}".encode()).hexdigest()
+        held = Checkpoint.parse(Note.parse((tmp_path / name).read_bytes()).text)
+        assert held.size >= size
+
+
+def test_the_check_for_two_histories_finds_them() -> None:
+    a, b = histories(0)
+    with pytest.raises(AssertionError, match="two histories"):
+        check_one_history(
+            [Cosigned(0, 6, a.checkpoint(6).root), Cosigned(0, 7, b.checkpoint(7).root)]
+        )
+    assert check_one_history([Cosigned(0, 1, b.checkpoint(1).root)]) == 0
+
+
+_KILLED = """
+    import os, signal, sys
+    from pathlib import Path
+    from note_keys import LOG_KEY, ORIGIN, WITNESS
+    from witness_logs import A, NAME
+    from chained_logging.files import durable
+    from chained_logging.transparency import witness
+    from chained_logging.transparency.witness import Witness
+    left, after = int(sys.argv[2]), sys.argv[3] == "after"
+
+    def counted(function):
+        def call(*arguments, **keywords):
+            global left
+            left -= 1
+            if left == 0 and not after:
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = function(*arguments, **keywords)
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+        return call
+
+    plain = Witness(Path(sys.argv[1]), NAME, WITNESS, {ORIGIN: LOG_KEY})
+    for module, name in ((os, "open"), (os, "rename"), (durable, "sync_file"),
+                         (durable, "sync_directory"), (witness, "cosign")):
+        setattr(module, name, counted(getattr(module, name)))
+    print(plain.add_checkpoint(A.request(7, 9)).status, flush=True)
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_at_each_step(tmp_path: Path, when: str) -> None:
+    outcomes = []
+    for step in count(1):
+        folder = tmp_path / str(step)
+        plain = Witness(folder, NAME, WITNESS, {ORIGIN: LOG_KEY})
+        plain.add_checkpoint(A.request(0, 7))
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(_KILLED), folder, str(step), when],
+            cwd=SUPPORT,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        held = Checkpoint.parse(Note.parse(state(folder).read_bytes()).text)
+        assert held in (A.checkpoint(7), A.checkpoint(9))
+        outcomes.append(held.size)
+        # It goes on from there, and only from there: A and B differ at 7 already.
+        assert plain.add_checkpoint(B.request(7, 9)).status == (422 if held.size == 7 else 409)
+        assert plain.add_checkpoint(B.request(9, 12)).status in (409, 422)
+        assert plain.add_checkpoint(A.request(held.size, 12)).status == 200
+        if done.returncode == 0:
+            assert done.stdout == b"200\n"
+            break
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        assert not done.stdout
+    assert outcomes == sorted(outcomes)
+    assert set(outcomes) == {7, 9}
+    assert len(outcomes) >= 6
+
+
+def test_many_threads_show_two_histories_at_once(tmp_path: Path) -> None:
+    origins = 6
+    logs = {
+        f"example.com/{n}": VerifierKey(f"example.com/{n}", ED25519, LOG.public_key)
+        for n in range(origins)
+    }
+    plain = Witness(tmp_path, NAME, WITNESS, logs)
+    found: list[Cosigned] = []
+    end = time.monotonic() + 1.5
+    with serving(plain) as url:
+        threads = [
+            threading.Thread(
+                target=_compete,
+                args=(n % 2, [url], origins, lambda: time.monotonic() > end, found, n),
+            )
+            for n in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert check_one_history(found) == origins
+
+
+@pytest.mark.parametrize("where", ["threads", "processes"])
+def test_two_histories_at_the_same_moment(tmp_path: Path, where: str) -> None:
+    origins = 4
+    children = [Child(tmp_path, origins, 0.15) for _ in range(1 if where == "threads" else 2)]
+    try:
+        for origin in range(origins):
+            answers: list[Answer] = []
+
+            def show(number: int, origin: int = origin, answers: list[Answer] = answers) -> None:
+                body = histories(origin)[number].request(0, 7 + number)
+                answers.append(post(children[number % len(children)].url, body))
+
+            threads = [threading.Thread(target=show, args=(number,)) for number in range(2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            # Whoever came second learns of the other, and waited for it.
+            given, refused = sorted(answers)
+            assert (given.status, refused.status) == (200, 409)
+            assert refused.body in (b"7\n", b"8\n")
+    finally:
+        for child in children:
+            child.kill()
+
+
+# --- Odd bytes.
+
+
+class Model:
+    """A witness as the specification describes it, in memory, who knows all histories there are."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.root = EMPTY_ROOT
+
+    def status(self, old: int, history: History, size: int, proof: list[bytes]) -> int:
+        if old > size:
+            return 400
+        if old != self.size:
+            return 409
+        true = self.root == merkle.root(history.leaves[:old]) or old == 0
+        if not true or proof != history.proof(old, size):
+            return 422
+        self.size, self.root = size, merkle.root(history.leaves[:size])
+        return 200
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> list[tuple[int, History, int, int]]:
+    sizes = st.integers(0, 12)
+    old = st.just(-1) | sizes  # mostly what it holds
+    proof = st.just(-1) | sizes  # mostly the right one
+    step = st.tuples(old, st.sampled_from([A, A, B]), sizes, proof)
+    return draw(st.lists(step, max_size=12))
+
+
+@settings(deadline=None, max_examples=150)
+@given(steps())
+def test_it_answers_as_the_specification_says(
+    tmp_path_factory: pytest.TempPathFactory,
+    steps: list[tuple[int, History, int, int]],
+) -> None:
+    folder = tmp_path_factory.mktemp("model")
+    plain, model = Witness(folder, NAME, WITNESS, {ORIGIN: LOG_KEY}), Model()
+    for old, history, size, proof_from in steps:
+        old = model.size if old < 0 else old
+        proof = history.proof(min(old if proof_from < 0 else proof_from, size), size)
+        held = model.size
+        answer = plain.add_checkpoint(format_request(old, proof, history.note(size)))
+        assert answer.status == model.status(old, history, size, proof)
+        if answer.status == 200:
+            holds(answer.body, history.checkpoint(size).format())
+        elif answer.status == 409:
+            assert answer.body == b"%d\n" % held
+        assert plain._recall(ORIGIN)[0] == Checkpoint(ORIGIN, model.size, model.root)
+    shutil.rmtree(folder)
+
+
+_TOKENS = st.sampled_from(
+    [b"\n", b"\n\n", b"old ", b"old 0", b"0", b"7", b"9", b" ", b"\0", b"\xff", b"+", b"=", b"AA==",
+     "— ".encode(), ORIGIN.encode(), HASH.encode(), b"\r\n", b"9" * 30, b"-1", LOG_KEY.id]
+)  # fmt: skip
+_VALID = st.sampled_from([A.request(7, 9), A.request(7, 7), B.request(7, 9), A.request(0, 9)])
+
+
+@st.composite
+def mangled(draw: st.DrawFn) -> bytes:
+    """A request with some bytes replaced by others, or by parts of requests."""
+    body = draw(_VALID)
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(body)))
+        length = draw(st.integers(0, 5) | st.integers(0, len(body)))
+        body = body[:at] + draw(_TOKENS | st.binary(max_size=4)) + body[at + length :]
+    return body
+
+
+odd_bodies = mangled() | st.lists(_TOKENS, max_size=30).map(b"".join) | st.binary(max_size=300)
+
+
+@pytest.fixture(scope="module")
+def movable(tmp_path_factory: pytest.TempPathFactory) -> tuple[Witness, Path, bytes]:
+    """A witness that holds A at 7, and the bytes that bring it back there."""
+    folder = tmp_path_factory.mktemp("movable")
+    plain = Witness(folder, NAME, WITNESS, {ORIGIN: LOG_KEY})
+    plain.add_checkpoint(A.request(0, 7))
+    return plain, folder, state(folder).read_bytes()
+
+
+@settings(deadline=None, max_examples=600)
+@given(odd_bodies)
+def test_any_body_gets_an_answer(movable: tuple[Witness, Path, bytes], body: bytes) -> None:
+    plain, folder, held = movable
+    state(folder).write_bytes(held)
+    answer = plain.add_checkpoint(body)
+    assert answer.status in (200, 400, 403, 404, 409, 422)
+    if answer.status == 200:  # what was done to it can be nothing
+        text = parse_request(body).note.text
+        assert text in (A.checkpoint(7).format(), A.checkpoint(9).format())
+        assert holds(answer.body, text)
+    else:
+        assert state(folder).read_bytes() == held
+
+
+@settings(deadline=None, max_examples=150)
+@given(odd_bodies)
+def test_any_body_gets_an_answer_over_http(seven: tuple[Witness, str, Path], body: bytes) -> None:
+    plain, url, _ = seven
+    body = body.replace(A.note(9), b"")  # this one stays at 7
+    answer = post(url, body)
+    assert answer.status < 500
+    if answer.status != 200:
+        assert answer == plain.add_checkpoint(body)
+
+
+def raw(url: str, data: bytes, *, end: bool = True, timeout: float = 20) -> bytes:
+    """Send bytes and return all that comes until the other side closes."""
+    parts = urlsplit(url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=timeout) as connection:
+        connection.sendall(data)
+        if end:
+            connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+        return answer
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.binary(max_size=200)
+    | st.lists(
+        st.sampled_from(
+            [b"GET ", b"POST ", b"HEAD ", b"/add-checkpoint", b" HTTP/1.1", b" HTTP/0.9", b"\r\n",
+             b"\n", b"Content-Length: ", b"5", b"-5", b"Transfer-Encoding: chunked", b"Host: x",
+             b"Expect: 100-continue", b"\0", b"\xff", b": ", b"old 7\n\n", b" ", b"Host: y"]
+        ),
+        max_size=25,
+    ).map(b"".join)
+)  # fmt: skip
+def test_anything_on_the_connection(seven: tuple[Witness, str, Path], data: bytes) -> None:
+    answer = raw(seven[1], data)
+    assert b"Traceback" not in answer
+    assert b" 500 " not in answer.partition(b"\r\n")[0]
+
+
+_HEAD = b"POST /add-checkpoint HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (_HEAD + b"\r\n", 411),
+        (_HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411),
+        (_HEAD + b"Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\nx", 400),
+        (_HEAD + b"Transfer-Encoding : chunked\r\nContent-Length: 1\r\n\r\nx", 400),
+        (_HEAD + b"Transfer-Encoding:\x0bchunked\r\nContent-Length: 1\r\n\r\nx", 400),
+        (_HEAD + b"x: y\r\n Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\nx", 400),
+        (_HEAD + b"Content-Length: 1, 1\r\n\r\nx", 400),
+        (_HEAD + b"Content-Length: 1\r\ncontent-length: 1\r\n\r\nx", 400),
+        (_HEAD + b"x: y\rContent-Length: 1\r\n\r\nx", 400),
+        (_HEAD + b"x: y\nContent-Length: 1\r\n\r\nx", 400),
+        (_HEAD + b"x: y\0z\r\nContent-Length: 1\r\n\r\nx", 400),
+        (_HEAD + b": y\r\nContent-Length: 1\r\n\r\nx", 400),
+        (_HEAD + b"Host: y\r\nContent-Length: 1\r\n\r\nx", 400),
+        (_HEAD + b"Expect: 200-maybe\r\nContent-Length: 1\r\n\r\nx", 417),
+        (_HEAD.replace(b"\r\n", b"\n") + b"\n", 400),
+        (b"\xef\xbb\xbf" + _HEAD + b"Content-Length: 1\r\n\r\nx", 400),
+        (b"\r\n" + _HEAD + b"Content-Length: 1\r\n\r\nx", 400),
+        (_HEAD.replace(b"1.1", b"2.0") + b"\r\n", 505),
+        (_HEAD.replace(b"Host: x\r\n", b"Content-Length: 1\r\n") + b"\r\nx", 400),
+        (_HEAD.replace(b" HTTP/1.1", b"") + b"\r\n", 400),
+        (_HEAD.replace(b"POST ", b"POST  ") + b"\r\n", 400),
+        (_HEAD.replace(b"POST ", b"POST\t") + b"\r\n", 400),
+        (_HEAD + b"x: " + b" " * 14_000 + b"\x01\r\n\r\n", 400),
+        (_HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nx", 400),
+        (_HEAD + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\nx", 400),
+        (_HEAD + b"Content-Length: -1\r\n\r\nx", 400),
+        (_HEAD + b"Content-Length: +1\r\n\r\nx", 400),
+        (_HEAD + b"Content-Length: 1_0\r\n\r\nx", 400),
+        (_HEAD + "Content-Length: \u0661\r\n\r\nx".encode(), 400),
+        (_HEAD + b"Content-Length: 99999999999999999999\r\n\r\nx", 400),
+        (_HEAD + b"Content-Length: 9999999999999999999\r\n\r\nx", 413),
+        (_HEAD + b"Content-Length: 131073\r\n\r\n" + b"x" * 131073, 413),
+        (_HEAD + b"Content-Length: 131073\r\nExpect: 100-continue\r\n\r\n", 413),
+        (_HEAD + b"Content-Length: 131072\r\n\r\n" + b"x" * 131072, 400),
+        (_HEAD + b"Content-Length: 0\r\n\r\n", 400),
+        (_HEAD + b"x: " + b"y" * 70_000 + b"\r\n\r\n", 431),
+        (_HEAD + b"x: y\r\n" * 200 + b"\r\n", 431),
+        (_HEAD + (b"x: " + b"y" * 5_000 + b"\r\n") * 60 + b"\r\n", 431),
+        (b"POST /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n", 414),
+        (b"POST /other HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx", 404),
+        (b"POST /add-checkpoint/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx", 404),
+        (b"POST http://x/add-checkpoint HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx", 404),
+        (b"DELETE /add-checkpoint HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+        (b"hello / HTTP/1.1\r\nHost: x\r\n\r\n", 404),
+    ],
+    ids=lambda value: ascii(value[-50:]) if isinstance(value, bytes) else str(value),
+)
+def test_odd_requests(seven: tuple[Witness, str, Path], request_: bytes, status: int) -> None:
+    answer = raw(seven[1], request_)
+    assert answer.startswith(b"HTTP/1.1 %d " % status), answer[:200]
+    assert b"<" not in answer  # no HTML, so nothing of the request comes back as such
+    assert b"Python" not in answer
+
+
+def test_who_is_still_sending_learns_why_it_was_refused(url: str) -> None:
+    parts = urlsplit(url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
+        connection.sendall(_HEAD + b"Content-Length: 1000000\r\n\r\n")
+        for _ in range(10):
+            connection.sendall(bytes(100_000))
+            time.sleep(0.02)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_connection_is_kept(url: str) -> None:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
+    held, socket_ = 0, None
+    for size in (1, 2, 3):
+        connection.request("POST", "/add-checkpoint", A.request(held, size))
+        response = connection.getresponse()
+        assert response.status == 200
+        response.read()
+        assert connection.sock is (socket_ or connection.sock)
+        held, socket_ = size, connection.sock
+    connection.close()
+
+
+def test_a_client_may_wait_for_the_go_ahead(url: str) -> None:
+    body = A.request(0, 3)
+    head = b"Content-Length: %d\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n" % len(body)
+    parts = urlsplit(url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
+        connection.sendall(_HEAD + head)
+        assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.parametrize(
+    "begin", [b"", b"POST ", _HEAD + b"x: ", _HEAD + b"Content-Length: 9\r\n\r\n"]
+)
+def test_a_slow_client_is_left(plain: Witness, begin: bytes) -> None:
+    with serving(plain, timeout=0.4) as url:
+        check_slow(url, begin)
+
+
+def check_slow(url: str, begin: bytes) -> None:
+    parts = urlsplit(url)
+    started = time.monotonic()
+    with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
+        connection.sendall(begin)
+        with pytest.raises(OSError, match=r"ipe|eset"):  # noqa: PT012
+            # Each byte is in time, the whole is not.
+            for _ in range(100):
+                connection.sendall(b"x")
+                time.sleep(0.05)
+    assert time.monotonic() - started < 3
+    assert ask(url, 0, [], A.note(3))
+
+
+def test_who_says_nothing_keeps_nobody_out(plain: Witness) -> None:
+    with serving(plain, strangers=3) as url:
+        parts = urlsplit(url)
+        idle = [
+            socket.create_connection((parts.hostname, parts.port), timeout=20) for _ in range(20)
+        ]
+        assert ask(url, 0, [], A.note(3))
+        assert idle[0].recv(1000).startswith(b"HTTP/1.1 503 ")  # the oldest made way
+        for connection in idle:
+            connection.close()
+
+
+def test_serve_listens_on_loopback_until_it_is_stopped(
+    plain: Witness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def once(server: WitnessServer) -> None:
+        assert urlsplit(server.url).hostname == "127.0.0.1"
+        thread = threading.Thread(target=run, args=(server,))
+        thread.start()
+        assert ask(server.url, 0, [], A.note(3))
+        server.shutdown()
+        thread.join()
+
+    run = WitnessServer.serve_forever
+    monkeypatch.setattr(WitnessServer, "serve_forever", once)
+    with caplog.at_level(logging.INFO, "chained_logging.transparency.witness"):
+        serve(plain, port=0)
+    assert WITNESS_KEY.format() in caplog.text
+
+
+def test_the_url_of_a_server(plain: Witness) -> None:
+    try:
+        server = WitnessServer(plain, "::1")
+    except OSError:
+        pytest.skip("no IPv6 here")
+    with server:
+        assert re.fullmatch(r"http://\[::1\]:[0-9]+", server.url)
+
+
+# --- The client, and witnesses that misbehave.
+
+
+def _request(connection: socket.socket) -> bytes:
+    data = b""
+    while not (found := re.search(rb"(?i)content-length: ([0-9]+)\r\n(?s:.*?\r\n\r\n)", data)) or (
+        len(data) < found.end() + int(found[1])
+    ):
+        part = connection.recv(100_000)
+        if not part:
+            break
+        data += part
+    return data
+
+
+@contextmanager
+def talking(talk: Callable[[socket.socket], None], context: ssl.SSLContext | None = None) -> Any:
+    """Run a server that reads a request and then does what it likes with the connection."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    seen: list[bytes] = []
+
+    def run() -> None:
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            with connection:
+                try:
+                    if context is not None:
+                        connection = context.wrap_socket(connection, server_side=True)
+                    seen.append(_request(connection))
+                    talk(connection)
+                except OSError:  # the client had enough
+                    pass
+                finally:
+                    connection.close()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    scheme = "http" if context is None else "https"
+    try:
+        yield f"{scheme}://127.0.0.1:{listening.getsockname()[1]}", seen
+    finally:
+        listening.shutdown(socket.SHUT_RDWR)
+        listening.close()
+        thread.join(20)
+
+
+@contextmanager
+def saying(status: int, body: bytes, headers: bytes = b"") -> Iterator[str]:
+    head = b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n%b\r\n" % (status, len(body), headers)
+    with talking(lambda connection: connection.sendall(head + body)) as (url, _):
+        yield url
+
+
+_GOOD = notes.cosign(A.checkpoint(9).format(), NAME, WITNESS, 7)
+_GOOD_LINE = f"{_GOOD.format()}\n".encode()
+
+
+def _ask(url: str, timeout: float = 20) -> list[Signature]:
+    return ask(url, 0, [], A.note(9), timeout=timeout)
+
+
+def test_the_request_that_is_sent() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(_GOOD_LINE)
+    with talking(lambda connection: connection.sendall(head + _GOOD_LINE)) as (url, seen):
+        for prefix in (url, f"{url}/", f"{url}/a/b", f"{url}/a/b/"):
+            assert _ask(prefix) == [_GOOD]
+    sent, _, body = seen[0].partition(b"\r\n\r\n")
+    assert sent.startswith(b"POST /add-checkpoint HTTP/1.1\r\n")
+    assert body == A.request(0, 9)
+    assert [each.split()[1] for each in seen[2:]] == [b"/a/b/add-checkpoint"] * 2
+
+
+@pytest.mark.parametrize(
+    ("status", "match", "temporary"),
+    [
+        (301, "answers something else", False),
+        (400, "finds the request malformed", False),
+        (401, "answers something else", False),
+        (403, "no valid signature of a key that it trusts", False),
+        (404, "does not know this log", False),
+        (413, "of this length", False),
+        (422, "does not continue the one it cosigned", False),
+        (429, "too often", True),
+        (500, "cannot answer now", True),
+        (503, "cannot answer now", True),
+        (204, "answers something else", False),
+        (418, "answers something else", False),
+    ],
+)
+def test_each_refusal_has_its_sentence(status: int, match: str, temporary: bool) -> None:
+    body = b"" if status == 204 else b"\x1b[31m\nbecause \xff"
+    with saying(status, body) as url, pytest.raises(WitnessError, match=match) as caught:
+        _ask(url)
+    assert (caught.value.status, caught.value.temporary) == (status, temporary)
+    assert not isinstance(caught.value, WitnessConflict)
+    assert str(caught.value).isprintable()
+
+
+def test_redirects_are_not_followed() -> None:
+    with talking(lambda connection: connection.sendall(b"")) as (elsewhere, seen):
+        for status in (301, 302, 303, 307, 308):
+            location = b"Location: %b/add-checkpoint\r\n" % elsewhere.encode()
+            with saying(status, b"", location) as url, pytest.raises(WitnessError) as caught:
+                _ask(url)
+            assert caught.value.status == status
+    assert not seen
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\n", b"9", b"x\n", b"-1\n", b"09\n", b"0\n", b"9\n9\n", b"\xff", b"9" * 30 + b"\n"],
+)
+def test_a_conflict_needs_a_size(body: bytes) -> None:
+    with saying(409, body) as url, pytest.raises(WitnessError) as caught:
+        _ask(url)
+    assert isinstance(caught.value, WitnessConflict) == (body == b"9")  # a newline less is no harm
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\n",
+        b"hello\n",
+        b"\xff\xfe\n",
+        _GOOD_LINE[:-1],
+        _GOOD_LINE + b"\n",
+        _GOOD_LINE + b"hello\n",
+        _GOOD_LINE.replace(b"\n", b"\r\n"),
+        _GOOD_LINE * 101,
+        A.note(9),
+    ],
+    ids=lambda body: ascii(body[-20:]),
+)
+def test_an_answer_that_is_no_cosignature(body: bytes) -> None:
+    with saying(200, body) as url, pytest.raises(WitnessError, match="other than signatures"):
+        _ask(url)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"hello\r\n\r\n",
+        b"\0" * 1000,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + _GOOD_LINE,
+        b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1_000_000,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 1000,
+        b"HTTP/1.1 200 OK\r\nx: " + b"y" * 100_000,
+        b"HTTP/1.1 99999 OK\r\n\r\n",
+    ],
+    ids=lambda answer: ascii(answer[:60]),
+)
+def test_an_answer_that_is_no_http(answer: bytes) -> None:
+    with (
+        talking(lambda connection: connection.sendall(answer)) as (url, _),
+        pytest.raises(WitnessError, match="did not answer") as caught,
+    ):
+        _ask(url)
+    assert caught.value.status is None
+    assert caught.value.temporary
+
+
+@pytest.mark.parametrize(
+    "begin", [b"", b"HTTP/1.1 200 OK\r\nx: ", b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"]
+)
+def test_a_slow_witness_is_left(begin: bytes) -> None:
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(begin)
+        for _ in range(200):
+            time.sleep(0.05)
+            connection.sendall(b"x")
+
+    with talking(drip) as (url, _):
+        started = time.monotonic()
+        with pytest.raises(WitnessError, match="did not answer"):
+            _ask(url, timeout=0.3)
+        assert time.monotonic() - started < 3
+
+
+def test_nobody_is_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    with pytest.raises(WitnessError, match=r"did not answer.*refused") as caught:
+        _ask(f"http://127.0.0.1:{port}")
+    assert caught.value.temporary
+    with pytest.raises(WitnessError, match="did not answer"):
+        _ask(f"http://{'x' * 70}.invalid")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "x",
+        "/x",
+        "file:///etc/passwd",
+        "ftp://x/",
+        "http://",
+        "http:///x",
+        "http://u:p@x/",
+        "http://x/?y",
+        "http://x/#y",
+        "http://x/ y",
+        "http://x/\n",
+        "http://x/\u0142",
+        "http://x:99999/",
+        "http://x:y/",
+        "HTTP//x",
+        "data:,x",
+    ],
+)
+def test_a_url_that_no_witness_has(url: str) -> None:
+    with pytest.raises(ValueError, match=r"(?i)url|port"):
+        _ask(url)
+
+
+def _certificate(folder: Path) -> Path:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "witness")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "certificate.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+def test_tls_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(_GOOD_LINE)
+    with talking(lambda connection: connection.sendall(head + _GOOD_LINE), context) as (url, _):
+        with pytest.raises(WitnessError, match="CERTIFICATE_VERIFY_FAILED"):
+            _ask(url)
+        monkeypatch.setenv("SSL_CERT_FILE", str(path))
+        assert _ask(url) == [_GOOD]
+    slow = b"HTTP/1.1 200 OK\r\nx: y\r\n"
+
+    def hang(connection: socket.socket) -> None:
+        for _ in range(200):
+            connection.sendall(slow)
+            time.sleep(0.05)
+
+    with talking(hang, context) as (url, _):
+        started = time.monotonic()
+        with pytest.raises(WitnessError, match="did not answer"):
+            _ask(url, timeout=0.5)
+        assert time.monotonic() - started < 4
+
+
+def test_cosignatures_are_verified_before_they_are_taken() -> None:
+    note, text = A.note(9), A.checkpoint(9).format()
+    older = notes.cosign(text, NAME, WITNESS, 3)
+    second = notes.cosign(text, "witness.example/w2", OTHER, 8)
+    second_key = VerifierKey("witness.example/w2", COSIGNATURE, OTHER.public_key)
+    unknown = Signature("x", b"1234", bytes(72))
+    keys = [WITNESS_KEY, second_key]
+
+    def names(data: bytes) -> list[tuple[str, int | None]]:
+        return [
+            (key.name, time) for key, time in notes.verify_note(Note.parse(data), [LOG_KEY, *keys])
+        ]
+
+    once = with_cosignatures(note, [unknown, older], keys)
+    assert names(once) == [(ORIGIN, None), (NAME, 3)]
+    twice = with_cosignatures(once, [_GOOD, second], keys)
+    assert names(twice) == [(ORIGIN, None), (NAME, 7), ("witness.example/w2", 8)]
+    assert len(Note.parse(twice).signatures) == 3
+    message = f"cosignature/v1\ntime 0\n{text}".encode()
+    zero = Signature(NAME, WITNESS_KEY.id, bytes(8) + WITNESS.sign(message))
+    wrong = Signature(NAME, WITNESS_KEY.id, _GOOD.value[:-1] + bytes([_GOOD.value[-1] ^ 1]))
+    for signatures, match in (
+        ([], "no cosignature of a known key"),
+        ([unknown], "no cosignature of a known key"),
+        (list(Note.parse(note).signatures), "no cosignature of a known key"),
+        ([wrong], "is not valid"),
+        ([second, wrong], "is not valid"),
+        ([notes.cosign(A.checkpoint(8).format(), NAME, WITNESS, 7)], "is not valid"),
+        ([zero], "states no time"),
+    ):
+        with pytest.raises(NoteError, match=match):
+            with_cosignatures(note, signatures, [*keys, LOG_KEY])
