@@ -168,6 +168,14 @@ def test_a_strict_log_refuses_one_and_takes_the_others(tmp_path: Path) -> None:
         assert (good["seq"], after["seq"]) == (1, 2)
 
 
+def test_each_refused_line_has_its_own_number(tmp_path: Path) -> None:
+    bad = {**EVENT, "ip": "no", "idempotency_key": "k"}
+    with Here(tmp_path, strict=True) as here, Client(here.socket) as client:
+        assert [answer["line"] for answer in client.ask(bad, bad, bad)] == [1, 2, 3]
+        here.log.close()
+        assert [answer["line"] for answer in client.ask(EVENT, EVENT)] == [4, 5]
+
+
 def test_an_incomplete_event_is_stored_and_the_client_told(tmp_path: Path) -> None:
     with Here(tmp_path) as here, Client(here.socket) as client:
         assert client.ask({"action": "x", "actor": "a"})["incomplete"] == [
