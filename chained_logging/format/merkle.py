@@ -48,6 +48,13 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\1" + left + right).digest()
 
 
+def root_over(row: Sequence[bytes]) -> bytes:
+    """Return the root of a complete subtree from its nodes at one level: 1, 2, 4, 8 …"""
+    while len(row) > 1:
+        row = [node_hash(*pair) for pair in zip(row[::2], row[1::2], strict=True)]
+    return row[0]
+
+
 def _fold(peaks: Sequence[bytes]) -> bytes:
     """Return the root over the complete subtrees that a range of leaves falls into."""
     hash = peaks[-1]
@@ -255,10 +262,7 @@ def _reader(nodes: Nodes, size: int) -> NodeReader:
         raise ProofError(f"there are {len(leaves)} leaves, fewer than {size}")
 
     def read(level: int, index: int) -> bytes:
-        row = leaves[index << level : (index + 1) << level]
-        while len(row) > 1:
-            row = [node_hash(row[at], row[at + 1]) for at in range(0, len(row), 2)]
-        return row[0]
+        return root_over(leaves[index << level : (index + 1) << level])
 
     return read
 

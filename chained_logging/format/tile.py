@@ -15,6 +15,9 @@ from chained_logging.format.merkle import MAX_SIZE, ProofError
 TILE_WIDTH: Final = 256
 """How many hashes, or entries, a full tile has (C2SP ``tlog-tiles``)."""
 
+TILE_HEIGHT: Final = 8
+"""How many levels of the tree a tile spans: 2**8 hashes."""
+
 MAX_ENTRY: Final = 65_535
 """The longest entry in bytes that an entry bundle can hold: its length is an uint16."""
 

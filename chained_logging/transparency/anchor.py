@@ -25,7 +25,7 @@ from chained_logging.net.client import Client
 from chained_logging.sinks.checkpoints import frontier, signed_by_any
 from chained_logging.transparency import timestamps
 from chained_logging.transparency.proof import growth_proof
-from chained_logging.transparency.witness import (
+from chained_logging.transparency.witness.client import (
     WitnessConflict,
     WitnessError,
     ask,

@@ -29,8 +29,14 @@ from chained_logging.format.checkpoint import Checkpoint
 from chained_logging.format.merkle import ProofError
 from chained_logging.format.spelling import NoteError
 from chained_logging.format.tile import encode_entries, entries_path, tile_path
-from chained_logging.transparency import tiles
-from chained_logging.transparency.tiles import TileReader, check_tiles, resume_at, write_tiles
+from chained_logging.transparency.tiles import (
+    TileReader,
+    check_tiles,
+    resume_at,
+    staging,
+    with_partials,
+    write_tiles,
+)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -300,7 +306,7 @@ def test_an_entry_that_is_too_long_is_refused(tmp_path: Path) -> None:
 def test_wrong_tiles_of_a_refused_run_are_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tiles, "_BATCH", 1)
+    monkeypatch.setattr(staging, "_BATCH", 1)
     write(tmp_path, 300)
     wrong = [*bodies(300), *(b"wrong %d" % number for number in range(700))]
     with pytest.raises(ProofError, match="another root"):
@@ -503,10 +509,10 @@ def test_the_order_of_what_reaches_the_disk(
         sync_directory(path)
         pending.difference_update([each for each in pending if each.parent == path.parent])
 
-    monkeypatch.setattr(tiles, "sync_file", on_sync_file)
-    monkeypatch.setattr(tiles, "sync_directory", on_sync_directory)
+    monkeypatch.setattr(staging, "sync_file", on_sync_file)
+    monkeypatch.setattr(staging, "sync_directory", on_sync_directory)
     monkeypatch.setattr(os, "rename", on_rename)
-    monkeypatch.setattr(tiles, "_BATCH", 3)
+    monkeypatch.setattr(staging, "_BATCH", 3)
     for size in (10, 256, 1500, 1501, 4000):
         write(tmp_path, size)
         assert not pending
@@ -516,10 +522,10 @@ _KILLED = """
     import os, signal, sys
     from pathlib import Path
     from tile_folders import write
-    from chained_logging.transparency import tiles
+    from chained_logging.transparency.tiles import staging
 
     folder, left = Path(sys.argv[1]), int(sys.argv[2])
-    tiles._BATCH = 2
+    staging._BATCH = 2
 
     def counted(function):
         def call(*arguments, **keywords):
@@ -530,8 +536,8 @@ _KILLED = """
             return function(*arguments, **keywords)
         return call
 
-    for module, name in ((os, "rename"), (tiles, "sync_file"), (tiles, "sync_directory"),
-                         (tiles.shutil, "rmtree"), (os, "mkdir")):
+    for module, name in ((os, "rename"), (staging, "sync_file"), (staging, "sync_directory"),
+                         (staging.shutil, "rmtree"), (os, "mkdir")):
         setattr(module, name, counted(getattr(module, name)))
     write(folder, int(sys.argv[3]))
 """
@@ -586,8 +592,8 @@ def test_a_full_disk_leaves_the_published_log(
                 raise OSError(28, "No space left on device")
 
         with monkeypatch.context() as patch:
-            patch.setattr(tiles, "sync_file", sync)
-            patch.setattr(tiles, "_BATCH", 3)
+            patch.setattr(staging, "sync_file", sync)
+            patch.setattr(staging, "_BATCH", 3)
             with pytest.raises(OSError, match="No space left"):
                 write(folder, 1500)
         assert check_tiles(folder, [LOG_KEY]).size == 300
@@ -698,7 +704,7 @@ def test_partial_tiles_of_each_checkpoint_are_there(
 ) -> None:
     for size in exports:
         start = resume_at(tmp_path)
-        sizes = tiles.with_partials(between, start, size)
+        sizes = with_partials(between, start, size)
         roots = {each: merkle.root(hashes(each)) for each in sizes}
         write_tiles(
             tmp_path, bodies(size, start), checkpoint(size), size, start=start, earlier=roots
@@ -716,6 +722,6 @@ def test_a_checkpoint_of_other_entries_brings_no_tiles(tmp_path: Path) -> None:
 
 
 def test_few_of_many_checkpoints_have_partial_tiles() -> None:
-    found = tiles.with_partials(range(1, 200_000), 0, 200_000)
+    found = with_partials(range(1, 200_000), 0, 200_000)
     assert len(found) < 3 * 256
     assert 199_999 in found

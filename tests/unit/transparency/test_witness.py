@@ -796,8 +796,7 @@ _KILLED = """
     from note_keys import LOG_KEY, ORIGIN, WITNESS
     from witness_logs import A, NAME
     from chained_logging.files import durable
-    from chained_logging.transparency import witness
-    from chained_logging.transparency.witness import Witness
+    from chained_logging.transparency.witness import Witness, service
     left, after = int(sys.argv[2]), sys.argv[3] == "after"
 
     def counted(function):
@@ -814,7 +813,7 @@ _KILLED = """
 
     plain = Witness(Path(sys.argv[1]), NAME, WITNESS, {ORIGIN: LOG_KEY})
     for module, name in ((os, "open"), (os, "rename"), (durable, "sync_file"),
-                         (durable, "sync_directory"), (witness, "cosign")):
+                         (durable, "sync_directory"), (service, "cosign")):
         setattr(module, name, counted(getattr(module, name)))
     print(plain.add_checkpoint(A.request(7, 9)).status, flush=True)
 """

@@ -29,8 +29,17 @@ from hypothesis import strategies as st
 from chained_logging.format import note as notes
 from chained_logging.format.spelling import NoteError
 from chained_logging.format.vkey import COSIGNATURE, ED25519, Signer, VerifierKey
-from chained_logging.keys import PrivateKey, PublicKey, load_public, passphrase_from, public_pem
-from chained_logging.keys import files as keys
+from chained_logging.keys import (
+    PrivateKey,
+    PublicKey,
+    destroy,
+    load_public,
+    owner_file,
+    passphrase_from,
+    pem,
+    public_pem,
+)
+from chained_logging.keys import private as private_keys
 
 ed25519 = oracles.module("cryptography.hazmat.primitives.asymmetric.ed25519")
 
@@ -76,7 +85,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it is not the passphrase's strength that is tested."""
-    monkeypatch.setattr(keys, "ITERATIONS", 1000)
+    monkeypatch.setattr(pem, "ITERATIONS", 1000)
 
 
 # --- Round trips.
@@ -127,7 +136,7 @@ def test_it_is_a_signer() -> None:
 
 
 def test_the_example_of_a_kms_works() -> None:
-    code = (keys.__doc__ or "").partition("``::\n")[2].partition("\n\nThe package")[0]
+    code = (private_keys.__doc__ or "").partition("``::\n")[2].partition("\n\nThe package")[0]
     names: dict[str, Any] = {"partial": partial}
     exec(textwrap.dedent(code), names)
 
@@ -257,8 +266,8 @@ def test_it_is_so_from_its_first_moment_on(file: Path, monkeypatch: pytest.Monke
 
 def test_it_is_on_the_disk_before_save_returns(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[object] = []
-    monkeypatch.setattr(keys, "sync_file", lambda fd: synced.append(os.fstat(fd).st_size))
-    monkeypatch.setattr(keys, "sync_directory", synced.append)
+    monkeypatch.setattr(owner_file, "sync_file", lambda fd: synced.append(os.fstat(fd).st_size))
+    monkeypatch.setattr(owner_file, "sync_directory", synced.append)
     KEY.save(file)
     assert synced == [len(RFC_PRIVATE), file]
 
@@ -270,7 +279,7 @@ def test_what_cannot_be_written_whole_is_not_left(
     def full(_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(keys, fails, full)
+    monkeypatch.setattr(owner_file, fails, full)
     with pytest.raises(OSError, match="No space"):
         KEY.save(file)
     assert list(file.parent.iterdir()) == []
@@ -345,7 +354,7 @@ def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_large_file_is_refused(file: Path) -> None:
-    comment = "# " + "x" * (keys.MAX_FILE - len(RFC_PRIVATE) - 3) + "\n"
+    comment = "# " + "x" * (owner_file.MAX_FILE - len(RFC_PRIVATE) - 3) + "\n"
     assert PrivateKey.load(private(file, comment + RFC_PRIVATE)).public_key == RAW
     with pytest.raises(OSError, match="has more than 65536 bytes"):
         PrivateKey.load(private(file, "#" + comment + RFC_PRIVATE))
@@ -476,12 +485,13 @@ PASSPHRASES = st.one_of(
 def test_no_error_tells_a_secret(
     data: st.DataObject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keys, "ITERATIONS", 1000)
+    monkeypatch.setattr(pem, "ITERATIONS", 1000)
     passphrase = data.draw(PASSPHRASES)
     seed = data.draw(st.binary(min_size=32, max_size=32).filter(lambda it: len(set(it)) > 8))
     # Words of this file and of its messages would be found in any traceback.
     text = passphrase if isinstance(passphrase, str) else passphrase.decode("latin-1")
-    source = Path(__file__).read_text() + Path(keys.__file__ or "").read_text()
+    sources = [Path(__file__), *Path(pem.__file__).parent.glob("*.py")]
+    source = "".join(each.read_text() for each in sources)
     if text in source or len(set(text)) < 4:
         return
     key = PrivateKey(ed25519.Ed25519PrivateKey.from_private_bytes(seed))
@@ -542,7 +552,7 @@ def one_sentence(call: Callable[[], object]) -> None:
 def specimens(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("specimens")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keys, "ITERATIONS", 1000)
+        patch.setattr(pem, "ITERATIONS", 1000)
         KEY.save(folder / "encrypted", PASSPHRASE)
     return {"plain": RFC_PRIVATE.encode(), "encrypted": (folder / "encrypted").read_bytes()}
 
@@ -588,13 +598,13 @@ def test_altered_der(label: str, data: st.DataObject, file: Path) -> None:
         whole = base64.b64decode(RFC_PUBLIC.split("\n")[1])
     elif label == "ENCRYPTED PRIVATE KEY":
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(keys, "ITERATIONS", 100)
-            whole = keys._encrypt(whole, PASSPHRASE.encode())
+            patch.setattr(pem, "ITERATIONS", 100)
+            whole = pem.encrypted_pkcs8(whole, PASSPHRASE.encode())
     der = bytearray(data.draw(st.one_of(st.just(whole), st.binary(max_size=200))))
     if der:
         at = data.draw(st.integers(0, len(der) - 1))
         der[at] = data.draw(st.integers(0, 255))
-    private(file, keys._pem(label, bytes(der)))
+    private(file, pem.to_pem(label, bytes(der)))
     one_sentence(partial(PrivateKey.load, file, PASSPHRASE if "ENC" in label else None))
     one_sentence(partial(load_public, file))
 
@@ -666,15 +676,15 @@ def test_a_destroyed_key_was_overwritten_first(file: Path, monkeypatch: pytest.M
     file.chmod(0o400)
     done: list[object] = []
     unlink = os.unlink
-    monkeypatch.setattr(keys, "sync_file", lambda fd: done.append(oct(os.fstat(fd).st_mode)))
-    monkeypatch.setattr(keys, "sync_directory", done.append)
+    monkeypatch.setattr(owner_file, "sync_file", lambda fd: done.append(oct(os.fstat(fd).st_mode)))
+    monkeypatch.setattr(owner_file, "sync_directory", done.append)
 
     def spy(path: Path) -> None:
         done.append(path.read_bytes())
         unlink(path)
 
     monkeypatch.setattr(os, "unlink", spy)
-    keys.destroy(file)
+    destroy(file)
     assert done == ["0o100600", bytes(len(RFC_PRIVATE)), file]
     assert list(file.parent.iterdir()) == []
 
@@ -688,12 +698,12 @@ def test_an_interrupted_destruction_goes_on(file: Path, monkeypatch: pytest.Monk
     with monkeypatch.context() as patch:
         patch.setattr(os, "unlink", stop)
         with pytest.raises(KeyboardInterrupt):
-            keys.destroy(file)
+            destroy(file)
     assert file.read_bytes() == bytes(len(RFC_PRIVATE))
-    keys.destroy(str(file))
+    destroy(str(file))
     assert not file.exists()
     with pytest.raises(FileNotFoundError):
-        keys.destroy(file)
+        destroy(file)
 
 
 def test_the_name_goes_even_where_nothing_can_be_overwritten(
@@ -705,31 +715,31 @@ def test_the_name_goes_even_where_nothing_can_be_overwritten(
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(os, "pwrite", broken)
-    keys.destroy(file)
+    destroy(file)
     assert not file.exists()
 
 
 def test_another_name_of_the_key_does_not_keep_it(file: Path, tmp_path: Path) -> None:
     KEY.save(file)
     os.link(file, other := tmp_path / "other")
-    keys.destroy(file)
+    destroy(file)
     assert other.read_bytes() == bytes(len(RFC_PRIVATE))
 
 
 def test_what_is_no_key_is_not_destroyed(file: Path, tmp_path: Path) -> None:
-    for content in (b'{"action":"read"}\n', RFC_PUBLIC.encode(), bytes(keys.MAX_FILE + 1)):
+    for content in (b'{"action":"read"}\n', RFC_PUBLIC.encode(), bytes(owner_file.MAX_FILE + 1)):
         private(file, content)
         with pytest.raises(ValueError, match=r"is not a private key, and was left as it is$"):
-            keys.destroy(file)
+            destroy(file)
         assert file.read_bytes() == content
     private(file)
     (link := tmp_path / "link").symlink_to(file)
     with pytest.raises(OSError, match="is a link"):
-        keys.destroy(link)
+        destroy(link)
     os.mkfifo(fifo := tmp_path / "fifo")
     for path in (tmp_path, fifo):
         with pytest.raises(OSError, match=r"is not a regular file$"):
-            keys.destroy(path)
+            destroy(path)
     assert file.read_text() == RFC_PRIVATE
     assert link.is_symlink()
 
@@ -790,7 +800,10 @@ def test_a_public_key_has_32_bytes(raw: bytes) -> None:
         (f"{VKEY}\n{VKEY}", "the text is not one public key"),
         (f"{RFC_PUBLIC}{VKEY}\n{VKEY}", "the text is not one public key"),
         ("-----BEGIN PUBLIC KEY-----\n", "the text is not one public key"),
-        (f"{RFC_PUBLIC}{'x' * keys.MAX_FILE}", "the text is not a public key: it has more than"),
+        (
+            f"{RFC_PUBLIC}{'x' * owner_file.MAX_FILE}",
+            "the text is not a public key: it has more than",
+        ),
         (RFC_PRIVATE, "the text has a PRIVATE KEY in it, not a PUBLIC KEY"),
         (RFC_PUBLIC.replace("MCow", "MC*w"), "the public key in the text is damaged"),
         (RFC_PUBLIC.replace("MCow", "MCox"), "the public key in the text is not an Ed25519 key"),
@@ -822,7 +835,7 @@ def test_files_that_are_no_public_key(tmp_path: Path) -> None:
         load_public(tmp_path / "nowhere")
     with pytest.raises(IsADirectoryError):
         load_public(tmp_path)
-    (tmp_path / "large").write_text("x" * (keys.MAX_FILE + 1))
+    (tmp_path / "large").write_text("x" * (owner_file.MAX_FILE + 1))
     with pytest.raises(
         ValueError, match=r"large is not a public key: it has more than 65536 bytes$"
     ):
@@ -861,7 +874,7 @@ def test_without_cryptography(file: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_without_file_modes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys, "os", SimpleNamespace(name="nt"))
-    for call in (partial(KEY.save, "x"), partial(PrivateKey.load, "x"), partial(keys.destroy, "x")):
+    monkeypatch.setattr(owner_file, "os", SimpleNamespace(name="nt"))
+    for call in (partial(KEY.save, "x"), partial(PrivateKey.load, "x"), partial(destroy, "x")):
         with pytest.raises(OSError, match=r"^private keys are not kept in files on this system"):
             call()
