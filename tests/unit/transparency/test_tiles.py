@@ -617,7 +617,7 @@ _WRITER = """
     import sys
     from pathlib import Path
     from tile_folders import write
-    from chained_logging.transparency.tiles import ProofError
+    from chained_logging.format.merkle import ProofError
     for size in map(int, sys.argv[2:]):
         try:
             write(Path(sys.argv[1]), size)
