@@ -2,7 +2,7 @@
 
 The entry comes with ``transaction.on_commit``, so that nothing that was rolled back is in the log
 as if it had happened. What sends no signal is not seen: ``QuerySet.update``, ``bulk_create``,
-``bulk_update`` and raw SQL (``docs/sensitive.md``, "Changes of models").
+``bulk_update`` and raw SQL (``docs/guide/changes.md``).
 """
 
 from __future__ import annotations

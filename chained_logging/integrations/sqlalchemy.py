@@ -2,7 +2,7 @@
 
 The entry comes after the commit, so that nothing that was rolled back is in the log as if it had
 happened. What this leaves open, and what SQLAlchemy itself does not see, is in
-``docs/sensitive.md``, "Changes of models".
+``docs/guide/changes.md``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Each example of docs/logging.md leaves the entry that its text promises."""
+"""Each example of the guides to loggers leaves the entry that its text promises."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 from chains import check_chain
 from folders import ROOT
 
-TEXT = (ROOT / "docs" / "logging.md").read_text()
+GUIDES = [ROOT / "docs" / "guide" / f"{name}.md" for name in ("logging", "loguru", "structlog")]
+TEXT = "".join(guide.read_text() for guide in GUIDES)
 SECTIONS = {
     part.partition("\n")[0]: part for part in TEXT.split("\n## ")[1:] if "```python" in part
 }
