@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from chained_logging.redact.names import compile_bytes
-
-Span = tuple[int, int]
+from chained_logging.redact.spans import Span
 
 # As few digits as a card has, however they are grouped. All attempts at a match that are under way
 # have seen the same digits, so the automaton stays small.

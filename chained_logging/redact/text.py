@@ -10,9 +10,11 @@ from typing import Any, Final
 import re2
 
 from chained_logging.event.values import REDACTED
+from chained_logging.redact.encodings import MAX_DEPTH, decoded, encoded, unquoted
 from chained_logging.redact.expression import Expression
 from chained_logging.redact.names import shadow
-from chained_logging.redact.scan import MAX_DEPTH, Scanner, Span, decoded, encoded, unquoted
+from chained_logging.redact.scan import Scanner
+from chained_logging.redact.spans import Span
 
 _FEW: Final = 100  # encoded parts of one text that are looked at each by itself
 _PARTS: Final = 1_000

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
+from chained_logging.redact.encodings import holds_login
 from chained_logging.redact.names import BOUNDARY, compile_bytes
+from chained_logging.redact.plain import is_plain
+from chained_logging.redact.spans import Span
 
 # Vendor, least length behind the prefix, prefixes.
 VENDORS: Final[tuple[tuple[str, int, str], ...]] = (
@@ -189,8 +192,6 @@ PRIVATE_KEY: Final = rb"BEGIN [A-Z0-9 ]*PRIVATE KEY|Private-Lines:|PRIVATE KEY--
 _BEGIN: Final = compile_bytes(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|Private-Lines:")
 _END: Final = compile_bytes(rb"-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|Private-MAC:")
 
-Span = tuple[int, int]
-
 
 def tokens(data: bytes) -> Iterator[Span]:
     """Find the tokens of vendors, by their prefixes."""
@@ -230,13 +231,8 @@ def private_keys(data: bytes) -> Iterator[Span]:
         yield begin.start(), at
 
 
-def credentials(data: bytes, holds_login: Any, is_plain: Any) -> Iterator[Span]:
-    """Find credentials after ``Bearer`` and ``Basic``.
-
-    :param holds_login: tells whether base64 holds a name and a password, so that ``basic
-        subscription`` is left alone.
-    :param is_plain: tells whether bytes are an ordinary word.
-    """
+def credentials(data: bytes) -> Iterator[Span]:
+    """Find credentials after ``Bearer`` and ``Basic``, but leave ``basic subscription`` alone."""
     for found in _SCHEME.finditer(data):
         given = found[3]
         basic = found[1].lower() == b"basic"

@@ -11,7 +11,7 @@ import binascii
 import re
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -27,13 +27,12 @@ from chained_logging.redact.names import (
     LOCATOR,
     MAYBE,
     OPEN,
+    Names,
     is_url_name,
     shadow,
 )
-from chained_logging.redact.scan import is_count, is_harmless, is_plain
-
-if TYPE_CHECKING:
-    from chained_logging.redact.redactor import Redactor
+from chained_logging.redact.plain import is_count, is_harmless, is_plain
+from chained_logging.redact.text import Texts
 
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _NUMBERS: Final = frozenset({int, float})
@@ -57,6 +56,20 @@ _NOWHERE: Final = object()
 _NAME: Final = re.compile(r"-{0,2}[\w.\-\[\]%]{1,128}")
 
 
+class Rules(Protocol):
+    """What a walk needs of a redactor: its rules, and what it has looked at before."""
+
+    @property
+    def names(self) -> Names: ...
+    @property
+    def texts(self) -> Texts: ...
+    def hashed(self, value: Any) -> Any: ...
+    def is_clean(self, text: str) -> bool: ...
+    def remember(self, text: str) -> None: ...
+    def is_open(self, key: str) -> bool: ...
+    def remember_name(self, key: str) -> None: ...
+
+
 class Walk:
     """One event.
 
@@ -64,7 +77,7 @@ class Walk:
     :param size: of the event, in bytes.
     """
 
-    def __init__(self, redactor: Redactor, size: int) -> None:
+    def __init__(self, redactor: Rules, size: int) -> None:
         self._redactor = redactor
         self._names = redactor.names
         self._left = _WORK + size // _BYTES_OF_WORK
