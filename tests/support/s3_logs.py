@@ -13,11 +13,12 @@ from botocore.exceptions import ClientError
 from chains import EVENT
 from servers_s3 import Bucket
 
-from chained_logging import AuditLog
+from chained_logging import AuditLog, verify
 from chained_logging.event.draft import draft
 from chained_logging.format.line import leaf_hash, stored_line
 from chained_logging.format.record import Record, StoredCheckpoint
-from chained_logging.keys import PrivateKey
+from chained_logging.keys import PrivateKey, public_pem
+from chained_logging.review.restore import ASIDE, restore
 from chained_logging.ship.s3 import S3Destination, init
 from chained_logging.sinks import open_sink
 from chained_logging.sinks.checkpoint_file import read_checkpoints
@@ -82,7 +83,7 @@ def kinds(bucket: Bucket, origin: str = ORIGIN, place: Any = None, hours: float 
             store.remember(origin, place)
         faults = store.inspect(origin)
         for fault in faults:
-            print(fault.kind, fault.file, fault.reason)
+            print(fault.kind, fault.where, fault.reason)
         return {fault.kind for fault in faults}
 
 
@@ -121,3 +122,27 @@ def forged(after: Record, count: int = 3) -> list[Record]:
         body = draft({"action": "forged", **EVENT}).body(made[-1].seq + 1, made[-1].hash)
         made.append(Record(made[-1].seq + 1, body, leaf_hash(body)))
     return made[1:]
+
+
+def check_restored(bucket: Bucket, log: Log, target: Path) -> None:
+    """Check that a restore with the log's key brings back the log, or its true beginning, and names
+    what is wrong with the store; or that it refuses, and leaves nothing behind."""
+    pem = public_pem(log.key.public_key)
+    with opened(bucket) as store:
+        faults = store.inspect(log.origin)
+        try:
+            done = restore(store, log.origin, target, public_key=pem)
+        except (OSError, ValueError) as refusal:
+            print(f"restore: {refusal}")
+            assert faults
+            assert not list(target.parent.glob(f"{target.name}*"))
+            return
+    for sentence in done.sentences(target):
+        print(f"restore: {sentence}")
+    restored = list(open_sink(target).records())
+    assert restored[: done.entries] == log.records[: done.entries]
+    assert (done.entries == len(log.records)) or done.problems
+    assert bool(done.problems) == any(fault.kind != "foreign" for fault in faults)
+    if any(fault.kind == "foreign" for fault in faults):
+        assert done.foreign or target.with_name(target.name + ASIDE).exists()
+    assert verify(target, public_key=pem).intact

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from s3_logs import (
     DAY,
     ORIGIN,
     Log,
+    check_restored,
     kinds,
     lines,
     locked,
@@ -40,6 +42,15 @@ def s3(attacked_s3: Bucket) -> Bucket:
 @pytest.fixture
 def log(tmp_path: Path) -> Log:
     return Log(tmp_path / "audit.jsonl", 40)
+
+
+@pytest.fixture(autouse=True)
+def restored_afterwards(request: pytest.FixtureRequest, log: Log, tmp_path: Path) -> Iterator[None]:
+    """After each attack a restore brings back the log, or refuses; and names what it found."""
+    name = next(n for n in ("s3", "moto", "radosgw") if n in request.fixturenames)
+    bucket = request.getfixturevalue(name)
+    yield
+    check_restored(bucket, log, tmp_path / "restored.jsonl")
 
 
 # --- Attacks by somebody with the shipper's credentials.
@@ -123,7 +134,7 @@ def test_attack_shortening_the_retention_is_named(s3: Bucket, log: Log) -> None:
             BypassGovernanceRetention=True,
         )
         with opened(s3) as store:
-            named = [f.file for f in store.inspect(ORIGIN) if f.kind == "retention"]
+            named = [f.where for f in store.inspect(ORIGIN) if f.kind == "retention"]
         assert f"s3://{s3.name}/{victim['Key']}" in named
 
 
@@ -309,7 +320,7 @@ def test_attack_an_object_that_no_digest_lists_is_named(moto: Bucket, log: Log) 
         store.tend(ORIGIN)
     with opened(moto, slack=1) as reader:
         named = {
-            fault.file.rpartition("/")[2]
+            fault.where.rpartition("/")[2]
             for fault in reader.inspect(ORIGIN)
             if fault.kind in ("added", "foreign")
         }

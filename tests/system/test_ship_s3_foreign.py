@@ -108,7 +108,7 @@ def test_a_policy_that_a_shipper_put_locks_nothing(host: Host) -> None:
     host.ship()
     host.assert_there()
     with opened(host.bucket) as store:
-        named = [f for f in store.inspect(ORIGIN) if f.file.endswith("policy.json")]
+        named = [f for f in store.inspect(ORIGIN) if f.where.endswith("policy.json")]
         assert [fault.kind for fault in named] == ["foreign"] * 3
         for versions in store.grouped(BASE).values():
             for version in versions:
