@@ -21,6 +21,7 @@ from chained_logging import AuditLog
 from chained_logging.event.draft import draft
 from chained_logging.format.line import GENESIS, leaf_hash, position
 from chained_logging.format.record import EMPTY, Record
+from chained_logging.review.restore import restore
 from chained_logging.ship.postgres import PostgresDestination, init
 from chained_logging.sinks import open_sink
 
@@ -81,6 +82,15 @@ class Database:
                 return f"broken at {seq + 1}"
             seq, prev = place[0], record.hash
         return None
+
+    def restored(self, target: Path, reader: PostgresDestination | None = None) -> str:
+        """Return what a restore says is wrong, a line each; or why it refuses."""
+        try:
+            done = restore(reader or self.reader, ORIGIN, target)
+        except (OSError, ValueError) as refusal:
+            assert not list(target.parent.glob(f"{target.name}*"))
+            return f"refused: {refusal}"
+        return "\n".join(done.problems)
 
     def close(self) -> None:
         self.shipper.close()

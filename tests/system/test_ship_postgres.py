@@ -665,7 +665,9 @@ WEAKENED = {
 
 
 @pytest.mark.parametrize("does", WEAKENED)
-def test_the_dba_weakens_it_and_is_named(filled: Database, records: list[Record], does: str):
+def test_the_dba_weakens_it_and_is_named(
+    filled: Database, records: list[Record], tmp_path: Path, does: str
+):
     statements, named = WEAKENED[does]
     month = _month(records[0])
     filled.sql(*(statement.format(month=month) for statement in statements))
@@ -673,6 +675,8 @@ def test_the_dba_weakens_it_and_is_named(filled: Database, records: list[Record]
     with contextlib.closing(PostgresDestination(filled.url)) as destination:
         reasons = "\n".join(fault.reason for fault in destination.inspect(ORIGIN))
         assert named.format(month=month) in reasons
+        said = filled.restored(tmp_path / "restored.jsonl", destination)
+        assert said.startswith("refused: ") or named.format(month=month) in said
         with contextlib.suppress(Refused):  # init neither hides nor mends it
             init(filled.url)
         if does != "drops all":
@@ -700,7 +704,9 @@ def test_the_dba_gives_one_person_two_roles_and_is_named(filled: Database):
     assert filled.faults() == ""
 
 
-def test_the_dba_edits_behind_disabled_triggers_and_the_chain_tells(filled: Database):
+def test_the_dba_edits_behind_disabled_triggers_and_the_chain_tells(
+    filled: Database, tmp_path: Path
+):
     off = "ALTER TABLE chained_logging.entries DISABLE TRIGGER ALL"
     partition = [
         f"ALTER TABLE {name} DISABLE TRIGGER ALL"
@@ -717,20 +723,24 @@ def test_the_dba_edits_behind_disabled_triggers_and_the_chain_tells(filled: Data
     filled.sql(off, *partition, *EDIT, *on)
     assert filled.faults() == ""  # all stands as before
     assert filled.broken() == "broken at 6"
+    assert filled.restored(tmp_path / "restored.jsonl").startswith("refused: the hash of entry 6")
 
 
 @pytest.mark.parametrize("where", ["seq >= 7", "seq = 4", "true"])
-def test_the_dba_deletes_and_is_named(filled: Database, where: str):
+def test_the_dba_deletes_and_is_named(filled: Database, tmp_path: Path, where: str):
     filled.sql(
         "ALTER TABLE chained_logging.entries DISABLE TRIGGER append_only",
         f"DELETE FROM chained_logging.entries WHERE {where}",
         "ALTER TABLE chained_logging.entries ENABLE ALWAYS TRIGGER append_only",
     )
+    said = filled.restored(tmp_path / "restored.jsonl")
     if where == "seq = 4":
         assert filled.broken() == "broken at 4"
+        assert said.startswith("refused: ")
     else:
         named = "those up to 6 are left" if "7" in where else f"no entry of {ORIGIN} is left"
         assert named in filled.faults()
+        assert named in said or said.startswith("refused: ")
         assert filled.reader.inspect(ORIGIN)[0].kind == "missing"
     assert filled.reader.origins() == [ORIGIN]
 
@@ -743,20 +753,23 @@ def test_the_dba_deletes_and_is_named(filled: Database, where: str):
         ("DELETE FROM chained_logging.heads", f"heads no longer has the end of {ORIGIN}"),
     ],
 )
-def test_the_dba_changes_where_a_log_ends_and_is_named(filled: Database, change: str, named: str):
+def test_the_dba_changes_where_a_log_ends_and_is_named(
+    filled: Database, tmp_path: Path, change: str, named: str
+):
     filled.sql(
         "ALTER TABLE chained_logging.heads DISABLE TRIGGER follow",
         change,
         "ALTER TABLE chained_logging.heads ENABLE ALWAYS TRIGGER follow",
     )
     assert named in filled.faults()
+    assert named in filled.restored(tmp_path / "restored.jsonl")
     assert filled.reader.origins() == [ORIGIN]
     if "DELETE" in change:
         assert named in filled.faults("example.com/another")
 
 
 def test_the_dba_inserts_twice_behind_a_disabled_trigger_and_the_chain_tells(
-    filled: Database, records: list[Record]
+    filled: Database, records: list[Record], tmp_path: Path
 ):
     twin = forged(records[3])
     filled.sql(
@@ -765,6 +778,7 @@ def test_the_dba_inserts_twice_behind_a_disabled_trigger_and_the_chain_tells(
         "ALTER TABLE chained_logging.entries ENABLE ALWAYS TRIGGER append",
     )
     assert filled.broken() is not None
+    assert filled.restored(tmp_path / "restored.jsonl").startswith("refused: ")
     assert sum(record.seq == 4 for record in filled.reader.records(ORIGIN)) == 2
 
 

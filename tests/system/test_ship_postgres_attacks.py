@@ -334,7 +334,9 @@ BESIDE = {
 }  # fmt: skip
 
 
-def test_what_stands_beside_the_schema_is_named(database: Database) -> None:
+def test_what_stands_beside_the_schema_is_named(filled: Database, tmp_path: Path) -> None:
+    database = filled
+
     def run_all(at: int) -> None:
         for what in BESIDE.values():
             for statement in what[at]:
@@ -343,10 +345,12 @@ def test_what_stands_beside_the_schema_is_named(database: Database) -> None:
     try:
         run_all(0)
         faults = database.faults().split("\n")
+        said = database.restored(tmp_path / "restored.jsonl")
     finally:
         run_all(2)
     for named in (what[1] for what in BESIDE.values()):
         assert any(fault.startswith(named) for fault in faults), named
+        assert named in said, named
     assert len(faults) == len(BESIDE) + 2
     # Of what is the whole server's nothing is left.
     with contextlib.closing(Database(database.server)) as other:
