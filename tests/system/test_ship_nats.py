@@ -32,7 +32,7 @@ from folders import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from nats.js.api import DiscardPolicy
-from nats_logs import ORIGIN, Store, Stream, batch, ship, write
+from nats_logs import ORIGIN, Store, Stream, batch, ship, stream, write
 from programs import free_port
 from servers_nats import (
     PASSWORD,
@@ -60,6 +60,8 @@ from chained_logging.ship.nats import (
 )
 from chained_logging.ship.postgres import init as init_postgres
 from chained_logging.ship.progress import place_path
+
+__all__ = ["stream"]  # a fixture
 
 OTHER = "example.com/audit/other"
 

@@ -27,9 +27,12 @@ from postgres_logs import (
     ORIGIN,
     Database,
     _names,
+    database,
+    filled,
     forged,
     insert,
     plain,
+    records,
     records_of,
 )
 from servers_postgres import (
@@ -47,6 +50,8 @@ from chained_logging.ship import DestinationError, Refused, open_destination
 from chained_logging.ship.postgres import PostgresDestination, init, setup, statements
 from chained_logging.ship.postgres import destination as module
 from chained_logging.sinks import open_sink
+
+__all__ = ["database", "filled", "records"]  # fixtures
 
 ROUNDS = int(os.environ.get("ROUNDS", often(20)))
 
@@ -90,13 +95,13 @@ def test_many_logs_stand_there_apart(database: Database, tmp_path: Path):
         origin: records_of(tmp_path, plain(5), origin)
         for origin in ("example.com/a", "example.com/ä/日本", "b" * 1024)
     }
-    for origin, records in logs.items():
-        database.shipper.write(origin, records[:3], [])
-    for origin, records in logs.items():
-        database.shipper.write(origin, records[3:], [])
+    for origin, stored in logs.items():
+        database.shipper.write(origin, stored[:3], [])
+    for origin, stored in logs.items():
+        database.shipper.write(origin, stored[3:], [])
     assert database.reader.origins() == sorted(logs, key=str.encode)
-    for origin, records in logs.items():
-        assert list(database.reader.records(origin)) == records
+    for origin, stored in logs.items():
+        assert list(database.reader.records(origin)) == stored
 
 
 def test_records_are_read_page_by_page_across_months(
@@ -723,7 +728,9 @@ def test_the_dba_edits_behind_disabled_triggers_and_the_chain_tells(
     filled.sql(off, *partition, *EDIT, *on)
     assert filled.faults() == ""  # all stands as before
     assert filled.broken() == "broken at 6"
-    assert filled.restored(tmp_path / "restored.jsonl").startswith("refused: the hash of entry 6")
+    assert filled.restored(tmp_path / "restored.jsonl").endswith(
+        "is broken at seq 6: run chained-logging verify"
+    )
 
 
 @pytest.mark.parametrize("where", ["seq >= 7", "seq = 4", "true"])

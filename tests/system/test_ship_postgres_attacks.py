@@ -16,6 +16,7 @@ from postgres_logs import (
     ORIGIN,
     Database,
     Unguarded,
+    database,
     filled,
     forged,
     plain,
@@ -29,7 +30,7 @@ from chained_logging.format.record import Record
 from chained_logging.ship.postgres import PostgresDestination
 from chained_logging.ship.postgres.columns import _COLUMNS, _differences
 
-__all__ = ["filled", "records"]  # fixtures
+__all__ = ["database", "filled", "records"]  # fixtures
 
 BOUND = 15.0
 """Seconds for which nobody keeps another one waiting: the lock timeout, and something for CI."""
