@@ -26,7 +26,7 @@ _Table = Mapping[str, Any]
 
 
 class ConfigError(ValueError):
-    """A setting, or the file that it stands in, cannot be used."""
+    """A setting, or the file that holds it, cannot be used."""
 
 
 @dataclass(frozen=True)

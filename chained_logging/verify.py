@@ -25,7 +25,7 @@ the log was signed: every checkpoint beside it has the root of the entries that 
 and the signature of the key of its time, from the first key to the last.
 
 What no check of the file alone can show: that entries were cut off its end, or that all of it was
-written anew, with a key of the writer's. For that, keep something elsewhere, and name it: a
+rewritten, with a key of the writer's. For that, keep something elsewhere, and name it: a
 checkpoint (``--checkpoint``), the first public key (``--public-key``), the key of a witness that
 cosigned checkpoints (``--witness-key``), the root certificate of an authority that timestamped them
 (``--timestamp-root``), or a hash (``--to-hash``).
@@ -197,7 +197,7 @@ class _Unread(Exception):
 
 
 class _Moved(Exception):
-    """The log was written to in such a way that it must be read anew."""
+    """The log was written to in such a way that it must be read again."""
 
 
 class _Unchecked(Exception):
@@ -684,7 +684,7 @@ class _Block:
 
     file: str
     text: bytes = b""
-    places: list[Any] | None = None  # where each stands in a database
+    places: list[Any] | None = None  # the position of each in a database
     torn: bool = False
 
 
@@ -734,7 +734,7 @@ def _what_it_is(line: bytes) -> str:
         )
     if line.startswith((b'{"action": ', b"{ ")) or line.rstrip() in (b"{", b"["):
         return (
-            "its JSON was written anew by another program (an editor, jq): the bytes that were "
+            "its JSON was rewritten by another program (an editor, jq): the bytes that were "
             "hashed are only in the original"
         )
     return "it has not the form of a stored entry"
@@ -935,8 +935,8 @@ def _size(path: str) -> int:
 def _side(path: str) -> int:
     """Return the size of a file beside a log; 0 if it does not exist.
 
-    :raises _Unchecked: if it is not a regular file: opening the log could then block, or read for
-        ever.
+    :raises _Unchecked: if it is not a regular file: opening the log could then block, or never
+        end.
     """
     if os.path.lexists(path):
         _check_regular(path)
@@ -1090,7 +1090,7 @@ def _check_encoding(path: str, text: bytes) -> None:
 # --------------------------------------------------------------------------------------------
 # Databases. SQL must not answer other than the bodies that are verified: the schema is compared as
 # SQLite keeps it before anything in it is run, SQLite checks its own indexes, and each column is
-# compared with the body. What stands beside the file counts too: readers take it into account.
+# compared with the body. Files beside it count too: readers take them into account.
 
 _SCHEMA = """\
 -- What the database of a log holds. A blank line separates statements; SQLite keeps each as it is
@@ -2297,7 +2297,7 @@ class _Order:
             self.findings.fault("reordered", line, "seq", reason)
             return
         if line.hash in self.links and seq == (self.next or 0) - 1:
-            self.findings.fault("duplicated", line, "seq", f"seq {seq} stands here a second time")
+            self.findings.fault("duplicated", line, "seq", f"seq {seq} appears here a second time")
         else:
             reason = f"seq {seq} had its place before: this is a copy of it, or another entry"
             self.findings.fault("duplicated", line, "seq", reason)
@@ -2821,9 +2821,9 @@ class _Signed:
         if found:
             report.pinned, report.pinned_seq = True, found[0]
             return
-        reason = "the log's first key is not the one that was given: it was written anew"
+        reason = "the log's first key is not the one that was given: the log was rewritten"
         if not keys:
-            reason = "the log has no key, and one was given: it was written anew"
+            reason = "the log has no key, and one was given: the log was rewritten"
         self.fault("key", report.files[0], None, reason)
 
     def check_coverage(self) -> None:
@@ -2909,7 +2909,7 @@ class _Signed:
         keys = self.keys_of(note.size)
         if not keys:
             if not note.outside:
-                reason = "a checkpoint stands here, and the log had no key then"
+                reason = "there is a checkpoint here, but the log had no key then"
                 self.fault("signature", note.source, note.size - 1, reason)
             return
         for at, key in keys:

@@ -19,7 +19,7 @@ the log was signed: every checkpoint beside it has the root of the entries that 
 and the signature of the key of its time, from the first key to the last.
 
 What no check of the file alone can show: that entries were cut off its end, or that all of it was
-written anew, with a key of the writer's. For that, keep something elsewhere, and name it: a
+rewritten, with a key of the writer's. For that, keep something elsewhere, and name it: a
 checkpoint (``--checkpoint``), the first public key (``--public-key``), the key of a witness that
 cosigned checkpoints (``--witness-key``), the root certificate of an authority that timestamped them
 (``--timestamp-root``), or a hash (``--to-hash``).

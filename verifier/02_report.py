@@ -119,7 +119,7 @@ class _Unread(Exception):
 
 
 class _Moved(Exception):
-    """The log was written to in such a way that it must be read anew."""
+    """The log was written to in such a way that it must be read again."""
 
 
 class _Unchecked(Exception):

@@ -13,7 +13,7 @@ class _Block:
 
     file: str
     text: bytes = b""
-    places: list[Any] | None = None  # where each stands in a database
+    places: list[Any] | None = None  # the position of each in a database
     torn: bool = False
 
 
@@ -63,7 +63,7 @@ def _what_it_is(line: bytes) -> str:
         )
     if line.startswith((b'{"action": ', b"{ ")) or line.rstrip() in (b"{", b"["):
         return (
-            "its JSON was written anew by another program (an editor, jq): the bytes that were "
+            "its JSON was rewritten by another program (an editor, jq): the bytes that were "
             "hashed are only in the original"
         )
     return "it has not the form of a stored entry"

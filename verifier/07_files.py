@@ -38,8 +38,8 @@ def _size(path: str) -> int:
 def _side(path: str) -> int:
     """Return the size of a file beside a log; 0 if it does not exist.
 
-    :raises _Unchecked: if it is not a regular file: opening the log could then block, or read for
-        ever.
+    :raises _Unchecked: if it is not a regular file: opening the log could then block, or never
+        end.
     """
     if os.path.lexists(path):
         _check_regular(path)

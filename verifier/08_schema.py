@@ -1,6 +1,6 @@
 # Databases. SQL must not answer other than the bodies that are verified: the schema is compared as
 # SQLite keeps it before anything in it is run, SQLite checks its own indexes, and each column is
-# compared with the body. What stands beside the file counts too: readers take it into account.
+# compared with the body. Files beside it count too: readers take them into account.
 
 _SCHEMA = """\
 {{ chained_logging/sinks/schema.sql }}

@@ -90,7 +90,7 @@ class _Order:
             self.findings.fault("reordered", line, "seq", reason)
             return
         if line.hash in self.links and seq == (self.next or 0) - 1:
-            self.findings.fault("duplicated", line, "seq", f"seq {seq} stands here a second time")
+            self.findings.fault("duplicated", line, "seq", f"seq {seq} appears here a second time")
         else:
             reason = f"seq {seq} had its place before: this is a copy of it, or another entry"
             self.findings.fault("duplicated", line, "seq", reason)

@@ -89,9 +89,9 @@ class _Signed:
         if found:
             report.pinned, report.pinned_seq = True, found[0]
             return
-        reason = "the log's first key is not the one that was given: it was written anew"
+        reason = "the log's first key is not the one that was given: the log was rewritten"
         if not keys:
-            reason = "the log has no key, and one was given: it was written anew"
+            reason = "the log has no key, and one was given: the log was rewritten"
         self.fault("key", report.files[0], None, reason)
 
     def check_coverage(self) -> None:
@@ -177,7 +177,7 @@ class _Signed:
         keys = self.keys_of(note.size)
         if not keys:
             if not note.outside:
-                reason = "a checkpoint stands here, and the log had no key then"
+                reason = "there is a checkpoint here, but the log had no key then"
                 self.fault("signature", note.source, note.size - 1, reason)
             return
         for at, key in keys:

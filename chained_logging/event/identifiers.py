@@ -1,6 +1,6 @@
 """From what code has at hand, such as a user object, to the text that names it.
 
-An identifier is for ever and is searched for, so it is taken from what an object is known by
+An identifier is permanent and is searched for, so it is taken from what an object is known by
 (``pk``, ``id``, ``user_id`` …), never from its ``repr``: that holds a memory address, an e-mail
 address or a password hash. An object without an identifier is refused. ``docs/values.md``
 has the rule.
@@ -95,7 +95,7 @@ def identifier(value: Any) -> str:
 def person_name(value: Any, id: str) -> str | None:
     """Return the user name of an object that represents a person, if it adds something to `id`.
 
-    An e-mail address does not count as a name: it would stay in the log for ever, so callers who
+    An e-mail address does not count as a name: it would stay in the log forever, so callers who
     want it there must pass it explicitly.
     """
     value = unwrapped(value)

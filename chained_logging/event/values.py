@@ -75,7 +75,7 @@ def encode(value: Any) -> str:
 def _is_ordinary(value: Any) -> bool:
     """Whether `orjson` writes this as RFC 8785 asks, in a tenth of the time.
 
-    So it does for strings, integers up to 2**53, nested objects and arrays, and for floats that
+    It does for strings, integers up to 2**53, nested objects and arrays, and for floats that
     both write without an exponent. Keys are for `encode` to look at.
     """
     level: list[Any] = [value]

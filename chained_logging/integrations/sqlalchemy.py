@@ -300,7 +300,7 @@ def _attribute(mapper: Any, key: Any) -> str:
 
 
 def _change_or_error(action: str, thing: Any, fetched: dict[str, Any]) -> dict[str, Any] | None:
-    """As :func:`_change`; if a value of the application's raises, what is known all the same."""
+    """As :func:`_change`; if a value of the application's raises, return what is known."""
     try:
         return _change(action, thing, fetched)
     except Exception as error:

@@ -41,8 +41,8 @@ class AuditHandler(Listener):
     them show the entry's id as ``%(audit_id)s``.
 
     It has no level: what is tagged is recorded, if the logger lets it pass. Use a filter to keep
-    something out. What is logged after the handler was closed is written all the same, as a
-    ``FileHandler`` does.
+    something out. What is logged after the handler was closed is still written, as by a
+    ``FileHandler``.
 
     :param path: the log; all other keywords are those of :class:`AuditLog`.
     :param log: or an open log, which the handler then does not close.
@@ -169,7 +169,7 @@ class AuditLogger(logging.LoggerAdapter[logging.Logger]):
         """Log, and record what is tagged."""
         passed = {key: kwargs.pop(key) for key in list(kwargs) if key not in _LOGGING_KEYWORDS}
         fields = {**(self.extra or {}), **(kwargs.get("extra") or {}), **passed}
-        # A record's own attributes cannot be set by extra; the audit entry gets all the same.
+        # A record's own attributes cannot be set by extra; the audit entry still gets them.
         kwargs["extra"] = {key: value for key, value in fields.items() if key not in _RESERVED}
         kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1
         if fields.get("audit"):

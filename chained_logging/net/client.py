@@ -1,7 +1,7 @@
 """A small HTTP/1.1 client: one deadline for all of an exchange, and bounds on what comes back.
 
 The timeout of a socket is one for each read, so a server that sends a byte now and then, or
-``100 Continue`` without end, holds a client for ever. Here the deadline is that of the whole
+``100 Continue`` without end, holds a client forever. Here the deadline is that of the whole
 exchange: the name, the connection, TLS, the request, the head of the answer and its body.
 
 Redirects are not followed. The proxy and the certificates are those that the environment names

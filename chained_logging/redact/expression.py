@@ -2,7 +2,7 @@
 
 RE2 builds its automata while it searches, under its own locks, and releases Python's interpreter
 lock meanwhile. A child that is forked while another thread searches inherits these locks closed,
-with nobody to open them: its first search would wait for ever. So a fork waits until no thread
+with nobody to open them: its first search would wait forever. So a fork waits until no thread
 searches. If it cannot (C code forks without notice, or a search takes long), the child compiles its
 expressions again. Then only the locks that all expressions share are left.
 """

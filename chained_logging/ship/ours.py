@@ -56,7 +56,7 @@ class OurLog:
         return signed_by_any(stored, self.keys())
 
     def made(self, stored: StoredCheckpoint) -> bool:
-        """Whether a key signed it that the log has or had, be it revoked since."""
+        """Whether a key of the log signed it: the current one, an earlier one, or a revoked one."""
         return self.has_key() and signed_by_any(stored, self._keyring.known)
 
     def agrees(self, stored: StoredCheckpoint) -> bool:

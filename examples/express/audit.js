@@ -246,7 +246,7 @@ class Collector {
  *   `onFailure`: what a request gets whose entry cannot be stored within the collector's timeout.
  *     "refuse": status 503. While the collector is away the handler is not even called; where it
  *     went away in the middle of a streamed answer, that is cut off. "continue": the answer goes
- *     out all the same, and a warning to standard error.
+ *     out anyway, with a warning to standard error.
  * A collector with a spill file stores entries there instead, and nothing fails.
  * The client's address is `req.ip`: set Express's "trust proxy" to the proxies that you trust.
  */

@@ -20,6 +20,16 @@ INSTEAD: Final = {
     "whoever": "anyone who",
     "stands there": "exists, is stored",
     "such a one": "name the thing again",
+    "anew": "again; recompute, rewrite, start over",
+    "for ever": "forever, permanently",
+    "all the same": "still, anyway",
+    "stands here": "is here, appears here",
+    "stands beside": "is beside",
+    "in the last resort": "for what remains",
+    "comes of it": "say what happens: the result",
+    "be it": "or: the current key, or a revoked one",
+    "so it does": "repeat the verb",
+    "lest": "so that it does not",
 }
 """Each phrase, and what to write. ``is None``, as Python has it, is another one."""
 
@@ -34,7 +44,7 @@ _ODD: Final = {
 
 def sources() -> Iterator[Path]:
     """Yield the package, the verifier's parts, the documentation and the examples."""
-    yield ROOT / "README.md"
+    yield from sorted(ROOT.glob("*.md"))
     for folder in ("chained_logging", "verifier", "docs", "examples"):
         for path in sorted((ROOT / folder).rglob("*")):
             read = path.suffix in {".js", ".md", ".py", ".sql"} and "node_modules" not in path.parts

@@ -346,7 +346,7 @@ class Auditor:
     async def store_async(self, event: Event) -> None:
         """Store an event without blocking the event loop by a sync.
 
-        If this is cancelled, the event is stored all the same.
+        If this is cancelled, the event is still stored.
 
         :raises: as :meth:`store`.
         """

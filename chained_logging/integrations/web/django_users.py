@@ -124,7 +124,7 @@ def _authenticates_itself(request: Any) -> bool:
 
 
 def _really(exchange: Exchange, request: Any, who: Person) -> Person:
-    """Return who acts where a user stands in a request in whose place another one signed in."""
+    """Return who really acts if somebody signed in and took the place of the request's user."""
     history = _hijackers(request)
     if history:
         real = exchange.before or Person(str(history[0]))

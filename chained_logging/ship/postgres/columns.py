@@ -133,7 +133,7 @@ def _address(ours: Any, theirs: Any, holds_nul: bool) -> bool:
 
 
 def _object(ours: Any, theirs: Any, holds_nul: bool) -> bool:
-    if holds_nul:  # what jsonb cannot hold stands in the body alone
+    if holds_nul:  # only the body has what jsonb cannot hold
         return theirs is None
     return bool(ours == (None if theirs is None else _read(theirs)))
 

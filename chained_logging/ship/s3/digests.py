@@ -329,7 +329,7 @@ class DigestWriter(Reader):
         for name, version in self.standing(base, CHECKPOINTS, size):
             if name.first <= self._heads[origin].seq + 1 and self._is_noted(origin, name, version):
                 found.append((name, version))
-        # By the number of entries, so that a digest that is full is in order all the same.
+        # By the number of entries, so that a full digest is in order too.
         return sorted(found, key=lambda item: (item[0].last + (item[0].kind == SEGMENTS), item[0]))
 
     def _leads(self, item: Object, head: Head) -> bool:

@@ -261,7 +261,7 @@ class ObjectStore:
                 # Our own checksum is enough, and older servers do not know those of boto3.
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
-                # So that a server that knows no checksums verifies the bytes all the same.
+                # A server that knows no checksums then still verifies the bytes.
                 s3={"payload_signing_enabled": True},
             )
             try:

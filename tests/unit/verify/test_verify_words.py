@@ -133,7 +133,7 @@ def test_a_log_that_was_written_anew_by_jq_is_said_to_be(tmp_path: Path) -> None
     path = write(tmp_path / "audit.jsonl")
     lines = [json.dumps(json.loads(line)) for line in path.read_text().splitlines()]
     path.write_text("\n".join(lines) + "\n")
-    assert "written anew by another program" in check(path).faults[0].reason
+    assert "rewritten by another program" in check(path).faults[0].reason
 
 
 @pytest.mark.parametrize(
