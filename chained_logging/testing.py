@@ -38,6 +38,7 @@ from chained_logging.integrations.capture import capture_record, recorded_as
 from chained_logging.integrations.listening import Listener, listeners
 from chained_logging.integrations.log_records import install, is_tagged
 from chained_logging.log import AuditLog
+from chained_logging.log.writer import Writer
 
 __all__ = ["RecordedLog", "recorded"]
 
@@ -138,7 +139,7 @@ def recorded(**options: Any) -> Iterator[RecordedLog]:
     :param options: those of :class:`AuditLog`, for the log that is used where there is no other.
     """
     install()
-    store_events, handle = AuditLog._store, logging.Logger.handle
+    store_events, handle = Writer.store, logging.Logger.handle
     passes = logging.Logger.isEnabledFor
     with (
         tempfile.TemporaryDirectory(prefix="chained_logging-") as folder,
@@ -146,7 +147,7 @@ def recorded(**options: Any) -> Iterator[RecordedLog]:
     ):
         recording = RecordedLog(log)
 
-        def observed(self: AuditLog, drafts: Sequence[Draft]) -> Any:
+        def observed(self: Writer, drafts: Sequence[Draft]) -> Any:
             records = store_events(self, drafts)
             recording._add(drafts, records)
             return records
@@ -171,7 +172,7 @@ def recorded(**options: Any) -> Iterator[RecordedLog]:
             )
 
         with (
-            mock.patch.object(AuditLog, "_store", observed),
+            mock.patch.object(Writer, "store", observed),
             mock.patch.object(logging.Logger, "handle", handled),
             mock.patch.object(logging.Logger, "isEnabledFor", enabled),
         ):

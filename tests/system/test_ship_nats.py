@@ -46,7 +46,7 @@ from chained_logging import AuditLog
 from chained_logging.format.line import leaf_hash
 from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
 from chained_logging.keys import PrivateKey
-from chained_logging.log.audit_log import _ORIGIN
+from chained_logging.log.options import ORIGIN as ALLOWED_ORIGIN
 from chained_logging.ship import DestinationError, Refused, destination_name, nats, open_destination
 from chained_logging.ship.land import Landing
 from chained_logging.ship.nats import (
@@ -930,7 +930,7 @@ def test_a_secret_of_the_url_is_shown_nowhere(tmp_path: Path) -> None:
 # --- The form of a message.
 
 
-@given(st.text(min_size=1, max_size=60).filter(_ORIGIN.fullmatch))
+@given(st.text(min_size=1, max_size=60).filter(ALLOWED_ORIGIN.fullmatch))
 def test_a_name_is_one_token_of_a_subject_and_comes_back(origin: str) -> None:
     token = token_of(origin)
     assert origin_of(token) == origin

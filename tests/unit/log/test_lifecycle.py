@@ -265,7 +265,7 @@ def test_what_a_full_disk_does_not_take_waits_elsewhere(
     log = AuditLog(sys.argv[1])
     def full(*_, **__): raise OSError(28, "No space left on device")
     log._sink.write = full
-    log._spills[0].add = full
+    log._backlog.spills[0].add = full
     log.append("kept", **{EVENT!r})
     """
     done = run(program, path.parent, path)
@@ -289,7 +289,7 @@ def test_a_folder_of_somebody_else_takes_nothing(
     private.mkdir(mode=0o777)
     private.chmod(0o777)
     with AuditLog(path) as log:
-        *_, last = log._spills
+        *_, last = log._backlog.spills
         assert last.path.parent == private
         with pytest.raises(OSError, match="only this user can access"):
             last.add([])
@@ -300,10 +300,10 @@ def test_a_folder_of_somebody_else_takes_nothing(
 def test_what_nothing_takes_is_counted_and_reported(path: Path) -> None:
     program = f"""
     import resource, sys
-    import chained_logging.log.audit_log as log_module, chained_logging.log.spill as spill
+    import chained_logging.log.backlog as backlog, chained_logging.log.spill as spill
     from chained_logging import AuditLog
     spill.FOLDERS = ()
-    log_module._MEMORY_LIMIT = 5
+    backlog.MEMORY_LIMIT = 5
     log = AuditLog(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
     import warnings; warnings.simplefilter("ignore")
