@@ -27,7 +27,9 @@ OWN: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctim
 _STRUCTLOG: Final = frozenset({"_logger", "_name", "_record", "_from_structlog"})
 _NOT_FIELDS: Final = OWN | _STRUCTLOG
 _SPECIAL: Final = _STRUCTLOG | {"audit_id", "exc_info", "stack_info"}
-_FAILURES: Final = frozenset({"error", "exception", "critical", "fatal"})
+FAILURES: Final = frozenset({"error", "exception", "critical", "fatal"})
+"""Names of methods that say that something failed."""
+
 _MARKS: Final = 1024
 
 
@@ -207,11 +209,6 @@ def structured(event: Mapping[str, Any], failed: bool, *, renamed: str | None = 
     if "exception" in event:
         failed = True
     return Captured(event, action, "failure" if failed else "success")
-
-
-def failure(method: str) -> bool:
-    """Whether a method's name says that something failed."""
-    return method in _FAILURES
 
 
 def _tidied(event: Mapping[str, Any], key: str, own: bool) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from chained_logging.diagnostics import report_once, unheard
 from chained_logging.event.context import current
 from chained_logging.event.entry import AuditId
 from chained_logging.integrations.capture import (
+    FAILURES,
     capture_record,
-    failure,
     joined,
     mark,
     over,
@@ -54,7 +54,7 @@ class AuditProcessor:
         self, logger: Any, method_name: str, event_dict: MutableMapping[str, Any]
     ) -> MutableMapping[str, Any]:
         """Append an entry if the event is tagged."""
-        if not isinstance(event_dict, MutableMapping):
+        if type(event_dict) is not dict and not isinstance(event_dict, MutableMapping):
             unheard("after the renderer", "AuditProcessor must stand before the renderer")
             return event_dict
         record = event_dict.get("_record")  # inside a ProcessorFormatter
@@ -92,7 +92,7 @@ class AuditProcessor:
             event = over(bound, event)
         if not self._known_chain or "event" not in event:
             self._know_chain()
-        failed = failure(method_name)
+        failed = method_name in FAILURES
         made = store(self.log, lambda: structured(event, failed, renamed=self._renamed))
         known = joined(known, made, given)
         if known is not None and isinstance(record, logging.LogRecord):

@@ -314,16 +314,16 @@ class AuditLog:
 
     def records(self, start: int = 0) -> Iterator[Record]:
         """As :meth:`entries`, but yield the stored bytes."""
-        return self._sink.records(start)
+        yield from self._sink.records(start)  # a generator, so that the log stays open meanwhile
 
     def checkpoints(self) -> Iterator[StoredCheckpoint]:
         """Read the stored checkpoints. One that was co-signed later appears twice."""
-        return self._checkpoints.stored()
+        yield from self._checkpoints.stored()
 
     def own_checkpoints(self) -> Iterator[StoredCheckpoint]:
         """As :meth:`checkpoints`, but only those that a past or present key of the log signed,
         as far as the log was read here."""
-        return self._checkpoints.own()
+        yield from self._checkpoints.own()
 
     def last_checkpoint(self) -> StoredCheckpoint | None:
         """Return the newest stored checkpoint. If the log was opened with its key, return the
@@ -332,7 +332,7 @@ class AuditLog:
 
     def checkpoints_after(self, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
         """As :meth:`checkpoints`, starting at a mark; each comes with the mark after it."""
-        return self._sink.checkpoints(mark)
+        yield from self._sink.checkpoints(mark)
 
     def durable_head(self) -> Head:
         """Sync all entries, including those of other processes, and return the head.

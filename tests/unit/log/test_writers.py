@@ -83,7 +83,9 @@ def test_a_key_that_nothing_is_signed_with_yet_keeps_those_without_one_out(path:
 
 def test_those_who_ended_keep_nobody_out(path: Path) -> None:
     key = Key()
-    program = "AuditLog(path).append('a', **EVENT)\nprint('open', flush=True)\ntime.sleep(60)"
+    program = (
+        "log = AuditLog(path)\nlog.append('a', **EVENT)\nprint('open', flush=True)\ntime.sleep(60)"
+    )
     with running(path, program) as writer:
         writer.says("open")
         with pytest.raises(ValueError, match="open it without a key"):
