@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -20,7 +18,6 @@ from chained_logging.cli.options import (
 )
 from chained_logging.cli.output import write
 from chained_logging.cli.types import FilePath
-from chained_logging.files.own import open_regular
 from chained_logging.log import AuditLog
 
 
@@ -78,44 +75,17 @@ def rotate_key(log: str, key_file: str, passphrase_file: str | None, as_json: bo
 
     If the command is interrupted, run it again to finish.
     """
-    from chained_logging.keys import PrivateKey, destroy, passphrase_from
-    from chained_logging.keys.statements import verifier_key
+    from chained_logging.keys import passphrase_from
+    from chained_logging.log.key_file import replace_key
 
-    existing(log)
-    new_file = f"{key_file}.new"
     passphrase = passphrase_from(file=passphrase_file)
-    new = note = None
-    if _was_cut_short(new_file) and Path(key_file).exists():
-        os.unlink(new_file)  # the log has it only once it is whole and on the disk
-    if Path(new_file).exists():  # it was interrupted: the log may have the new key already, or not
-        new = PrivateKey.load(new_file, passphrase)
-        with contextlib.suppress(ValueError), AuditLog(log, key=new, sign="follow") as audit:
-            note, vkey = audit.checkpoint(), verifier_key(audit.origin, new)
-    if note is None:
-        old = PrivateKey.load(key_file, passphrase)
-        with AuditLog(log, key=old, sign="follow", on_failure="raise") as audit:
-            if new is None:  # only once the old key has proved to be the log's
-                new = PrivateKey.generate()
-                new.save(new_file, passphrase)
-            note, vkey = audit.rotate_key(new), verifier_key(audit.origin, new)
-    if Path(key_file).exists():
-        destroy(key_file)
-    os.rename(new_file, key_file)
+    note, vkey = replace_key(Path(existing(log)), Path(key_file), passphrase)
     if as_json:
         click.echo(json.dumps({"note": note.decode(), "vkey": vkey}))
         return
     write(note)
     sys.stdout.flush()
     click.echo(vkey, err=True)  # so that a redirection keeps the checkpoint alone
-
-
-def _was_cut_short(key_file: str) -> bool:
-    """Whether a private key's file was being written when its writer was killed."""
-    try:
-        with open_regular(Path(key_file)) as file:
-            return b"-----END" not in file.read(100_000)
-    except FileNotFoundError:
-        return False
 
 
 @click.command("revoke-key")

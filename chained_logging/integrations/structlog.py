@@ -93,7 +93,7 @@ class AuditProcessor:
         if not self._known_chain or "event" not in event:
             self._know_chain()
         failed = method_name in FAILURES
-        made = store(self.log, lambda: structured(event, failed, renamed=self._renamed))
+        made = store(self.log, structured, event, failed, renamed=self._renamed)
         known = joined(known, made, given)
         if known is not None and isinstance(record, logging.LogRecord):
             mark(record, known)

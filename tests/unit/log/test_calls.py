@@ -1,0 +1,71 @@
+"""How many Python calls an audited call passes until its entry is handed to the store.
+
+A figure that does not depend on the machine, for what a call costs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import structlog
+from chains import EVENT
+from structlog.contextvars import bound_contextvars, merge_contextvars
+
+from chained_logging import AuditLog, AuditProcessor
+
+MOST = 30
+
+
+def calls_between(call: Callable[[], object], first: Any, last: Any) -> list[str]:
+    """Return the functions that are called from `first` to `last`, with these two."""
+    begin, end = first.__code__, last.__code__
+    calls: list[str] = []
+
+    def profile(frame: FrameType, event: str, _: object) -> None:
+        code = frame.f_code
+        if event == "call" and (calls or code is begin):
+            calls.append(code.co_qualname)
+            if code is end:
+                sys.setprofile(None)
+
+    sys.setprofile(profile)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+    assert calls[-1] == end.co_qualname
+    return calls
+
+
+def fewest(call: Callable[[], object], first: Any, last: Any) -> list[str]:
+    """Return the calls of the shortest of some rounds: what is cached is filled by the first, and
+    a finaliser of somebody else's may run in the middle of one."""
+    return min((calls_between(call, first, last) for _ in range(5)), key=len)
+
+
+def test_append_passes_few_calls(path: Path) -> None:
+    with AuditLog(path) as log:
+        calls = fewest(lambda: log.append("read", **EVENT), AuditLog.append, type(log._sink).write)
+    assert len(calls) <= MOST, "\n".join(calls)
+
+
+def test_a_call_of_structlog_passes_few_calls(path: Path) -> None:
+    with AuditLog(path) as log, bound_contextvars(request_id="r-1"):  # as in a request
+        logger: Any = structlog.wrap_logger(
+            structlog.ReturnLogger(),
+            processors=[
+                merge_contextvars,
+                AuditProcessor(log),
+                lambda logger, method, event: event["audit_id"],
+            ],
+        )
+        calls = fewest(
+            lambda: logger.info("read", audit=True, **EVENT),
+            AuditProcessor.__call__,
+            type(log._sink).write,
+        )
+    assert len(calls) <= MOST, "\n".join(calls)
