@@ -78,7 +78,7 @@ def ship(
     destination holds a different history or lost entries. 2: a destination is down; run the
     command again to continue.
     """
-    from chained_logging.ship.progress import read_place
+    from chained_logging.ship.progress import read_progress
     from chained_logging.ship.shipper import Shipper, status
 
     refuse_options(
@@ -107,12 +107,12 @@ def ship(
             )
             if follow:
                 _follow(shipper, patience)
-                places = [read_place(audit.path, destination_name(url)) for url in destinations]
+                reached = [read_progress(audit.path, destination_name(url)) for url in destinations]
             else:
-                places = shipper.ship(patience)
-        _print_status([status(audit, place) for place in places], as_json)
-    alert = alerts or any(place.alert for place in places)
-    sys.exit(1 if alert else 2 if any(place.problem for place in places) else 0)
+                reached = shipper.ship(patience)
+        _print_status([status(audit, each) for each in reached], as_json)
+    alert = alerts or any(each.alert for each in reached)
+    sys.exit(1 if alert else 2 if any(each.problem for each in reached) else 0)
 
 
 def _follow(shipper: Shipper, patience: float) -> None:
@@ -127,12 +127,12 @@ def _follow(shipper: Shipper, patience: float) -> None:
 
 def _rows(audit: AuditLog, destinations: Sequence[str]) -> list[dict[str, Any]]:
     """Return the status of these destinations, or of all to which the log was ever shipped."""
-    from chained_logging.ship.progress import read_places
+    from chained_logging.ship.progress import read_all_progress
     from chained_logging.ship.shipper import status
 
     wanted = {destination_name(url) for url in destinations}
-    places = read_places(audit.path)
-    return [status(audit, one) for one in places if not wanted or one.destination in wanted]
+    reached = read_all_progress(audit.path)
+    return [status(audit, one) for one in reached if not wanted or one.destination in wanted]
 
 
 def _print_status(rows: list[dict[str, Any]], as_json: bool) -> None:

@@ -8,9 +8,14 @@ from pathlib import Path
 from chained_logging.event.entry import AuditEntry
 from chained_logging.format.record import Record
 from chained_logging.keys.keyring import Keyring
-from chained_logging.ship.destination import Destination, SharedDestination, pin
+from chained_logging.ship.destination import (
+    Destination,
+    RememberingDestination,
+    SharedDestination,
+    pin,
+)
 from chained_logging.ship.fault import MAX_FAULTS, Fault
-from chained_logging.ship.progress import read_place
+from chained_logging.ship.progress import read_progress
 from chained_logging.sinks import open_sink
 
 
@@ -29,16 +34,15 @@ def differences(
     if first is None:
         raise ValueError(f"{log} has no entry to compare")
     name = origin or _origin_in(log, first)
-    place = read_place(log, destination.name)
-    remember = getattr(destination, "remember", None)
-    if remember is not None:
-        remember(name, place.memory)
+    progress = read_progress(log, destination.name)
+    if isinstance(destination, RememberingDestination):
+        destination.remember(name, progress.memory)
     named = Keyring(name)
     named.look(first)
     for key in named.known:
         pin(destination, key.public_key)
     theirs = destination.records(name)
-    found, behind = compare(sink.records(), theirs, destination.name, place.seq)
+    found, behind = compare(sink.records(), theirs, destination.name, progress.seq)
     return found + destination.inspect(name), behind
 
 

@@ -8,8 +8,8 @@ entries come from.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 from chained_logging.format.record import Head, Record, StoredCheckpoint
 from chained_logging.format.vkey import VerifierKey
@@ -144,6 +144,21 @@ class JudgingDestination(Destination, Protocol):
         What is stored, contradicts them and has nobody to vouch for it is passed over.
 
         :param before: the entry before them; the last one, if there are none.
+        """
+
+
+@runtime_checkable
+class RememberingDestination(Destination, Protocol):
+    """A destination that wants to be reminded of what it made, so that it notices what is gone."""
+
+    @property
+    def memory(self) -> Mapping[str, Any]:
+        """What to remember, by origin, as JSON types."""
+
+    def remember(self, origin: str, memory: Mapping[str, Any]) -> None:
+        """Take back an earlier :attr:`memory`, for one origin.
+
+        :raises ValueError: if it is malformed.
         """
 
 

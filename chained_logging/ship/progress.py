@@ -1,79 +1,99 @@
 """How far a log was delivered to one destination, kept beside the log: ``audit.jsonl.ship-<id>``.
 
 The destination itself says what it holds; that makes delivery safe. This file says what it held
-when we last looked, and so shows a destination that lost something since; and what a health check
-wants to know while the destination is down. One JSON object, replaced as a whole.
+when we last looked. It shows a destination that has lost something since, and tells a health check
+what it wants to know while the destination is down. It is one JSON object, replaced as a whole.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from chained_logging.files.durable import replace_file
+from chained_logging.files.own import open_regular
 from chained_logging.format.line import GENESIS
 
-_MAX_PLACE = 1 << 20
+_SIZE_LIMIT: Final = 1 << 20
 
 
 @dataclass
-class Place:
+class Progress:
     """What one destination held of a log."""
 
     destination: str
     """Its URL without secrets."""
     seq: int = -1
+    """The last entry; -1 if there was none."""
     hash: str = GENESIS
     checkpoints: int = 0
-    """Where reading the log's checkpoints goes on."""
+    """The mark from which reading the log's checkpoints continues."""
     delivered_at: float | None = None
     """When something last reached it, in seconds since 1970."""
     problem: str | None = None
-    """Why it does not go on, if it does not."""
+    """Why delivery does not continue, if it does not."""
     alert: bool = False
     """Whether it is more than an outage: a broken chain, or a destination with another history."""
     memory: dict[str, Any] = field(default_factory=dict)
     """What the destination wants to be reminded of."""
 
 
-def place_path(log: Path, destination: str) -> Path:
-    """Return where the place of a destination is kept."""
+def progress_path(log: Path, destination: str) -> Path:
+    """Return the file that keeps the progress to a destination."""
     return log.with_name(f"{log.name}.ship-{sha256(destination.encode()).hexdigest()[:12]}")
 
 
-def read_place(log: Path, destination: str) -> Place:
-    """Return the place of a destination; a new one, if nothing was kept.
+def read_progress(log: Path, destination: str) -> Progress:
+    """Return the progress to a destination. Without a file, nothing was delivered.
 
-    :raises OSError: if it cannot be read, or is malformed.
+    :raises OSError: if the file cannot be read, or is malformed.
     """
-    path = place_path(log, destination)
-    return _read(path) if path.exists() else Place(destination)
+    path = progress_path(log, destination)
+    return _read(path) if path.exists() else Progress(destination)
 
 
-def read_places(log: Path) -> list[Place]:
-    """Return the places of all destinations that a log was ever shipped to.
+def read_all_progress(log: Path) -> list[Progress]:
+    """Return the progress to every destination that a log was ever shipped to.
 
-    :raises OSError: as :func:`read_place`.
+    :raises OSError: as :func:`read_progress`.
     """
     name = re.compile(re.escape(log.name) + r"\.ship-[0-9a-f]{12}")
     return [_read(path) for path in sorted(log.parent.iterdir()) if name.fullmatch(path.name)]
 
 
-def _read(path: Path) -> Place:
+def _read(path: Path) -> Progress:
     try:
-        with open(path, "rb") as file:
-            return Place(**json.loads(file.read(_MAX_PLACE)))
-    except (TypeError, ValueError) as error:
+        with open_regular(path) as file:
+            progress = Progress(**json.loads(file.read(_SIZE_LIMIT)))
+    except (TypeError, ValueError, RecursionError) as error:
         raise OSError(f"{path} is not a shipper's record of progress: {error}") from None
+    wrong = [name for name, kind in _KINDS.items() if not isinstance(getattr(progress, name), kind)]
+    if wrong:
+        raise OSError(f"{path} is not a shipper's record of progress: see {', '.join(wrong)}")
+    return progress
 
 
-def write_place(log: Path, place: Place) -> None:
-    """Keep a place, on the disk.
+_KINDS: Final[Mapping[str, Any]] = {
+    "destination": str,
+    "seq": int,
+    "hash": str,
+    "checkpoints": int,
+    "delivered_at": int | float | None,
+    "problem": str | None,
+    "alert": bool,
+    "memory": dict,
+}
 
-    :raises OSError: if that fails; the old one is left then.
+
+def write_progress(log: Path, progress: Progress) -> None:
+    """Keep the progress to a destination, on the disk.
+
+    :raises OSError: if that fails. The file is unchanged then.
     """
-    replace_file(place_path(log, place.destination), json.dumps(asdict(place)).encode())
+    data = json.dumps(asdict(progress)).encode()
+    replace_file(progress_path(log, progress.destination), data)

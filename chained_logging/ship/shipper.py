@@ -1,6 +1,6 @@
 """The shipper: brings every entry of a log to central storage, verified on the way.
 
-Each destination has a thread and a place of its own, so that one that is down holds up no other.
+Each destination has a thread of its own, so that one that is down holds up no other.
 A delivery asks the destination what it holds, reads on from there, checks every hash and link, and
 writes a batch. After any doubt (a timeout, a crash, a second shipper) it asks again, so that each
 entry arrives exactly once. The log is synced to this machine's disk before it is read: no power
@@ -26,9 +26,15 @@ from chained_logging.format.line import check_next, recorded_at
 from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
 from chained_logging.format.vkey import Signer
 from chained_logging.ship import destination_name, open_destination, require_retries
-from chained_logging.ship.destination import Destination, DestinationError, OpenDestination, Refused
+from chained_logging.ship.destination import (
+    Destination,
+    DestinationError,
+    OpenDestination,
+    Refused,
+    RememberingDestination,
+)
 from chained_logging.ship.ours import OurLog
-from chained_logging.ship.progress import Place, place_path, read_place, write_place
+from chained_logging.ship.progress import Progress, progress_path, read_progress, write_progress
 from chained_logging.ship.source import Source
 
 _log = logging.getLogger("chained_logging.ship")
@@ -82,11 +88,11 @@ class Shipper:
         self._threads: list[threading.Thread] = []
         self._stop = threading.Event()
 
-    def ship(self, patience: float = 60.0) -> list[Place]:
+    def ship(self, patience: float = 60.0) -> list[Progress]:
         """Deliver all that the log holds now, and return what each destination holds then.
 
         :param patience: seconds for which a destination that is down is tried again.
-        :returns: a place each; its ``problem`` says why one did not get everything.
+        :returns: the progress to each. Its ``problem`` says why one did not get all.
         """
         deadline = time.monotonic() + patience
         threads = [
@@ -96,7 +102,7 @@ class Shipper:
             thread.start()
         for thread in threads:
             thread.join()
-        return [route.place for route in self._routes]
+        return [route.progress for route in self._routes]
 
     def start(self) -> None:
         """Deliver in threads of this process from now on, until :meth:`stop`.
@@ -124,7 +130,9 @@ class Shipper:
 
     def status(self) -> list[dict[str, Any]]:
         """Return for each destination how far behind it is, in entries and in seconds."""
-        return [status(self.log, read_place(self.log.path, route.name)) for route in self._routes]
+        return [
+            status(self.log, read_progress(self.log.path, route.name)) for route in self._routes
+        ]
 
     def forked(self) -> None:
         """Close, in a forked child without the threads, the locks that are the parent's."""
@@ -132,23 +140,23 @@ class Shipper:
             route.lock.close()
 
 
-def status(log: Source, place: Place) -> dict[str, Any]:
+def status(log: Source, progress: Progress) -> dict[str, Any]:
     """Return how far a destination is behind a log, in entries and in seconds since the first of
     them was made."""
     last = log.durable_head().seq
     made = None
     # A broken log may have something else here, without a time.
     with contextlib.suppress(ValueError):
-        waiting = next(log.records(place.seq + 1), None) if place.seq < last else None
+        waiting = next(log.records(progress.seq + 1), None) if progress.seq < last else None
         made = None if waiting is None else recorded_at(waiting.body)
     return {
-        "destination": place.destination,
-        "seq": place.seq,
-        "lag_entries": max(0, last - place.seq),
+        "destination": progress.destination,
+        "seq": progress.seq,
+        "lag_entries": max(0, last - progress.seq),
         "lag_seconds": 0.0 if made is None else round(max(0.0, time.time() - made), 3),
-        "delivered_at": place.delivered_at,
-        "problem": place.problem,
-        "alert": place.alert,
+        "delivered_at": progress.delivered_at,
+        "problem": progress.problem,
+        "alert": progress.alert,
     }
 
 
@@ -157,10 +165,10 @@ class _Route:
 
     def __init__(self, shipper: Shipper, name: str, opener: Callable[[], Destination]) -> None:
         self.shipper, self.name, self._open = shipper, name, opener
-        path = place_path(shipper.log.path, name)
+        path = progress_path(shipper.log.path, name)
         self.lock = FileLock(path.with_name(f"{path.name}.lock"))
-        self.place = Place(name)
-        self._ours = OurLog(shipper.log, lambda: Head(self.place.seq, self.place.hash))
+        self.progress = Progress(name)
+        self._ours = OurLog(shipper.log, lambda: Head(self.progress.seq, self.progress.hash))
         self._destination: Destination | None = None
         self._there = EMPTY  # what it held when we asked, and what we wrote since
         self._asked: float | None = None
@@ -174,11 +182,11 @@ class _Route:
         patience = stop_after_delay(max(0.0, deadline - time.monotonic()))
         try:
             if not self.lock.try_acquire():
-                self.place.problem = "another process ships this log there"
+                self.progress.problem = "another process ships this log there"
                 return
-            self.place = read_place(self.shipper.log.path, self.name)
+            self.progress = read_progress(self.shipper.log.path, self.name)
             self._retrying(10, stop=patience)(self._guarded, True)
-        except Exception as error:  # in a thread: the place tells, and nobody else would
+        except Exception as error:  # in a thread: only the progress can tell
             self._failed(error)
         finally:
             self._close()
@@ -202,7 +210,7 @@ class _Route:
             last = stop.wait(pause)
             try:
                 if self.lock.held or self.lock.try_acquire():
-                    self.place = read_place(self.shipper.log.path, self.name)
+                    self.progress = read_progress(self.shipper.log.path, self.name)
                     retrying(self._guarded, last)
                 pause = self.shipper.interval
             except Exception as error:  # whatever it is: the next look may go well
@@ -241,9 +249,8 @@ class _Route:
         log = self.shipper.log
         if self._destination is None:
             self._destination = self._open()
-            remember = getattr(self._destination, "remember", None)
-            if remember is not None:
-                remember(log.origin, self.place.memory)
+            if isinstance(self._destination, RememberingDestination):
+                self._destination.remember(log.origin, self.progress.memory)
             self._asked = None
         now = time.monotonic()
         if self._asked is None or now - self._asked >= _LATER:
@@ -276,10 +283,12 @@ class _Route:
         return destination.head(self.shipper.log.origin)
 
     def _keep_memory(self, destination: Destination) -> None:
-        memory = getattr(destination, "place", None)
-        if memory is not None and memory != self.place.memory:
-            self.place.memory = dict(memory)
-            write_place(self.shipper.log.path, self.place)
+        if (
+            isinstance(destination, RememberingDestination)
+            and destination.memory != self.progress.memory
+        ):
+            self.progress.memory = dict(destination.memory)
+            write_progress(self.shipper.log.path, self.progress)
 
     def _compare(self, there: Head, until: Head) -> None:
         """Check what the destination holds against the log and against what it held.
@@ -296,13 +305,14 @@ class _Route:
             ours = next(log.records(there.seq), None)
             if ours is None or (ours.seq, ours.hash) != there:
                 raise Refused(f"{self.name} holds another entry {there.seq} than the log")
-        if there.seq < self.place.seq:
+        if there.seq < self.progress.seq:
             self._alert(
-                f"{self.name} held {self.place.seq + 1:,} entries and now holds {there.seq + 1:,}: "
-                "something was deleted there, or an old backup restored. The rest is shipped again"
+                f"{self.name} held {self.progress.seq + 1:,} entries and now holds "
+                f"{there.seq + 1:,}: something was deleted there, or an old backup restored. "
+                "The rest is shipped again"
             )
-            self.place.checkpoints = 0
-        self.place.seq, self.place.hash = there
+            self.progress.checkpoints = 0
+        self.progress.seq, self.progress.hash = there
 
     def _batches(
         self, there: Head, until: Head, patience: float
@@ -327,7 +337,7 @@ class _Route:
             size += length
         if batch:
             now = time.time()
-            since = self.place.delivered_at
+            since = self.progress.delivered_at
             yield batch, since is None or not 0 <= now - since < patience
 
     def _verified(self, there: Head, until: Head) -> Iterator[Record | BrokenChain]:
@@ -351,7 +361,7 @@ class _Route:
 
     def _checkpoints(self, last_seq: int) -> tuple[list[StoredCheckpoint], int]:
         """Return the checkpoints that became due, and where reading them goes on."""
-        found, mark = [], self.place.checkpoints
+        found, mark = [], self.progress.checkpoints
         for after, stored in self.shipper.log.checkpoints_after(mark):
             if stored.size > last_seq + 1:
                 if self._ours.made(stored):
@@ -363,17 +373,17 @@ class _Route:
 
     def _reached(self, there: Head, mark: int) -> None:
         new = dataclasses.replace(
-            self.place,
+            self.progress,
             seq=there.seq,
             hash=there.hash,
             checkpoints=mark,
             problem=None,
             alert=False,
         )
-        if new != self.place:
+        if new != self.progress:
             new.delivered_at = time.time()
-            self.place = new
-            write_place(self.shipper.log.path, new)
+            self.progress = new
+            write_progress(self.shipper.log.path, new)
 
     # --- What went wrong.
 
@@ -384,17 +394,17 @@ class _Route:
             text = f"{self.name}: {text}"
         if alert:
             self._alert(text)
-        elif text != self.place.problem:
+        elif text != self.progress.problem:
             _log.warning("%s", text)
-        if (text, alert) != (self.place.problem, self.place.alert):
-            self.place.problem, self.place.alert = text, alert
+        if (text, alert) != (self.progress.problem, self.progress.alert):
+            self.progress.problem, self.progress.alert = text, alert
             try:
-                write_place(self.shipper.log.path, self.place)
+                write_progress(self.shipper.log.path, self.progress)
             except OSError as full:
                 _log.warning("%s: %s", self.name, full)
 
     def _alert(self, sentence: str) -> None:
-        if sentence == self.place.problem:
+        if sentence == self.progress.problem:
             return  # said already
         _log.critical("%s", sentence)
         if self.shipper.on_alert is not None:

@@ -76,11 +76,11 @@ def prepared(bucket: Bucket, mode: str = "COMPLIANCE") -> Bucket:
     return bucket
 
 
-def kinds(bucket: Bucket, origin: str = ORIGIN, place: Any = None, hours: float = 2) -> set[str]:
+def kinds(bucket: Bucket, origin: str = ORIGIN, memory: Any = None, hours: float = 2) -> set[str]:
     """Return the kinds of fault that a reader finds, two hours later."""
     with opened(bucket, clock=lambda: time.time() + hours * HOUR) as store:
-        if place is not None:
-            store.remember(origin, place)
+        if memory is not None:
+            store.remember(origin, memory)
         faults = store.inspect(origin)
         for fault in faults:
             print(fault.kind, fault.where, fault.reason)
@@ -102,7 +102,7 @@ def shipped(bucket: Bucket, log: Log, mode: str = "COMPLIANCE") -> dict[str, Any
             log.ship(store, 10, end)
             later += 31  # a digest is due, and no clock is further off than it may be
             store.tend(ORIGIN)
-        return store.place
+        return store.memory
 
 
 def refused(call: Any, *arguments: Any, **options: Any) -> None:

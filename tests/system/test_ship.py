@@ -28,7 +28,7 @@ from chained_logging import AuditLog, verify
 from chained_logging.keys import PrivateKey
 from chained_logging.ship import destination_name
 from chained_logging.ship.postgres import init
-from chained_logging.ship.progress import read_place
+from chained_logging.ship.progress import read_progress
 from chained_logging.ship.shipper import Shipper
 
 ORIGIN = "example.com/audit"
@@ -241,9 +241,9 @@ def test_an_alert_is_raised_in_the_program(tmp_path: Path, url: str) -> None:
     path.write_bytes(data.replace(b'"action":"a-5"', b'"action":"a-6"'))
     with AuditLog(path) as log:
         shipper = Shipper(log, [url], on_alert=alerts.append)
-        (place,) = shipper.ship()
+        (progress,) = shipper.ship()
         (again,) = shipper.ship()
-    assert place.alert
+    assert progress.alert
     assert again.alert
     assert len(alerts) == 1  # said once
     assert "entry 6" in alerts[0]
@@ -293,9 +293,9 @@ def test_a_destination_that_lost_all_is_an_alert(path: Path, url: str) -> None:
     sql(url, UNGUARDED, "DELETE FROM chained_logging.entries; DELETE FROM chained_logging.heads")
     alerts: list[str] = []
     with AuditLog(path) as log:
-        (place,) = Shipper(log, [url], on_alert=alerts.append).ship()
+        (progress,) = Shipper(log, [url], on_alert=alerts.append).ship()
     assert "an old backup restored" in alerts[0]
-    assert place.seq == 20
+    assert progress.seq == 20
     assert there(url) == stored(path)
 
 
@@ -387,7 +387,7 @@ def test_bad_destinations_are_one_sentence(tmp_path: Path) -> None:
     secret = "postgresql://user:hush-hush@127.0.0.1:1/db"
     done = command("ship", path, "--to", secret, "--patience", "0")
     assert (done.returncode, "hush" in done.stdout + done.stderr) == (2, False)
-    assert "hush" not in read_place(path, destination_name(secret)).destination
+    assert "hush" not in read_progress(path, destination_name(secret)).destination
 
 
 def test_what_witnesses_signed_is_shipped_too(
@@ -451,12 +451,12 @@ def test_a_dba_gets_the_statements_to_read_and_run(postgres_server: PostgresServ
     assert "--print works for postgresql" in run("init", "s3://a/b", "--print", status=2)
 
 
-def test_a_place_that_was_damaged_is_one_sentence(tmp_path: Path, url: str) -> None:
+def test_progress_that_was_damaged_is_one_sentence(tmp_path: Path, url: str) -> None:
     path = tmp_path / "audit.jsonl"
     fill(path, 1)
     run("ship", path, "--to", url)
-    (place,) = tmp_path.glob("audit.jsonl.ship-" + "[0-9a-f]" * 12)
-    place.write_text("[]")
+    (file,) = tmp_path.glob("audit.jsonl.ship-" + "[0-9a-f]" * 12)
+    file.write_text("[]")
     assert "is not a shipper's record of progress" in run("ship", path, "--status", status=2)
 
 

@@ -59,7 +59,7 @@ from chained_logging.ship.nats import (
     token_of,
 )
 from chained_logging.ship.postgres import init as init_postgres
-from chained_logging.ship.progress import place_path
+from chained_logging.ship.progress import progress_path
 
 __all__ = ["stream"]  # a fixture
 
@@ -417,8 +417,8 @@ def test_a_shipper_goes_on_after_a_message_that_is_none(
     ship(path, stream.url)
     stream.publish(stream.subject(ORIGIN), {}, b"garbage")
     records = write(path, 10)
-    place = ship(path, stream.url)
-    assert (place.problem, place.seq) == (None, 19)
+    progress = ship(path, stream.url)
+    assert (progress.problem, progress.seq) == (None, 19)
     store.land(stream)
     assert store.records() == records[:10]
     store.resume(stream)
@@ -430,9 +430,9 @@ def test_a_shipper_refuses_to_follow_another_history(stream: Stream, tmp_path: P
     records = write(path, 19)
     stream.publish(stream.subject(ORIGIN), *batch(records[:10]))
     stream.publish(stream.subject(ORIGIN), *made_anew(records))
-    place = ship(path, stream.url)
-    assert place.alert
-    assert "another entry" in (place.problem or "")
+    progress = ship(path, stream.url)
+    assert progress.alert
+    assert "another entry" in (progress.problem or "")
 
 
 def test_a_log_that_the_destination_refuses_is_stopped_alone(
@@ -587,11 +587,11 @@ def test_a_full_stream_keeps_the_shipper_waiting_and_loses_nothing(
     assert ship(path, stream.url).problem is None
     for _ in range(6):  # it fills
         records = write(path, 50)
-        place = ship(path, stream.url, patience=0.5)
-    assert "maximum bytes exceeded" in (place.problem or "")
-    assert not place.alert, "it is an outage and no attack"
+        progress = ship(path, stream.url, patience=0.5)
+    assert "maximum bytes exceeded" in (progress.problem or "")
+    assert not progress.alert, "it is an outage and no attack"
     assert store.land(stream)
-    assert store.records() == records[: place.seq + 1], "what was acknowledged is there"
+    assert store.records() == records[: progress.seq + 1], "what was acknowledged is there"
     stream.change(max_bytes=10_000_000)
     assert ship(path, stream.url).problem is None
     assert store.land(stream)
@@ -605,14 +605,14 @@ def test_a_server_without_room_keeps_the_shipper_waiting(store: Store, tmp_path:
         stream = Stream(server)
         for _ in range(30):
             records = write(path, 50)
-            place = ship(path, stream.url, patience=0.5)
-            if place.seq + 1 < len(records):
+            progress = ship(path, stream.url, patience=0.5)
+            if progress.seq + 1 < len(records):
                 break
-        assert "insufficient" in (place.problem or "")
-        assert not place.alert
+        assert "insufficient" in (progress.problem or "")
+        assert not progress.alert
         assert store.land(stream)
-        assert store.records() == records[: place.seq + 1]
-        assert 0 < place.seq + 1 < len(records)
+        assert store.records() == records[: progress.seq + 1]
+        assert 0 < progress.seq + 1 < len(records)
 
 
 def test_a_message_that_the_server_cannot_take_is_refused_at_once() -> None:
@@ -810,8 +810,8 @@ def test_a_host_and_a_landing_do_with_the_permissions_in_the_docs(
         admin = server.url("AUDIT", login.replace("web", "admin"))
         nats.init(admin, partitions=2)
         confined = server.url("AUDIT", login)
-        place = ship(path, confined)
-        assert (place.problem, place.seq) == (None, 9)
+        progress = ship(path, confined)
+        assert (progress.problem, progress.seq) == (None, 9)
         records = write(path, 3, "example.com/web")
         assert ship(path, confined).seq == 12
 
@@ -912,8 +912,8 @@ def test_a_secret_of_the_url_is_shown_nowhere(tmp_path: Path) -> None:
         shown = run("ship", path, "--to", url, "--patience", "0.2")
         assert shown.returncode == 2
         assert "hush" not in shown.stdout + shown.stderr
-        place = place_path(path, destination_name(url))
-        assert not place.exists() or "hush" not in place.read_text()
+        progress = progress_path(path, destination_name(url))
+        assert not progress.exists() or "hush" not in progress.read_text()
     for url, why in (
         ("nats://hush-hush@host/AUDIT", "log in"),
         ("nats://host/", "STREAM"),

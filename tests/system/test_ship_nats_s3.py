@@ -17,9 +17,9 @@ from chained_logging.keys import PrivateKey, public_pem
 from chained_logging.review.restore import restore
 from chained_logging.review.stores import CentralStores
 from chained_logging.ship import open_destination
-from chained_logging.ship.digest import encode_origin
 from chained_logging.ship.land import Landing
 from chained_logging.ship.s3 import init
+from chained_logging.ship.s3.names import encode_origin
 from chained_logging.verify import main as verify_main
 
 if TYPE_CHECKING:

@@ -34,8 +34,8 @@ from chained_logging.format.canonical import canonical
 from chained_logging.format.record import StoredCheckpoint
 from chained_logging.keys import PrivateKey
 from chained_logging.ship import DestinationError, Refused
-from chained_logging.ship.digest import parse_digest
 from chained_logging.ship.s3 import S3Destination, init
+from chained_logging.ship.s3.digest import parse_digest
 from chained_logging.sinks import open_sink
 from chained_logging.sinks.checkpoint_file import checkpoint_path, read_checkpoints
 
@@ -365,12 +365,12 @@ def test_digests_go_on_after_a_rotation_of_the_key(moto: Bucket, tmp_path: Path)
 
 def test_digests_may_be_signed_from_one_on_and_then_stay_so(s3: Bucket, log: Log) -> None:
     prepared(s3)
-    place: dict[str, Any] = {}
+    memory: dict[str, Any] = {}
     for end, signer in ((10, None), (20, None), (30, log.key), (40, log.key)):
         with opened(s3, signer=signer) as store:
-            store.remember(ORIGIN, place)  # a digest that nobody signed is believed for that alone
+            store.remember(ORIGIN, memory)  # a digest that nobody signed is believed for that alone
             log.ship(store, 10, end)
-        place = store.place
+        memory = store.memory
     digests = [parse_digest(s3.content(version)) for version in s3.versions("/digests/")]
     assert [digest.number for digest, _ in digests] == [0, 1, 2, 3]
     assert [note is not None for _, note in digests] == [False, False, True, True]

@@ -28,7 +28,7 @@ from s3_logs import (
 
 from chained_logging.keys import PrivateKey
 from chained_logging.ship import Refused
-from chained_logging.ship.digest import parse_digest
+from chained_logging.ship.s3.digest import parse_digest
 
 if TYPE_CHECKING:
     from servers_s3 import Bucket
@@ -288,22 +288,22 @@ def test_attack_a_digest_in_the_way_stops_neither_log_nor_digests(s3: Bucket, lo
 
 
 def test_attack_the_newest_digests_deleted_is_named(s3: Bucket, log: Log) -> None:
-    place = shipped(s3, log, "GOVERNANCE")
+    memory = shipped(s3, log, "GOVERNANCE")
     for version in s3.versions("/digests/")[-2:]:
         s3.delete(version)
     assert kinds(s3) == {"undigested"}
-    assert kinds(s3, place=place) == {"undigested", "missing"}
+    assert kinds(s3, memory=memory) == {"undigested", "missing"}
     with opened(s3) as store:  # at once, with what the shipper remembers
-        store.remember(ORIGIN, place)
+        store.remember(ORIGIN, memory)
         assert {fault.kind for fault in store.inspect(ORIGIN)} == {"missing"}
 
 
 def test_attack_all_digests_deleted_is_named(moto: Bucket, log: Log) -> None:
-    place = shipped(moto, log, "GOVERNANCE")
+    memory = shipped(moto, log, "GOVERNANCE")
     for version in moto.versions("/digests/"):
         moto.delete(version)
     assert kinds(moto) == {"undigested"}
-    assert "missing" in kinds(moto, place=place)
+    assert "missing" in kinds(moto, memory=memory)
 
 
 def test_attack_an_object_that_no_digest_lists_is_named(moto: Bucket, log: Log) -> None:
@@ -328,11 +328,11 @@ def test_attack_an_object_that_no_digest_lists_is_named(moto: Bucket, log: Log) 
 
 
 def test_attack_a_digest_signed_again_by_the_keys_holder_is_named(moto: Bucket, log: Log) -> None:
-    place = shipped(moto, log, "GOVERNANCE")
+    memory = shipped(moto, log, "GOVERNANCE")
     digests = moto.versions("/digests/")
     full = [version for version in digests if parse_digest(moto.content(version)).digest.objects]
     assert full[-1] == digests[-1]  # after which nothing names its hash
-    for victim, told in ((full[0], None), (full[-1], place)):
+    for victim, told in ((full[0], None), (full[-1], memory)):
         genuine = parse_digest(moto.content(victim)).digest
         objects = genuine.objects[1:]  # a segment less
         moto.delete(victim)
@@ -340,7 +340,7 @@ def test_attack_a_digest_signed_again_by_the_keys_holder_is_named(moto: Bucket, 
             **{name: getattr(genuine, name) for name in genuine.__slots__} | {"objects": objects}
         )
         moto.put(victim["Key"], forged.sign(log.key), **locked())
-        assert "digest" in kinds(moto) if told is None else "replaced" in kinds(moto, place=told)
+        assert "digest" in kinds(moto) if told is None else "replaced" in kinds(moto, memory=told)
 
 
 def test_attack_a_digest_signed_by_another_key_is_named(moto: Bucket, log: Log) -> None:

@@ -28,8 +28,9 @@ from chained_logging import AuditLog
 from chained_logging.keys import public_pem
 from chained_logging.review.restore import restore
 from chained_logging.review.stores import CentralStores
-from chained_logging.ship.digest import Policy, encode_origin
 from chained_logging.ship.s3 import S3Destination
+from chained_logging.ship.s3.locking import Policy
+from chained_logging.ship.s3.names import encode_origin
 from chained_logging.ship.shipper import Shipper
 from chained_logging.sinks import open_sink
 from chained_logging.verify import main
@@ -143,8 +144,8 @@ def test_four_hosts_ship_while_a_fifth_may_put_anything(moto: Bucket, tmp_path: 
         with AuditLog(logs[host].path, key=logs[host].key, on_failure="raise") as log:
             for turn in range(2):
                 began = time.monotonic()
-                (place,) = Shipper(log, [moto.url], signer=logs[host].key).ship(60)
-                problems.append(place.problem)
+                (progress,) = Shipper(log, [moto.url], signer=logs[host].key).ship(60)
+                problems.append(progress.problem)
                 waits.append(time.monotonic() - began)
                 log.append(action="read", **EVENT)
                 log.checkpoint()

@@ -25,9 +25,11 @@ from chained_logging.keys import PrivateKey, public_pem
 from chained_logging.review.restore import restore
 from chained_logging.review.stores import CentralStores
 from chained_logging.ship import Unfit
-from chained_logging.ship.digest import POLICY_SIGNER, Listed, Policy, encode_origin, parse_digest
-from chained_logging.ship.progress import Place, place_path
+from chained_logging.ship.progress import Progress, progress_path
 from chained_logging.ship.s3 import init
+from chained_logging.ship.s3.digest import Listed, parse_digest
+from chained_logging.ship.s3.locking import POLICY_SIGNER, Policy
+from chained_logging.ship.s3.names import encode_origin
 from chained_logging.ship.s3.objects import is_signed
 from chained_logging.ship.shipper import Shipper
 from chained_logging.sinks import open_sink
@@ -50,12 +52,12 @@ class Host:
         with AuditLog(self.path, key=self.key, origin=ORIGIN, on_failure="raise") as log:
             log.append_many([{"action": "read", **EVENT}] * count)
 
-    def ship(self, count: int = 10) -> Place:
+    def ship(self, count: int = 10) -> Progress:
         """Append entries, and deliver everything."""
         self.append(count)
         with AuditLog(self.path, sign="follow", on_failure="raise") as log:
-            (place,) = Shipper(log, [self.bucket.url], signer=self.key).ship(20)
-        return place
+            (progress,) = Shipper(log, [self.bucket.url], signer=self.key).ship(20)
+        return progress
 
     def records(self) -> list[Record]:
         return list(open_sink(self.path).records())
@@ -186,8 +188,8 @@ def test_forged_objects_stop_no_shipper_and_no_reader(host: Host, attack: str) -
     for key, data in ATTACKS[attack](host.records()).items():
         host.bucket.put(key, data, **locked())
     time.sleep(1.1)  # the servers' times have but seconds
-    place = host.ship()
-    assert place.problem is None
+    progress = host.ship()
+    assert progress.problem is None
     assert host.ship().problem is None
     host.assert_there()
     assert "foreign" in kinds(host.bucket)
@@ -223,7 +225,7 @@ def test_forged_digests_stop_no_digest(host: Host) -> None:
     attack_digests(host)
     time.sleep(1.1)
     if host.bucket.enforces:  # a shipper that remembers nothing goes on too
-        place_path(host.path, bucket.url).unlink()
+        progress_path(host.path, bucket.url).unlink()
     for _ in range(2):
         assert host.ship().problem is None
     host.assert_there()
@@ -246,7 +248,7 @@ def test_a_shipper_that_remembers_nothing_goes_on_too(host: Host) -> None:
     host.ship()
     tail = forged(host.records()[-1])
     host.bucket.put(segment(tail[0].seq, tail[-1].seq), gzip.compress(lines(tail)), **locked())
-    place_path(host.path, host.bucket.url).unlink()
+    progress_path(host.path, host.bucket.url).unlink()
     assert host.ship().problem is None
     host.assert_there()
 
@@ -266,9 +268,9 @@ def test_a_log_that_was_rolled_back_is_refused_all_the_same(host: Host) -> None:
     for path in kept.iterdir():
         shutil.copy2(path, host.path.parent)
     assert len(host.records()) == before
-    place = host.ship(20)
-    assert place.alert
-    assert "rolled back" in (place.problem or "")
+    progress = host.ship(20)
+    assert progress.alert
+    assert "rolled back" in (progress.problem or "")
 
 
 def test_a_log_without_a_key_cannot_tell_and_stops(s3: Bucket, tmp_path: Path) -> None:
@@ -277,9 +279,9 @@ def test_a_log_without_a_key_cannot_tell_and_stops(s3: Bucket, tmp_path: Path) -
     host.ship()
     tail = forged(host.records()[-1])
     s3.put(segment(tail[0].seq, tail[-1].seq), gzip.compress(lines(tail)), **locked())
-    place = host.ship()
-    assert place.alert
-    assert "the log" in (place.problem or "")
+    progress = host.ship()
+    assert progress.alert
+    assert "the log" in (progress.problem or "")
     done = command("verify", s3.url)
     assert done.stderr.count("the log has no key, so nobody can tell its entries from what") == 1
     done = command("restore", s3.url, tmp_path / "restored.db")
@@ -328,7 +330,7 @@ def test_a_key_that_is_added_after_the_progress_was_lost_makes_no_fault(
     host.ship()
     time.sleep(3.1)
     host.ship()
-    place_path(host.path, moto.url).unlink()
+    progress_path(host.path, moto.url).unlink()
     host.key = PrivateKey.generate()
     host.ship()
     with opened(moto, digest_interval=1, slack=1) as store:

@@ -13,9 +13,9 @@ from chained_logging.format.merkle import MAX_SIZE
 from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
 from chained_logging.format.vkey import Signer
 from chained_logging.ship.destination import Ours, Refused, Unfit
-from chained_logging.ship.digest import CHECKPOINTS, SEGMENTS, Name, anchored_name
 from chained_logging.ship.fault import Fault
 from chained_logging.ship.s3.digests import SLACK, DigestWriter, Stands
+from chained_logging.ship.s3.names import CHECKPOINTS, SEGMENTS, Name, anchored_name
 from chained_logging.ship.s3.objects import MAX_ENTRIES, gzip_of, named_keys, parse_checkpoint
 from chained_logging.ship.s3.policy import DAY
 from chained_logging.ship.s3.reader import Object
@@ -36,7 +36,7 @@ class S3Destination(DigestWriter):
     :param digest_interval: seconds between two digests.
     :param slack: seconds by which clocks may differ, see :data:`SLACK`.
     :param clock: the seconds since 1970.
-    :ivar place: by origin, the newest digest that was made or read here. It is JSON, to be kept
+    :ivar memory: by origin, the newest digest that was made or read here. It is JSON, to be kept
         outside the bucket and given to :meth:`remember` later. An attacker with every key and
         every permission cannot change what is kept elsewhere.
     :raises ValueError: if the URL is not of this kind.
@@ -151,8 +151,8 @@ class S3Destination(DigestWriter):
 
     def _vouched_end(self, origin: str) -> Head:
         """Return the last entry that a signed digest, or else a key of the log, vouches for."""
-        place = self._newest_place(origin) if self.signer is not None else None
-        return place.head if place is not None else self.path(origin).vouched_end
+        newest = self._newest_digest(origin) if self.signer is not None else None
+        return newest.head if newest is not None else self.path(origin).vouched_end
 
     def _stands_at(self, origin: str, head: Head) -> Head:
         self._heads[origin] = head
@@ -229,8 +229,8 @@ class S3Destination(DigestWriter):
             elif not ours.agrees(stored):
                 raise Refused(why)
         if self.signer is not None:
-            place = self._newest_place(origin)
-            if place is not None and place.signed and not ours.holds(place.head):
+            newest = self._newest_digest(origin)
+            if newest is not None and newest.signed and not ours.holds(newest.head):
                 raise Refused(why)
 
     def _pass_over(self, version: Version) -> None:

@@ -7,17 +7,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from chained_logging.format.vkey import VerifierKey
-from chained_logging.ship.digest import (
-    DIGESTS,
-    Digest,
-    Listed,
-    Name,
-    breaks,
-    parse_digest,
-    parse_time,
-)
 from chained_logging.ship.fault import FOREIGN
+from chained_logging.ship.s3.digest import Digest, Listed, breaks, parse_digest, parse_time
 from chained_logging.ship.s3.locks import Report
+from chained_logging.ship.s3.names import DIGESTS, Name
 from chained_logging.ship.s3.objects import is_signed
 from chained_logging.ship.s3.policy import DAY
 from chained_logging.ship.s3.store import Version

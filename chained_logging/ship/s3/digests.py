@@ -1,6 +1,6 @@
 """Puts objects once, locked, and makes the hourly digests that list them.
 
-:mod:`chained_logging.ship.digest` has their format.
+:mod:`chained_logging.ship.s3.digest` has their format.
 """
 
 from __future__ import annotations
@@ -14,21 +14,17 @@ from chained_logging.format.record import EMPTY, Head
 from chained_logging.format.spelling import NoteError
 from chained_logging.format.vkey import Signer, VerifierKey
 from chained_logging.ship.destination import DestinationError, Ours, Refused, Unfit
-from chained_logging.ship.digest import (
-    CHECKPOINTS,
-    DIGESTS,
+from chained_logging.ship.s3.digest import (
     MAX_LISTED,
-    MODES,
-    SEGMENTS,
     Digest,
+    DigestSummary,
     Listed,
-    Name,
-    Place,
-    Policy,
     format_time,
     parse_digest,
     parse_time,
 )
+from chained_logging.ship.s3.locking import MODES, Policy
+from chained_logging.ship.s3.names import CHECKPOINTS, DIGESTS, SEGMENTS, Name
 from chained_logging.ship.s3.objects import MAX_ENTRIES, describe, is_signed, log_key, unpack
 from chained_logging.ship.s3.policy import DAY, policy_in_force
 from chained_logging.ship.s3.reader import Object, Reader
@@ -39,9 +35,9 @@ SLACK: Final = 900.0
 
 
 class _Found(NamedTuple):
-    """A digest as it stands. `place.signed` says that one of our keys signed it."""
+    """A digest in the bucket. `summary.signed` says that one of our keys signed it."""
 
-    place: Place
+    summary: DigestSummary
     previous: str | None
 
 
@@ -66,7 +62,7 @@ class DigestWriter(Reader):
         self.digest_interval: Final = digest_interval
         self.slack: Final = slack
         self.clock: Final = clock
-        self.place: dict[str, Any] = {}
+        self.memory: dict[str, Any] = {}
         self._policy: Policy | None = None
         self._heads: dict[str, Head] = {}
         self._ours: dict[str, Ours] = {}
@@ -123,15 +119,15 @@ class DigestWriter(Reader):
         if origin in self._heads and self.clock() >= self._due.get(origin, 0):
             self._make_digests(origin)
 
-    def remember(self, origin: str, place: Mapping[str, Any]) -> None:
-        """Take back what :attr:`place` was, for one origin of it.
+    def remember(self, origin: str, memory: Mapping[str, Any]) -> None:
+        """Take back an earlier :attr:`memory`, for one origin.
 
-        The next digest goes on from there, and :meth:`inspect` compares.
+        The next digest continues from there, and :meth:`inspect` compares.
 
-        :raises ValueError: if it is not such a value.
+        :raises ValueError: if it is malformed.
         """
-        if origin in place:
-            self.place[origin] = Place.from_json(place[origin]).to_json()
+        if origin in memory:
+            self.memory[origin] = DigestSummary.from_json(memory[origin]).to_json()
 
     def close(self) -> None:
         """Make a last digest, if objects were put since the newest one, and close."""
@@ -144,10 +140,10 @@ class DigestWriter(Reader):
 
     def _make_digests(self, origin: str, last: bool = False) -> None:
         now = self.clock()
-        place = self._newest_place(origin)
-        unlisted = self._unlisted(origin, place)
-        if place is not None:
-            start = parse_time(place.end)
+        newest = self._newest_digest(origin)
+        unlisted = self._unlisted(origin, newest)
+        if newest is not None:
+            start = parse_time(newest.end)
         elif unlisted:
             start = min(version.modified for _, version in unlisted)
         else:
@@ -158,11 +154,11 @@ class DigestWriter(Reader):
             self._due[origin] = start + self.digest_interval
             return
         policy = self._current(renew=True)
-        number = place.number + 1 if place else 0
+        number = newest.number + 1 if newest else 0
         for begin in range(0, max(1, len(unlisted)), MAX_LISTED):
             part = unlisted[begin : begin + MAX_LISTED]
-            head = place.head if place else EMPTY
-            size = place.checkpoint if place else -1
+            head = newest.head if newest else EMPTY
+            size = newest.checkpoint if newest else -1
             for name, version in part:
                 if name.kind == SEGMENTS:
                     head = Head(name.last, self.learn(name, version).last_hash)
@@ -174,7 +170,7 @@ class DigestWriter(Reader):
                 origin,
                 format_time(start),
                 format_time(end),
-                place.sha256 if place else None,
+                newest.sha256 if newest else None,
                 policy.days,
                 policy.mode,
                 head,
@@ -185,19 +181,21 @@ class DigestWriter(Reader):
                 data = digest.sign(self.signer)
             except NoteError as error:
                 raise Refused(f"a digest of {origin!r} cannot be signed: {error}") from None
-            if not self._put_digest(origin, number, data, place):
+            if not self._put_digest(origin, number, data, newest):
                 self._due[origin] = self.clock() + self.digest_interval
                 return
             sha256 = hashlib.sha256(data).hexdigest()
-            place = Place.of(digest, sha256, self.signer is not None)
-            self.place[origin] = place.to_json()
+            newest = DigestSummary.of(digest, sha256, self.signer is not None)
+            self.memory[origin] = newest.to_json()
             start, number = parse_time(digest.end), number + 1
         for _, version in unlisted:
             self._own.pop((version.key, version.id), None)
         self._undigested[origin] = 0
         self._due[origin] = start + self.digest_interval
 
-    def _put_digest(self, origin: str, number: int, data: bytes, before: Place | None) -> bool:
+    def _put_digest(
+        self, origin: str, number: int, data: bytes, before: DigestSummary | None
+    ) -> bool:
         """Put a digest; beside what somebody else put first, who cannot guess that name.
 
         :param before: the newest digest, as far as is known.
@@ -209,7 +207,7 @@ class DigestWriter(Reader):
             try:
                 self._put_once(origin, name, data)
             except Stands:
-                if self._newest_place(origin) != before:
+                if self._newest_digest(origin) != before:
                     return False
                 if name.mark:
                     raise
@@ -233,38 +231,40 @@ class DigestWriter(Reader):
         facts = self.learn(name, version)
         return Listed(name.format(), facts.sha256, facts.size, version.id)
 
-    def _newest_place(self, origin: str) -> Place | None:
+    def _newest_digest(self, origin: str) -> DigestSummary | None:
         """Return the newest digest of ours: from the remembered one on, if there is one."""
-        kept = self.place.get(origin)
-        place = Place.from_json(kept) if kept else self._last_place(origin)
-        while place is not None and (after := self._next_place(origin, place)):
-            place = after
-        if place is not None:
-            self.place[origin] = place.to_json()
-        return place
+        kept = self.memory.get(origin)
+        newest = DigestSummary.from_json(kept) if kept else self._last_digest(origin)
+        while newest is not None and (after := self._next_digest(origin, newest)):
+            newest = after
+        if newest is not None:
+            self.memory[origin] = newest.to_json()
+        return newest
 
-    def _last_place(self, origin: str) -> Place | None:
+    def _last_digest(self, origin: str) -> DigestSummary | None:
         """Return the last digest that may be ours, where none is remembered."""
         base = self.base(origin)
         for name, version in reversed(self.standing(base, DIGESTS)):
             found = self._read_digest(origin, name, version)
-            if found is not None and self._may_be_ours(origin, found.place):
-                return found.place
+            if found is not None and self._may_be_ours(origin, found.summary):
+                return found.summary
         return None
 
-    def _next_place(self, origin: str, place: Place) -> Place | None:
+    def _next_digest(self, origin: str, newest: DigestSummary) -> DigestSummary | None:
         """Return the digest of ours that follows another. Others may stand beside it."""
-        base, number = self.base(origin), place.number + 1
+        base, number = self.base(origin), newest.number + 1
         for key, versions in sorted(self.grouped(f"{base}{DIGESTS}/{number:020d}").items()):
             name = Name.parse(key[len(base) :])
             version = next((one for one in versions if not one.marker), None)
             if name is None or version is None:
                 continue
             found = self._read_digest(origin, name, version)
-            if found is None or found.previous != place.sha256:
+            if found is None or found.previous != newest.sha256:
                 continue
-            if found.place.signed or (not place.signed and self._may_be_ours(origin, found.place)):
-                return found.place
+            if found.summary.signed or (
+                not newest.signed and self._may_be_ours(origin, found.summary)
+            ):
+                return found.summary
         return None
 
     def _read_digest(self, origin: str, name: Name, version: Version) -> _Found | None:
@@ -280,15 +280,15 @@ class DigestWriter(Reader):
         if not signed and note is not None and self.signer is not None and origin not in self._ours:
             # Of a shipper, as seen by a landing, which has to believe the keys that are named here.
             signed = is_signed(note, self.path(origin).keys)
-        return _Found(Place.of(digest, facts.sha256, signed), digest.previous)
+        return _Found(DigestSummary.of(digest, facts.sha256, signed), digest.previous)
 
-    def _may_be_ours(self, origin: str, place: Place) -> bool:
+    def _may_be_ours(self, origin: str, found: DigestSummary) -> bool:
         """Whether we may go on from a digest: who signs, from signed ones alone; who does not, from
         one whose head is the log's."""
         if self.signer is not None:
-            return place.signed
+            return found.signed
         ours, head = self._ours.get(origin), self._heads.get(origin, EMPTY)
-        return place.signed or (place.head.seq <= head.seq and (not ours or ours.holds(place.head)))
+        return found.signed or (found.head.seq <= head.seq and (not ours or ours.holds(found.head)))
 
     def store_keys(self, origin: str) -> list[VerifierKey]:
         """Return the keys that sign digests: the policy's, and that of the signer given."""
@@ -302,14 +302,14 @@ class DigestWriter(Reader):
         ours = self._ours.get(origin)
         return self.store_keys(origin) + (ours.keys() if ours is not None else [])
 
-    def _unlisted(self, origin: str, place: Place | None) -> list[Object]:
+    def _unlisted(self, origin: str, newest: DigestSummary | None) -> list[Object]:
         """Return what leads from the newest digest to the head, and the checkpoints over that.
 
         It goes backward from the head, whose hash is known to be the log's: each entry names the
         hash of the one before, so that a forged segment is never taken for one of ours.
         """
         base, (seq, hash) = self.base(origin), self._heads[origin]
-        done = place.head.seq if place else -1
+        done = newest.head.seq if newest else -1
         segments = self.standing(base, SEGMENTS, done - MAX_ENTRIES)
         found: list[Object] = []
         while seq > done:
@@ -325,7 +325,7 @@ class DigestWriter(Reader):
             chosen = min(holding, key=lambda item: (not self._is_locked(item), item[1].modified))
             found.append(chosen)
             seq, hash = chosen[0].first - 1, self.learn(*chosen).first_prev
-        size = place.checkpoint if place else -1
+        size = newest.checkpoint if newest else -1
         for name, version in self.standing(base, CHECKPOINTS, size):
             if name.first <= self._heads[origin].seq + 1 and self._is_noted(origin, name, version):
                 found.append((name, version))

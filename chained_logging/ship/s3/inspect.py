@@ -33,19 +33,18 @@ from typing import TYPE_CHECKING
 from chained_logging.format.note import Note
 from chained_logging.format.record import Record
 from chained_logging.format.vkey import VerifierKey
-from chained_logging.ship.digest import (
+from chained_logging.ship.fault import FOREIGN, Fault
+from chained_logging.ship.s3.digest import DigestSummary, parse_time
+from chained_logging.ship.s3.digest_check import DigestCheck
+from chained_logging.ship.s3.locks import Locks
+from chained_logging.ship.s3.names import (
     ANCHORED_NAME,
     CHECKPOINTS,
     DIGESTS,
     SEGMENTS,
     Name,
-    Place,
     anchored_name,
-    parse_time,
 )
-from chained_logging.ship.fault import FOREIGN, Fault
-from chained_logging.ship.s3.digest_check import DigestCheck
-from chained_logging.ship.s3.locks import Locks
 from chained_logging.ship.s3.objects import is_signed, log_key, parse_checkpoint
 from chained_logging.ship.s3.policy import DAY
 from chained_logging.ship.s3.store import AHEAD, Version
@@ -73,8 +72,8 @@ class Inspection:
         self.keys: list[VerifierKey] = []
         self.path = store.path(origin)
         self.locks = Locks(store, self.now, self.patience, self.fault)
-        self.kept = store.place.get(origin)
-        remembered = Place.from_json(self.kept).sha256 if self.kept else None
+        self.kept = store.memory.get(origin)
+        remembered = DigestSummary.from_json(self.kept).sha256 if self.kept else None
         self.digests = DigestCheck(store, origin, [], self.now, self.fault, remembered)
 
     def run(self) -> list[Fault]:
@@ -272,15 +271,15 @@ class Inspection:
         """Compare the digests with what is remembered of them."""
         if not self.kept:
             return
-        place = Place.from_json(self.kept)
-        key = self.base + Name(DIGESTS, place.number, place.number).format()
-        found = self.digests.found.get(place.number)
+        newest = DigestSummary.from_json(self.kept)
+        key = self.base + Name(DIGESTS, newest.number, newest.number).format()
+        found = self.digests.found.get(newest.number)
         if found is None:
-            if parse_time(place.end) + place.days * DAY > self.now:
+            if parse_time(newest.end) + newest.days * DAY > self.now:
                 self.fault("missing", key, "this digest was seen before, and is gone")
-        elif found.facts.sha256 != place.sha256:
+        elif found.facts.sha256 != newest.sha256:
             self.fault("replaced", key, "this digest was seen before, with other content")
-        self.locks.check_stated(place.days, place.mode, "when last seen it was")
+        self.locks.check_stated(newest.days, newest.mode, "when last seen it was")
 
     # --- The objects against the digests.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from chained_logging.ship.digest import MODES, Policy
 from chained_logging.ship.fault import FOREIGN
+from chained_logging.ship.s3.locking import MODES, Policy
 from chained_logging.ship.s3.policy import DAY, POLICY, read_policies
 from chained_logging.ship.s3.store import Version
 

@@ -20,7 +20,7 @@ from chained_logging.format.record import Record, StoredCheckpoint
 from chained_logging.format.spelling import NoteError
 from chained_logging.format.vkey import ED25519, Signer, VerifierKey
 from chained_logging.keys.keyring import KEY_ACTIONS
-from chained_logging.ship.digest import CHECKPOINTS, SEGMENTS, Name
+from chained_logging.ship.s3.names import CHECKPOINTS, SEGMENTS, Name
 from chained_logging.ship.s3.store import MAX_CONTENT
 from chained_logging.sinks.checkpoints import frontier
 

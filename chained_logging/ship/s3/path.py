@@ -22,7 +22,7 @@ from chained_logging.format.note import Note
 from chained_logging.format.record import EMPTY, Head, Record
 from chained_logging.format.vkey import VerifierKey
 from chained_logging.keys.keyring import Keyring
-from chained_logging.ship.digest import SEGMENTS, Name
+from chained_logging.ship.s3.names import SEGMENTS, Name
 from chained_logging.ship.s3.objects import MAX_ENTRIES, Facts, is_signed, named_keys
 from chained_logging.ship.s3.store import AHEAD, Version
 from chained_logging.sinks.checkpoints import signed_by_any

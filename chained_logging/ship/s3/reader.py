@@ -13,17 +13,16 @@ from chained_logging.format.merkle import MAX_SIZE
 from chained_logging.format.record import Record, StoredCheckpoint
 from chained_logging.format.vkey import ED25519, VerifierKey
 from chained_logging.ship.destination import DestinationError, Unfit
-from chained_logging.ship.digest import (
+from chained_logging.ship.s3.digest import SignedDigest, parse_digest
+from chained_logging.ship.s3.names import (
     ANCHORED,
     ANCHORED_NAME,
     CHECKPOINTS,
     DIGESTS,
     SEGMENTS,
     Name,
-    SignedDigest,
     decode_origin,
     encode_origin,
-    parse_digest,
 )
 from chained_logging.ship.s3.objects import MAX_ENTRIES, Facts, describe, parse_checkpoint
 from chained_logging.ship.s3.path import Path

@@ -22,18 +22,11 @@ from chained_logging.format.merkle import Frontier
 from chained_logging.format.record import Head, Record
 from chained_logging.keys import PrivateKey
 from chained_logging.keys.keyring import Keyring
-from chained_logging.ship.digest import (
-    CHECKPOINTS,
-    SEGMENTS,
-    Digest,
-    Listed,
-    Name,
-    Policy,
-    format_time,
-    parse_digest,
-)
 from chained_logging.ship.nats import decode
 from chained_logging.ship.s3 import describe, parse_checkpoint
+from chained_logging.ship.s3.digest import Digest, Listed, format_time, parse_digest
+from chained_logging.ship.s3.locking import Policy
+from chained_logging.ship.s3.names import CHECKPOINTS, SEGMENTS, Name
 from chained_logging.ship.vouched import Vouched
 from chained_logging.sinks.checkpoints import sign
 

@@ -13,20 +13,18 @@ from chained_logging.format.note import verify_note
 from chained_logging.format.record import Head
 from chained_logging.format.vkey import ED25519, VerifierKey
 from chained_logging.keys import PrivateKey
-from chained_logging.ship.digest import (
+from chained_logging.ship.s3.digest import (
     MAX_LISTED,
     Digest,
+    DigestSummary,
     Listed,
-    Name,
-    Place,
-    Policy,
     breaks,
-    decode_origin,
-    encode_origin,
     format_time,
     parse_digest,
     parse_time,
 )
+from chained_logging.ship.s3.locking import Policy
+from chained_logging.ship.s3.names import Name, decode_origin, encode_origin
 
 TEXT = st.text(st.characters(codec="utf-8"), min_size=1)
 NUMBER = st.integers(0, 2**63 - 1)
@@ -204,8 +202,8 @@ def test_a_policy_comes_back_and_is_bounded() -> None:
 
 
 def test_a_place_comes_back_through_json() -> None:
-    place = Place.of(digest(), HASH, True)
-    assert Place.from_json(json.loads(json.dumps(place.to_json()))) == place
-    for value in ({}, {"number": 1}, {**place.to_json(), "number": "1"}, {"head": 3}):
-        with pytest.raises(ValueError, match="not the place"):
-            Place.from_json(value)
+    summary = DigestSummary.of(digest(), HASH, True)
+    assert DigestSummary.from_json(json.loads(json.dumps(summary.to_json()))) == summary
+    for value in ({}, {"number": 1}, {**summary.to_json(), "number": "1"}, {"head": 3}):
+        with pytest.raises(ValueError, match="not the summary"):
+            DigestSummary.from_json(value)
