@@ -13,6 +13,7 @@ import nox
 nox.options.default_venv_backend = "none"
 nox.options.sessions = ["lint", "types", "docs", "tests", "examples"]
 
+PARALLEL = ["-q", "-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
 EXAMPLES = ["quickstart", "dictconfig", "cloudtrail", "central/run"]
 
 
@@ -33,15 +34,21 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests. Arguments after -- go to pytest."""
-    arguments = session.posargs or ["-q", "-n", "3", "--dist", "loadfile"]
+    arguments = session.posargs or PARALLEL
     session.run("python", "-m", "pytest", *arguments)
 
 
 @nox.session(default=False)
 def thorough(session: nox.Session) -> None:
     """Run all tests with each repetition, before a release. It takes about an hour."""
-    arguments = ["-q", "-n", "3", "--dist", "loadfile", "-m", "long or not long"]
+    arguments = [*PARALLEL, "-m", "long or not long"]
     session.run("python", "-m", "pytest", *arguments, env={"THOROUGH": "1"})
+
+
+@nox.session(default=False)
+def coverage(session: nox.Session) -> None:
+    """Measure what tests/unit covers of the package, and hold the floor of pyproject.toml."""
+    session.run("python", "-m", "pytest", *PARALLEL, "tests/unit", "--cov", "--cov-report=term")
 
 
 @nox.session
