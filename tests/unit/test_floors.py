@@ -1,8 +1,14 @@
-"""The package is a house: a room imports only rooms on the floors below it, and no circle."""
+"""The package is a house: a room imports only rooms on the floors below it, and no circle.
+
+Its files are short, and its functions simple.
+"""
 
 from __future__ import annotations
 
 import ast
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,8 +47,8 @@ def name(path: Path) -> str:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Yield the modules that a module imports, inside functions as well."""
-    for node in _running(ast.parse(path.read_text())):
+    """Yield the modules that a module imports, also inside functions and for types alone."""
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             full = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -53,13 +59,6 @@ def imports(path: Path) -> Iterator[str]:
         for each in full:
             if each.startswith("chained_logging."):
                 yield _module(each.removeprefix("chained_logging."))
-
-
-def _running(tree: ast.AST) -> Iterator[ast.AST]:
-    for node in ast.iter_child_nodes(tree):
-        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
-            yield node
-            yield from _running(node)
 
 
 def _module(dotted: str) -> str:
@@ -100,3 +99,29 @@ def test_no_circle() -> None:
 
     for module in sorted(GRAPH):
         visit(module)
+
+
+LONGEST = 500
+SPLITTING = {"log/audit_log.py"}  # its parts move out: remove it from here when they have
+"""Files that are longer, for now."""
+
+
+def test_no_file_is_too_long() -> None:
+    lengths = {
+        path.relative_to(ROOT).as_posix(): len(path.read_text().splitlines()) for path in modules()
+    }
+    assert {path for path, length in lengths.items() if length > LONGEST} <= SPLITTING
+
+
+def test_most_functions_are_simple() -> None:
+    """At most one in forty has a cyclomatic complexity above 10; ruff refuses those above 20."""
+    rule = ["--select", "C901", "--config", "lint.mccabe.max-complexity=10", "--ignore-noqa"]
+    command = [sys.executable, "-m", "ruff", "check", "--output-format", "json", *rule]
+    found = subprocess.run([*command, ROOT], capture_output=True, check=False, text=True)
+    functions = sum(
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text()))
+    )
+    complex_ones = [each["message"] for each in json.loads(found.stdout)]
+    assert len(complex_ones) <= functions / 40, "\n".join(complex_ones)

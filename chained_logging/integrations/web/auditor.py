@@ -22,10 +22,10 @@ from chained_logging.integrations.forwarded import ProxyHeader, TrustedProxies
 from chained_logging.integrations.routes import identifier, resource_of
 from chained_logging.integrations.stdlib import exception_of
 from chained_logging.integrations.web import loops
-from chained_logging.integrations.web.exchange import Exchange
+from chained_logging.integrations.web.account import ACCOUNT_FIELDS
+from chained_logging.integrations.web.exchange import Exchange, Mark
 from chained_logging.integrations.web.headers import cookie, digest, redirects
-from chained_logging.integrations.web.login import ACCOUNT_FIELDS, LoginPages
-from chained_logging.integrations.web.marks import Audited
+from chained_logging.integrations.web.login import LoginPages
 from chained_logging.integrations.web.people import named as person_named
 from chained_logging.integrations.web.rule import Rule
 from chained_logging.log import AuditLog, LogClosed
@@ -303,7 +303,7 @@ class Auditor:
         sent_away = self.login.result(exchange) if redirects(exchange.status) else None
         return sent_away or result_of(exchange.status)
 
-    def _resource_of(self, exchange: Exchange, marked: Audited | None) -> tuple[Any, Any]:
+    def _resource_of(self, exchange: Exchange, marked: Mark | None) -> tuple[Any, Any]:
         if self._resource is not None:
             try:
                 named = self._resource(exchange)

@@ -18,9 +18,9 @@ from django.core.exceptions import ImproperlyConfigured  # type: ignore[import-u
 from django.db.models.signals import pre_delete  # type: ignore[import-untyped]
 
 from chained_logging.event.proxies import is_unread, unwrapped
+from chained_logging.integrations.web.account import ACCOUNT_FIELDS, account_in
 from chained_logging.integrations.web.exchange import Exchange, active_exchange
 from chained_logging.integrations.web.headers import digest
-from chained_logging.integrations.web.login import ACCOUNT_FIELDS, account_in
 from chained_logging.integrations.web.people import NOBODY, Person, person_of
 
 _UID: Final = "chained_logging"

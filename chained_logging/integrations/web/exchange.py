@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from chained_logging.event.context import restore, share
 from chained_logging.event.fields import FIELD_OF
@@ -14,15 +14,23 @@ from chained_logging.event.identifiers import as_given
 from chained_logging.event.records import pairs
 from chained_logging.event.resources import resource
 from chained_logging.integrations.courier import Event
+from chained_logging.integrations.web.account import Attempt
 from chained_logging.integrations.web.people import NOBODY, Person, named
-
-if TYPE_CHECKING:
-    from chained_logging.integrations.web.login import Attempt
-    from chained_logging.integrations.web.marks import Audited
 
 _UNKNOWN: Final = Person(None)
 _SAID: Final = ("session_id", "on_behalf_of", "tenant_id")
 """What a dependency's ``context`` says of the request itself, beside its actor."""
+
+
+class Mark(Protocol):
+    """What a view's mark says, see :func:`~chained_logging.integrations.web.marks.audited`."""
+
+    @property
+    def resource_type(self) -> str: ...
+    @property
+    def id(self) -> str | None: ...
+    @property
+    def action(self) -> str | None: ...
 
 
 class Exchange:
@@ -66,7 +74,7 @@ class Exchange:
     known: Event  # address, user agent, session
     outer: Mapping[str, Any]  # what held before the request came
     given: Mapping[str, Any] = MappingProxyType({})  # what set_actor() gives them as well
-    audited: Audited | None = None
+    audited: Mark | None = None
     action: str | None = None  # where it is not that of the method
     result: str | None = None  # where the framework knows better than the status
     attempt: Attempt | None = None  # to sign in

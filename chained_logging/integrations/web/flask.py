@@ -10,9 +10,10 @@ import sys
 from typing import Any, Final
 
 from chained_logging.integrations.routes import template
+from chained_logging.integrations.web.account import account_in
 from chained_logging.integrations.web.exchange import Exchange, active_exchange
 from chained_logging.integrations.web.headers import redirects
-from chained_logging.integrations.web.login import account_in, is_at
+from chained_logging.integrations.web.login import is_at
 from chained_logging.integrations.web.people import NOBODY, Person, person_of
 
 _USERS: Final = ("user", "current_user", "flask_httpauth_user", "_jwt_extended_jwt")

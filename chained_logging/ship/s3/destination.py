@@ -15,10 +15,16 @@ from chained_logging.format.vkey import Signer
 from chained_logging.ship.destination import Ours, Refused, Unfit
 from chained_logging.ship.fault import Fault
 from chained_logging.ship.s3.digests import SLACK, DigestWriter, Stands
+from chained_logging.ship.s3.inspect import Inspection
 from chained_logging.ship.s3.names import CHECKPOINTS, SEGMENTS, Name, anchored_name
-from chained_logging.ship.s3.objects import MAX_ENTRIES, gzip_of, named_keys, parse_checkpoint
+from chained_logging.ship.s3.objects import (
+    MAX_ENTRIES,
+    Object,
+    gzip_of,
+    named_keys,
+    parse_checkpoint,
+)
 from chained_logging.ship.s3.policy import DAY
-from chained_logging.ship.s3.reader import Object
 from chained_logging.ship.s3.store import MAX_CONTENT, Version
 
 _log = logging.getLogger("chained_logging.ship")
@@ -244,8 +250,6 @@ class S3Destination(DigestWriter):
         Objects that no digest lists yet are fine until `digest_interval` and `slack` are over.
         Call it after :meth:`records`, which spares reading everything twice.
         """
-        from chained_logging.ship.s3.inspect import Inspection
-
         return Inspection(self, origin).run()
 
     # --- Putting.

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from chained_logging.format.vkey import VerifierKey
 from chained_logging.ship.fault import FOREIGN
 from chained_logging.ship.s3.digest import Digest, Listed, breaks, parse_digest, parse_time
+from chained_logging.ship.s3.digests import DigestWriter
 from chained_logging.ship.s3.locks import Report
 from chained_logging.ship.s3.names import DIGESTS, Name
-from chained_logging.ship.s3.objects import is_signed
+from chained_logging.ship.s3.objects import Facts, is_signed
 from chained_logging.ship.s3.policy import DAY
 from chained_logging.ship.s3.store import Version
-
-if TYPE_CHECKING:
-    from chained_logging.ship.s3.destination import S3Destination
-    from chained_logging.ship.s3.objects import Facts
 
 
 class Found(NamedTuple):
@@ -46,7 +43,7 @@ class DigestCheck:
 
     def __init__(
         self,
-        store: S3Destination,
+        store: DigestWriter,
         origin: str,
         keys: list[VerifierKey],
         now: float,

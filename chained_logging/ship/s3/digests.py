@@ -25,9 +25,16 @@ from chained_logging.ship.s3.digest import (
 )
 from chained_logging.ship.s3.locking import MODES, Policy
 from chained_logging.ship.s3.names import CHECKPOINTS, DIGESTS, SEGMENTS, Name
-from chained_logging.ship.s3.objects import MAX_ENTRIES, describe, is_signed, log_key, unpack
+from chained_logging.ship.s3.objects import (
+    MAX_ENTRIES,
+    Object,
+    describe,
+    is_signed,
+    log_key,
+    unpack,
+)
 from chained_logging.ship.s3.policy import DAY, policy_in_force
-from chained_logging.ship.s3.reader import Object, Reader
+from chained_logging.ship.s3.reader import Reader
 from chained_logging.ship.s3.store import Version
 
 SLACK: Final = 900.0

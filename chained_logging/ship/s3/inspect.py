@@ -28,7 +28,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from chained_logging.format.note import Note
 from chained_logging.format.record import Record
@@ -36,6 +35,7 @@ from chained_logging.format.vkey import VerifierKey
 from chained_logging.ship.fault import FOREIGN, Fault
 from chained_logging.ship.s3.digest import DigestSummary, parse_time
 from chained_logging.ship.s3.digest_check import DigestCheck
+from chained_logging.ship.s3.digests import DigestWriter
 from chained_logging.ship.s3.locks import Locks
 from chained_logging.ship.s3.names import (
     ANCHORED_NAME,
@@ -45,19 +45,15 @@ from chained_logging.ship.s3.names import (
     Name,
     anchored_name,
 )
-from chained_logging.ship.s3.objects import is_signed, log_key, parse_checkpoint
+from chained_logging.ship.s3.objects import Facts, is_signed, log_key, parse_checkpoint
 from chained_logging.ship.s3.policy import DAY
 from chained_logging.ship.s3.store import AHEAD, Version
-
-if TYPE_CHECKING:
-    from chained_logging.ship.s3.destination import S3Destination
-    from chained_logging.ship.s3.objects import Facts
 
 
 class Inspection:
     """One look at one origin. :meth:`run` is called once."""
 
-    def __init__(self, store: S3Destination, origin: str) -> None:
+    def __init__(self, store: DigestWriter, origin: str) -> None:
         self.store = store
         self.origin = origin
         self.base = store.base(origin)

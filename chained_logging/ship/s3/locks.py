@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from chained_logging.ship.fault import FOREIGN
+from chained_logging.ship.s3.digests import DigestWriter
 from chained_logging.ship.s3.locking import MODES, Policy
+from chained_logging.ship.s3.objects import Facts
 from chained_logging.ship.s3.policy import DAY, POLICY, read_policies
 from chained_logging.ship.s3.store import Version
-
-if TYPE_CHECKING:
-    from chained_logging.ship.s3.destination import S3Destination
-    from chained_logging.ship.s3.objects import Facts
 
 
 class Report(Protocol):
@@ -26,7 +24,7 @@ class Locks:
     :param patience: how many seconds a shipper may take to follow a new policy.
     """
 
-    def __init__(self, store: S3Destination, now: float, patience: float, report: Report) -> None:
+    def __init__(self, store: DigestWriter, now: float, patience: float, report: Report) -> None:
         self.store = store
         self.now = now
         self.patience = patience

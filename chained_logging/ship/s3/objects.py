@@ -21,7 +21,7 @@ from chained_logging.format.spelling import NoteError
 from chained_logging.format.vkey import ED25519, Signer, VerifierKey
 from chained_logging.keys.keyring import KEY_ACTIONS
 from chained_logging.ship.s3.names import CHECKPOINTS, SEGMENTS, Name
-from chained_logging.ship.s3.store import MAX_CONTENT
+from chained_logging.ship.s3.store import MAX_CONTENT, Version
 from chained_logging.sinks.checkpoints import frontier
 
 MAX_ENTRIES: Final = 20_000
@@ -29,6 +29,10 @@ MAX_ENTRIES: Final = 20_000
 
 _MAX_LINE: Final = MAX_BODY + 200
 _NAMED_KEY = tuple(b'{"action":"%b","actor_id":"' % action.encode() for action in KEY_ACTIONS)
+
+
+Object = tuple[Name, Version]
+"""An object of a log, as its oldest version."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,23 +14,36 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from chained_logging.format.line import position
 from chained_logging.format.merkle import MAX_SIZE, Frontier
 from chained_logging.format.note import Note
-from chained_logging.format.record import EMPTY, Head, Record
+from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
 from chained_logging.format.vkey import VerifierKey
 from chained_logging.keys.keyring import Keyring
+from chained_logging.ship.s3.digest import SignedDigest
 from chained_logging.ship.s3.names import SEGMENTS, Name
-from chained_logging.ship.s3.objects import MAX_ENTRIES, Facts, is_signed, named_keys
+from chained_logging.ship.s3.objects import MAX_ENTRIES, Facts, Object, is_signed, named_keys
 from chained_logging.ship.s3.store import AHEAD, Version
 from chained_logging.sinks.checkpoints import signed_by_any
 
-if TYPE_CHECKING:
-    from chained_logging.ship.s3.reader import Object, Reader
-
 _LOOKAHEAD: Final = 64  # segments that are read to find which of several is the log's
+
+
+class Objects(Protocol):
+    """The objects under a prefix, as a :class:`~chained_logging.ship.s3.reader.Reader` has them."""
+
+    facts: dict[tuple[str, str], Facts]
+    pinned: bytes | None
+
+    def base(self, origin: str) -> str: ...
+    def standing(self, base: str, kind: str, after: int = -1) -> list[Object]: ...
+    def notes(self, origin: str, size: int, after: int = -1) -> Iterator[Object]: ...
+    def digests(self, base: str) -> Iterator[SignedDigest]: ...
+    def store_keys(self, origin: str) -> list[VerifierKey]: ...
+    def read(self, name: Name, version: Version) -> tuple[Facts, list[Record]]: ...
+    def checkpoint(self, name: Name, version: Version) -> StoredCheckpoint: ...
 
 
 class Path:
@@ -44,7 +57,7 @@ class Path:
 
     _pool: ThreadPoolExecutor
 
-    def __init__(self, reader: Reader, origin: str) -> None:
+    def __init__(self, reader: Objects, origin: str) -> None:
         self._reader = reader
         self._origin = origin
         self._base = reader.base(origin)

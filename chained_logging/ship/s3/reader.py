@@ -24,7 +24,7 @@ from chained_logging.ship.s3.names import (
     decode_origin,
     encode_origin,
 )
-from chained_logging.ship.s3.objects import MAX_ENTRIES, Facts, describe, parse_checkpoint
+from chained_logging.ship.s3.objects import MAX_ENTRIES, Facts, Object, describe, parse_checkpoint
 from chained_logging.ship.s3.path import Path
 from chained_logging.ship.s3.policy import read_policies
 from chained_logging.ship.s3.store import MAX_CONTENT, ObjectStore, Version, versions_in
@@ -33,9 +33,6 @@ MAX_KEY: Final = 1024
 """The longest key in bytes that S3 takes."""
 
 _MAX_PROBES: Final = 1000
-
-Object = tuple[Name, Version]
-"""An object of a log, as its oldest version."""
 
 
 class Reader(ObjectStore):

@@ -37,7 +37,8 @@ from chained_logging import AuditHandler, AuditLog, context
 from chained_logging.event.entry import InvalidEntry
 from chained_logging.integrations.asgi import AuditMiddleware, annotate, set_actor
 from chained_logging.integrations.web import Exchange, Person
-from chained_logging.integrations.web.login import Attempt, LoginPages, account_in, comes_back
+from chained_logging.integrations.web.account import Attempt, account_in
+from chained_logging.integrations.web.login import LoginPages, comes_back
 from chained_logging.log import AuditWarning
 
 
