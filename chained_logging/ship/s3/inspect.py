@@ -2,7 +2,7 @@
 
 The bucket's settings, the policy, every version of every object, their locks and the digests are
 compared with each other, and with what is remembered of the digests. Each difference is a
-:class:`chained_logging.verify.Fault`, of one of these kinds:
+:class:`chained_logging.ship.fault.Fault`, of one of these kinds:
 
 ======================  ==========================================================================
 ``missing``             an object that a digest lists, or a digest, is not there
