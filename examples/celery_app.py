@@ -15,8 +15,7 @@ import os
 
 from celery import Celery
 
-from chained_logging import AuditHandler, AuditLog, get_logger
-from chained_logging.event import context  # audit
+from chained_logging import AuditHandler, AuditLog, context, get_logger  # audit
 from chained_logging.integrations.celery import record_tasks  # audit
 
 app = Celery("clinic", broker=os.environ.get("BROKER", "redis://localhost"))

@@ -24,7 +24,7 @@ def test_every_answer_that_was_received_is_recorded_once(name: str, tmp_path: Pa
         folder.mkdir()
         outcome = run_round(folder, name, seed + number)
         print(outcome)
-        assert outcome.received > 100
+        assert outcome.received > 20
         assert outcome.killed
 
 
