@@ -5,13 +5,18 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from chained_logging.log.signing import Signing
 
 if TYPE_CHECKING:
-    from chained_logging.log.audit_log import AuditLog
     from chained_logging.ship.shipper import Shipper
+    from chained_logging.ship.source import Source
+
+    class Kept(Source, Protocol):
+        """A log, as its threads see it."""
+
+        def _tend(self) -> None: ...
 
 
 class Keeper:
@@ -25,7 +30,7 @@ class Keeper:
 
     def __init__(
         self,
-        log: weakref.ref[AuditLog],
+        log: weakref.ref[Kept],
         interval: float,
         destinations: Sequence[str],
         signing: Signing,
@@ -81,7 +86,7 @@ class Keeper:
             self._shipper = None
 
 
-def _keep(reference: weakref.ref[AuditLog], stop: threading.Event, interval: float) -> None:
+def _keep(reference: weakref.ref[Kept], stop: threading.Event, interval: float) -> None:
     while not stop.wait(interval):
         log = reference()
         if log is None:
