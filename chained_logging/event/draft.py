@@ -89,13 +89,13 @@ class Draft:
         """
         try:
             fields = parse(body.decode())
-            place = fields["seq"], fields["prev_hash"]
+            position = fields["seq"], fields["prev_hash"]
             incomplete = "invalid" in fields["context"]
             for name in ("context", "old_values", "changed_fields"):
                 if name in fields:
                     fields[name] = Fragment(canonical_text(fields[name]))
             draft = cls(fields["id"], fields, incomplete)
-            if draft.body(*place) == body:
+            if draft.body(*position) == body:
                 return draft
         except (KeyError, TypeError, RecursionError) as error:
             raise ValueError(f"not the body of an entry: {error}") from None
@@ -114,7 +114,7 @@ class _FirstDraft(Draft):
         self.rest = rest
 
 
-# A body has at most this after its shrinking, whatever its place: digests are as long as the
+# A body has at most this after its shrinking, whatever its position: digests are as long as the
 # largest `seq` and the longest `prev_hash` leave room for.
 _ROOM: Final = MAX_BODY - len(f"{2**63}{'0' * 64}")
 _NO_NAMES: Final[Mapping[str, str]] = {}

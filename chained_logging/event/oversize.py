@@ -49,16 +49,16 @@ def shrink(fields: Mapping[str, Any], excess: int) -> dict[str, Any]:
     singles: dict[str, str] = {
         name: text[name] for name in ("changed_fields", "reason", "user_agent") if name in text
     }
-    # Each place that can give: the object's pointer, the key in it, its text.
-    places = [("", name, item) for name, item in singles.items()]
+    # Each value that can be replaced: the object's pointer, the key in it, its text.
+    values = [("", name, item) for name, item in singles.items()]
     for parent, object in objects.items():
-        places += [(parent, key, canonical_text(item)) for key, item in object.items()]
-    places = [place for place in places if len(place[2]) > 100]  # a digest has up to 90
-    places.sort(key=lambda place: -_bytes(place[2]))
+        values += [(parent, key, canonical_text(item)) for key, item in object.items()]
+    values = [value for value in values if len(value[2]) > 100]  # a digest has up to 90
+    values.sort(key=lambda value: -_bytes(value[2]))
 
     pointers: list[str] = []
     excess += len(',"oversize":[]')
-    for parent, key, item in places:
+    for parent, key, item in values:
         if excess <= 0:
             break
         digest = _digest(item)

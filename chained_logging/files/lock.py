@@ -150,8 +150,8 @@ class FileLock:
     def recall(self) -> Memory | None:
         """Return what was noted, or None if this is a new file."""
         try:
-            place, synced, boot, origin = os.pread(self._fd, 8192, 0).decode().split("\n")[:4]
-            seq, hash = place.split()
+            position, synced, boot, origin = os.pread(self._fd, 8192, 0).decode().split("\n")[:4]
+            seq, hash = position.split()
             memory = Memory(Head(int(seq), hash), int(synced), boot, origin)
         except ValueError:
             return None

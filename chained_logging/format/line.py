@@ -81,7 +81,7 @@ def position(body: bytes) -> tuple[int, str]:
     prev = _CHAIN_FIELDS.match(body, at) if at > 0 else None
     seq = _SEQ.match(body, body.rfind(b',"seq":')) if prev else None
     if prev is None or seq is None:
-        raise ValueError("not an entry: it has no place in a chain")
+        raise ValueError("not an entry: it has no position in a chain")
     return int(seq[1]), prev[1].decode()
 
 

@@ -119,9 +119,9 @@ def _elements(header: str) -> Sequence[str] | None:
     the proxy wrote behind it.
     """
     found: list[str] = []
-    current, place = "", 0
+    current, position = "", 0
     while True:
-        match = _PAIR.match(header, place)
+        match = _PAIR.match(header, position)
         if match is None:
             return None
         name, value, end = match.groups()
@@ -134,4 +134,4 @@ def _elements(header: str) -> Sequence[str] | None:
             current = ""
         if not end:
             return found
-        place = match.end()
+        position = match.end()

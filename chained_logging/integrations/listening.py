@@ -37,7 +37,7 @@ class Listener(logging.Handler):
 
 
 _listeners: WeakSet[Listener] = WeakSet()
-_last_place: Callable[[], Listener | None] | None = None
+_renew_last: Callable[[], Listener | None] | None = None
 
 
 def register(listener: Listener, again: Callable[[], Listener | None]) -> None:
@@ -45,9 +45,9 @@ def register(listener: Listener, again: Callable[[], Listener | None]) -> None:
 
     :param again: returns one for the same log, if this one is gone, and the log is not closed.
     """
-    global _last_place
+    global _renew_last
     _listeners.add(listener)
-    _last_place = again
+    _renew_last = again
     records.when_lost = lost
 
 
@@ -98,7 +98,7 @@ _SENDERS = (logging.handlers.QueueHandler, logging.handlers.SocketHandler)
 def _beyond(logger: logging.Logger, record: logging.LogRecord) -> None:
     """Store what no handler heard, where the last one would have."""
     at = logger.name
-    listener = _last_place() if _last_place is not None else None
+    listener = _renew_last() if _renew_last is not None else None
     if listener is None:
         text = f"no AuditHandler listens to the logger {at!r}: its tagged calls are not recorded"
         unheard(at, text)

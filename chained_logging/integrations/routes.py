@@ -33,23 +33,23 @@ def template(route: str) -> str:
 def _from_regex(route: str) -> str:
     """Return the template of a Django ``re_path``: each group is a parameter."""
     parts: list[str] = []
-    place = unnamed = 0
-    while (match := _GROUP.search(route, place)) is not None:
-        parts.append(route[place : match.start()])
-        place, depth = match.end(), 1
-        while depth and place < len(route):
-            if route[place] == "\\":
-                place += 1
+    position = unnamed = 0
+    while (match := _GROUP.search(route, position)) is not None:
+        parts.append(route[position : match.start()])
+        position, depth = match.end(), 1
+        while depth and position < len(route):
+            if route[position] == "\\":
+                position += 1
             else:
-                depth += {"(": 1, ")": -1}.get(route[place], 0)
-            place += 1
+                depth += {"(": 1, ")": -1}.get(route[position], 0)
+            position += 1
         name = match[1]
         if name is None and match[0] == "(":
             name = str(unnamed)
             unnamed += 1
         if name is not None:
             parts.append(f"{{{name}}}")
-    return re.sub(r"[\^$?\\]", "", "".join([*parts, route[place:]]))
+    return re.sub(r"[\^$?\\]", "", "".join([*parts, route[position:]]))
 
 
 def resource_of(route: str | None, params: Mapping[str, Any], path: str) -> Resource:

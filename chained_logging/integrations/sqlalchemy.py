@@ -166,11 +166,11 @@ class Recorder:
 
     def _note(self, session: Session, change: dict[str, Any]) -> None:
         pending = session.info.setdefault(_PENDING, [])
-        pending.append((_place(session), {**current(), **change}))
+        pending.append((_transaction(session), {**current(), **change}))
 
     def _rolled_back(self, session: Session) -> None:
         """Forget what a savepoint, or the transaction itself, takes back."""
-        ended = _place(session)
+        ended = _transaction(session)
         pending = session.info.get(_PENDING, [])
         pending[:] = [item for item in pending if item[0] is not ended]
 
@@ -207,7 +207,7 @@ def _orphans(session: Session, context: Any) -> list[Any]:
     return [thing for thing in found if thing is not None and id(thing) not in listed]
 
 
-def _place(session: Session) -> SessionTransaction | None:
+def _transaction(session: Session) -> SessionTransaction | None:
     return session.get_nested_transaction() or session.get_transaction()
 
 

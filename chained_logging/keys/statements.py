@@ -26,7 +26,7 @@ def statement_message(
 ) -> bytes:
     """Return what a log's key signs to name the next key, or to revoke one.
 
-    Bound to its place, as ``prev_hash`` stands for all entries before, so that a statement is of
+    Bound to its position (``prev_hash`` stands for all entries before), so that a statement is of
     use nowhere else. The format is in ``docs/format.md``.
 
     :param action: ``key.rotate`` or ``key.revoke``.

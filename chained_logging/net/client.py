@@ -86,8 +86,8 @@ class Client:
         """
         deadline = time.monotonic() + timeout
         parts = urlsplit(url)
-        place = (parts.scheme, parts.netloc)
-        connection = self._kept.pop(place, None)
+        server = (parts.scheme, parts.netloc)
+        connection = self._kept.pop(server, None)
         if connection is not None:
             try:
                 return self._exchange(connection, parts, body, headers, deadline, limit)

@@ -268,7 +268,7 @@ _LOOKALIKES: Final[dict[int, str]] = {
 def shadow(text: str) -> bytes:
     """Return a byte for each character of a text, with what looks like ASCII as ASCII.
 
-    What is found in it is found at the same place of the text.
+    What is found in it is found at the same position in the text.
     """
     if not text.isascii():
         text = text.translate(_LOOKALIKES)

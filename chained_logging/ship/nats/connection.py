@@ -250,16 +250,17 @@ class Connection:
         return {}
 
     def last(self, subject: str) -> tuple[int, Mapping[str, str], bytes] | None:
-        """Return (place in the stream, headers, payload) of the last message of a subject.
+        """Return (stream sequence, headers, payload) of the last message of a subject.
 
-        What is stored may itself say that there is nothing: it has a place, unlike such an answer.
+        What is stored may itself say that there is nothing. Unlike such an answer, it has a
+        sequence.
         """
         asked = f"$JS.API.DIRECT.GET.{self.stream}.{subject}"
         raw = self.ask(self.client.request(asked, b"", timeout=_TIMEOUT))
         headers = raw.headers or {}
-        place = headers.get("Nats-Sequence", "")
-        if place.isdecimal():
-            return int(place), headers, raw.data
+        sequence = headers.get("Nats-Sequence", "")
+        if sequence.isdecimal():
+            return int(sequence), headers, raw.data
         if headers.get("Status") == "404":
             return None
         said = headers.get("Description") or headers.get("Status") or "another message"
@@ -268,7 +269,7 @@ class Connection:
     def messages(
         self, subject: str, start: int = 1
     ) -> Iterator[tuple[int, str, Mapping[str, str] | None, bytes | None]]:
-        """Yield (place in the stream, subject, headers, payload) of a subject, in order.
+        """Yield (stream sequence, subject, headers, payload) of a subject, in order.
 
         Each is asked for as it is stored. To the answer of ``DIRECT.GET`` the server adds headers,
         by which a message that is such an answer itself could no longer be told.
@@ -280,11 +281,11 @@ class Connection:
                 raw = self.ask(self.js.get_msg(self.stream, seq=start, subject=subject, next=True))
             except nats.js.errors.NotFoundError:
                 return
-            place = int(raw.seq or 0)
-            if place < start:
+            sequence = int(raw.seq or 0)
+            if sequence < start:
                 raise DestinationError(f"{self.name} answers with another message")
-            yield place, raw.subject or "", self._stored_headers(raw.hdrs), raw.data
-            start = place + 1
+            yield sequence, raw.subject or "", self._stored_headers(raw.hdrs), raw.data
+            start = sequence + 1
 
     def _stored_headers(self, encoded: Any) -> Mapping[str, str] | None:
         """Read the headers of a stored message as the client reads them where it is delivered."""

@@ -52,12 +52,12 @@ class NatsDestination:
     def __init__(self, url: str) -> None:
         self._connection = Connection(url)
         self.name = self._connection.name
-        self._places: dict[str, tuple[int, Head]] = {}
+        self._ends: dict[str, tuple[int, Head]] = {}  # stream sequence and entry, by origin
         self._noted: dict[str, tuple[float, Head]] = {}
 
     def head(self, origin: str) -> Head:
-        place = self._places[origin] = self._look(origin)
-        return place[1]
+        _, head = self._ends[origin] = self._look(origin)
+        return head
 
     def find_end(self, origin: str, ours: Ours) -> Head:
         """See :meth:`chained_logging.ship.OpenDestination.find_end`.
@@ -65,16 +65,18 @@ class NatsDestination:
         Anybody may have a batch sent there as the answer to a question. After one that is not the
         log's, the log goes on where it is remembered to stand: what is repeated is passed over.
         """
-        place, last = self._last(origin)
+        sequence, last = self._last(origin)
         if isinstance(last, Message):
             signed = [one for one in last.checkpoints if ours.signed(one)]
             if ours.holds(last.head) or not ours.has_key() or not all(map(ours.agrees, signed)):
-                self._places[origin] = place, last.head
+                self._ends[origin] = sequence, last.head
                 return last.head
         head = self._noted_head(origin) or EMPTY if last is None else ours.reached()
         if last is not None:
-            _log.warning("%s: message %d is not of %s: it is passed over", self.name, place, origin)
-        self._places[origin] = place, head
+            _log.warning(
+                "%s: message %d is not of %s: it is passed over", self.name, sequence, origin
+            )
+        self._ends[origin] = sequence, head
         return head
 
     def write(
@@ -86,8 +88,8 @@ class NatsDestination:
         messages there, whole.
         """
         connection, subject = self._open(), self._subject(origin)
-        place, head = self._places.get(origin) or self._look(origin)
-        self._places.pop(origin, None)  # until it is known again
+        sequence, head = self._ends.get(origin) or self._look(origin)
+        self._ends.pop(origin, None)  # until it is known again
         if records and (records[0].seq, position(records[0].body)[1]) != (
             head.seq + 1,
             head.hash,
@@ -97,7 +99,7 @@ class NatsDestination:
             headers, payload = encode(first, after, some, notes)
             identity = sha256(f"{subject}\n{first}\n{after}\n".encode() + payload).hexdigest()
             headers["Nats-Msg-Id"] = identity
-            headers["Nats-Expected-Last-Subject-Sequence"] = str(place)
+            headers["Nats-Expected-Last-Subject-Sequence"] = str(sequence)
             try:
                 ack = connection.ask(
                     connection.js.publish(
@@ -112,8 +114,8 @@ class NatsDestination:
                 raise
             if ack.duplicate:  # of what stood there within two minutes: whether it does, head says
                 raise DestinationError(f"{self.name}: that batch was there already")
-            place, head = ack.seq, after
-        self._places[origin] = (place, head)
+            sequence, head = ack.seq, after
+        self._ends[origin] = (sequence, head)
 
     def tend(self, origin: str) -> None:
         """Note where the log stands, for the time when its messages have expired.
@@ -121,7 +123,7 @@ class NatsDestination:
         That it is done now and then and not with each batch saves half of all messages. A note
         that is too old leads to a repetition, which the landing passes over.
         """
-        known = self._places.get(origin)
+        known = self._ends.get(origin)
         at, noted = self._noted.get(origin, (0.0, EMPTY))
         if known is None or known[1] == noted or time.monotonic() < at + _HEAD_EVERY:
             return
@@ -177,16 +179,18 @@ class NatsDestination:
             reason = f"{gone} messages were deleted from between others in {connection.stream}"
             faults.append(self._fault("missing", reason))
         head: Head | None = None
-        for place, message in self._messages(origin):
+        for sequence, message in self._messages(origin):
             try:
                 if isinstance(message, ValueError):
                     raise message
                 new = message.records if head is None else following(head, message)
             except Foreign as error:
-                faults.append(self._fault(FOREIGN, f"message {place}: {error}"))
+                faults.append(self._fault(FOREIGN, f"message {sequence}: {error}"))
                 continue
             except ValueError as error:
-                faults.append(self._fault("malformed", f"message {place} is not a batch: {error}"))
+                faults.append(
+                    self._fault("malformed", f"message {sequence} is not a batch: {error}")
+                )
                 continue
             if new is None:
                 assert head is not None  # noqa: S101 -- for the type checker
@@ -201,7 +205,7 @@ class NatsDestination:
         return faults
 
     def close(self) -> None:
-        self._places.clear()
+        self._ends.clear()
         self._connection.close()
 
     # --- What the protocol does not ask for.
@@ -216,30 +220,32 @@ class NatsDestination:
         return f"{connection.stream}.{partition}.{token_of(origin)}"
 
     def _look(self, origin: str) -> tuple[int, Head]:
-        """Return the place of a log's last message in the stream, and where the log stands.
+        """Return the stream sequence of a log's last message, and the last entry of the log.
 
         After a message that is not a batch, which the landing will name, it is where it was noted.
         """
-        place, last = self._last(origin)
+        sequence, last = self._last(origin)
         if isinstance(last, Message):
-            return place, last.head
+            return sequence, last.head
         if last is not None:
-            _log.critical("%s: message %d is not a batch of %s: %s", self.name, place, origin, last)
-        return place, self._noted_head(origin) or EMPTY
+            _log.critical(
+                "%s: message %d is not a batch of %s: %s", self.name, sequence, origin, last
+            )
+        return sequence, self._noted_head(origin) or EMPTY
 
     def _last(self, origin: str) -> tuple[int, Message | ValueError | None]:
-        """Return a log's last message, or why it is not a batch, and its place in the stream."""
+        """Return a log's last message, or why it is not a batch, and its stream sequence."""
         connection, subject = self._open(), self._subject(origin)
         found = connection.last(subject)
         if found is None:
             return 0, None
-        place, headers, data = found
+        sequence, headers, data = found
         try:
             message = decode(subject, headers, data)
             message.check()
         except ValueError as error:
-            return place, error
-        return place, message
+            return sequence, error
+        return sequence, message
 
     def _noted_head(self, origin: str) -> Head | None:
         connection = self._open()
@@ -252,15 +258,15 @@ class NatsDestination:
         return Head(seq, hash)
 
     def _messages(self, origin: str) -> Iterator[tuple[int, Message | ValueError]]:
-        for place, subject, headers, data in self._open().messages(self._subject(origin)):
+        for sequence, subject, headers, data in self._open().messages(self._subject(origin)):
             try:
                 check_published(headers, data)
                 message = decode(subject, headers, data)
                 message.check()
             except ValueError as error:
-                yield place, error
+                yield sequence, error
             else:
-                yield place, message
+                yield sequence, message
 
     def _fault(self, kind: str, reason: str, seq: int | None = None) -> Fault:
         return Fault(kind, self.name, seq, None, reason)

@@ -316,8 +316,8 @@ class Landing:
             deliveries = deliveries[count:]
             if wrong is not None:
                 raw = deliveries[0].raw
-                place = raw.metadata.sequence.stream
-                self._stop_log(raw.subject, raw, f"message {place} cannot be landed: {wrong}")
+                sequence = raw.metadata.sequence.stream
+                self._stop_log(raw.subject, raw, f"message {sequence} cannot be landed: {wrong}")
                 return []
             if not count:
                 break

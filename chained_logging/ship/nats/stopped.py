@@ -46,7 +46,7 @@ class StoppedLogs:
 
     def keep(self, token: str, raw: Msg, reason: str) -> None:
         """Keep a message as evidence, once."""
-        place = raw.metadata.sequence.stream
+        sequence = raw.metadata.sequence.stream
         given = {
             name: value for name, value in (raw.headers or {}).items() if name.startswith("Audit-")
         }
@@ -55,7 +55,7 @@ class StoppedLogs:
             "Audit-Subject": raw.subject,
             "Nats-Expected-Last-Subject-Sequence": "0",
         }
-        subject = f"{self._stream.stream}-dead.{self._id}.{token}.{place}"
+        subject = f"{self._stream.stream}-dead.{self._id}.{token}.{sequence}"
         try:
             self._stream.ask(self._stream.js.publish(subject, raw.data, headers=headers))
         except DestinationError as error:

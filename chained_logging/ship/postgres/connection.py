@@ -80,8 +80,8 @@ class Session:
         if given is None or not url.startswith(("postgresql://", "postgres://")):
             # The error of libpq is not shown: it quotes the URL, and the password in it.
             raise ValueError("the URL of a PostgreSQL database must be postgresql://host/database")
-        places = str(given.get("dbname")) + str(given.get("host"))
-        if "@" in places or not _PORTS.fullmatch(str(given.get("port", ""))):
+        shown = str(given.get("dbname")) + str(given.get("host"))
+        if "@" in shown or not _PORTS.fullmatch(str(given.get("port", ""))):
             # libpq took a part of the password for the port or the database: it would be shown.
             raise ValueError(
                 "that URL cannot be read: in its password / is written %2F, @ %40, : %3A, ? %3F"

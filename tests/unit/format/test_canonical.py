@@ -347,7 +347,7 @@ def test_what_is_no_stored_line_is_refused(line: bytes) -> None:
     ],
 )
 def test_what_has_no_position_is_refused(body: bytes) -> None:
-    with pytest.raises(ValueError, match="no place in a chain"):
+    with pytest.raises(ValueError, match="no position in a chain"):
         position(body)
 
 
