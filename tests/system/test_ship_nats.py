@@ -228,12 +228,12 @@ def test_a_repeated_batch_is_refused_beyond_the_window_too(stream: Stream, tmp_p
     destination = NatsDestination(stream.url)
     destination.write(ORIGIN, records[:10], [])
     late = NatsDestination(stream.url)
-    late._places[ORIGIN] = (0, EMPTY)  # what a shipper knew that was stopped before it published
+    late._ends[ORIGIN] = (0, EMPTY)  # what a shipper knew that was stopped before it published
     with pytest.raises(DestinationError, match="was there already"):
         late.write(ORIGIN, records[:10], [])
     stream.change(duplicate_window=0.1)
     time.sleep(0.5)
-    late._places[ORIGIN] = (0, EMPTY)
+    late._ends[ORIGIN] = (0, EMPTY)
     with pytest.raises(DestinationError, match="another shipper"):
         late.write(ORIGIN, records[:10], [])
     assert list(destination.records(ORIGIN)) == records[:10]
@@ -816,13 +816,13 @@ def test_a_host_and_a_landing_do_with_the_permissions_in_the_docs(
         assert ship(path, confined).seq == 12
 
         other = NatsDestination(confined)
-        other._places[OTHER] = (0, EMPTY)
+        other._ends[OTHER] = (0, EMPTY)
         with pytest.raises(DestinationError, match=r"(?i)permissions violation"):
             other.write(OTHER, records, [])
         other.close()
         forger = NatsDestination(admin)
         assert forger.origins() == ["example.com/web"]
-        forger._places[OTHER] = (0, EMPTY)
+        forger._ends[OTHER] = (0, EMPTY)
         forger.write(OTHER, records, [])  # the log of another origin
         forger.close()
 

@@ -53,7 +53,7 @@ def app(caplog: pytest.LogCaptureFixture) -> Iterator[logging.Logger]:
     """A logger as a program has one, and nothing of it left behind."""
     logger = logging.getLogger("app")
     logger.setLevel(logging.INFO)
-    listening._last_place = None
+    listening._renew_last = None
     from chained_logging import diagnostics
 
     diagnostics._told.clear()

@@ -206,17 +206,6 @@ def test_clients_without_the_token_keep_nobody_out(tmp_path: Path) -> None:
                 one.close()
 
 
-@pytest.mark.parametrize("start", [b"\xef\xbb\xbf", b"\xff\xfe", b"\x00"])
-def test_an_event_is_utf_8_without_a_byte_order_mark(tmp_path: Path, start: bytes) -> None:
-    event = b'{"action":"x","actor":"u","resource":"a/b","ip":"10.0.0.1"}'
-    with AuditLog(tmp_path / "a.jsonl") as log, Collector(log, tmp_path / "s") as here:
-        utf16 = event.decode().encode("utf-16")
-        for line in (start + event, utf16):
-            (answer,) = here.store([line], {"transport": "unix", "uid": 1})
-            assert "is not JSON" in answer["error"]
-        assert log.last_seq == 0
-
-
 # --- The client.
 
 
