@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import compress
 from pathlib import Path
@@ -20,23 +19,10 @@ from chained_logging.format.line import GENESIS
 from chained_logging.format.record import Head, Record, StoredCheckpoint
 from chained_logging.format.vkey import Signer
 from chained_logging.log import forks
-from chained_logging.log.alarm import Alarm
-from chained_logging.log.backlog import Backlog
-from chained_logging.log.chain import Chain
-from chained_logging.log.checkpoints import Checkpoints
-from chained_logging.log.closing import Closing
-from chained_logging.log.keeper import Keeper
-from chained_logging.log.membership import Membership
-from chained_logging.log.opening import Opening
 from chained_logging.log.options import Options
-from chained_logging.log.own_entries import OwnEntries, own_draft
-from chained_logging.log.recent import RecentHashes
-from chained_logging.log.recovery import Recovery
-from chained_logging.log.rotation import Rotation
-from chained_logging.log.signing import Signing
-from chained_logging.log.state import LogClosed, State
-from chained_logging.log.upkeep import Upkeep
-from chained_logging.log.writer import Writer
+from chained_logging.log.own_entries import own_draft
+from chained_logging.log.parts import Parts
+from chained_logging.log.state import LogClosed
 from chained_logging.redact import Redactor
 from chained_logging.sinks import Notice, open_sink
 
@@ -102,8 +88,6 @@ class AuditLog:
     ...     log.append("read", actor="user-1", resource="patient_record/456", ip="10.0.0.1")
     """
 
-    _state: State = None  # type: ignore[assignment]  # until there is something to close
-
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -150,43 +134,13 @@ class AuditLog:
         self.resources: Final = resource_names(resources or {})
         self._sink = open_sink(self.path, max_bytes=max_bytes, max_age=max_age)
         destinations = [ship] if isinstance(ship, str) else list(ship)
-        opening = self._assemble(options, key, spill, destinations)
-        opening.open(origin)
-        self.origin: Final = self._state.origin
+        self._parts = parts = Parts(self, self._sink, options, key, spill, destinations)
+        self._writer, self._alarm = parts.writer, parts.alarm  # each call needs these
+        parts.opening.open(origin)
+        self.origin: Final = parts.state.origin
         if heartbeat is not None or destinations:  # otherwise with the first entry
-            self._keeper.start()
-        forks.register(self, self._state)
-
-    def _assemble(
-        self,
-        options: Options,
-        key: Signer | str | os.PathLike[str] | None,
-        spill: str | os.PathLike[str] | None,
-        destinations: Sequence[str],
-    ) -> Opening:
-        """Put the parts together. None of them refers to this object, which others may drop."""
-        state = State(self.path, self._sink)
-        signing = Signing(state, key, each=options.sign == "each")
-        recent = RecentHashes()
-        own = OwnEntries(state, signing, recent)
-        checkpoints = Checkpoints(state, options, signing, recent)
-        membership = Membership(state, options, signing, checkpoints, own)
-        backlog = Backlog(state, options, spill)
-        chain = Chain(state, options, signing, membership, backlog, recent)
-        recovery = Recovery(state)
-        keeper = Keeper(weakref.ref(self), options.sync_interval, destinations, signing)
-        opening = Opening(state, recovery, signing, membership, own, backlog, keeper)
-        writer = Writer(state, options, chain, backlog, keeper, opening.wake)
-        upkeep = Upkeep(state, options, writer, chain, backlog, membership, recovery, checkpoints)
-        alarm = Alarm(state, backlog)
-        state.parts = (signing, recent, checkpoints, backlog, writer, keeper, upkeep, alarm)
-        self._closing = Closing(
-            state, signing, checkpoints, membership, recovery, chain, backlog, writer, keeper
-        )
-        self._rotation = Rotation(state, signing, checkpoints, own)
-        self._state, self._writer, self._backlog, self._keeper = state, writer, backlog, keeper
-        self._checkpoints, self._upkeep, self._alarm = checkpoints, upkeep, alarm
-        return opening
+            parts.keeper.start()
+        forks.register(self, parts.state)
 
     # --- Appending.
 
@@ -301,7 +255,7 @@ class AuditLog:
 
     def _rest_at_exit(self) -> None:
         """Close what an exit function has opened again: nobody does after this."""
-        if forks.exiting and not self._state.closed:
+        if forks.exiting and not self._parts.state.closed:
             with contextlib.suppress(Exception):  # of a Python that is half gone
                 self.rest()
 
@@ -318,17 +272,17 @@ class AuditLog:
 
     def checkpoints(self) -> Iterator[StoredCheckpoint]:
         """Read the stored checkpoints. One that was co-signed later appears twice."""
-        yield from self._checkpoints.stored()
+        yield from self._parts.checkpoints.stored()
 
     def own_checkpoints(self) -> Iterator[StoredCheckpoint]:
         """As :meth:`checkpoints`, but only those that a past or present key of the log signed,
         as far as the log was read here."""
-        yield from self._checkpoints.own()
+        yield from self._parts.checkpoints.own()
 
     def last_checkpoint(self) -> StoredCheckpoint | None:
         """Return the newest stored checkpoint. If the log was opened with its key, return the
         newest that a key of the log signed."""
-        return self._checkpoints.last()
+        return self._parts.checkpoints.last()
 
     def checkpoints_after(self, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
         """As :meth:`checkpoints`, starting at a mark; each comes with the mark after it."""
@@ -341,7 +295,7 @@ class AuditLog:
 
         :raises OSError: if the log cannot be read or synced.
         """
-        state = self._state
+        state = self._parts.state
         state.notice_fork()
         with state.held():
             if state.released:
@@ -359,7 +313,7 @@ class AuditLog:
         :raises ValueError: if the log has no key.
         :raises OSError: if the log or the checkpoints cannot be read or written.
         """
-        return self._checkpoints.make()
+        return self._parts.checkpoints.make()
 
     def keep_anchored(self, note: bytes, timestamp: str | None = None) -> None:
         """Store a checkpoint of this log once more, with the signatures that others added.
@@ -369,7 +323,7 @@ class AuditLog:
         :raises ValueError: if its text is not that of a stored checkpoint.
         :raises OSError: if it cannot be written.
         """
-        self._checkpoints.keep_anchored(note, timestamp)
+        self._parts.checkpoints.keep_anchored(note, timestamp)
 
     def rotate_key(self, new: Signer) -> bytes:
         """Switch to a new key, and seal everything before it with the old one.
@@ -384,7 +338,7 @@ class AuditLog:
         :raises ValueError: if the log has no key, or if `new` is its present key.
         :raises OSError: if the log cannot be written.
         """
-        return self._rotation.rotate(new)
+        return self._parts.rotation.rotate(new)
 
     def revoke_key(self, public_key: str, reason: str) -> AuditEntry:
         """Record that a key was stolen: from here on its signatures prove nothing by themselves.
@@ -397,14 +351,14 @@ class AuditLog:
         :raises ValueError: if the log never had it.
         :raises OSError: if it cannot be written.
         """
-        return self._rotation.revoke(public_key, reason)
+        return self._parts.rotation.revoke(public_key, reason)
 
     # --- Life.
 
     @property
     def last_seq(self) -> int:
         """The ``seq`` of the last entry that was found when opening, or written here since."""
-        return self._state.seq
+        return self._parts.state.seq
 
     def stats(self) -> dict[str, Any]:
         """Return counters since this log was opened in this process, for a health endpoint.
@@ -415,22 +369,23 @@ class AuditLog:
         ``syncs``; ``last_error`` (a sentence, or None); ``unheard`` (tagged calls of the whole
         process that were seen, and that no log recorded).
         """
-        waiting = len(self._backlog.waiting) + len(self._backlog.deferred)
-        counts = {**self._state.counts, "waiting": waiting, "unheard": count_unheard()}
-        return {**counts, "last_error": self._state.last_error}
+        state, backlog = self._parts.state, self._parts.backlog
+        waiting = len(backlog.waiting) + len(backlog.deferred)
+        counts = {**state.counts, "waiting": waiting, "unheard": count_unheard()}
+        return {**counts, "last_error": state.last_error}
 
     def flush(self) -> None:
         """Bring everything written so far onto the disk.
 
         :raises OSError: if the disk refuses.
         """
-        self._state.notice_fork()
+        self._parts.state.notice_fork()
         self._writer.flush()
 
     def close(self) -> None:
         """Chain what waits, sync and close. Closing twice does nothing."""
-        self._closing.close()
-        self._state.resting = False
+        self._parts.closing.close()
+        self._parts.state.resting = False
 
     def rest(self) -> None:
         """Close until the next event: for the shutdown of logging or of Python.
@@ -438,20 +393,21 @@ class AuditLog:
         Handlers and exit functions may still log after that, and a file handler would write it.
         """
         # At the interpreter's exit a file can no longer be opened.
-        self._closing.close(resting=True, release=self._sink.needs_closing or not forks.exiting)
+        release = self._sink.needs_closing or not forks.exiting
+        self._parts.closing.close(resting=True, release=release)
 
     def _tend(self) -> None:
         """Do what is due once an interval. Called by the keeper's thread."""
-        if self._upkeep.tend():
+        if self._parts.upkeep.tend():
             self._after_a_call()
 
     def __del__(self) -> None:
         # Events that wait for another process's lock are kept in the spill file.
-        state = self._state
-        if state is not None and not state.closed:
+        parts: Parts | None = self.__dict__.get("_parts")  # None if a wrong option was given
+        if parts is not None and not parts.state.closed:
             with contextlib.suppress(Exception):
-                state.set_patience(stalled=True)
-                self._closing.close()
+                parts.state.set_patience(stalled=True)
+                parts.closing.close()
 
     @classmethod
     def from_config(cls, file: str | os.PathLike[str] | None = None, **arguments: Any) -> AuditLog:

@@ -161,7 +161,7 @@ def test_a_writer_killed_between_a_rotation_and_its_seal_spoils_nothing(
 
     log = AuditLog(path, key=old)
     log.checkpoint()
-    monkeypatch.setattr(log._checkpoints, "sign", killed)
+    monkeypatch.setattr(log._parts.checkpoints, "sign", killed)
     with pytest.raises(OSError, match="killed"):
         log.rotate_key(new)
     with pytest.warns(UserWarning, match="rotated"):

@@ -38,7 +38,7 @@ class Crowd:
         self.writes: list[int] = []
         self.writers: list[tuple[str, int]] = []
         self._releasing = threading.Lock()
-        log._state.file_lock.patience = None
+        log._parts.state.file_lock.patience = None
         self._lock = os.open(f"{log.path}.lock", os.O_RDWR)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         write = log._sink.write
@@ -51,7 +51,7 @@ class Crowd:
         log._sink.write = counted  # type: ignore[method-assign]
         self.write = counted
         self._threads = [self._start("first")]
-        wait_for(lambda: log._state.writing != 0)
+        wait_for(lambda: log._parts.state.writing != 0)
         for n in range(THREADS):
             self._threads.append(self._start(f"waits-{n}"))
         wait_for(lambda: len(log._writer._group._queue) == THREADS)

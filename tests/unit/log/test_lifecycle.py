@@ -247,6 +247,25 @@ def test_a_lock_that_waits_for_ever_waits(tmp_path: Path) -> None:
     lock.close()
 
 
+def test_a_log_that_nobody_refers_to_is_closed_at_once(path: Path) -> None:
+    def open_files() -> int:
+        return len(os.listdir("/dev/fd"))
+
+    gc.disable()
+    try:
+        before = open_files()
+        AuditLog(path, sync_interval=1000).append("a", **EVENT)
+        assert open_files() == before
+        records = AuditLog(path).records()  # as long as it is read, it is open
+        assert next(records).seq == 0
+        assert open_files() > before
+        assert [record.seq for record in records] == [1]
+        del records
+        assert open_files() == before
+    finally:
+        gc.enable()
+
+
 # --- A full disk.
 
 
@@ -265,7 +284,7 @@ def test_what_a_full_disk_does_not_take_waits_elsewhere(
     log = AuditLog(sys.argv[1])
     def full(*_, **__): raise OSError(28, "No space left on device")
     log._sink.write = full
-    log._backlog.spills[0].add = full
+    log._parts.backlog.spills[0].add = full
     log.append("kept", **{EVENT!r})
     """
     done = run(program, path.parent, path)
@@ -289,7 +308,7 @@ def test_a_folder_of_somebody_else_takes_nothing(
     private.mkdir(mode=0o777)
     private.chmod(0o777)
     with AuditLog(path) as log:
-        *_, last = log._backlog.spills
+        *_, last = log._parts.backlog.spills
         assert last.path.parent == private
         with pytest.raises(OSError, match="only this user can access"):
             last.add([])

@@ -126,7 +126,7 @@ def test_where_the_file_was_deleted_the_first_to_write_spoils_nothing(path: Path
         Path(f"{path}.writers").unlink()
         with open_as(path, "each", key) as other:
             other.append("b", **EVENT)
-            log._upkeep._membership.look_around = True  # as its keeper does each interval
+            log._parts.membership.look_around = True  # as its keeper does each interval
             with pytest.warns(UserWarning, match="open it with sign='checkpoint'|'each'"):
                 assert log.append("c", **EVENT).hash is None
         with pytest.warns(UserWarning, match="sign='each'"):
