@@ -208,7 +208,7 @@ def one_caller(table: Table, root: Path, rounds: int) -> None:
         calls: dict[str, Call] = {}
         for name, (_, start) in CALLERS.items():
             folder = root / f"call-{len(calls)}"
-            folder.mkdir()
+            folder.mkdir(exist_ok=True)  # of one that is not installed
             try:
                 calls[name] = start(folder, close)
             except ImportError as error:

@@ -39,7 +39,7 @@ class Recovery:
         return memory
 
     def origin(self, memory: Memory | None, head: Head, given: str | None) -> str | None:
-        """Return the log's name, or None if it has none yet.
+        """Return the log's name, or None if it does not have one yet.
 
         The first entry wins over the lock file's memory.
 

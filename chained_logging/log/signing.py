@@ -46,7 +46,7 @@ class Signing:
     def required(self) -> Signer:
         """Return the key.
 
-        :raises OSError: if there is none.
+        :raises OSError: if the log has no key.
         """
         if self.key is None:
             raise OSError("there is no key to sign with")
