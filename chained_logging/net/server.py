@@ -1,12 +1,12 @@
 """A small HTTP/1.1 server: bounded in time, in memory and in connections.
 
-One thread reads and writes for all connections (asyncio); requests that have come whole are
-answered by a few others. So a client that is slow, or says nothing, costs a file descriptor and
-some kilobytes, and no thread.
+One thread reads and writes for all connections (asyncio). A few other threads answer requests that
+have arrived whole. So a client that is slow or silent costs a file descriptor and some kilobytes,
+and no thread.
 
-Who has not said who he is, a **stranger**, can keep out nobody who has: strangers have a budget of
-their own. Where it is spent, the oldest connection of the address with the most of them makes way
-for the new one, and a request that is sent at once is read at once.
+A **stranger** is a client that has not shown who it is. Strangers have a budget of their own, so
+they cannot keep out the other clients. When the budget is spent, a new connection replaces the
+oldest one of the address that has the most.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from chained_logging.net.head import MAX_HEAD, BadRequest, Head, check_line, par
 
 BACKLOG: Final = 512
 STRANGERS: Final = 256
-"""Connections of clients that have not said who they are."""
+"""Connections of clients that have not shown who they are."""
 WORKERS: Final = 32
 """Threads that answer requests."""
 DRAIN: Final = 10.0
-"""Seconds that requests have to end when the server stops."""
-_LINGER: Final = 2.0  # seconds to take what a refused client still sends
+"""Seconds that running requests may take when the server stops."""
+_LINGER: Final = 2.0  # seconds to read what a refused client still sends
 _LINGER_BYTES: Final = 4 * 1024 * 1024
 _CHUNK: Final = 65_536
 
@@ -50,7 +50,7 @@ class Response(NamedTuple):
 
 
 class Admission(NamedTuple):
-    """What a head entitles to."""
+    """What a request may send, judged by its head."""
 
     limit: int
     """Bytes that the body may have."""
@@ -60,7 +60,7 @@ class Admission(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request that has come whole."""
+    """A request that has arrived whole."""
 
     head: Head
     body: bytes
@@ -82,14 +82,14 @@ class Application(Protocol):
 
 
 class HttpServer:
-    """Serves an application. It listens once it is made.
+    """Serves an application. It listens from its construction on.
 
-    :param application: what answers.
-    :param strangers: how many connections of clients there may be that have not said who they are.
-    :param connections: how many of those that have.
-    :param timeout: seconds for a whole request, with the time that a connection was idle before
-        it; and as many for the answer to be taken.
-    :raises OSError: if the address cannot be had.
+    :param application: answers the requests.
+    :param strangers: largest number of connections of clients that have not shown who they are.
+    :param connections: largest number of connections of clients that have.
+    :param timeout: seconds in which a request must arrive, counted from the end of the one before;
+        and in which the client must take the answer.
+    :raises OSError: if it cannot listen on the address.
     """
 
     def __init__(
@@ -108,8 +108,8 @@ class HttpServer:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family, backlog=BACKLOG)
         self.address: Final[tuple[str, int]] = self._socket.getsockname()[:2]
-        """Where it listens."""
-        self._connections: dict[_Connection, None] = {}  # in the order of their coming
+        """The address and port on which it listens."""
+        self._connections: dict[_Connection, None] = {}  # oldest first
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="http")
         self._stopping = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -133,14 +133,14 @@ class HttpServer:
         return thread
 
     def stop(self) -> None:
-        """Let it end: take no more connections, answer what has come. Returns at once."""
+        """Accept no more connections, answer what has arrived, and end. Returns at once."""
         with self._lock:
             self._stop_wanted = True
             if self._loop is not None and not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._stopping.set)
 
     def close(self) -> None:
-        """Listen no more, if it was never run."""
+        """Stop listening, if it was never run."""
         self._socket.close()
         self._workers.shutdown(wait=False)
 
@@ -155,7 +155,7 @@ class HttpServer:
         self._running.set()
         try:
             await self._stopping.wait()
-            for _ in range(5):  # what waits in the kernel has come, too
+            for _ in range(5):  # connections that wait in the kernel have arrived too
                 await asyncio.sleep(0)
         finally:
             server.close()
@@ -164,7 +164,7 @@ class HttpServer:
                 self._loop = None
 
     async def _drain(self) -> None:
-        """Let connections take what was sent before this, and wait for them."""
+        """Let connections read what was already sent, and wait for them."""
         loop = asyncio.get_running_loop()
         end = loop.time() + DRAIN
         while True:
@@ -195,7 +195,7 @@ class HttpServer:
             del self._connections[connection]
 
     def _make_way(self) -> None:
-        """Send strangers away, where there are too many."""
+        """Send a stranger away if there are too many."""
         strangers = [each for each in self._connections if not (each.known or each.working)]
         if len(strangers) <= self._limits[0]:
             return
@@ -204,7 +204,7 @@ class HttpServer:
         oldest.send_away(self._application.refuse(503, "there are too many connections"))
 
     async def _exchange(self, connection: _Connection) -> bool:
-        """Take a request and answer it; return whether another one may follow."""
+        """Read and answer a request. Return whether another one may follow."""
         try:
             async with asyncio.timeout(self._timeout):
                 request = await self._receive(connection)
@@ -245,7 +245,7 @@ class HttpServer:
                 return self._application.refuse(503, "there are too many connections")
             connection.known = True
         if head.length > admission.limit:
-            reason = f"a request has at most {admission.limit:,} bytes"
+            reason = f"a request must have at most {admission.limit:,} bytes"
             return self._application.refuse(413, reason)
         expect = head.headers.get("expect")
         if expect is not None and expect.lower() != "100-continue":
@@ -268,10 +268,10 @@ class HttpServer:
             await connection.send(format_response(response, method, last))
 
     async def _refuse(self, connection: _Connection, response: Response) -> None:
-        """Answer what was not read whole, and end the connection."""
+        """Answer a request that was not read whole, and end the connection."""
         await self._send(connection, response, "", True)
-        # To close on bytes that were not read would reset the connection, and the client might
-        # never see why: so end our side, and wait a little for the client's end.
+        # Closing with unread bytes would reset the connection, and the client might never see why.
+        # So end our side, and wait a little for the client's end.
         async with asyncio.timeout(_LINGER):
             await connection.linger()
 
@@ -344,12 +344,12 @@ class _Connection:
             left -= len(data)
 
     def end_reading(self) -> None:
-        """Read what has come, and then an end."""
+        """Let the reader see what has arrived, and then an end."""
         with contextlib.suppress(OSError):
             self._writer.get_extra_info("socket").shutdown(socket.SHUT_RD)
 
     def send_away(self, response: Response) -> None:
-        """End it: what its task waits for ends."""
+        """Answer and close, so that its task ends."""
         if self._writer.is_closing():
             self.abort()
             return
@@ -360,7 +360,7 @@ class _Connection:
         self._writer.transport.abort()
 
     async def close(self, seconds: float) -> None:
-        """Close it, with so much time for the client to take what was written."""
+        """Close, and give the client some seconds to take what was written."""
         self._writer.close()
         try:
             async with asyncio.timeout(seconds):

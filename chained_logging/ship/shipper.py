@@ -1,7 +1,7 @@
 """The shipper: brings every entry of a log to central storage, verified on the way.
 
-Each destination has a thread of its own, so that one that is down holds up no other.
-A delivery asks the destination what it holds, reads on from there, checks every hash and link, and
+Each destination has a thread of its own, so that one that is down does not delay the others. A
+delivery asks the destination what it holds, reads on from there, checks every hash and link, and
 writes a batch. After any doubt (a timeout, a crash, a second shipper) it asks again, so that each
 entry arrives exactly once. The log is synced to this machine's disk before it is read: no power
 failure leaves central storage with entries that the log does not have.
@@ -40,8 +40,8 @@ from chained_logging.ship.source import Source
 _log = logging.getLogger("chained_logging.ship")
 
 _LATER = 60.0
-"""Seconds until a refusal is looked at again, as somebody may have mended it; and until a
-destination that takes what it is given is asked again what it holds."""
+"""Seconds until a refused delivery is tried again, as somebody may have mended the cause; and until
+a destination that accepts entries is asked again what it holds."""
 
 
 class BrokenChain(OSError):
@@ -53,7 +53,7 @@ class Shipper:
 
     :param log: the log, open in this process; others may write it.
     :param destinations: URLs, see :func:`chained_logging.ship.open_destination`.
-    :param interval: seconds between two looks for new entries, in :meth:`start`.
+    :param interval: seconds between two checks for new entries, in :meth:`start`.
     :param signer: signs what a destination states itself, such as the digests of S3.
     :param on_alert: called with a sentence when something is more than an outage; it is logged as
         critical to ``chained_logging.ship`` too.

@@ -119,7 +119,7 @@ class Witness:
         :raises Exception: what the signer raises. Nothing was cosigned.
         """
         if len(body) > MAX_REQUEST:
-            return _refusal(413, f"a request has at most {MAX_REQUEST:,} bytes")
+            return _refusal(413, f"a request must have at most {MAX_REQUEST:,} bytes")
         try:
             old_size, proof, note = parse_request(body)
         except NoteError as error:
