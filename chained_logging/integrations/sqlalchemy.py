@@ -320,46 +320,65 @@ def _equal(old: Any, new: Any) -> bool:
 def _change(action: str, thing: Any, fetched: dict[str, Any]) -> dict[str, Any] | None:
     """Return what an entry says of one object, or None if nothing of it changed."""
     state = inspect(thing)
-    mapper = state.mapper
+    columns = [column.key for column in state.mapper.column_attrs]
     changed: list[str] = []
     old: dict[str, Any] = {}
-    members: dict[str, Any] = {}
-    for column in mapper.column_attrs:
-        name = column.key
-        if action == "delete":
-            if name in state.dict or name in fetched:
-                old[name] = fetched.get(name, state.dict.get(name))
-            continue
-        history = state.attrs[name].history
-        if action == "create":
-            if state.dict.get(name) is not None:
-                changed.append(name)
-        elif history.added or history.deleted:
-            before = history.deleted[0] if history.deleted else fetched.get(name)
-            if name in fetched and history.added and _equal(before, history.added[0]):
-                continue  # set to what it was
-            changed.append(name)
-            if history.deleted or name in fetched:
-                old[name] = before
-    for relation in mapper.relationships:
-        if relation.secondary is None or relation.viewonly or action == "delete":
-            continue  # others are columns, of this table or of one that is recorded itself
-        history = state.attrs[relation.key].history
-        if history.added or history.deleted:
-            changed.append(relation.key)
-            members[relation.key] = {
-                "added": sorted(map(_key, history.added)),
-                "removed": sorted(map(_key, history.deleted)),
-            }
+    if action == "delete":
+        held = state.dict | fetched
+        old = {name: held[name] for name in columns if name in held}
+    elif action == "create":
+        changed = [name for name in columns if state.dict.get(name) is not None]
+    else:
+        changed, old = _updated(state, columns, fetched)
+    members = {} if action == "delete" else _members(state)
+    changed += members
     if action == "update" and not changed:
         return None
     change: dict[str, Any] = {
         "action": action,
-        "resource": (_table(mapper), _key(thing)),
+        "resource": (_table(state.mapper), _key(thing)),
         "changed_fields": sorted(changed) or None,
         "old_values": jsonable(old) if action != "create" else None,
     }
     return change | ({"members": members} if members else {})
+
+
+def _updated(
+    state: Any, columns: list[str], fetched: dict[str, Any]
+) -> tuple[list[str], dict[str, Any]]:
+    """Return the names of the columns that changed, and the values before, where they are known."""
+    changed: list[str] = []
+    old: dict[str, Any] = {}
+    for name in columns:
+        history = state.attrs[name].history
+        if not (history.added or history.deleted):
+            continue
+        before = history.deleted[0] if history.deleted else fetched.get(name)
+        if name in fetched and history.added and _equal(before, history.added[0]):
+            continue  # set to what it was
+        changed.append(name)
+        if history.deleted or name in fetched:
+            old[name] = before
+    return changed, old
+
+
+def _members(state: Any) -> dict[str, dict[str, list[str]]]:
+    """Return which members were added to and removed from the collections of an object.
+
+    Those of an association table alone: others are columns, of this table or of one that is
+    recorded itself.
+    """
+    members = {}
+    for relation in state.mapper.relationships:
+        if relation.secondary is None or relation.viewonly:
+            continue
+        history = state.attrs[relation.key].history
+        if history.added or history.deleted:
+            members[relation.key] = {
+                "added": sorted(map(_key, history.added)),
+                "removed": sorted(map(_key, history.deleted)),
+            }
+    return members
 
 
 def _key(thing: Any) -> str:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from chained_logging.format.record import Head, Record, StoredCheckpoint
+from chained_logging.format.record import Head
 from chained_logging.ship import require_retries
 from chained_logging.ship.destination import (
     Destination,
@@ -28,6 +28,7 @@ from chained_logging.ship.destination import (
     Refused,
     Unfit,
 )
+from chained_logging.ship.nats.batch import next_batch
 from chained_logging.ship.nats.connection import Connection
 from chained_logging.ship.nats.consumers import acknowledge, oldest, pull, put_back, take, waiting
 from chained_logging.ship.nats.message import (
@@ -274,35 +275,11 @@ class Landing:
                 self._refused(deliveries[0].raw, error)
                 return []
             self._origins.add(origin)
-            records: list[Record] = []
-            notes: list[StoredCheckpoint] = []
-            size = count = 0
-            wrong = None
-            after = head
-            for delivery in deliveries:
-                message = delivery.message
+            most = destination.batch_entries, destination.batch_bytes
+            batch = next_batch(head, (one.message for one in deliveries), *most)
+            if batch.records or batch.checkpoints:
                 try:
-                    new = following(after, message)
-                except ValueError as error:
-                    wrong = str(error)
-                    break
-                if new is None:
-                    break
-                length = sum(len(record.body) + 200 for record in new)
-                if records and (
-                    len(records) + len(new) > destination.batch_entries
-                    or size + length > destination.batch_bytes
-                ):
-                    break
-                records += new
-                notes += message.checkpoints
-                size += length
-                count += 1
-                if new:
-                    after = message.head
-            if records or notes:
-                try:
-                    destination.write(origin, records, list(dict.fromkeys(notes)))
+                    destination.write(origin, batch.records, batch.checkpoints)
                 except (DestinationError, Refused) as error:
                     if self._end(destination, deliveries[0].message) != head:
                         continue  # another landing was faster
@@ -311,15 +288,17 @@ class Landing:
                     self._refused(deliveries[0].raw, error)
                     return []
                 self._wrote = True
-                self.landed += len(records)
-            self._acknowledge([one.raw for one in deliveries[:count]])
-            deliveries = deliveries[count:]
-            if wrong is not None:
+                self.landed += len(batch.records)
+            self._acknowledge([one.raw for one in deliveries[: batch.messages]])
+            deliveries = deliveries[batch.messages :]
+            if batch.wrong is not None:
                 raw = deliveries[0].raw
-                sequence = raw.metadata.sequence.stream
-                self._stop_log(raw.subject, raw, f"message {sequence} cannot be landed: {wrong}")
+                number = raw.metadata.sequence.stream
+                self._stop_log(
+                    raw.subject, raw, f"message {number} cannot be landed: {batch.wrong}"
+                )
                 return []
-            if not count:
+            if not batch.messages:
                 break
         return deliveries
 
