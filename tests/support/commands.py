@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import ready
 from chains import EVENT
 
 ORIGIN = "example.com/audit"
@@ -16,15 +17,7 @@ ORIGIN = "example.com/audit"
 
 def run(*arguments: object, stdin: str = "", status: int = 0, **environment: str) -> str:
     """Run a command; return what it printed, or the error where `status` says that it fails."""
-    command = [sys.executable, "-m", "chained_logging", *map(str, arguments)]
-    done = subprocess.run(
-        command,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **environment},
-    )
+    done = ready.run(list(map(str, arguments)), stdin, {**os.environ, **environment})
     assert done.returncode == status, (done.returncode, done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
     return done.stderr if status else done.stdout
@@ -38,6 +31,8 @@ def command(
     *arguments: object, program: Sequence[object] = ("-m", "chained_logging")
 ) -> subprocess.CompletedProcess[str]:
     """Run a command, however it ends."""
+    if tuple(program) == ("-m", "chained_logging"):
+        return ready.run(list(map(str, arguments)))
     words = [sys.executable, *map(str, (*program, *arguments))]
     return subprocess.run(words, capture_output=True, text=True, check=False)
 

@@ -13,6 +13,8 @@ from types import ModuleType
 from typing import Any
 from unittest import mock
 
+import ready
+
 import chained_logging.verify  # noqa: F401  # the module, which a function of its name hides
 
 MODULE = sys.modules["chained_logging.verify"]
@@ -63,6 +65,8 @@ def kinds(*paths: Path, **options: Any) -> set[tuple[str, str | None]]:
 
 def run(*arguments: object, alone: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run the file alone, as an auditor does; or the command."""
+    if not alone and not options:
+        return ready.run(["verify", *map(str, arguments)])
     command = list(ALONE_COMMAND)
     if not alone:
         command = [sys.executable, "-m", "chained_logging", "verify"]

@@ -24,6 +24,7 @@ from typing import Any, ClassVar
 import nats as nats_py
 import psycopg
 import pytest
+import ready
 import ship_crash
 from chains import EVENT
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -73,8 +74,7 @@ def store(tmp_path: Path) -> Store:
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run a command, as an operator does."""
-    command = [sys.executable, "-m", "chained_logging", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return ready.run(list(map(str, arguments)))
 
 
 def forged(record: Record) -> Record:

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from chains import EVENT
+from commands import command
 from folders import VECTORS
 from signed_logs import ORIGIN, Key, append_lines, own, pin
 
@@ -39,15 +40,12 @@ def verdicts(path: Path, *arguments: object) -> set[int]:
     says what it did not check.
     """
     ends = set()
-    for command in (["-m", "chained_logging", "verify"], ["-I", "-S", str(VERIFY)]):
-        done = subprocess.run(
-            [sys.executable, *command, str(path), *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    for done in (
+        command("verify", path, *arguments),
+        command(path, *arguments, program=("-I", "-S", VERIFY)),
+    ):
         assert "Traceback" not in done.stderr
-        if command[0] == "-m" or "NOT CHECKED" not in done.stdout + done.stderr:
+        if "-S" not in done.args or "NOT CHECKED" not in done.stdout + done.stderr:
             ends.add(done.returncode)
         else:
             assert not arguments or done.returncode, done.stdout
