@@ -18,7 +18,7 @@ from unittest import mock
 
 import pytest
 import rfc8785
-from chains import EVENT, read_json
+from chains import EVENT, often, read_json
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -664,7 +664,7 @@ _places = {
 _good = st.sampled_from([{}, {"actor": "u", "resource": "kind/1", "ip": "10.0.0.1"}])
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=often(1500), deadline=None)
 @given(
     _good,
     st.lists(st.sampled_from(list(_places)), max_size=6, unique_by=id).flatmap(

@@ -12,6 +12,7 @@ from typing import Any
 
 import oracles
 import pytest
+from chains import often
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from note_keys import LOG, LOG_KEY, ORIGIN, OTHER, OTHER_KEY, WITNESS, WITNESS_KEY, Key, ed25519
@@ -646,7 +647,7 @@ edits = st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 3), pieces), ma
 
 
 @pytest.mark.parametrize("kind", PARSERS)
-@settings(max_examples=400)
+@settings(max_examples=often(400))
 @given(st.data())
 def test_bytes_are_in_one_form_or_refused(kind: str, data: st.DataObject) -> None:
     parse, seeds = PARSERS[kind]

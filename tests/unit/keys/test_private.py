@@ -23,6 +23,7 @@ from typing import Any
 
 import oracles
 import pytest
+from chains import often
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -558,7 +559,9 @@ def specimens(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 FUZZ = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=often(300),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

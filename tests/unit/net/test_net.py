@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from chains import often
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from programs import until
@@ -353,7 +354,7 @@ _LINES = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=often(300), deadline=None)
 @given(
     st.one_of(
         st.just(b"POST /v1/events HTTP/1.1"),

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from chains import EVENT, check_chain, stored
+from chains import EVENT, check_chain, often, stored
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -257,7 +257,7 @@ def events(secret: str) -> st.SearchStrategy[dict[str, Any]]:
     return pairs
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=often(300), deadline=None)
 @given(events("zQ9secretQ9z"))
 def test_no_secret_of_any_event_reaches_the_stored_bytes(event: dict[str, Any]) -> None:
     assert b"zQ9secretQ9z" not in kept(event)
@@ -290,7 +290,7 @@ ODD = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=often(500), deadline=None)
 @given(ODD)
 def test_redacting_twice_is_redacting_once(text: str) -> None:
     once = redact.text(text)
@@ -299,7 +299,7 @@ def test_redacting_twice_is_redacting_once(text: str) -> None:
     assert redact.url(url) == url
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=often(200), deadline=None)
 @given(st.dictionaries(WORD.map(lambda w: f"x{w}y"), st.one_of(PLAIN, st.uuids(), st.dates())))
 def test_events_without_secrets_are_stored_as_they_are(event: dict[str, Any]) -> None:
     plain, looked_at = (json.loads(kept(event, r))["context"] for r in (None, redact))

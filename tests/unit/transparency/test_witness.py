@@ -30,6 +30,7 @@ from urllib.parse import urlsplit
 
 import oracles
 import pytest
+from chains import often
 from folders import SUPPORT
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -932,7 +933,7 @@ def steps(draw: st.DrawFn) -> list[tuple[int, History, int, int]]:
     return draw(st.lists(step, max_size=12))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=often(150))
 @given(steps())
 def test_it_answers_as_the_specification_says(
     tmp_path_factory: pytest.TempPathFactory,
@@ -984,7 +985,7 @@ def movable(tmp_path_factory: pytest.TempPathFactory) -> tuple[Witness, Path, by
     return plain, folder, state(folder).read_bytes()
 
 
-@settings(deadline=None, max_examples=600)
+@settings(deadline=None, max_examples=often(600))
 @given(odd_bodies)
 def test_any_body_gets_an_answer(movable: tuple[Witness, Path, bytes], body: bytes) -> None:
     plain, folder, held = movable
@@ -999,7 +1000,7 @@ def test_any_body_gets_an_answer(movable: tuple[Witness, Path, bytes], body: byt
         assert state(folder).read_bytes() == held
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=often(150))
 @given(odd_bodies)
 def test_any_body_gets_an_answer_over_http(seven: tuple[Witness, str, Path], body: bytes) -> None:
     plain, url, _ = seven
@@ -1023,7 +1024,7 @@ def raw(url: str, data: bytes, *, end: bool = True, timeout: float = 20) -> byte
         return answer
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=often(150))
 @given(
     st.binary(max_size=200)
     | st.lists(
