@@ -44,6 +44,9 @@ _SETTINGS: Final = {
     "enable_bitmapscan": "off",
     "enable_seqscan": "off",
     "enable_sort": "off",
+    # What is off costs more than any limit to the planner, which would compile each such query
+    # (LLVM): 6 seconds for the catalog alone.
+    "jit": "off",
 }
 # By the class of an SQLSTATE (PostgreSQL's manual, appendix A): connections, a transaction that
 # was rolled back or is read-only, resources, locks, an operator's hand, the system, a bug.

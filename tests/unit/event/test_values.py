@@ -133,7 +133,7 @@ ROWS = [
     ),
     pytest.param(
         StrRaises(),
-        {"message": "<unprintable StrRaises>", "type": f"{__name__}.StrRaises"},
+        {"message": "<unprintable StrRaises>", "type": f"{StrRaises.__module__}.StrRaises"},
         id="exception-unprintable",
     ),
     pytest.param(NumpyLike(7), 7, id="integral"),

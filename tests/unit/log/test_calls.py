@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import pytest
 import structlog
 from chains import EVENT
 from structlog.contextvars import bound_contextvars, merge_contextvars
@@ -18,6 +19,12 @@ from structlog.contextvars import bound_contextvars, merge_contextvars
 from chained_logging import AuditLog, AuditProcessor
 
 MOST = 30
+
+
+@pytest.fixture(autouse=True)
+def no_traces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenTelemetry, which other tests import, asks itself for the span by calls of its own."""
+    monkeypatch.delitem(sys.modules, "opentelemetry.trace", raising=False)
 
 
 def calls_between(call: Callable[[], object], first: Any, last: Any) -> list[str]:
