@@ -96,7 +96,8 @@ def test_any_request_leaves_one_entry_and_an_intact_chain(
         server.stop()
     found = entries(log)
     check_chain(log)
-    assert found[-1]["resource_id"] == "last"
+    # A request whose client did not wait for the answer may end after the last one.
+    assert "last" in {fields["resource_id"] for fields in found[-10:]}
     assert len(found) > REQUESTS / 10, "most never reached the application"
     if kind != "django":  # where some end before the first middleware
         assert len(found) == len(seen.read_bytes())
