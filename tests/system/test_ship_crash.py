@@ -20,6 +20,6 @@ def test_everything_acknowledged_arrives_once_whatever_is_killed(tmp_path: Path)
         missing("radosgw is not installed")
     with running_server() as server, ship_crash.bucket(kind) as bucket:
         urls = [ship_crash.database(server), bucket]
-        found = ship_crash.crash(tmp_path, server, urls, entries=6_000, kills=3, seed=seed)
-    assert found["acknowledged"] >= 6_000
-    assert found["deaths"] == {"writer": 3, "shipper": 3, "database": 3}
+        found = ship_crash.crash(tmp_path, server, urls, entries=10_000, kills=4, seed=seed)
+    assert found["acknowledged"] >= 10_000
+    assert found["deaths"] == {"writer": 4, "shipper": 4, "database": 4}

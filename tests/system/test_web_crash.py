@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from web_crash import KINDS, run_round
+from web_crash import ENOUGH, KINDS, run_round
 
 ROUNDS = int(os.environ.get("WEB_CRASH_ROUNDS", "1"))
 FEW = ("fastapi", "flask", "django")
@@ -24,7 +24,7 @@ def test_every_answer_that_was_received_is_recorded_once(name: str, tmp_path: Pa
         folder.mkdir()
         outcome = run_round(folder, name, seed + number)
         print(outcome)
-        assert outcome.received > 20
+        assert outcome.received > ENOUGH
         assert outcome.killed
 
 
