@@ -162,6 +162,17 @@ class RememberingDestination(Destination, Protocol):
         """
 
 
+@runtime_checkable
+class PinnableDestination(Destination, Protocol):
+    """A destination that takes several logs under one name, each with a key of its own."""
+
+    def pin(self, public_key: bytes) -> None:
+        """Prefer the log with this first key.
+
+        :param public_key: 32 bytes.
+        """
+
+
 def pin(destination: Destination, public_key: bytes) -> None:
     """Have a destination prefer the log with this first key, of several under one name.
 
@@ -169,6 +180,5 @@ def pin(destination: Destination, public_key: bytes) -> None:
 
     :param public_key: 32 bytes.
     """
-    pinned = getattr(destination, "pin", None)
-    if pinned is not None:
-        pinned(public_key)
+    if isinstance(destination, PinnableDestination):
+        destination.pin(public_key)
