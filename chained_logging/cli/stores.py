@@ -74,7 +74,8 @@ def init(
     """Prepare central storage for logs.
 
     DESTINATION is postgresql://…, s3://bucket/prefix or nats://host/STREAM. Run the command once,
-    with an administrator's rights; shipping needs fewer. Running it again changes nothing.
+    with an administrator's rights; shipping needs fewer. Running it again is safe: nothing that is
+    there is changed, and PostgreSQL gets partitions for further months.
     """
     scheme = destination.partition(":")[0]
     refuse_options(scheme != "s3", "applies to s3:// only", "mode", "key_file")

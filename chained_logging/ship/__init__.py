@@ -100,7 +100,9 @@ def init_destination(
     max_bytes: int | None = None,
     signer: Signer | None = None,
 ) -> list[str]:
-    """Prepare a destination, and return sentences about what was done. A repeat changes nothing.
+    """Prepare a destination, and return sentences about what was done.
+
+    A repeat changes nothing that is there. PostgreSQL then gets partitions for further months.
 
     :param retention: see :func:`chained_logging.ship.retention.retention_days`; S3 needs one.
     :param mode: of S3's Object Lock, ``COMPLIANCE`` or ``GOVERNANCE``.
