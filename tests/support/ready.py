@@ -51,6 +51,12 @@ class Starter:
             )
         self.started_with = _of_the_start(os.environ)
         self.lock = threading.Lock()
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """End the process, which reads that there are no more commands."""
+        self._ours.close()
+        self.process.wait()
 
     def run(self, request: dict[str, Any], files: Sequence[IO[str]]) -> int:
         """Run a command on these files, its input, output and errors. Return how it ended."""
