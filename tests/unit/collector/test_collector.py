@@ -26,6 +26,7 @@ from programs import until
 
 from chained_logging import AuditLog, verify
 from chained_logging.collector import MAX_LINE, MAX_REQUEST, Collector, read_token
+from chained_logging.collector.store import Store
 
 EVENT = {"action": "read", "actor": "user-1", "resource": "patient/456", "ip": "10.0.0.1"}
 COLLECT = (sys.executable, "-m", "chained_logging", "collect")
@@ -166,6 +167,29 @@ def test_a_strict_log_refuses_one_and_takes_the_others(tmp_path: Path) -> None:
         good, bad, after = client.ask(EVENT, {**EVENT, "ip": "no", "result": "?"}, EVENT)
         assert bad["fields"].keys() == {"ip_address", "result"}
         assert (good["seq"], after["seq"]) == (1, 2)
+
+
+def test_a_call_that_breaks_off_leaves_no_retry_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with AuditLog(tmp_path / "audit.jsonl") as log:
+        store = Store(log)
+        line = json.dumps({**EVENT, "idempotency_key": "k"}).encode()
+
+        def breaks_off(events: object) -> list[Any]:
+            raise MemoryError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(log, "append_many", breaks_off)
+            with pytest.raises(MemoryError):
+                store.store([line], {})
+        answers: list[Any] = []
+        retry = threading.Thread(
+            target=lambda: answers.extend(store.store([line], {})), daemon=True
+        )
+        retry.start()
+        retry.join(20)
+        assert [answer["seq"] for answer in answers] == [1]
 
 
 def test_each_refused_line_has_its_own_number(tmp_path: Path) -> None:
