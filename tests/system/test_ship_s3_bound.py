@@ -29,8 +29,8 @@ from chained_logging.keys import public_pem
 from chained_logging.review.restore import restore
 from chained_logging.review.stores import CentralStores
 from chained_logging.ship.s3 import S3Destination
-from chained_logging.ship.s3.locking import Policy
 from chained_logging.ship.s3.names import encode_origin
+from chained_logging.ship.s3.policy import Policy
 from chained_logging.ship.shipper import Shipper
 from chained_logging.sinks import open_sink
 from chained_logging.verify import main

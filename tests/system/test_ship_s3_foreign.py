@@ -28,9 +28,9 @@ from chained_logging.ship import Unfit
 from chained_logging.ship.progress import Progress, progress_path
 from chained_logging.ship.s3 import init
 from chained_logging.ship.s3.digest import Listed, parse_digest
-from chained_logging.ship.s3.locking import POLICY_SIGNER, Policy
 from chained_logging.ship.s3.names import encode_origin
 from chained_logging.ship.s3.objects import is_signed
+from chained_logging.ship.s3.policy import POLICY_SIGNER, Policy
 from chained_logging.ship.shipper import Shipper
 from chained_logging.sinks import open_sink
 from chained_logging.verify import main as verify_main

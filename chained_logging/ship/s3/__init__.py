@@ -24,7 +24,7 @@ from chained_logging.ship.s3.objects import (
     parse_checkpoint,
     unpack,
 )
-from chained_logging.ship.s3.policy import POLICY, init
+from chained_logging.ship.s3.policies import POLICY, init
 from chained_logging.ship.s3.reader import MAX_KEY
 from chained_logging.ship.s3.store import MAX_CONTENT, Version
 

@@ -24,7 +24,7 @@ from chained_logging.ship.s3.objects import (
     named_keys,
     parse_checkpoint,
 )
-from chained_logging.ship.s3.policy import DAY
+from chained_logging.ship.s3.policies import DAY
 from chained_logging.ship.s3.store import MAX_CONTENT, Version
 
 _log = logging.getLogger("chained_logging.ship")

@@ -17,7 +17,7 @@ from chained_logging.format.canonical import canonical_text
 from chained_logging.format.note import Note, sign_note
 from chained_logging.format.record import Head
 from chained_logging.format.vkey import Signer
-from chained_logging.ship.s3.locking import FORMAT, Policy, parse_object
+from chained_logging.ship.s3.policy import FORMAT, Policy, parse_object
 
 MAX_LISTED: Final = 1000
 """The most objects in one digest, which keeps it below the 1,000,000 bytes of a signed note."""

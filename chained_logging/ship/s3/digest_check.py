@@ -10,10 +10,10 @@ from chained_logging.format.vkey import VerifierKey
 from chained_logging.ship.fault import FOREIGN
 from chained_logging.ship.s3.digest import Digest, Listed, breaks, parse_digest, parse_time
 from chained_logging.ship.s3.digests import DigestWriter
-from chained_logging.ship.s3.locks import Report
+from chained_logging.ship.s3.lock_check import Report
 from chained_logging.ship.s3.names import DIGESTS, Name
 from chained_logging.ship.s3.objects import Facts, is_signed
-from chained_logging.ship.s3.policy import DAY
+from chained_logging.ship.s3.policies import DAY
 from chained_logging.ship.s3.store import Version
 
 

@@ -23,7 +23,6 @@ from chained_logging.ship.s3.digest import (
     parse_digest,
     parse_time,
 )
-from chained_logging.ship.s3.locking import MODES, Policy
 from chained_logging.ship.s3.names import CHECKPOINTS, DIGESTS, SEGMENTS, Name
 from chained_logging.ship.s3.objects import (
     MAX_ENTRIES,
@@ -33,7 +32,8 @@ from chained_logging.ship.s3.objects import (
     log_key,
     unpack,
 )
-from chained_logging.ship.s3.policy import DAY, policy_in_force
+from chained_logging.ship.s3.policies import DAY, policy_in_force
+from chained_logging.ship.s3.policy import MODES, Policy
 from chained_logging.ship.s3.reader import Reader
 from chained_logging.ship.s3.store import Version
 

@@ -36,7 +36,7 @@ from chained_logging.ship.fault import FOREIGN, Fault
 from chained_logging.ship.s3.digest import DigestSummary, parse_time
 from chained_logging.ship.s3.digest_check import DigestCheck
 from chained_logging.ship.s3.digests import DigestWriter
-from chained_logging.ship.s3.locks import Locks
+from chained_logging.ship.s3.lock_check import Locks
 from chained_logging.ship.s3.names import (
     ANCHORED_NAME,
     CHECKPOINTS,
@@ -46,7 +46,7 @@ from chained_logging.ship.s3.names import (
     anchored_name,
 )
 from chained_logging.ship.s3.objects import Facts, is_signed, log_key, parse_checkpoint
-from chained_logging.ship.s3.policy import DAY
+from chained_logging.ship.s3.policies import DAY
 from chained_logging.ship.s3.store import AHEAD, Version
 
 

@@ -1,182 +1,125 @@
-"""How long and how firmly objects are locked: who may say so, and since when.
+"""The form of a policy: how long and how strictly objects are locked. See ``docs/s3.md``.
 
-The first version of ``policy.json`` counts, which ``init`` puts before anybody ships, and of the
-later ones those that the key named in the one before has signed. So somebody who may only add
-objects cannot change it.
+Nothing here reads a bucket; :mod:`chained_logging.ship.s3.policies` does.
 """
 
 from __future__ import annotations
 
-import logging
-import time
-from dataclasses import replace
-from typing import Final, NamedTuple
+import json
+from dataclasses import dataclass
+from typing import Any, Final
 
-from chained_logging.format.vkey import ED25519, Signer, VerifierKey
-from chained_logging.ship.destination import DestinationError, Refused
-from chained_logging.ship.retention import retention_days
-from chained_logging.ship.s3.locking import POLICY_SIGNER, Policy
-from chained_logging.ship.s3.store import ObjectStore, Version
+from chained_logging.format.canonical import canonical
+from chained_logging.format.note import MAX_NOTE, Note, sign_note, verify_note
+from chained_logging.format.vkey import Signer, VerifierKey
 
-POLICY: Final = "policy.json"
-"""The name of the policy's object, below the prefix."""
+FORMAT: Final = 1
+"""The version of this layout, in every policy and digest."""
 
-DAY: Final = 86_400
-_MAX_VERSIONS: Final = 1000
+MODES: Final = ("GOVERNANCE", "COMPLIANCE")
+"""Modes of S3 Object Lock, the weaker first."""
 
-_log = logging.getLogger("chained_logging.ship")
+POLICY_SIGNER: Final = "chained-logging/policy"
+"""The name of the key that signs policies."""
 
-
-class Policies(NamedTuple):
-    """The versions of the policy's object."""
-
-    counting: list[tuple[Version, Policy]]
-    """Those that count, first to last: the last one is in force."""
-    foreign: list[tuple[Version, str]]
-    """The others, each with the reason. Anybody who may put an object can put one."""
-
-    @property
-    def current(self) -> Policy | None:
-        """The policy in force."""
-        return self.counting[-1][1] if self.counting else None
+MAX_DAYS: Final = 36_500
+"""The longest retention that S3 takes: 100 years."""
 
 
-def read_policies(store: ObjectStore) -> Policies:
-    """Read every version of the policy.
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How long and how strictly the objects under a prefix are locked."""
 
-    :raises DestinationError: if S3 cannot be asked now.
-    """
-    found = Policies([], [])
-    key = store.prefix + POLICY
-    objects = [version for version in store.grouped(key).get(key, ()) if not version.marker]
-    for number, version in enumerate(objects):
-        try:
-            if number >= _MAX_VERSIONS:
-                raise ValueError(f"only the first {_MAX_VERSIONS} versions are read")
-            data = store.get(version).data
-            if number == 0:
-                policy = Policy.parse(data)
-            elif found.current is None:
-                raise ValueError("the first one is no policy, and none follows it")
-            else:
-                policy = found.current.parse_next(data, store.name)
-        except ValueError as error:
-            found.foreign.append((version, str(error)))
-        else:
-            if policy is not found.current:
-                found.counting.append((version, policy))
-    return found
+    days: int
+    mode: str
+    """One of :data:`MODES`."""
+    default: str | None = None
+    """The bucket's own default retention when this was written, such as ``COMPLIANCE 30 days``."""
+    key: str | None = None
+    """The public key, a vkey, that must sign the next policy; without one this is the last."""
 
-
-def policy_in_force(store: ObjectStore, now: float, *, renew: bool = False) -> Policy:
-    """Return the policy that is in force.
-
-    :param renew: lock its object for as long as what is put now, if that is a day longer.
-    :raises Refused: if no policy is there.
-    :raises DestinationError: if S3 cannot be asked now.
-    """
-    versions = read_policies(store)
-    policy = versions.current
-    if policy is None:
-        why = f": {versions.foreign[0][1]}" if versions.foreign else ""
-        raise Refused(f"{store.name} has no policy{why}: prepare it with chained-logging init")
-    for version, _ in versions.counting if renew else ():  # each one vouches for the next
-        _lock_for_longer(store, version, policy.mode, now + policy.days * DAY)
-    return policy
-
-
-def _lock_for_longer(store: ObjectStore, version: Version, mode: str, until: float) -> None:
-    """Lock the policy's object until then. A shipper that may not do that logs a warning."""
-    known = store.get(version).until
-    if known is not None and known >= until - DAY:
-        return
-    try:
-        store.lock_until(version, mode, until)
-    except DestinationError as error:
-        _log.warning("%s: have somebody with that permission run init again", error)
-
-
-def init(
-    url: str, *, retention: str, mode: str = "COMPLIANCE", signer: Signer | None = None
-) -> list[str]:
-    """Prepare a bucket for logs: check it, and write the policy that every object follows.
-
-    :param retention: a period, see :func:`chained_logging.ship.retention.retention_days`.
-    :param mode: ``COMPLIANCE``: nobody can shorten the retention or delete before its end, the root
-        account not either. ``GOVERNANCE``: those with the permission can.
-    :param signer: the key that may make the policy longer or firmer later. Without one it stays.
-    :returns: what is missing, and the command that sets it; nothing if it is ready. The bucket
-        itself is never changed.
-    :raises ValueError: if the URL, the period or the mode is not valid.
-    :raises Refused: if it has a policy already that is longer or firmer, or that another key made.
-    :raises DestinationError: if S3 cannot be asked now.
-    """
-    wanted = Policy(retention_days(retention), mode.upper())
-    store = ObjectStore(url)
-    try:
-        try:
-            state = store.bucket_state()
-        except Refused as error:
-            if "NoSuchBucket" not in str(error):
-                raise
-            return [
-                f"{error}; create it with: aws s3api create-bucket --bucket {store.bucket} "
-                "--object-lock-enabled-for-bucket"
-            ]
-        missing = _missing(store.bucket, versioning=state.versioning, lock=state.lock)
-        if not missing:
-            key = None
-            if signer is not None:
-                key = VerifierKey(POLICY_SIGNER, ED25519, signer.public_key).format()
-            _set(store, Policy(wanted.days, wanted.mode, state.default, key), signer, time.time())
-        return missing
-    finally:
-        store.disconnect()
-
-
-def _missing(bucket: str, *, versioning: bool, lock: bool) -> list[str]:
-    missing = []
-    if not versioning:
-        missing.append(
-            f"versioning is not on; set it with: aws s3api put-bucket-versioning --bucket "
-            f"{bucket} --versioning-configuration Status=Enabled"
-        )
-    if not lock:
-        missing.append(
-            "Object Lock is not on; set it with: aws s3api put-object-lock-configuration "
-            f"--bucket {bucket} --object-lock-configuration ObjectLockEnabled=Enabled (a "
-            "server that takes this for new buckets only needs a new one)"
-        )
-    return missing
-
-
-def _set(store: ObjectStore, wanted: Policy, signer: Signer | None, now: float) -> None:
-    """Put a policy, unless it is in force already.
-
-    :raises Refused: if it may not follow the one that is.
-    """
-    versions = read_policies(store)
-    known = versions.current
-    if known is None and versions.foreign:
-        raise Refused(
-            f"{store.shown(store.prefix + POLICY)} is not a policy, and somebody else put it: "
-            f"use another prefix ({versions.foreign[0][1]})"
-        )
-    if known is not None and not wanted.covers(known):
-        raise Refused(
-            f"{store.name} has a policy of {known.days} days in mode {known.mode}, which "
-            f"is not shortened or weakened to {wanted.days} days in mode {wanted.mode}"
-        )
-    if known is not None and replace(wanted, key=known.key) == known:
-        policy_in_force(store, now, renew=True)
-        return
-    data = wanted.format()
-    if known is not None:
-        if signer is None or known.key != wanted.key:
-            how = "give it with --key" if known.key else "it names none: prepare another prefix"
-            raise Refused(
-                f"{store.name} has a policy of {known.days} days in mode {known.mode}, and only "
-                f"the key that it names may change it: {how}"
+    def __post_init__(self) -> None:
+        if type(self.days) is not int or not 1 <= self.days <= MAX_DAYS:
+            raise ValueError(f"a retention must be from 1 to {MAX_DAYS} days, not {self.days}")
+        if self.mode not in MODES:
+            raise ValueError(
+                f"the mode of Object Lock must be {' or '.join(MODES)}, not {self.mode!r}"
             )
-        data = wanted.sign(store.name, signer)
-    store.put(store.prefix + POLICY, data, wanted.mode, now + wanted.days * DAY, once=False)
+        if not isinstance(self.default, str | None):
+            raise ValueError("the default retention in a policy must be a text or null")
+        if self.key is not None:
+            VerifierKey.parse(self.key)
+
+    def covers(self, other: Policy) -> bool:
+        """Whether this one is at least as long and as strict as `other`."""
+        return self.days >= other.days and MODES.index(self.mode) >= MODES.index(other.mode)
+
+    def format(self) -> bytes:
+        """Return the content of the first policy's object."""
+        fields = {
+            "days": self.days,
+            "default_retention": self.default,
+            "format": FORMAT,
+            "key": self.key,
+            "mode": self.mode,
+        }
+        return canonical(fields) + b"\n"
+
+    def sign(self, store: str, signer: Signer) -> bytes:
+        """Return the object's content for a policy that follows another: a signed note.
+
+        :param store: the URL of the bucket and the prefix. The policy is valid for no other.
+        """
+        return sign_note(f"{store}\n{self.format().decode()}", POLICY_SIGNER, signer).format()
+
+    @classmethod
+    def parse(cls, data: bytes) -> Policy:
+        """Parse an object's content as a policy.
+
+        :raises ValueError: if it is not a policy, or of a later format.
+        """
+        fields = parse_object(data, "a policy")
+        try:
+            policy = cls(fields["days"], fields["mode"], fields["default_retention"], fields["key"])
+        except (KeyError, TypeError, AttributeError):
+            raise ValueError("not a policy: a field is missing or of another type") from None
+        if policy.format() != data:
+            raise ValueError(f"not a policy of format {FORMAT} in canonical form")
+        return policy
+
+    def parse_next(self, data: bytes, store: str) -> Policy:
+        """Parse an object's content as the next policy, which this policy's key must have signed.
+
+        :param store: as for :meth:`sign`.
+        :raises ValueError: if it is malformed, or may not follow this one.
+        """
+        if data == self.format():
+            return self  # put once more
+        if self.key is None:
+            raise ValueError("the policy before names no key, so no other can follow it")
+        note = Note.parse(data)
+        verify_note(note, [VerifierKey.parse(self.key)])
+        named, _, text = note.text.partition("\n")
+        policy = Policy.parse(text.encode())
+        if named != store:
+            raise ValueError(f"it is a policy of {named}")
+        if not policy.covers(self):
+            raise ValueError("it is shorter or weaker than the one before")
+        return policy
+
+
+def parse_object(data: str | bytes, what: str) -> dict[str, Any]:
+    """Parse JSON of this layout's format.
+
+    :param what: what it should be, for the error.
+    :raises ValueError: if it is another format, or not JSON.
+    """
+    if len(data) > MAX_NOTE:
+        raise ValueError(f"not {what}: it has more than {MAX_NOTE} bytes")
+    try:
+        fields = json.loads(data)
+    except (ValueError, RecursionError):
+        raise ValueError(f"not {what}: it is not JSON") from None
+    if not isinstance(fields, dict) or fields.get("format") != FORMAT:
+        raise ValueError(f"not {what} of format {FORMAT}")
+    return fields

@@ -26,7 +26,7 @@ from chained_logging.ship.s3.names import (
 )
 from chained_logging.ship.s3.objects import MAX_ENTRIES, Facts, Object, describe, parse_checkpoint
 from chained_logging.ship.s3.path import Path
-from chained_logging.ship.s3.policy import read_policies
+from chained_logging.ship.s3.policies import read_policies
 from chained_logging.ship.s3.store import MAX_CONTENT, ObjectStore, Version, versions_in
 
 MAX_KEY: Final = 1024

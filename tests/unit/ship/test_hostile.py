@@ -25,8 +25,8 @@ from chained_logging.keys.keyring import Keyring
 from chained_logging.ship.nats import decode
 from chained_logging.ship.s3 import describe, parse_checkpoint
 from chained_logging.ship.s3.digest import Digest, Listed, format_time, parse_digest
-from chained_logging.ship.s3.locking import Policy
 from chained_logging.ship.s3.names import CHECKPOINTS, SEGMENTS, Name
+from chained_logging.ship.s3.policy import Policy
 from chained_logging.ship.vouched import Vouched
 from chained_logging.sinks.checkpoints import sign
 

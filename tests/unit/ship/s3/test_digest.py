@@ -23,8 +23,8 @@ from chained_logging.ship.s3.digest import (
     parse_digest,
     parse_time,
 )
-from chained_logging.ship.s3.locking import Policy
 from chained_logging.ship.s3.names import Name, decode_origin, encode_origin
+from chained_logging.ship.s3.policy import Policy
 
 TEXT = st.text(st.characters(codec="utf-8"), min_size=1)
 NUMBER = st.integers(0, 2**63 - 1)

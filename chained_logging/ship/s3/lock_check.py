@@ -1,4 +1,4 @@
-"""Whether the bucket, the policy and the locks of objects are as they were set up."""
+"""Checks that the bucket, the policy and the locks of objects are as they were set up."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Protocol
 
 from chained_logging.ship.fault import FOREIGN
 from chained_logging.ship.s3.digests import DigestWriter
-from chained_logging.ship.s3.locking import MODES, Policy
 from chained_logging.ship.s3.objects import Facts
-from chained_logging.ship.s3.policy import DAY, POLICY, read_policies
+from chained_logging.ship.s3.policies import DAY, POLICY, read_policies
+from chained_logging.ship.s3.policy import MODES, Policy
 from chained_logging.ship.s3.store import Version
 
 
@@ -32,7 +32,7 @@ class Locks:
         self.policies: list[tuple[Version, Policy]] = []
 
     def check_policy(self) -> None:
-        """Check that the policy stands. One that nobody who may has signed counts for nothing."""
+        """Check that the policy is there. One without the right signature counts for nothing."""
         key = self.store.prefix + POLICY
         found = read_policies(self.store)
         self.policies = found.counting
@@ -46,7 +46,7 @@ class Locks:
             self.report(FOREIGN, key, f"version {version.id} counts for nothing: {reason}")
         for version in self.store.grouped(key).get(key, ()):
             if version.marker:
-                self.report("deleted", key, "there is a delete marker over it")
+                self.report("deleted", key, "a delete marker covers it")
 
     def check_bucket(self) -> None:
         """Check the bucket's versioning and Object Lock."""
@@ -64,7 +64,7 @@ class Locks:
             )
 
     def check_stated(self, days: int, mode: str, what: str) -> None:
-        """Check that the policy is not less than what was stated of it."""
+        """Check that the policy is at least as long and strict as was stated."""
         if self.policies and not self.policies[-1][1].covers(Policy(days, mode)):
             self.report(
                 "policy",
@@ -73,7 +73,7 @@ class Locks:
             )
 
     def policy_at(self, moment: float) -> Policy | None:
-        """Return the policy that was in force at a time: a shipper looks once an interval."""
+        """Return the policy that was in force at a time. A shipper reads it once an interval."""
         found = None
         for version, policy in self.policies:
             if found is None or version.modified <= moment - self.patience:
