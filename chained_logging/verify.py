@@ -3936,7 +3936,7 @@ OPTIONS = (
     Option(
         "--careful",
         None,
-        "Take no short cuts: parse every line, and check every signature and timestamp.",
+        "Take no shortcuts: parse every line, and check every signature and timestamp.",
     ),
 )
 

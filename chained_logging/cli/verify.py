@@ -58,10 +58,11 @@ def verify(logs: tuple[str, ...], **options: Any) -> None:
     """Check whether LOG is intact.
 
     LOG is a file, several files of one log, a folder with logs, or a central store
-    (postgresql://... or s3://...). Without LOG, the configured log is checked.
+    (postgresql://..., s3://... or nats://...). Without LOG, the configured log is checked.
 
     An auditor can run the same checks without this package: chained_logging/verify.py is a single
-    file that needs only Python. It cannot read central stores.
+    file that needs Python, and the package cryptography for signatures. It cannot read central
+    stores.
     """
     from chained_logging.review.stores import CentralStores
 

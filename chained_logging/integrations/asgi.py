@@ -286,7 +286,7 @@ _GOOD_CLOSES = (1000, 1001, 1005)
 
 
 def _look(exchange: Exchange) -> Person | None:
-    """Return whom the application has put into the scope, as Starlette does, or its state."""
+    """Return the user that the application put into the scope, as Starlette does, or its state."""
     scope = exchange.native
     user = scope.get("user")
     if user is None:
@@ -295,7 +295,7 @@ def _look(exchange: Exchange) -> Person | None:
 
 
 def _look_but_at(at_first: Any) -> Callable[[Exchange], Person | None]:
-    """Do not take what the lifespan left in the state for a user: it is the same for all."""
+    """Ignore what the lifespan left in the state: it is not a user, but the same for all."""
 
     def look(exchange: Exchange) -> Person | None:
         scope = exchange.native
@@ -314,7 +314,7 @@ def _state_user(scope: Scope) -> Any:
 
 
 _USERS: Final = ("user", "current_user", "user_id")
-"""Where middlewares leave who is signed in, in ``request.state``."""
+"""Where middlewares keep the signed-in user in ``request.state``."""
 
 
 def _header(headers: Iterable[tuple[bytes, bytes]], name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""From what logging or structlog hands over to an event, and to one entry in each log."""
+"""Turns what logging or structlog hands over into an event, and into one entry in each log."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def is_recorded(log: AuditLog, record: logging.LogRecord) -> bool:
 
 
 def recorded_as(record: logging.LogRecord) -> AuditId | None:
-    """Return the id of a record's entry, also where it was made of a copy, or by structlog."""
+    """Return the id of a record's entry, even if a copy or structlog made it."""
     known = record.__dict__.get("audit_id")
     if type(known) is AuditId:
         return known
@@ -111,7 +111,7 @@ def recorded_as(record: logging.LogRecord) -> AuditId | None:
 
 
 def mark(record: logging.LogRecord, known: AuditId) -> None:
-    """Know a record's copies by the moment, an object that they have in common."""
+    """Recognize a record's copies by their time, an object that they share."""
     _marks[id(record.created)] = record.created, known
     while len(_marks) > _MARKS:
         _marks.pop(next(iter(_marks)), None)
@@ -124,7 +124,7 @@ _marks: dict[int, tuple[float, AuditId]] = {}
 
 
 def event_of(record: logging.LogRecord) -> dict[str, Any]:
-    """Return the event that a tagged record is, with ``action`` and ``result``.
+    """Return a tagged record as an event, with ``action`` and ``result``.
 
     It is what :class:`chained_logging.AuditHandler` stores, for a handler that sends it elsewhere.
     """
@@ -190,7 +190,7 @@ def _passed(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _without_ours(fields: dict[str, Any], known: AuditId | None) -> None:
-    """Put what the caller had as ``audit_id`` in the place of the one that we gave."""
+    """Put the caller's own ``audit_id`` back in place of ours."""
     if type(fields.get("audit_id")) is AuditId:
         del fields["audit_id"]
         if known is not None and known.given is not None:
@@ -224,7 +224,7 @@ _new = tuple.__new__
 
 
 def _tidied(event: Mapping[str, Any], key: str, own: bool) -> dict[str, Any]:
-    """Return an event with what is not plain in it: exceptions, keys with two meanings."""
+    """Return an event with its exceptions and its keys with two meanings resolved."""
     tidy = {name: event[name] for name in event if name not in _STRUCTLOG and name != key}
     if own:
         tidy.setdefault("message", event[key])
@@ -237,7 +237,7 @@ def _tidied(event: Mapping[str, Any], key: str, own: bool) -> dict[str, Any]:
 
 
 def _take_exception(event: dict[str, Any]) -> None:
-    """Describe the exception that ``exc_info`` means; what means none is the caller's own."""
+    """Describe the exception that ``exc_info`` stands for; any other value is the caller's own."""
     info = event.get("exc_info")
     caught = exception_of(info)
     if caught is None and (info is True or "exception" in event):
@@ -253,7 +253,7 @@ def _take_exception(event: dict[str, Any]) -> None:
 
 
 def over(*given: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge events so that the later one's keys come last: of two for one field the last counts."""
+    """Merge events. A later event's keys come last, because the last key for a field counts."""
     event: dict[str, Any] = {}
     for fields in given:
         if not event:

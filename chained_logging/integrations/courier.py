@@ -1,8 +1,8 @@
-"""From event loops to the log: events that come together are stored together.
+"""Takes events from event loops to the log: events that come together are stored together.
 
-A loop serves many requests at once. Those whose answers are ready within a few turns of it share
-one append, with its locks and system calls; where that may wait for the disk a thread makes it, and
-what comes meanwhile shares the next one, and so the next sync.
+A loop serves many requests at once. Those whose answers are ready within a few turns of the loop
+share one append, with its locks and system calls. If that append may wait for the disk, a thread
+makes it. Events that arrive meanwhile share the next append, and so the next sync.
 """
 
 from __future__ import annotations

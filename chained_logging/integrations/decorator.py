@@ -37,13 +37,13 @@ def audited(
     :param id: where the resource's id is found: the name of a parameter, with attributes or keys
         after it if need be (``"patient.id"``), or ``return`` for what the function returned
         (``"return.id"``); or a callable that takes the arguments by name. None for the whole
-        collection, ``*``, which also stands where a call that failed returned no id.
+        collection, ``*``, which is also the id if a call failed and returned none.
     :param action: by default the function's name.
     :param log: an :class:`AuditLog`, or a path that is opened with the first call. None for the
         handlers of the logger with the name of the function's module, whatever its level.
     :param fields: more fields of each entry.
-    :raises TypeError: for a parameter that the function has not, and for a generator function,
-        which has hardly begun when it returns.
+    :raises TypeError: for a parameter that the function does not have, and for a generator
+        function, which returns before its body runs.
 
     >>> @audited("patient_record", id="patient_id", action="read")
     ... def load(patient_id): ...

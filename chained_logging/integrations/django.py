@@ -129,7 +129,7 @@ class AuditMiddleware:
         return answer
 
     def _answer(self, exchange: Exchange, request: Any, response: Any) -> Answer | None:
-        """Return what is to be completed now; None if that is when it was streamed, or closed."""
+        """Return what is to be completed now; None if streaming or closing completes it later."""
         exchange.status = response.status_code
         if redirects(exchange.status):
             exchange.location = response.get("Location")

@@ -1,7 +1,7 @@
 """A recorder for Django models: each saved or deleted object becomes an entry, once committed.
 
-The entry comes with ``transaction.on_commit``, so that nothing that was rolled back is in the log
-as if it had happened. What sends no signal is not seen: ``QuerySet.update``, ``bulk_create``,
+The entry is written by ``transaction.on_commit``, so a change that was rolled back is not in the
+log. Changes that send no signal are not seen: ``QuerySet.update``, ``bulk_create``,
 ``bulk_update`` and raw SQL (``docs/guide/changes.md``).
 """
 
@@ -157,9 +157,9 @@ class _Entry:
 
 
 def _on_commit(entry: _Entry, using: str) -> None:
-    """Append an entry after the commit, before all that the application registered for then.
+    """Append an entry after the commit, before the callbacks that the application registered.
 
-    Django calls what was registered in turn, and nothing more once one of them raises.
+    Django calls them in turn, and stops once one of them raises.
     """
     transaction.on_commit(entry, using=using)
     hooks = transaction.get_connection(using).run_on_commit

@@ -1,9 +1,9 @@
-"""The client's address behind proxies: who may say it, and how what they say is read.
+"""The client's address behind proxies: which proxies are believed, and how headers are read.
 
-A header is only as good as who wrote it. Each trusted proxy adds, at the right end, the address
-that it was called from; all to the left of that came with the request. So the list is read from
-the right, and ends at the first address that is no trusted proxy: nothing that a client wrote is
-believed.
+A header is only as trustworthy as its writer. Each trusted proxy adds, at the right end, the
+address that it was called from; everything to the left of that came with the request. So the list
+is read from the right, and ends at the first address that is not a trusted proxy: nothing that a
+client wrote is believed.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Client(NamedTuple):
     """Where a request came from.
 
     :ivar address: the address, or None where the server knows none (a Unix socket).
-    :ivar note: what a trusted proxy said in place of an address: ``unknown``, ``_hidden``, or
-        what is no address at all; the right end of it. The address is then the proxy's.
+    :ivar note: what a trusted proxy sent in place of an address, such as ``unknown`` or
+        ``_hidden``; only its right end. The address is then the proxy's.
     """
 
     address: str | None
@@ -115,8 +115,8 @@ _PAIR = re.compile(
 def _elements(header: str) -> Sequence[str] | None:
     """Return the ``for`` of each element, or None if the header is not well formed.
 
-    All of it is refused then: an open quote that a client sends would otherwise swallow what
-    the proxy wrote behind it.
+    The whole header is then refused: otherwise an open quote that a client sends would swallow what
+    the proxy wrote after it.
     """
     found: list[str] = []
     current, position = "", 0

@@ -1,4 +1,4 @@
-"""What code inside a request says of its entry, whatever the framework.
+"""What code inside a request can say about its entry, in any framework.
 
 ``set_actor`` and ``annotate`` hold for the request that the calling code serves; ``audited`` marks
 a view. The middlewares themselves are in ``asgi``, ``wsgi`` and ``django`` beside this module.

@@ -1,9 +1,9 @@
-"""Who hears a tagged call, and what to do where nobody would.
+"""Which handlers receive a tagged call, and what happens if none would.
 
-:mod:`logging` asks levels, ``disabled`` and filters before it asks a handler. Whether a call is
-audited is no matter of these, so that ``get_logger`` and ``@audited`` go on to the audit handlers
-themselves. A call of a plain logger that logging drops reaches nobody; what can be seen of that is
-in how the loggers are set up, and is said once.
+:mod:`logging` checks levels, ``disabled`` and filters before it calls a handler. These do not
+decide whether a call is audited, so ``get_logger`` and ``@audited`` call the audit handlers
+themselves. If logging drops a call of a plain logger, no handler receives it. Only the loggers'
+set-up shows that, and it is reported once.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _renew_last: Callable[[], Listener | None] | None = None
 
 
 def register(listener: Listener, again: Callable[[], Listener | None]) -> None:
-    """Know a listener from now on.
+    """Remember a listener.
 
     :param again: returns one for the same log, if this one is gone, and the log is not closed.
     """
@@ -96,7 +96,7 @@ _SENDERS = (logging.handlers.QueueHandler, logging.handlers.SocketHandler)
 
 
 def _beyond(logger: logging.Logger, record: logging.LogRecord) -> None:
-    """Store what no handler heard, where the last one would have."""
+    """Store what no handler received, in the log of the last handler."""
     at = logger.name
     listener = _renew_last() if _renew_last is not None else None
     if listener is None:
@@ -112,7 +112,7 @@ def _beyond(logger: logging.Logger, record: logging.LogRecord) -> None:
 
 
 def check(listener: Listener) -> None:
-    """Say what keeps tagged calls of plain loggers from a listener, if anything does."""
+    """Report what keeps tagged calls of plain loggers from a listener, if anything does."""
     for logger in _holders(listener):
         name = logger.name
         if not listener.heard and not _any_below(logger):
@@ -143,13 +143,13 @@ _on_a_logger = False  # whether a logger ever had a listener; a queue's listener
 
 
 def heard_by(listener: Listener, logger: logging.Logger) -> None:
-    """Note that a logger's handler heard a tagged call."""
+    """Note that a logger's handler received a tagged call."""
     global _on_a_logger
     _on_a_logger = _on_a_logger or listener in listeners(logger)
 
 
 def _check_replaced() -> None:
-    """Say what a configuration did that took our handler away and disabled loggers."""
+    """Report a configuration that removed our handler and disabled loggers."""
     if not _on_a_logger or any(_holders(listener) for listener in list(_listeners)):
         return
     disabled = [logger.name for logger in _loggers() if logger.disabled and _own(logger.name)]
@@ -176,10 +176,10 @@ def _check_levels(logger: logging.Logger) -> None:
 
 
 def lost(record: logging.LogRecord, at_its_end: bool) -> None:
-    """Say once for each logger that a tagged call of a plain logger reached no log.
+    """Report, once for each logger, that a tagged call of a plain logger reached no log.
 
-    :param at_its_end: whether its call ends now. If not, who holds which lock cannot be known, and
-        it is said at the next occasion.
+    :param at_its_end: whether its call ends now. If not, any lock may be held, so the report waits
+        for the next occasion.
     """
     if recorded_as(record) is not None:
         return
@@ -207,7 +207,7 @@ def _tell_lost(name: str, raised: bool = False) -> None:
 
 
 def _handlers_of(logger: logging.Logger) -> Iterator[logging.Handler]:
-    """Return all that a logger's records could reach, whatever ``propagate`` says."""
+    """Return every handler that a logger's records could reach, whatever ``propagate`` says."""
     at: logging.Logger | None = logger
     while at is not None:
         yield from at.handlers
@@ -215,9 +215,9 @@ def _handlers_of(logger: logging.Logger) -> Iterator[logging.Handler]:
 
 
 def _travels(handler: logging.Handler) -> bool:
-    """Whether a record that this handler had may be stored elsewhere, without our seeing it go.
+    """Whether a record that this handler got may be stored elsewhere, unseen by us.
 
-    A handler that nobody knows may send it anywhere. A ``QueueHandler`` copies it, which is seen.
+    An unknown handler may send it anywhere. A ``QueueHandler`` copies it, which is noticed.
     """
     if isinstance(handler, logging.handlers.MemoryHandler):
         return handler.target is not None and _travels(handler.target)
@@ -236,7 +236,7 @@ _KNOWN = frozenset({"logging", "chained_logging", "_pytest", "django", "rich"})
 def _why_lost(logger: logging.Logger, raised: bool) -> str:
     """Name the reason.
 
-    :param raised: whether the call may have raised an error, as its record outlived it.
+    :param raised: whether the call may have raised an error, since its record outlived it.
     """
     if not listeners(logger):
         return "no AuditHandler listens to it"

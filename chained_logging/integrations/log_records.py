@@ -31,25 +31,25 @@ class Logged(NamedTuple):
     context: Mapping[str, Any] = _NOTHING
     """What :func:`chained_logging.context` gave."""
     fields: Mapping[str, Any] | None = None
-    """The caller's fields, where they do not stand on the record under their own names."""
+    """The caller's fields, if they are not on the record under their own names."""
     message: Mapping[str, Any] | None = None
     """The message, if it was an object: a queue makes text of it."""
     exception: dict[str, str] | None = None
     """Type and message of the exception, which a queue drops."""
     text: str | None = None
-    """The message, if it was text: a queue adds to it what its formatter does, and a traceback."""
+    """The message, if it was text: a queue's formatter adds to it, such as a traceback."""
 
 
 _NO_CONTEXT: Final = Logged()
 
 
 class AuditRecord(logging.LogRecord):
-    """A record as all are made, with slots."""
+    """The class of all records, with slots."""
 
     __slots__ = ("logged", "settled")
     logged: Logged
     settled: bool
-    """Whether a log was asked to store it, or something that may still be went elsewhere."""
+    """Whether a log was asked to store it, or it went somewhere that may still store it."""
 
     def __copy__(
         self,
@@ -78,9 +78,9 @@ class AuditRecord(logging.LogRecord):
 
 
 when_lost: Callable[[logging.LogRecord, bool], None] | None = None
-"""Told of a tagged record that ends without an entry, and whether that is at the end of its call.
+"""Called for a tagged record that ends without an entry, with whether its call ends now.
 
-Elsewhere it may be the garbage collector that ends it, in the middle of anything.
+If not, the garbage collector may have ended it, in the middle of anything.
 """
 
 
@@ -98,7 +98,7 @@ _MOST: Final = 4096
 
 
 def install() -> None:
-    """Make all records from now on remember their context, also those of another factory."""
+    """Make all records from now on remember their context, even those of another factory."""
     factory = logging.getLogRecordFactory()
     if not isinstance(factory, _Factory):
         logging.setLogRecordFactory(_Factory(factory))
@@ -138,8 +138,8 @@ _here = _Here()
 def original(record: logging.LogRecord) -> logging.LogRecord:
     """Return the record that this is a copy of, if it is one that this thread has just made.
 
-    structlog's ``ProcessorFormatter`` works on copies that share only the attributes, and of these
-    the moment is an object that no other record has.
+    structlog's ``ProcessorFormatter`` works on copies that share only the attributes. One of these,
+    the time, is an object that no other record has.
     """
     for reference in reversed(_here.recent):
         made = reference()
@@ -149,7 +149,7 @@ def original(record: logging.LogRecord) -> logging.LogRecord:
 
 
 def note(record: logging.LogRecord, logged: Logged) -> None:
-    """Let a record carry this."""
+    """Attach this to a record."""
     if isinstance(record, AuditRecord):
         record.logged = logged
     elif logged is not _NO_CONTEXT:
@@ -172,7 +172,7 @@ def noted(record: logging.LogRecord) -> Logged:
 
 
 def _take_back_the_factory(record: logging.LogRecord) -> None:
-    """See to it that no further call loses its context, if a factory came after ours."""
+    """Ensure that no further call loses its context, if a factory came after ours."""
     factory = logging.getLogRecordFactory()
     if isinstance(factory, _Factory) or record.process != os.getpid():
         return
@@ -180,7 +180,7 @@ def _take_back_the_factory(record: logging.LogRecord) -> None:
     if was_used():
         name = getattr(factory, "__qualname__", repr(factory))
         text = (
-            f"the record factory {name} took the place of ours, so that a queued call of the "
+            f"the record factory {name} replaced ours, so that a queued call of the "
             f"logger {record.name!r} was recorded without its context; later calls keep theirs. "
             "Set the factory before AuditHandler is made, or let it call the one before it"
         )
@@ -214,7 +214,7 @@ def snapshot(record: logging.LogRecord) -> Logged:
 
 
 def message_text(record: logging.LogRecord) -> str:
-    """Return a record's message, also where its arguments do not fit."""
+    """Return a record's message, even if its arguments do not fit."""
     try:
         return record.getMessage()
     except Exception:  # logging says so on its own account

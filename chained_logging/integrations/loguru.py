@@ -24,7 +24,8 @@ _ERROR = 40  # loguru's level of that name
 
 
 class AuditSink:
-    """A sink for ``loguru.logger.add``: give it ``level=0``, as auditing is no matter of level.
+    """A sink for ``loguru.logger.add``: give it ``level=0``, because levels do not apply to audited
+    calls.
 
     A message is tagged by ``logger.bind(audit=True, …)``, by ``contextualize`` or by a keyword of
     the call. All of loguru's ``extra`` is the event; the message is the action if that names none.
@@ -75,7 +76,7 @@ def keep_context(record: Any) -> None:
 
 
 def _event(record: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
-    """Return the event that a record is, and whether it says that something failed."""
+    """Return a record as an event, and whether it says that something failed."""
     given = record.get("audit_context")
     if given is None:  # a sink with enqueue=True runs in a thread of its own
         given = current() if record["thread"].id == threading.get_ident() else {}

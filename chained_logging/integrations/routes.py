@@ -53,12 +53,12 @@ def _from_regex(route: str) -> str:
 
 
 def resource_of(route: str | None, params: Mapping[str, Any], path: str) -> Resource:
-    """Return what a request is about.
+    """Return the resource of a request.
 
-    The last parameter is the ``id``, and the literal before it the type; literals behind it
-    belong to the type: ``/patients/{id}/notes`` is ``patients.notes``. Without a parameter it is
-    the last literal, as a whole collection: ``patients/*``. Without a route, and for ``/``,
-    it is ``path`` and the path itself.
+    The last parameter is the ``id``, and the literal before it is the type. Literals after it are
+    added to the type: ``/patients/{id}/notes`` is ``patients.notes``. Without a parameter it is the
+    last literal, as a whole collection: ``patients/*``. Without a route, and for ``/``, it is
+    ``path`` and the path itself.
 
     :param route: as :func:`template` returns it.
     """
@@ -88,9 +88,9 @@ def _shape(route: str) -> tuple[str, str | None]:
 
 
 def identifier(value: Any) -> str:
-    """Return a value of a path as an identifier: what cannot be seen is percent-encoded.
+    """Return a value of a path as an identifier, with unprintable characters percent-encoded.
 
-    So is a percent sign then, so that no two values become one.
+    A percent sign is then encoded too, so no two values become one.
     """
     text = str(value)
     if not shows(text):

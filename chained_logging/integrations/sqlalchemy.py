@@ -1,8 +1,7 @@
 """A recorder for SQLAlchemy: each change of a mapped object becomes an entry, once committed.
 
-The entry comes after the commit, so that nothing that was rolled back is in the log as if it had
-happened. What this leaves open, and what SQLAlchemy itself does not see, is in
-``docs/guide/changes.md``.
+The entry is written after the commit, so a change that was rolled back is not in the log.
+``docs/guide/changes.md`` says what this leaves open, and what SQLAlchemy itself does not see.
 """
 
 from __future__ import annotations
@@ -227,7 +226,7 @@ def _listened_to(target: Any) -> Any:
 
 
 def _plain(target: Any) -> Any:
-    """Return what is below an async session, its maker or its class; else the same."""
+    """Return what an async session, its maker or its class wraps; anything else unchanged."""
     if isinstance(target, asyncio.async_scoped_session):
         target = target.session_factory
     if isinstance(target, asyncio.AsyncSession):
@@ -255,7 +254,7 @@ def _bulk_action(execution: ORMExecuteState) -> str:
 
 
 def _rows(execution: ORMExecuteState, result: Any) -> int | None:
-    """Return how many rows a statement changed, or None where the driver does not tell."""
+    """Return how many rows a statement changed, or None if the driver does not tell."""
     if isinstance(execution.parameters, list):
         return len(execution.parameters)
     if getattr(execution.statement, "_returning", ()):  # drivers count what was fetched so far
@@ -300,7 +299,7 @@ def _attribute(mapper: Any, key: Any) -> str:
 
 
 def _change_or_error(action: str, thing: Any, fetched: dict[str, Any]) -> dict[str, Any] | None:
-    """As :func:`_change`; if a value of the application's raises, return what is known."""
+    """Like :func:`_change`; if a value of the application raises, return what is known."""
     try:
         return _change(action, thing, fetched)
     except Exception as error:
@@ -318,7 +317,7 @@ def _equal(old: Any, new: Any) -> bool:
 
 
 def _change(action: str, thing: Any, fetched: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what an entry says of one object, or None if nothing of it changed."""
+    """Return what an entry says about an object, or None if nothing in it changed."""
     state = inspect(thing)
     columns = [column.key for column in state.mapper.column_attrs]
     changed: list[str] = []
@@ -346,7 +345,7 @@ def _change(action: str, thing: Any, fetched: dict[str, Any]) -> dict[str, Any] 
 def _updated(
     state: Any, columns: list[str], fetched: dict[str, Any]
 ) -> tuple[list[str], dict[str, Any]]:
-    """Return the names of the columns that changed, and the values before, where they are known."""
+    """Return the names of the columns that changed, and the old values that are known."""
     changed: list[str] = []
     old: dict[str, Any] = {}
     for name in columns:

@@ -37,16 +37,16 @@ __all__ = [
 class AuditHandler(Listener):
     """A handler that turns records with ``extra={"audit": True, …}`` into entries.
 
-    Other records pass it by. Put before the other handlers of a logger, it lets
-    them show the entry's id as ``%(audit_id)s``.
+    It ignores other records. If it is the first handler of a logger, the others can show the
+    entry's id as ``%(audit_id)s``.
 
-    It has no level: what is tagged is recorded, if the logger lets it pass. Use a filter to keep
-    something out. What is logged after the handler was closed is still written, as by a
+    Its level is ignored: what is tagged is recorded if the logger lets it pass. Use a filter to
+    keep something out. What is logged after the handler was closed is still written, as with a
     ``FileHandler``.
 
     :param path: the log; all other keywords are those of :class:`AuditLog`.
     :param log: or an open log, which the handler then does not close.
-    :param level: taken, so that any configuration fits, and ignored.
+    :param level: accepted, so that any configuration works, and ignored.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class AuditHandler(Listener):
 
 
 def _again(handler: AuditHandler, options: dict[str, Any]) -> Callable[[], Listener | None]:
-    """Return what gives a handler for the same log, when this one may be gone."""
+    """Return a function that makes a handler for the same log if this one is gone."""
     path, ours = handler.log.path, handler._ours
     found, log = weakref.ref(handler), weakref.ref(handler.log)
 
@@ -137,10 +137,10 @@ _kept: list[AuditHandler] = []  # by nobody else
 
 
 class AuditContextFilter(logging.Filter):
-    """Keeps, for each tagged record, what is known now: the context and the exception.
+    """Attaches to each tagged record what is known now: the context and the exception.
 
-    A ``QueueHandler`` of the standard library keeps both by itself. Put this on one whose
-    ``prepare`` is another, or on a ``MemoryHandler`` if what the context gives may change.
+    The standard library's ``QueueHandler`` does this by itself. Add this filter to one with its own
+    ``prepare``, or to a ``MemoryHandler`` if the objects in the context may change.
     """
 
     def __init__(self, name: str = "") -> None:

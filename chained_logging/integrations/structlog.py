@@ -33,9 +33,9 @@ _FORMATTER: Final = "structlog.stdlib"
 class AuditProcessor:
     """A structlog processor that turns events with ``audit=True`` into entries.
 
-    It may stand anywhere before the renderer, in structlog's own chain or in that of a
-    ``ProcessorFormatter``, also for records of the standard library. The event
-    goes on unchanged, but for ``audit_id``, the entry's id. Other events pass.
+    It may be anywhere before the renderer, in structlog's own chain or in that of a
+    ``ProcessorFormatter``, also for records of the standard library. The event goes on unchanged,
+    except for ``audit_id``, the entry's id. Other events are not touched.
 
     :param log: an open :class:`AuditLog`, or a path; `options` are then those of
         :class:`AuditLog`.
@@ -55,7 +55,7 @@ class AuditProcessor:
     ) -> MutableMapping[str, Any]:
         """Append an entry if the event is tagged."""
         if type(event_dict) is not dict and not isinstance(event_dict, MutableMapping):
-            unheard("after the renderer", "AuditProcessor must stand before the renderer")
+            unheard("after the renderer", "AuditProcessor must come before the renderer")
             return event_dict
         record = event_dict.get("_record")  # inside a ProcessorFormatter
         if record is None:
@@ -132,10 +132,10 @@ def _check_level(wrapper: str) -> None:
 
 
 def _check_filter() -> None:
-    """Say what ``filter_by_level`` before us drops, if it drops INFO of the root logger."""
+    """Report what ``filter_by_level`` before us drops, if it drops INFO of the root logger."""
     if not logging.root.isEnabledFor(logging.INFO):
         text = (
-            "structlog's filter_by_level stands before AuditProcessor, and the root logger drops "
+            "structlog's filter_by_level comes before AuditProcessor, and the root logger drops "
             "INFO, tagged or not: set its level to INFO, or put AuditProcessor before it"
         )
         report_once("filter_by_level", logging.WARNING, text, anyway=True)

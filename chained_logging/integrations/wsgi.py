@@ -107,7 +107,8 @@ class _Response(Answer):
         return counted
 
     def record(self) -> None:
-        """Store the entry; a failure is no OSError, which servers take for their socket's."""
+        """Store the entry. A failure is not raised as OSError, which servers take for a socket
+        error."""
         try:
             super().record()
         except OSError as error:
@@ -115,10 +116,10 @@ class _Response(Answer):
 
 
 def _look(exchange: Exchange) -> Person | None:
-    """Return whom Flask has, or whom the server signed in (RFC 3875, section 4.1.11)."""
+    """Return Flask's user, or the one whom the server signed in (RFC 3875, section 4.1.11)."""
     return flask.look(exchange) or person_of(exchange.native.get("REMOTE_USER"))
 
 
 def _text(value: str) -> str:
-    """Return what WSGI carries as Latin-1 (PEP 3333) as the text that it is."""
+    """Decode text that WSGI passes as Latin-1 (PEP 3333)."""
     return header_text(value.encode("latin-1", "replace"))

@@ -1,8 +1,8 @@
 """What ASGI, WSGI and Django share: one entry for each request, and what it says.
 
-``docs/web.md`` has the rules. An :class:`Auditor` holds what a middleware was configured with. It
-makes an :class:`Exchange` of each request; the middleware tells that what it learns, and has the
-entry stored before the last byte of the answer goes out.
+``docs/web.md`` has the rules. An :class:`Auditor` holds what a middleware was configured with, and
+makes an :class:`Exchange` for each request. The middleware adds what it learns to that exchange,
+and has the entry stored before the last byte of the answer is sent.
 """
 
 from chained_logging.integrations.web.auditor import Auditor

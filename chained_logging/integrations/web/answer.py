@@ -65,7 +65,7 @@ class Answer(Iterator[bytes]):
             self.record()
 
     def __del__(self) -> None:
-        """Store the entry of an answer that nobody closed, against PEP 3333."""
+        """Store the entry of an answer that the server did not close, contrary to PEP 3333."""
         if self._exchange.done:
             return
         try:

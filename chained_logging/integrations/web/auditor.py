@@ -60,7 +60,7 @@ def result_of(status: int | None) -> str:
 
 
 def action_of(method: str) -> str:
-    """Return the action that an HTTP method stands for; of an uncommon one its own name."""
+    """Return the action that an HTTP method stands for; an uncommon one stands for its name."""
     return _ACTIONS.get(method) or cut(method.lower(), _MAX_METHOD) or "unknown"
 
 
@@ -70,27 +70,28 @@ class Auditor:
     :param log: an open :class:`AuditLog`, or a path; `options` are then those of
         :class:`AuditLog`.
     :param mode: ``"before"``: the entry is stored, as durable as the log promises, before the
-        last byte of the answer goes out. ``"after"``: once it went out.
+        last byte of the answer is sent. ``"after"``: once it was sent.
     :param exclude: paths that are left out. One that ends with a slash stands for all below it.
     :param rule: which requests count: a callable that takes the event and returns whether it
         does, or lines for :class:`Rule`. By default all.
     :param resource: a callable that takes the :class:`Exchange` and returns ``"type/id"``,
-        ``(type, id)``, or None for what the route says.
-    :param actor: a callable that takes the :class:`Exchange` and returns an id (text, a number,
-        a UUID), ``(id, type)``, a user object, or None. It is asked when the request comes, and
-        if it says None or raises, again when it is answered.
+        ``(type, id)``, or None to use the route.
+    :param actor: a callable that takes the :class:`Exchange` and returns an id (text, a number, a
+        UUID), ``(id, type)``, a user object, or None. It is called when the request arrives, and
+        again when the request is answered if it returned None or raised.
     :param result: a callable that takes the :class:`Exchange` and returns ``success``,
-        ``failure``, ``denied``, or None for what the status says.
-    :param login_url: the pages where people sign in, see :class:`LoginPages`: who is sent there
-        was denied, and what is posted there is an attempt to sign in.
+        ``failure``, ``denied``, or None to use the status.
+    :param login_url: the pages where people sign in, see :class:`LoginPages`: a request that is
+        sent there was denied, and a POST to it is an attempt to sign in.
     :param login_field: the field of its form that names the account: one name, or several.
-    :param redact: a callable that takes the event, as a dict, and returns it without what must
-        not be stored; by default the log's own redaction is all. Query strings are recorded as its
-        method ``url``, or that of the log's, returns them; without one they are not recorded.
+    :param redact: a callable that takes the event, as a dict, and returns it without what must not
+        be stored. By default only the log's own redaction applies. Query strings are recorded as
+        the method ``url`` of this callable, or of the log's, returns them; without such a method
+        they are not recorded.
     :param trusted_proxies: networks, see :class:`TrustedProxies`.
     :param proxy_header: the header that these write.
-    :param request_id_header: where a request's id is taken from, if it has one there of at most
-        128 visible ASCII characters. None: every request gets a new one.
+    :param request_id_header: the header with a request's id, which is used if it has at most 128
+        visible ASCII characters. None: every request gets a new one.
     :param session_cookie: the name of a cookie whose SHA-256 becomes the ``session_id``. The
         value itself would let a reader of the log take the session over.
     :raises OSError: if the log cannot be opened.
@@ -274,7 +275,7 @@ class Auditor:
             return {**kept, "redaction_failed": True}
 
     def _note_attempt(self, exchange: Exchange) -> None:
-        """Say which account somebody tried, and that it was a try."""
+        """Record a failed attempt to sign in, and which account was tried."""
         attempt = exchange.attempt
         assert attempt is not None  # noqa: S101
         account = None
@@ -319,7 +320,7 @@ class Auditor:
         return resource_of(exchange.route, exchange.params, exchange.path)
 
     def complain(self, name: str, error: Exception, exchange: Exchange) -> None:
-        """A callable of the user's failed: say so, in the entry too, and do without it."""
+        """Report that a callable of the user's failed, in the entry too, and go on without it."""
         exchange.context[f"{name}_failed"] = True
         kind = type(error).__name__
         text = f"audit log: {name} raised {kind}"
@@ -329,7 +330,7 @@ class Auditor:
     # --- It is stored.
 
     def store(self, event: Event) -> None:
-        """Store an event, as durable as the log promises.
+        """Store an event, as durably as the log promises.
 
         :raises OSError: if it could not be, with ``on_failure="raise"`` or a closed log.
         :raises InvalidEntry: if the log is strict and the event is not complete.
@@ -393,7 +394,7 @@ class Auditor:
 
 
 def _again(error: Exception) -> Exception:
-    """Return an exception once more, since each who gets it adds to its traceback."""
+    """Return a copy of an exception, since everyone who gets it adds to its traceback."""
     try:
         copy: Exception = type(error)(*error.args)
     except TypeError:
@@ -411,5 +412,5 @@ _STRUCTURE: Final = frozenset(
 
 
 def _is_plain(path: str) -> bool:
-    """Whether every router takes a path for the same one: nothing in it needs normalising."""
+    """Whether every router understands a path in the same way: it needs no normalising."""
     return "//" not in path and "/." not in path and "\\" not in path

@@ -1,8 +1,8 @@
-"""What Django, and what is built on it, knows of who makes a request.
+"""What Django, and packages built on it, know about the person who makes a request.
 
-The user is looked at when the view begins and when it has answered; in between, signals tell of
-those who sign in, sign out, or delete their own account. Looking leaves no trace: a session does
-not count as used by it.
+The user is looked at when the view begins and when it has answered; in between, signals report
+people who sign in, sign out, or delete their own account. Looking leaves no trace: the session does
+not count as used.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ async def see_async(exchange: Exchange, request: Any) -> None:
 
 
 def look(exchange: Exchange) -> Person | None:
-    """Return whom a request has at this moment, without a query: for what it logs."""
+    """Return the request's user at this moment, without a query, for what the request logs."""
     user = getattr(exchange.native, "user", None)
     if not is_unread(user):
         _note(exchange, exchange.native, unwrapped(user))
@@ -64,7 +64,7 @@ def _is_own_lazy(user: Any) -> bool:
 
 @contextmanager
 def _unseen(exchange: Exchange, request: Any) -> Iterator[None]:
-    """Look at the session so that it does not count as used: no ``Vary: Cookie`` by us.
+    """Look at the session without marking it as used: we cause no ``Vary: Cookie``.
 
     A user who cannot be loaded makes no request fail: the entry says so.
     """
@@ -81,7 +81,7 @@ def _unseen(exchange: Exchange, request: Any) -> Iterator[None]:
 
 
 def _person(user: Any) -> Person | None:
-    """Return who a user is; Django says what their name is, whatever their model calls it."""
+    """Return a user as a person. Django tells the name, whatever the model calls it."""
     who = person_of(user)
     if who is None or who.name is not None or not hasattr(user, "get_username"):
         return who
@@ -90,7 +90,7 @@ def _person(user: Any) -> Person | None:
 
 
 def _note(exchange: Exchange, request: Any, user: Any) -> None:
-    """Remember whom a request has, and who that really is."""
+    """Remember the request's user, and who really acts."""
     key = getattr(getattr(request, "session", None), "session_key", None)
     if key:
         exchange.known["session_id"] = digest(key)
@@ -104,13 +104,13 @@ def _note(exchange: Exchange, request: Any, user: Any) -> None:
 
 
 def _hijackers(request: Any) -> list[str]:
-    """Return the keys of those who took somebody's place with django-hijack, the real one first."""
+    """Return the keys of those who act as another user by django-hijack, the real person first."""
     loaded = getattr(getattr(request, "session", None), "_session_cache", None) or {}
     return list(loaded.get("hijack_history") or ())
 
 
 def _load_hijacker(exchange: Exchange, request: Any) -> None:
-    """Look up who that is: a session has no more than the key of an administrator, say."""
+    """Look up a person: the session holds only the key, such as that of an administrator."""
     history = _hijackers(request)
     if history and exchange.before is None:
         found = get_user_model()._default_manager.filter(pk=history[0]).first()
@@ -124,7 +124,7 @@ def _authenticates_itself(request: Any) -> bool:
 
 
 def _really(exchange: Exchange, request: Any, who: Person) -> Person:
-    """Return who really acts if somebody signed in and took the place of the request's user."""
+    """Return who really acts if somebody signed in and acts as the request's user."""
     history = _hijackers(request)
     if history:
         real = exchange.before or Person(str(history[0]))
@@ -145,7 +145,7 @@ def _really(exchange: Exchange, request: Any, who: Person) -> Person:
 
 
 def connect() -> None:
-    """Hear of those who sign in and out, and of accounts that are deleted."""
+    """Listen for people who sign in or out, and for accounts that are deleted."""
     signals.user_logged_in.connect(_logged_in, dispatch_uid=_UID)
     signals.user_logged_out.connect(_logged_out, dispatch_uid=_UID)
     signals.user_login_failed.connect(_login_failed, dispatch_uid=_UID)
@@ -175,8 +175,9 @@ def _logged_in(sender: object, request: Any, user: Any, **_: object) -> None:
 def _comes_along(exchange: Exchange, request: Any) -> bool:
     """Whether a request for something else brought its credentials along.
 
-    So it is in a middleware, such as that for ``REMOTE_USER``, and with HTTP's basic authentication
-    (RFC 7617). What was asked for is then what the entry is about, and its status is the result.
+    This is so in a middleware, such as that for ``REMOTE_USER``, and with HTTP's basic
+    authentication (RFC 7617). The entry is then about what was requested, and its status is the
+    result.
     """
     if getattr(exchange.native if request is None else request, "resolver_match", None) is None:
         return True
@@ -228,7 +229,7 @@ def _username_field() -> str:
 
 
 def _deleting(sender: object, **_: object) -> None:
-    """See who makes the request before it is their own account that is gone."""
+    """Look at the user before they delete their own account."""
     exchange = active_exchange()
     if exchange is not None and not is_unread(getattr(exchange.native, "user", None)):
         see(exchange, exchange.native)

@@ -1,4 +1,4 @@
-"""One request and its answer: what is known of it, and what code inside says of it."""
+"""One request and its answer: what is known about it, and what code inside says about it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chained_logging.integrations.web.people import NOBODY, Person, named
 
 _UNKNOWN: Final = Person(None)
 _SAID: Final = ("session_id", "on_behalf_of", "tenant_id")
-"""What a dependency's ``context`` says of the request itself, beside its actor."""
+"""The fields that a dependency's ``context`` gives to the request itself, besides the actor."""
 
 
 class Mark(Protocol):
@@ -101,7 +101,7 @@ class Exchange:
             self._tokens = None  # they would keep the context, and so this, in a cycle
 
     def person(self) -> Person | None:
-        """Return who makes the request, as far as that is known by now."""
+        """Return who makes the request, as far as it is known by now."""
         if self.named is not None:
             return self.named
         if self.depended and (depended := self._depended_person()) is not None:
@@ -125,7 +125,7 @@ class Exchange:
         return None
 
     def see(self, who: Person | None) -> None:
-        """Remember whom the framework has: what happens to them later takes nothing back."""
+        """Remember the framework's user: what happens to the user later changes nothing."""
         if who is not None and (who is not NOBODY or self.seen is None):
             self.seen = who
 
@@ -148,12 +148,13 @@ class Exchange:
         return known is None or known is NOBODY
 
     def said(self) -> Event:
-        """Return what the request's own code says of its entry, beside the actor."""
+        """Return what the request's own code says about its entry, besides the actor."""
         depended = {name: given[name] for given in self.depended for name in _SAID if name in given}
         return {**depended, **self.fields}
 
     def actor(self) -> Person:
-        """Return whom the entry names: the person, nobody, or that it could not be found out."""
+        """Return the entry's actor: the person, nobody, or unknown if that could not be found
+        out."""
         who = self.person()
         if who is not None and who is not NOBODY:
             return who
@@ -178,14 +179,14 @@ def active_exchange() -> Exchange | None:
 
 
 def set_actor(id: Any, type: str | None = None, **fields: Any) -> bool:
-    """Say, from inside a request, who makes it: for its entry, and for what it logs from here on.
+    """Name the person who makes the current request, for its entry and what it logs from now on.
 
     :param id: the ``actor_id``: text, a number, a UUID, or a user object.
     :param type: ``user``, ``service``, ``admin`` or ``system``; by default what a user object
         says, and ``user`` where it says nothing.
     :param fields: more of them, such as ``session_id``.
-    :returns: whether there is such a request. Outside of one nothing happens, so that the same
-        code serves elsewhere.
+    :returns: whether there is such a request. Outside of one nothing happens, so the same code
+        works elsewhere.
     """
     exchange = active_exchange()
     if exchange is None:
@@ -198,11 +199,11 @@ def set_actor(id: Any, type: str | None = None, **fields: Any) -> bool:
 
 
 def annotate(**fields: Any) -> bool:
-    """Give fields to the entry of the request that this is called in; they win over all else.
+    """Give fields to the entry of the current request. They override everything else.
 
     ``annotate(resource="patient_record/456", reason="break glass")``. ``resources`` takes a list of
-    further records, ``tenant`` whose data it is, ``on_behalf_of`` a person. What an entry has no
-    field for goes to its ``context``.
+    further records, ``tenant`` whose data it is, ``on_behalf_of`` a person. Other names go to its
+    ``context``.
 
     :returns: whether there is such a request, whose entry is not stored yet.
     """

@@ -1,7 +1,7 @@
-"""What Flask knows of a request, and Flask-Login of who makes it.
+"""What Flask knows about a request, and Flask-Login about the person who makes it.
 
-Flask is looked at while it starts its response: its context still holds then, and what the view
-did is done. What happens before, such as a logout, its signals tell.
+Flask is looked at while it starts its response: its context is still active, and the view has
+finished. Its signals report what happens before, such as a logout.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from chained_logging.integrations.web.login import is_at
 from chained_logging.integrations.web.people import NOBODY, Person, person_of
 
 _USERS: Final = ("user", "current_user", "flask_httpauth_user", "_jwt_extended_jwt")
-"""Where applications without Flask-Login keep who is signed in, in ``flask.g``: Flask's own
+"""Where applications without Flask-Login keep the signed-in user, in ``flask.g``: Flask's own
 tutorial, Flask-HTTPAuth, Flask-JWT-Extended."""
 
 _listening: set[str] = set()
@@ -46,7 +46,7 @@ def _is_current(flask: Any, exchange: Exchange) -> bool:
 
 
 def look(exchange: Exchange) -> Person | None:
-    """Return whom the application has; None if it does not say, or does not use Flask."""
+    """Return the application's user; None if it does not tell, or does not use Flask."""
     flask: Any = sys.modules.get("flask")
     if flask is None or not _is_current(flask, exchange):
         return None
@@ -64,7 +64,7 @@ def look(exchange: Exchange) -> Person | None:
 
 
 def _current_user(flask: Any, exchange: Exchange) -> Person | None:
-    """Return Flask-Login's user, whom it loads where the view did not ask."""
+    """Return Flask-Login's user, loaded now if the view did not ask for it."""
     if "_login_user" not in flask.g and _is_loading(exchange):
         return None  # the user's own loader logs something
     return _person(sys.modules["flask_login"].current_user._get_current_object())
@@ -103,7 +103,7 @@ def listen() -> None:
 
 
 def _raised(sender: object, exception: BaseException, **_: object) -> None:
-    """Flask makes a response of what a view raised, before anybody outside sees it."""
+    """Note what a view raised: Flask turns it into a response before anybody outside sees it."""
     exchange = active_exchange()
     if exchange is not None:
         exchange.person()
@@ -146,7 +146,7 @@ def _kept(exchange: Exchange) -> dict[str, Any]:
 
 
 def _note_login(exchange: Exchange, request: Any, manager: Any) -> None:
-    """Say that a login failed, which Flask-Login does not: nobody signed in where people do."""
+    """Report a failed login, which Flask-Login does not: nobody signed in on the login page."""
     raised = _kept(exchange).get("raised")
     if raised is not None and (exchange.status or 0) >= 500:
         exchange.cause = raised
@@ -175,7 +175,7 @@ def _is_login_view(request: Any, manager: Any) -> bool:
 
 
 def _form(request: Any) -> Any:
-    """Return the fields that the view has read, and nothing that it has not."""
+    """Return the form's fields if the view has read them."""
     form = request.__dict__.get("form")
     if form:
         return form

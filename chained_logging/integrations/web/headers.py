@@ -1,4 +1,4 @@
-"""Headers, as servers give them, and what of them may stand in a log."""
+"""Headers, as servers give them, and what of them may be logged."""
 
 from __future__ import annotations
 

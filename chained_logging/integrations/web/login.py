@@ -1,7 +1,7 @@
 """Where people sign in: requests that are sent there, and attempts that fail.
 
-A request that is sent to the page where people sign in was denied, although its status says
-that it was redirected. Which page that is, the framework says, or ``login_url``, or its name.
+A request that is sent to the login page was denied, although its status only says that it was
+redirected. The framework, ``login_url`` or the page's name tells which page that is.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class LoginPages:
                 raise ValueError(f"login_url must be a path or a URL, not {url!r}")
 
     def know(self, page: Callable[[str], bool]) -> None:
-        """Ask the framework, too, whether people sign in at a path."""
+        """Ask the framework as well whether people sign in at a path."""
         self._known = page
 
     def has(self, url: str) -> bool:
@@ -84,10 +84,11 @@ class LoginPages:
         return None
 
     def result(self, exchange: Exchange) -> str | None:
-        """Return what it means that a request is sent elsewhere; None if nothing but that.
+        """Return the result that a redirect means; None if it means only a redirect.
 
-        ``denied`` for one that is sent to where people sign in. Not so one that leaves, and not
-        the answer to a form that is sent there without a way back, such as one that registered.
+        ``denied`` for one that is sent to where people sign in. It is not ``denied`` if somebody
+        signs out, or if the answer to a form leads there without a way back, such as a
+        registration.
         """
         if exchange.location is None or exchange.signed_in:
             return None
@@ -122,7 +123,7 @@ def comes_back(query: str, path: str) -> bool:
 
 
 def is_at(url: str, path: str) -> bool:
-    """Whether a URL is that of a path."""
+    """Whether a URL has this path."""
     try:
         return _plain(urlsplit(url).path) == _plain(path)
     except ValueError:

@@ -1,4 +1,4 @@
-"""``@audited`` of a view: names its resource and action in place of what its route says."""
+"""``@audited`` for a view: names its resource and action instead of the route."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Audited:
 
 
 def audited(resource_type: str, *, id: str | None = None, action: str | None = None) -> Audited:
-    """Name the resource and the action of a view, in place of what its route says.
+    """Name the resource and the action of a view, instead of what its route says.
 
     A decorator, below that of the route; for FastAPI also a dependency,
-    ``Depends(audited("patient_record", id="patient_id").dependency)``. It holds for requests
-    that never reach the view, too, such as denied ones.
+    ``Depends(audited("patient_record", id="patient_id").dependency)``. It also holds for requests
+    that never reach the view, such as denied ones.
 
     :param id: the name of the path parameter that is the resource's id; without it the resource
         is the whole collection, ``*``.

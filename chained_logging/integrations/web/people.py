@@ -1,4 +1,4 @@
-"""From what frameworks and applications call a user to the actor of an entry."""
+"""Turns what frameworks and applications call a user into the actor of an entry."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Person(NamedTuple):
     on_behalf_of: str | None = None
 
     def fields(self) -> dict[str, Any]:
-        """Return what an event has of a person."""
+        """Return a person's fields of an event."""
         fields = {"actor_id": self.id, "actor_type": self.type}
         if self.name is not None:
             fields["actor_name"] = self.name
@@ -35,11 +35,11 @@ class Person(NamedTuple):
 
 
 NOBODY: Final = Person(ANONYMOUS)
-"""A framework says that nobody is signed in, which is more than that nothing is known."""
+"""A framework's answer that nobody is signed in. That is not the same as no answer."""
 
 
 def person_of(user: Any) -> Person | None:
-    """Return who a framework's user object is; None if that says nothing.
+    """Return a framework's user object as a person; None if it does not identify one.
 
     :raises Exception: what its own properties raise.
     """
@@ -92,7 +92,7 @@ def _identifier(user: Any) -> str | None:
 
 
 def _says(user: Any, name: str) -> Any:
-    """Return an attribute, or what it returns where it is a method."""
+    """Return an attribute, or its result if it is a method."""
     value = getattr(user, name, None)
     return value() if callable(value) else value
 

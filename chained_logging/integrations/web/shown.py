@@ -22,17 +22,17 @@ def shown(
 ) -> Records:
     """Name each record of a list in the entry of the request that this is called in.
 
-    :param records: a list, a Django query or page, an iterator …: of objects with an identifier,
-        or of anything that ``resource=`` takes. A query is read now, as the page that shows it
-        would do, and keeps what it read. An iterator, also an asynchronous one, is not consumed:
-        one comes back that names each record as it is read.
+    :param records: a list, a Django query or page, an iterator …: of objects with an identifier, or
+        of anything that ``resource=`` takes. A query is read now, as the page that shows it would
+        do, and keeps what it read. An iterator, also an asynchronous one, is not consumed: one is
+        returned that names each record as it is read.
     :param type: the type of all of them. A record may then also be its id alone, or an object of
         JSON with the key `id`.
     :param id: that key.
     :param limit: how many records are named; the entry says in ``context.resources_omitted`` how
         many more there were.
-    :returns: what was given, so that it can be put around a list where that is used. Outside of a
-        request it is returned as it is.
+    :returns: what was given, so you can wrap a list where you use it. Outside of a request it is
+        returned unchanged.
 
     >>> return render(request, "patients.html", {"patients": shown(patients)})
     """

@@ -349,7 +349,7 @@ def test_a_filter_of_structlog_before_the_processor_is_said(
         logging.root.manager._clear_cache()  # type: ignore[attr-defined]
         chained_logging.integrations.structlog._check_all()
         structlog.reset_defaults()
-    assert "filter_by_level stands before AuditProcessor" in caplog.text
+    assert "filter_by_level comes before AuditProcessor" in caplog.text
 
 
 # --- In its own context.
