@@ -14,23 +14,27 @@ from chained_logging.redact.urls import PARAMETERS
 # The name of a URL, behind which an object has its parameters.
 _LOCATOR: Final = b"|".join(name.replace("-", "").encode() for name in LOCATORS)
 
-CLUES: Final = (  # beside secret names and what joins them to a value
-    rb"(?i:" + PARAMETERS + rb")\]{0,2}=",
-    rb"(?i:" + PARAMETERS + rb"|signature)%3[Dd]",
-    rb"(?i:" + _LOCATOR + rb")s?\\*[\"']:[\[{](?s:.)*(?i:" + PARAMETERS + rb")\\*[\"']:",
-    rb"://(?:[^\s\"\\<>]|\\.)*@",
+FORMS: Final = (  # secrets that are known by their form
     rb"(?i:bearer|basic)(?:[ \t]|\\t)",
     BOUNDARY + rb"(?:" + b"|".join(FLAGS) + rb")(?:\.exe)?(?:[ \t]|\\t)",
-    rb"base64:",
-    rb"\\u(?:00[2-7]|0[1-9a-fA-F]|[1-9a-fA-F])",
     tokens.TOKEN,
     tokens.JWT,
     tokens.PRIVATE_KEY,
     digits.RUN,
     digits.IBAN,
     digits.SSN,
-    LOOKALIKE,
     STEMS,
+)
+
+CLUES: Final = (  # beside secret names and what joins them to a value
+    *FORMS,
+    rb"(?i:" + PARAMETERS + rb")\]{0,2}=",
+    rb"(?i:" + PARAMETERS + rb"|signature)%3[Dd]",
+    rb"(?i:" + _LOCATOR + rb")s?\\*[\"']:[\[{](?s:.)*(?i:" + PARAMETERS + rb")\\*[\"']:",
+    rb"://(?:[^\s\"\\<>]|\\.)*@",
+    rb"base64:",
+    rb"\\u(?:00[2-7]|0[1-9a-fA-F]|[1-9a-fA-F])",
+    LOOKALIKE,
 )
 
 # A member that is a label: the next one is its value.

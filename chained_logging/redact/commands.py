@@ -34,11 +34,11 @@ def commands(data: bytes) -> Iterator[Span]:
     """Find the passwords of command lines whose short options take one."""
     at = 0
     for _ in range(MANY):
-        found = _COMMAND.search(data, at)
+        found = _COMMAND.spans(data, at)
         if found is None:
             return
-        at = found.end()
-        name = found[0].strip().removesuffix(b".exe")
+        start, at = found[0]
+        name = data[start:at].strip().removesuffix(b".exe")
         end = end_of(_COMMAND_LINE, data, at)
         for names, flag in _COMMANDS:
             if names.match(name):

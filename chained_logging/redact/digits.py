@@ -61,8 +61,7 @@ def cards(data: bytes, bare: bool = True) -> Iterator[Span]:
     :param bare: whether a number counts that nothing else says to be one. Under the name of an
         identifier it does not.
     """
-    for run in _RUN.finditer(data):
-        begin, end = run.span()
+    for ((begin, end),) in _RUN.each(data):
         for found in _NUMBER.finditer(data, begin, end):
             start, stop = found.span()
             if _cut_out(data, start, stop) or not _mere_digits(found):
@@ -100,7 +99,7 @@ def may_be_secret(run: bytes) -> bool:
     """
     if run.translate(None, b"0123456789-"):
         return True
-    return _SSN.search(run) is not None or any(
+    return _SSN.spans(run) is not None or any(
         True
         for found in _NUMBER.finditer(run)
         if _mere_digits(found)
@@ -184,8 +183,8 @@ _IBAN_LENGTHS: Final = {
 
 def ibans(data: bytes) -> Iterator[Span]:
     """Find International Bank Account Numbers, by their length and their check digits."""
-    for found in _IBAN.finditer(data):
-        start, text = found.start(), found[0]
+    for ((start, end),) in _IBAN.each(data):
+        text = data[start:end]
         length = _IBAN_LENGTHS.get(text[:2].decode(), 0)
         at = _nth(text[: 2 * length], length)
         if not at or text[at : at + 1].isalnum():
@@ -213,10 +212,9 @@ _SSN: Final = compile_bytes(rb"\b" + SSN + rb"\b")
 
 def social_security_numbers(data: bytes) -> Iterator[Span]:
     """Find numbers of the form 078-05-1120 that can have been given out."""
-    for found in _SSN.finditer(data):
-        start, end = found.span()
+    for ((start, end),) in _SSN.each(data):
         if data[max(start - 1, 0) : start] in (b"-", b".") or data[end : end + 1] == b"-":
             continue
-        area, group, serial = found[0].split(b"-")
+        area, group, serial = data[start:end].split(b"-")
         if area not in (b"000", b"666") and area < b"900" and group != b"00" and serial != b"0000":
             yield start, end

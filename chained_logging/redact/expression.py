@@ -12,12 +12,15 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
 from typing import Any, Final
 from weakref import WeakSet
 
 import re2
+
+Spans = Sequence[tuple[int, int]]
+"""Where a match begins and ends, then each of its groups; -1 and -1 of one that matched nothing."""
 
 _METHODS: Final = ("search", "match", "fullmatch", "finditer", "sub")
 _PATIENCE: Final = 0.5
@@ -26,7 +29,7 @@ _PAUSE: Final = 0.0005
 
 
 class Expression:
-    """An expression of RE2, with the methods that :mod:`re` has.
+    """An expression of RE2, with the methods that :mod:`re` has, and quicker ones for bytes.
 
     :raises re2.error: for what RE2 does not take: a back-reference, a look-around.
     """
@@ -36,6 +39,7 @@ class Expression:
     _fullmatch: Callable[..., Any]
     _finditer: Callable[..., Any]
     _sub: Callable[..., Any]
+    _spans: Callable[[bytes, int], Spans | None]
 
     def __init__(self, pattern: str | bytes, options: Any) -> None:
         self._pattern = pattern
@@ -65,6 +69,23 @@ class Expression:
         while (match := self._guarded(next, found, None)) is not None:
             yield match
 
+    def spans(self, data: bytes, at: int = 0) -> Spans | None:
+        """Find the first match in bytes, from a position; return where it and its groups are."""
+        _inside.add(token := object())
+        try:
+            if _gate.locked():
+                _wait(token)
+            return self._spans(data, at)
+        finally:
+            _inside.discard(token)
+
+    def each(self, data: bytes) -> Iterator[Spans]:
+        """Find one match after another in bytes. None may be empty."""
+        at = 0
+        while (found := self.spans(data, at)) is not None:
+            yield found
+            at = found[0][1]
+
     @staticmethod
     def _guarded(function: Callable[..., Any], *arguments: Any) -> Any:
         _inside.add(token := object())
@@ -79,17 +100,47 @@ class Expression:
         made = re2.compile(self._pattern, self._options)
         for name in _METHODS:
             setattr(self, f"_{name}", getattr(made, name))
+        self._spans = _finder(made)
 
     def _forget(self) -> None:
         """Compile at the next use: a child that never searches need not wait for it."""
         _abandoned.append(self._search)
         for name in _METHODS:
             setattr(self, f"_{name}", functools.partial(self._first, name))
+        self._spans = functools.partial(self._first, "spans")
 
     def _first(self, name: str, *arguments: Any) -> Any:
         self._compile()
         return getattr(self, f"_{name}")(*arguments)
 
+
+def _finder(made: Any) -> Callable[[bytes, int], Spans | None]:
+    """Return what searches in bytes from a position.
+
+    The wrapper makes a generator and a match of each search, which takes longer than most searches
+    do. So what it wraps is asked, which it does not document; where that is not as it was, the
+    wrapper is.
+    """
+    try:
+        find, anywhere = made._regexp.Match, re2._Anchor.UNANCHORED
+        if list(find(anywhere, b"", 0, 0))[0] not in (_NOWHERE, (0, 0)):
+            raise TypeError
+    except (AttributeError, TypeError, IndexError):
+        return functools.partial(_searched, made)
+
+    def spans(data: bytes, at: int) -> Spans | None:
+        found: Spans = find(anywhere, data, at, len(data))
+        return None if found[0] == _NOWHERE else found
+
+    return spans
+
+
+def _searched(made: Any, data: bytes, at: int) -> Spans | None:
+    found = made.search(data, at)
+    return found and [found.span(group) for group in range(made.groups + 1)]
+
+
+_NOWHERE: Final = (-1, -1)
 
 _expressions: WeakSet[Expression] = WeakSet()
 _abandoned: list[Any] = []  # never taken down: a lock in them may be closed

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final
 
 from chained_logging.redact import digits, tokens
 from chained_logging.redact.assigned import ELEMENT, JOINED, JOINT, value_after
-from chained_logging.redact.clues import CLUES, LABEL, is_arn, with_plus
+from chained_logging.redact.clues import CLUES, FORMS, LABEL, is_arn, with_plus
 from chained_logging.redact.commands import commands
 from chained_logging.redact.encodings import MAX_DEPTH, unquoted
 from chained_logging.redact.names import (
@@ -32,6 +32,24 @@ _OPENED: Final = re.compile(rb"<(?:[\w.\-]{1,40}:)?\Z")
 _TAG: Final = re.compile(rb"[^<>]{0,200}>")
 _SHORT: Final = 24
 _ORDINARY: Final = 16  # clues of one text that are looked at again before they count
+_marked: Final = compile_bytes(b"|".join(FORMS))
+
+
+def is_marked(data: bytes) -> bool:
+    """Tell by one search whether a text may hold a secret with a form of its own, or base64."""
+    return _marked.spans(data) is not None
+
+
+def _formed(data: bytes, cards: bool) -> Iterator[Span]:
+    """Find secrets that have a form of their own, whatever is before them."""
+    yield from tokens.tokens(data)
+    yield from tokens.web_tokens(data)
+    yield from tokens.private_keys(data)
+    yield from tokens.credentials(data)
+    yield from commands(data)
+    yield from digits.cards(data, cards)
+    yield from digits.ibans(data)
+    yield from digits.social_security_numbers(data)
 
 
 class Scanner:
@@ -54,9 +72,10 @@ class Scanner:
 
         Where it says that it does not, the careful way finds nothing either.
         """
-        if self._clue.search(data) is None and b"%" not in data:  # the usual case
+        found = self._clue.spans(data)
+        if found is None and b"%" not in data:  # the usual case
             return False
-        return self._tells(data, False)
+        return self._tells(data, found, False)
 
     def members_may_hold(self, data: bytes) -> bool:
         """Tell the same of JSON without blanks, as `orjson` writes it.
@@ -64,13 +83,14 @@ class Scanner:
         There a string that is a member's value is followed by another member, not by a value that
         belongs to it, unless the string is a label: ``{"name":"Cookie","value":"…"}``.
         """
-        if self._clue.search(data) is None and b"%" not in data:  # the usual case
+        found = self._clue.spans(data)
+        if found is None and b"%" not in data:  # the usual case
             return False
-        return self._tells(data, True)
+        return self._tells(data, found, True)
 
-    def _tells(self, data: bytes, members: bool) -> bool:
+    def _tells(self, data: bytes, found: Spans | None, members: bool) -> bool:
         for _ in range(MAX_DEPTH):
-            if self._has_clue(data, members):
+            if self._has_clue(data, found, members):
                 return True
             if b"%" not in data:  # what "+" stands for, the expression knows
                 return False
@@ -78,16 +98,15 @@ class Scanner:
             if plain == data:
                 return False
             data = plain
+            found = self._clue.spans(data)
         return True
 
-    def _has_clue(self, data: bytes, members: bool) -> bool:
+    def _has_clue(self, data: bytes, found: Spans | None, members: bool) -> bool:
         """Whether there is a clue other than the ordinary ones."""
-        at = 0
         for _ in range(_ORDINARY):
-            found = self._clue.search(data, at)
             if found is None:
                 return False
-            start, end = found.span()
+            start, end = found[0]
             first = data[start : start + 1]
             if first.isdigit() and not digits.may_be_secret(data[start:end]):
                 at = end - 4  # its last digits may begin another one
@@ -97,6 +116,7 @@ class Scanner:
                 at = end - 1  # so may the colon
             else:
                 return True
+            found = self._clue.spans(data, at)
         return True
 
     @cached_property
@@ -111,37 +131,30 @@ class Scanner:
             and self._but_beside.match(data, start) is None
         )
 
-    def spans(self, data: bytes, *, url: bool = False, cards: bool = True) -> list[Span] | None:
+    def spans(
+        self, data: bytes, *, url: bool = False, cards: bool = True, marked: bool = True
+    ) -> list[Span] | None:
         """Return what is to be taken out of a text, in order; None if that is all of it.
 
         :param data: the text's :func:`chained_logging.redact.names.shadow`.
         :param url: whether the text is a URL, or a part of one.
         :param cards: whether a bare number may be a card's.
+        :param marked: whether :func:`is_marked` says that there may be secrets with a form of
+            their own.
         """
-        found = list(islice(self._found(data, url, cards), MANY + 1))
+        finders = [self._values(data), parameters(data, url), logins(data)]
+        if marked:
+            finders.append(_formed(data, cards))
+        found = list(islice(chain.from_iterable(finders), MANY + 1))
         return None if len(found) > MANY else merged(found)
-
-    def _found(self, data: bytes, url: bool, cards: bool) -> Iterator[Span]:
-        yield from self._values(data)
-        yield from tokens.tokens(data)
-        yield from tokens.web_tokens(data)
-        yield from tokens.private_keys(data)
-        yield from tokens.credentials(data)
-        yield from parameters(data, url)
-        yield from logins(data)
-        yield from commands(data)
-        yield from digits.cards(data, cards)
-        yield from digits.ibans(data)
-        yield from digits.social_security_numbers(data)
-
     def _values(self, data: bytes) -> Iterator[Span]:
         """Find values that follow a secret name and are joined to it."""
         at = 0
         for _ in range(MANY):
-            found = self._named.search(data, at)
+            found = self._named.spans(data, at)
             if found is None:
                 return
-            end = found.end(1)
+            end = found[1][1]
             span = self._value(data, at, end)
             if span is None:
                 at = end

@@ -185,7 +185,7 @@ _TELLING: Final = 8  # characters of a prefix that is no beginning of an ordinar
 JWT: Final = rb"eyJ[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*)+"
 """The expression of a JSON Web Token, whole or cut off (RFC 7519)."""
 _JWT: Final = compile_bytes(rb"(?:^|[^A-Za-z0-9])(" + JWT + rb")")
-_SCHEME: Final = compile_bytes(rb"(?i)\b(bearer|basic)([ \t]+)([A-Za-z0-9_.~+/=-]{8,})")
+_SCHEME: Final = compile_bytes(rb"(?i)\b(bearer|basic)[ \t]+([A-Za-z0-9_.~+/=-]{8,})")
 
 PRIVATE_KEY: Final = rb"BEGIN [A-Z0-9 ]*PRIVATE KEY|Private-Lines:|PRIVATE KEY-----"
 """The expression of where a private key in text form may begin (RFC 7468)."""
@@ -195,16 +195,15 @@ _END: Final = compile_bytes(rb"-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|Pr
 
 def tokens(data: bytes) -> Iterator[Span]:
     """Find the tokens of vendors, by their prefixes."""
-    if _CLUE.search(data) is None:
+    if _CLUE.spans(data) is None:
         return
-    for found in _TOKEN.finditer(data):
-        prefix, rest = found[1], found[2].rstrip(b".:=/+")
-        if _is_token(prefix, rest):
-            yield found.start(1), found.end()
+    for (_, end), given, rest in _TOKEN.each(data):
+        if _is_token(data[slice(*given)], data[slice(*rest)].rstrip(b".:=/+")):
+            yield given[0], end
     for loose, strict in _FORMS:
-        for found in loose.finditer(data):
-            if strict.fullmatch(found[0]):
-                yield found.span()
+        for found, *_ in loose.each(data):
+            if strict.fullmatch(data, *found):
+                yield found
 
 
 def _is_token(prefix: bytes, rest: bytes) -> bool:
@@ -218,23 +217,24 @@ def _is_token(prefix: bytes, rest: bytes) -> bool:
 
 def web_tokens(data: bytes) -> Iterator[Span]:
     """Find JSON Web Tokens."""
-    for found in _JWT.finditer(data):
-        yield found.span(1)
+    for _, found in _JWT.each(data):
+        yield found
 
 
 def private_keys(data: bytes) -> Iterator[Span]:
     """Find private keys in text form, each to its end, or to the end of the text."""
     at = 0
-    while begin := _BEGIN.search(data, at):
-        end = _END.search(data, begin.end())
-        at = end.end() if end else len(data)
-        yield begin.start(), at
+    while begin := _BEGIN.spans(data, at):
+        start, stop = begin[0]
+        end = _END.spans(data, stop)
+        at = end[0][1] if end else len(data)
+        yield start, at
 
 
 def credentials(data: bytes) -> Iterator[Span]:
     """Find credentials after ``Bearer`` and ``Basic``, but leave ``basic subscription`` alone."""
-    for found in _SCHEME.finditer(data):
-        given = found[3]
-        basic = found[1].lower() == b"basic"
+    for _, scheme, found in _SCHEME.each(data):
+        given = data[slice(*found)]
+        basic = data[slice(*scheme)].lower() == b"basic"
         if holds_login(given) if basic else not is_plain(given):
-            yield found.span(3)
+            yield found

@@ -25,10 +25,10 @@ def parameters(data: bytes, url: bool) -> Iterator[Span]:
     at = 0
     pattern = _ANY_PARAMETER if url else _SIGNATURE
     for _ in range(MANY):
-        found = pattern.search(data, at)
+        found = pattern.spans(data, at)
         if found is None:
             return
-        start = found.end(1)
+        start = found[1][1]
         at = max(end_of(_PARAMETER, data, start), start)
         value = data[start:at]
         likely = url or (len(value) >= _LIKELY and not is_plain(value))
