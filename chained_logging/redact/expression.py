@@ -123,9 +123,8 @@ def _finder(made: Any) -> Callable[[bytes, int], Spans | None]:
     """
     try:
         find, anywhere = made._regexp.Match, re2._Anchor.UNANCHORED
-        if list(find(anywhere, b"", 0, 0))[0] not in (_NOWHERE, (0, 0)):
-            raise TypeError
-    except (AttributeError, TypeError, IndexError):
+        (_, _), *_ = find(anywhere, b"", 0, 0)
+    except (AttributeError, TypeError, ValueError):
         return functools.partial(_searched, made)
 
     def spans(data: bytes, at: int) -> Spans | None:

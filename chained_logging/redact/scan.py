@@ -18,12 +18,8 @@ from chained_logging.redact.assigned import ELEMENT, JOINED, JOINT, value_after
 from chained_logging.redact.clues import CLUES, FORMS, LABEL, is_arn, with_plus
 from chained_logging.redact.commands import commands
 from chained_logging.redact.encodings import MAX_DEPTH, unquoted
-from chained_logging.redact.names import (
-    MAYBE,
-    NAME_CHARACTERS,
-    Names,
-    compile_bytes,
-)
+from chained_logging.redact.expression import Spans
+from chained_logging.redact.names import MAYBE, NAME_CHARACTERS, Names, compile_bytes
 from chained_logging.redact.plain import COUNTED, NO_VALUE, is_count, is_harmless
 from chained_logging.redact.spans import MANY, MARK, Span, all_of, end_of, merged
 from chained_logging.redact.urls import logins, parameters
@@ -147,6 +143,7 @@ class Scanner:
             finders.append(_formed(data, cards))
         found = list(islice(chain.from_iterable(finders), MANY + 1))
         return None if len(found) > MANY else merged(found)
+
     def _values(self, data: bytes) -> Iterator[Span]:
         """Find values that follow a secret name and are joined to it."""
         at = 0
