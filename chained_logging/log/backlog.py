@@ -19,6 +19,7 @@ from chained_logging.event.fields import OURSELVES
 from chained_logging.files.lock import Busy
 from chained_logging.format.line import position
 from chained_logging.format.record import Head, Record
+from chained_logging.log.memory import Memory
 from chained_logging.log.options import Options
 from chained_logging.log.spill import Spill, spills_of
 from chained_logging.log.state import State
@@ -53,8 +54,8 @@ class Backlog:
 
     def afresh(self) -> None:
         """Forget what is in memory, which is the parent's in a forked child."""
-        self.waiting: list[Draft] = []
-        self.deferred: list[Draft] = []
+        self.waiting = Memory(self._state)
+        self.deferred = Memory(self._state)
         self.spilled = True
         self._hasty = False  # what is in the spill file is as safe as what is in the log
 
@@ -86,15 +87,17 @@ class Backlog:
             return
         # An event that only has to wait its turn is kept as durably as the log would keep it.
         sync = self._options.synced or not isinstance(error, Busy)
+        waiting = self.waiting.drafts
+        self.waiting.begin()
         try:
-            self._spill([*self.waiting, *drafts], sync=sync)
+            self._spill([*waiting, *drafts], sync=sync)
         except OSError:
-            self.waiting += drafts
-            counts["dropped"] += len(self.waiting[MEMORY_LIMIT:])
-            del self.waiting[MEMORY_LIMIT:]
+            waiting += drafts
+            counts["dropped"] += len(waiting[MEMORY_LIMIT:])
+            del waiting[MEMORY_LIMIT:]
         else:
-            counts["spilled"] += len(self.waiting) + len(drafts)
-            self.waiting.clear()
+            counts["spilled"] += len(waiting) + len(drafts)
+            self.waiting.remove(len(waiting))
 
     def _spill(self, drafts: Sequence[Draft], *, sync: bool) -> None:
         """Put events into the first spill file that takes them.
@@ -118,7 +121,7 @@ class Backlog:
         try:
             self.spills[0].add(drafts, sync=synced, patience=0)
         except OSError:
-            self.deferred += drafts
+            self.deferred.drafts += drafts
         else:
             self._hasty = not (synced or spilled)
             self.spilled = True
@@ -141,9 +144,9 @@ class Backlog:
             self.spilled = True
             raise
         while self.waiting:
-            batch = self.waiting[:BATCH]
-            head = _chain_batch(batch, head, write)
-            del self.waiting[: len(batch)]
+            count = min(BATCH, len(self.waiting))
+            head = _chain_batch(self.waiting.attempt(count), head, write)
+            self.waiting.remove(count)
         return head
 
     def _chain_spilled(self, spill: Spill, head: Head, write: Write) -> Head:
@@ -179,15 +182,19 @@ class Backlog:
 
         :raises OSError: if that fails. The events are kept.
         """
-        waiting = len(self.deferred)  # they are removed once their fate is known
+        deferred = self.deferred
+        if deferred.broken_off:
+            append(())  # what that attempt kept comes into the log first
+        count = len(deferred)  # they are removed once their fate is known
+        drafts = deferred.attempt(count)
         try:
-            append(self.deferred[:waiting])
+            append(drafts)
         except Busy:
             raise
         except OSError:  # they are kept
-            del self.deferred[:waiting]
+            deferred.remove(count)
             raise
-        del self.deferred[:waiting]
+        deferred.remove(count)
 
     def chain_all_deferred(self, append: Callable[[Sequence[Draft]], object]) -> None:
         """As :meth:`chain_deferred`, until nothing is left or something fails."""
@@ -197,8 +204,9 @@ class Backlog:
 
     def keep_deferred(self, error: OSError) -> None:
         """Keep what was logged in the middle of an append: the log is busy for too long."""
-        waiting, self.deferred = self.deferred, []
-        self.keep(error, waiting)
+        count = len(self.deferred)
+        self.keep(error, self.deferred.drafts[:count])
+        self.deferred.remove(count)
 
 
 def _chain_batch(drafts: Sequence[Draft], head: Head, write: Write) -> Head:
