@@ -57,7 +57,7 @@ class Chain:
             head = sink.head()
             if self._follows or self._membership.look_around:
                 self._agree(head, drafts)
-            if (backlog.spilled or backlog.waiting) and not self._membership.mute:
+            if (backlog.spilled or backlog.waiting.drafts) and not self._membership.mute:
                 head = backlog.chain(head, self._write)
             if sink.notices:
                 head = self._write_notices(head)

@@ -148,10 +148,10 @@ class Writer:
             state.writing = threading.get_ident()
             try:
                 records = self._chain.append(drafts)
-                if backlog.deferred or backlog.spilled:  # logged in the middle of this
+                if backlog.deferred.drafts or backlog.spilled:  # logged in the middle of this
                     backlog.chain_all_deferred(self._chain.append)
             except BaseException:  # perhaps from a signal handler that logged in the middle
-                if backlog.deferred or backlog.spilled:
+                if backlog.deferred.drafts or backlog.spilled:
                     with contextlib.suppress(OSError):
                         backlog.chain_deferred(self._chain.append)
                 raise
