@@ -420,11 +420,12 @@ def _plain_fields(shape: _Shape, event: Mapping[str, Any], result: str) -> dict[
     if len(together) > MAX_IDENTIFIER or (not together.isascii() and not _is_short(together)):
         return None
     # One that is empty or begins with a space comes before "!"; what is not printable may hide.
-    if min(texts) < "!" or values.REDACTED in texts or not together.isprintable():
+    if min(texts) < "!" or values.REDACTED in together or not together.isprintable():
         return None
     if type(result) is not str or result not in RESULTS:
         return None
-    fields: dict[str, Any] = dict(zip(shape.names, texts, strict=True))
+    fields: dict[str, Any] = {"actor_type": "user", "result": result, "v": 1}
+    fields.update(zip(shape.names, texts))  # noqa: B905  # as long as each other, and 0.1 µs
     if fields["actor_id"] == OURSELVES:
         return None
     if "resource" in fields:
@@ -433,11 +434,8 @@ def _plain_fields(shape: _Shape, event: Mapping[str, Any], result: str) -> dict[
             return None
         fields["resource_type"] = kind
         fields["resource_id"] = name
-    if not together.isascii() and not all(map(shows, fields.values())):
+    if not together.isascii() and not all(shows(v) for v in fields.values() if type(v) is str):
         return None
-    fields["actor_type"] = "user"
-    fields["result"] = result
-    fields["v"] = 1
     try:
         for key, name, rule in shape.others:
             value = event[key]

@@ -22,7 +22,6 @@ from chained_logging.event.identifiers import MAX_IDENTIFIER
 from chained_logging.event.models import is_model, model_columns
 from chained_logging.event.proxies import unwrapped
 from chained_logging.event.resources import resource
-from chained_logging.format.canonical import canonical_text
 
 ACTOR_TYPES: Final = frozenset({"user", "service", "admin", "system"})
 RESULTS: Final = frozenset({"success", "failure", "denied"})
@@ -101,17 +100,11 @@ def _one_of(choices: frozenset[str]) -> Callable[[Any], str]:
     return rule
 
 
+@lru_cache(maxsize=4096)  # the same addresses come again and again
 def _address(value: Any) -> str | None:
     if value is None:
         return None
     text = value if type(value) is str else addresses.address_text(value)
-    if len(text) > addresses.MAX_TEXT:
-        raise ValueError("is not an IPv4 or IPv6 address")
-    return _canonical_address(text)
-
-
-@lru_cache(maxsize=4096)  # the same addresses come again and again
-def _canonical_address(text: str) -> str:
     if not text:
         raise ValueError("is empty")
     address = addresses.parse(text)
@@ -120,21 +113,30 @@ def _canonical_address(text: str) -> str:
     return str(address)
 
 
+_STRINGS: Final = frozenset({str})
 _UTC_TIME: Final = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,6}))?Z"
 )
 
 
+def _moment(text: str) -> dt.datetime:
+    try:
+        return dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("is not an RFC 3339 time") from None
+
+
+_second = lru_cache(maxsize=16)(_moment)  # many events are of one second
+
+
 def _time(value: Any) -> str:
     if isinstance(value, str):
-        try:
-            moment = dt.datetime.fromisoformat(value)
-        except ValueError:
-            raise ValueError("is not an RFC 3339 time") from None
         utc = _UTC_TIME.fullmatch(value)
         if utc is not None:
-            return f"{utc[1]}.{utc[2] or '':0<6}Z"
-        value = moment
+            _second(utc[1])
+            micros = utc[2] or ""
+            return utc[0] if len(micros) == 6 else f"{utc[1]}.{micros:0<6}Z"
+        value = _moment(value)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         try:
             value = dt.datetime.fromtimestamp(value, dt.UTC)
@@ -153,12 +155,14 @@ def _time(value: Any) -> str:
 def _names(value: Any) -> Fragment:
     if isinstance(value, str | bytes):
         raise ValueError("is not a list of names")
-    names = values.jsonable(value)
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError("is not a list of names")
+    names = value
+    if type(value) is not list or not _STRINGS.issuperset(map(type, value)):
+        names = values.jsonable(value)
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ValueError("is not a list of names")
     if any("\0" in name for name in names):
         raise ValueError("holds U+0000")
-    return Fragment(canonical_text(names))
+    return Fragment(values.encode(names))
 
 
 _TRACE_ID: Final = re.compile("(?!0{32})[0-9a-f]{32}")

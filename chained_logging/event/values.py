@@ -50,6 +50,7 @@ ORJSON: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER | orjson.OPT_PA
 PLAIN: Final = frozenset({str, int, bool, type(None)})
 
 _LEAVES: Final = PLAIN | {uuid.UUID, Decimal, dt.datetime, dt.date, dt.time}
+_CONTAINERS: Final = frozenset({dict, list})
 _NESTED: Final = _LEAVES | {dict, list, tuple, float}
 _NESTED_ORJSON: Final = ORJSON | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 _MAX_FAST: Final = 20_000  # values
@@ -60,7 +61,7 @@ _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+| id='\d+'")
 
 def encode(value: Any) -> str:
     """Return any Python value as canonical JSON text. Never raises, and ends for any input."""
-    if type(value) is dict and _is_ordinary(value):
+    if type(value) in _CONTAINERS and _is_ordinary(value):
         try:
             text = orjson.dumps(value, jsonable, _NESTED_ORJSON).decode()
         except TypeError:  # a surrogate, a large integer, a key that is no string

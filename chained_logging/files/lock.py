@@ -131,11 +131,11 @@ class FileLock:
         os.pwrite(self._fd, text.encode(), 0)
 
     def note(self, seq: int, hash: str) -> None:
-        """Note the chain's head, with each append. Takes 0.6 µs.
+        """Note the head after an entry, with each append. Takes 0.6 µs.
 
         After a kill this note shows whether the file was moved or cut meanwhile.
         """
-        os.pwrite(self._fd, f"{seq:020d} {hash:>64}".encode(), 0)
+        os.pwrite(self._fd, f"{seq:020d} {hash}".encode(), 0)
 
     def note_synced(self, seq: int) -> None:
         """Note the last ``seq`` on the disk. May run while another thread appends."""
