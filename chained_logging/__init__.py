@@ -3,6 +3,7 @@
 The names here are the public ones; everything else is imported from its module.
 """
 
+from chained_logging.errors import ChainedLoggingError, LogClosed, LogError
 from chained_logging.event.context import carried, context
 from chained_logging.event.diff import diff
 from chained_logging.event.entry import AuditEntry, InvalidEntry
@@ -17,7 +18,10 @@ __all__ = [
     "AuditHandler",
     "AuditLog",
     "AuditProcessor",
+    "ChainedLoggingError",
     "InvalidEntry",
+    "LogClosed",
+    "LogError",
     "audited",
     "carried",
     "context",

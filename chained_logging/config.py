@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from chained_logging.errors import ChainedLoggingError
 from chained_logging.files.own import open_regular, why_foreign
 
 FILE: Final = "chained-logging.toml"
@@ -25,7 +26,7 @@ _SIZE_LIMIT: Final = 1 << 20
 _Table = Mapping[str, Any]
 
 
-class ConfigError(ValueError):
+class ConfigError(ChainedLoggingError, ValueError):
     """A setting, or the file that holds it, cannot be used."""
 
 

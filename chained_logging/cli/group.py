@@ -23,6 +23,7 @@ from chained_logging.cli.show import show
 from chained_logging.cli.stores import init, restore
 from chained_logging.cli.verify import verify, verify_proof
 from chained_logging.cli.witness import witness
+from chained_logging.errors import ChainedLoggingError
 
 _COMMANDS = (
     *(append, collect, show, export),
@@ -59,7 +60,7 @@ def main() -> NoReturn:
     except BrokenPipeError:  # the reader stopped reading: `show | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except (OSError, ValueError, ImportError) as problem:
+    except (ChainedLoggingError, OSError, ValueError, ImportError) as problem:
         complain(f"chained-logging: {problem}")
         sys.exit(2)
     sys.exit(0)

@@ -12,6 +12,7 @@ from typing import Any, Final
 from chained_logging.collector.events import numbered, to_lines
 from chained_logging.collector.lines import BATCH
 from chained_logging.collector.store import Store
+from chained_logging.errors import ForeignFile
 from chained_logging.event.input import MAX_LINE, TOO_LONG
 from chained_logging.net.head import Head
 from chained_logging.net.server import Admission, Request, Response
@@ -97,12 +98,13 @@ class Events:
 def read_token(path: str | os.PathLike[str]) -> str:
     """Return the token in the first line of a file that only its owner can read.
 
-    :raises OSError: if the file cannot be read, or others may read it.
+    :raises OSError: if the file cannot be read.
+    :raises ForeignFile: if others may read it.
     :raises ValueError: if the token is too short or not ASCII.
     """
     with open(path, "rb") as file:
         if os.fstat(file.fileno()).st_mode & 0o077:
-            raise OSError(f"{path} must be readable by its owner only: chmod 600 {path}")
+            raise ForeignFile(f"{path} must be readable by its owner only: chmod 600 {path}")
         token = file.readline(4096).strip()
     if len(token) < MIN_TOKEN or not token.isascii():
         raise ValueError(

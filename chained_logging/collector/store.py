@@ -7,6 +7,7 @@ from typing import Any
 
 from chained_logging.collector.events import answer, failure, read_event, refusal
 from chained_logging.collector.keys import Claim, Keys
+from chained_logging.errors import FAILURES
 from chained_logging.event.entry import InvalidEntry
 from chained_logging.log import AuditLog
 
@@ -66,7 +67,7 @@ class Store:
                 return
             for event in events:
                 yield from self._append([event])
-        except OSError as problem:
+        except FAILURES as problem:
             for _ in events:
                 yield failure(problem)
         else:

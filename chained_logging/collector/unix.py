@@ -19,26 +19,28 @@ from typing import Any
 from chained_logging.collector.events import numbered, to_lines
 from chained_logging.collector.lines import CHUNK, LineReader
 from chained_logging.collector.store import Store
+from chained_logging.errors import Busy, ForeignFile
 
 
 def guard(path: Path) -> int:
     """Lock a socket's path for this collector, and remove what a dead one left there.
 
     :returns: the descriptor of the lock file.
-    :raises OSError: if another program uses the path, or a file there is not a socket.
+    :raises Busy: if another program uses the path.
+    :raises ForeignFile: if a file there is not a socket.
     """
     fd = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise OSError(f"a collector is running on {path}: stop it first") from None
+            raise Busy(f"a collector is running on {path}: stop it first") from None
         with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISSOCK(os.lstat(path).st_mode):
-                raise OSError(f"{path} exists and is not a socket: choose another path")
+                raise ForeignFile(f"{path} exists and is not a socket: choose another path")
             with socket.socket(socket.AF_UNIX) as probe:
                 if probe.connect_ex(str(path)) == 0:
-                    raise OSError(f"another program listens on {path}: choose another path")
+                    raise Busy(f"another program listens on {path}: choose another path")
             os.unlink(path)
     except BaseException:
         os.close(fd)

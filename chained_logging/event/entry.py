@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from chained_logging.errors import ChainedLoggingError
 from chained_logging.event.fields import FIELDS
 from chained_logging.format.line import split_line, stored_line
 
 
-class InvalidEntry(ValueError):
+class InvalidEntry(ChainedLoggingError, ValueError):
     """An event that a strict log refused, before anything was written.
 
     :ivar problems: what is wrong, by field: ``{"ip_address": "is not an IPv4 or IPv6 address"}``.

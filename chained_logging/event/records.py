@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 from orjson import Fragment
 
+from chained_logging.errors import ChainedLoggingError
 from chained_logging.event import values
 from chained_logging.event.oversize import parse
 from chained_logging.event.resources import resource
@@ -32,7 +33,7 @@ _LEAST: Final = 16_384
 _BESIDE: Final = 1_000  # `seq`, `prev_hash`, the mark of a part, and the names of all three
 
 
-class PartlyValid(ValueError):
+class PartlyValid(ChainedLoggingError, ValueError):
     """Some of a list's items are not valid.
 
     :ivar kept: what the others are stored as.

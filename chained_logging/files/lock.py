@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from chained_logging.errors import Busy, Unsupported
 from chained_logging.files.durable import sync_directory
 from chained_logging.files.own import open_own
 from chained_logging.format.canonical import MAX_SAFE_INTEGER
@@ -30,10 +31,6 @@ _HASH = re.compile("[0-9a-f]{64}")
 
 PATIENCE: Final = 0.02
 """Seconds to wait for other writers. They normally hold a lock for microseconds."""
-
-
-class Busy(TimeoutError):
-    """Somebody else holds the log: another writer its lock, or another program the database."""
 
 
 class Memory(NamedTuple):
@@ -57,7 +54,7 @@ class FileLock:
 
     def __init__(self, path: Path, patience: float | None = None) -> None:
         if fcntl is None:
-            raise OSError(
+            raise Unsupported(
                 "a log cannot be written on this system: it has no flock, so nothing would keep "
                 "two processes from forking the chain"
             )
@@ -71,7 +68,8 @@ class FileLock:
         """Take the lock, or wait for it.
 
         :raises Busy: if somebody else still has it after :attr:`patience`.
-        :raises OSError: if the lock file cannot be opened, or is a link.
+        :raises OSError: if the lock file cannot be opened.
+        :raises ForeignFile: if it is a link.
         """
         while True:
             fd = self._fd if self._fd >= 0 else self._open()

@@ -11,6 +11,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from chained_logging.errors import ForeignFile
+
 open_file = open
 """The builtin, also where a finaliser logs at the interpreter's exit, when its name is gone."""
 
@@ -25,10 +27,6 @@ SIDE_FILES = (
     "-journal",
 )
 """The files that may be beside a log: what is added to its name."""
-
-
-class ForeignFile(OSError):
-    """A file is not one that the log made, or others can write to it."""
 
 
 def why_foreign(found: os.stat_result) -> str | None:

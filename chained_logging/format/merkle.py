@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from typing import Final
 
+from chained_logging.errors import ChainedLoggingError
+
 HASH_SIZE: Final = 32
 
 EMPTY_ROOT: Final = sha256(b"").digest()
@@ -31,7 +33,7 @@ Nodes = NodeReader | Sequence[bytes]
 """A function that reads a node, or the hashes of all leaves."""
 
 
-class ProofError(ValueError):
+class ProofError(ChainedLoggingError, ValueError):
     """A proof does not hold, or something that should make up a tree or a tile is malformed."""
 
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 import base64
 import re
 
+from chained_logging.errors import ChainedLoggingError
 
-class NoteError(ValueError):
+
+class NoteError(ChainedLoggingError, ValueError):
     """Something is not in its format, or a signature does not hold."""
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from chained_logging.diagnostics import LOGGER
+from chained_logging.errors import FAILURES
 from chained_logging.event.context import current
 from chained_logging.integrations.capture import OWN, capture_record, event_of, is_recorded
 from chained_logging.integrations.listening import Listener, check, deliver, heard_by, register
@@ -128,7 +129,7 @@ def _again(handler: AuditHandler, options: dict[str, Any]) -> Callable[[], Liste
 def _reopened(path: os.PathLike[str], options: dict[str, Any]) -> AuditHandler | None:
     try:
         _kept.append(AuditHandler(path, **options))
-    except (OSError, ValueError):
+    except (*FAILURES, ValueError):
         return None
     return _kept[-1]
 

@@ -27,18 +27,6 @@ _NAMING: Final = re.compile(
 )
 
 
-class KeyForged(OSError):
-    """An entry names a key without a statement of the log's key: nothing after it is signed."""
-
-
-class KeyRotated(OSError):
-    """Another process rotated the log's key."""
-
-    def __init__(self, vkey: str | None) -> None:
-        super().__init__("the log's key was rotated: reopen it with the new one")
-        self.vkey = vkey
-
-
 class Keyring:
     """Follows the entries that name a log's keys, from the first to the last.
 

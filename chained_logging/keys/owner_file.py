@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from chained_logging.errors import ForeignFile, Unsupported
 from chained_logging.files.durable import sync_directory, sync_file
 
 StrPath = str | os.PathLike[str]
@@ -28,19 +29,19 @@ def read_private(path: Path) -> bytes:
     finally:
         os.close(fd)
     if mode & 0o077:
-        raise PermissionError(
+        raise ForeignFile(
             f"{path} has mode {mode:04o} and is not for its owner alone: "
             f"chmod 600 {shlex.quote(str(path))}"
         )
     if len(data) > MAX_FILE:
-        raise OSError(f"{path} has more than {MAX_FILE} bytes, too many for a key or a passphrase")
+        raise ForeignFile(f"{path} is too long for a key or a passphrase: at most {MAX_FILE} bytes")
     return data
 
 
 def _read(fd: int, path: Path) -> bytes:
     """Return what a regular file holds, but no more than one byte above the limit."""
     if not stat.S_ISREG(os.fstat(fd).st_mode):
-        raise OSError(f"{path} is not a regular file")
+        raise ForeignFile(f"{path} is not a regular file")
     with open(fd, "rb", closefd=False) as file:
         return file.read(MAX_FILE + 1)
 
@@ -69,7 +70,7 @@ def write_private(path: Path, data: bytes) -> None:
 
 def _require_modes() -> None:
     if os.name != "posix":
-        raise OSError(
+        raise Unsupported(
             "private keys are not kept in files on this system: it has no file modes, so nothing "
             "would keep them from others"
         )
@@ -98,7 +99,7 @@ def destroy(path: StrPath) -> None:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     except OSError:
         if path.is_symlink():
-            raise OSError(
+            raise ForeignFile(
                 f"{path} is a link: name the file itself, so that it is clear what is destroyed"
             ) from None
         raise

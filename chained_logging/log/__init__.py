@@ -1,5 +1,5 @@
 """The log: entries in a chain, appended by many processes and signed by one key."""
 
-from chained_logging.log.audit_log import AuditLog, AuditWarning, LogClosed
+from chained_logging.log.audit_log import AuditLog, AuditWarning
 
-__all__ = ["AuditLog", "AuditWarning", "LogClosed"]
+__all__ = ["AuditLog", "AuditWarning"]

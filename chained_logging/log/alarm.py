@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from chained_logging.diagnostics import report, warn
+from chained_logging.errors import Failure
 from chained_logging.log.backlog import Backlog
 from chained_logging.log.state import State
 
@@ -25,7 +26,7 @@ class Alarm:
         self.raised = False
         self._dropped_told = 0
 
-    def raise_for(self, error: OSError, stacklevel: int) -> None:
+    def raise_for(self, error: Failure, stacklevel: int) -> None:
         """Tell the program that an event was kept: each time, but where people look only once."""
         warn(f"audit log: {error}", stacklevel)
         path, waiting = self._state.path, self._backlog.waiting

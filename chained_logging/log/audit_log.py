@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NoReturn
 
 from chained_logging.diagnostics import AuditWarning, count_unheard
+from chained_logging.errors import FAILURES, LogClosed
 from chained_logging.event.context import current
 from chained_logging.event.draft import Draft, draft
 from chained_logging.event.entry import AuditEntry, AuditId
@@ -22,11 +23,10 @@ from chained_logging.log import forks
 from chained_logging.log.options import Options
 from chained_logging.log.own_entries import own_draft
 from chained_logging.log.parts import Parts
-from chained_logging.log.state import LogClosed
 from chained_logging.redact import Redactor
 from chained_logging.sinks import Notice, open_sink
 
-__all__ = ["AuditLog", "AuditWarning", "LogClosed"]
+__all__ = ["AuditLog", "AuditWarning"]
 
 _REDACTOR: Final = Redactor()
 
@@ -190,7 +190,7 @@ class AuditLog:
             records = self._writer.store(drafts)
         except LogClosed:
             raise
-        except OSError as error:
+        except FAILURES as error:
             if self.on_failure == "raise":
                 raise
             self._alarm.raise_for(error, stacklevel=4)
@@ -226,7 +226,7 @@ class AuditLog:
             self._writer.store((entry, *entry.rest))
         except LogClosed:
             raise
-        except OSError as error:
+        except FAILURES as error:
             if self.on_failure == "raise":
                 raise
             self._alarm.raise_for(error, stacklevel=4)

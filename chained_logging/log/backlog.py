@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from chained_logging.errors import FAILURES, Busy, Failure
 from chained_logging.event.draft import Draft
 from chained_logging.event.entry import AuditEntry
 from chained_logging.event.fields import OURSELVES
-from chained_logging.files.lock import Busy
 from chained_logging.format.line import position
 from chained_logging.format.record import Head, Record
 from chained_logging.log.memory import Memory
@@ -75,7 +75,7 @@ class Backlog:
 
     # --- Keeping.
 
-    def keep(self, error: OSError, drafts: Sequence[Draft]) -> None:
+    def keep(self, error: Failure, drafts: Sequence[Draft]) -> None:
         """Note a failure and, unless the caller gets to see it, keep the events for later."""
         counts = self._state.counts
         counts["failed"] += len(drafts)
@@ -91,7 +91,7 @@ class Backlog:
         self.waiting.begin()
         try:
             self._spill([*waiting, *drafts], sync=sync)
-        except OSError:
+        except FAILURES:
             waiting += drafts
             counts["dropped"] += len(waiting[MEMORY_LIMIT:])
             del waiting[MEMORY_LIMIT:]
@@ -106,7 +106,7 @@ class Backlog:
         """
         *others, last = self.spills
         for spill in others:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(*FAILURES):
                 return self._spill_into(spill, drafts, sync=sync)
         return self._spill_into(last, drafts, sync=sync)
 
@@ -120,7 +120,7 @@ class Backlog:
         synced, spilled = self._options.synced, self.spilled
         try:
             self.spills[0].add(drafts, sync=synced, patience=0)
-        except OSError:
+        except FAILURES:
             self.deferred.drafts += drafts
         else:
             self._hasty = not (synced or spilled)
@@ -191,18 +191,18 @@ class Backlog:
             append(drafts)
         except Busy:
             raise
-        except OSError:  # they are kept
+        except FAILURES:  # they are kept
             deferred.remove(count)
             raise
         deferred.remove(count)
 
     def chain_all_deferred(self, append: Callable[[Sequence[Draft]], object]) -> None:
         """As :meth:`chain_deferred`, until nothing is left or something fails."""
-        with contextlib.suppress(OSError):  # no caller waits for these; they are kept for later
+        with contextlib.suppress(*FAILURES):  # no caller waits for these; they are kept for later
             while self.deferred or self.spilled:
                 self.chain_deferred(append)
 
-    def keep_deferred(self, error: OSError) -> None:
+    def keep_deferred(self, error: Failure) -> None:
         """Keep what was logged in the middle of an append: the log is busy for too long."""
         count = len(self.deferred)
         self.keep(error, self.deferred.drafts[:count])

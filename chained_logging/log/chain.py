@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chained_logging.errors import FAILURES, Busy
 from chained_logging.event.draft import Draft
 from chained_logging.event.fields import OURSELVES
-from chained_logging.files.lock import Busy
 from chained_logging.format.line import leaf_hash
 from chained_logging.format.record import Head, Record
 from chained_logging.log.backlog import Backlog
@@ -69,7 +69,7 @@ class Chain:
             return records
         except Busy:  # for the caller to wait, or to keep them
             raise
-        except OSError as error:
+        except FAILURES as error:
             backlog.keep(error, drafts)
             raise
         finally:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from itertools import takewhile
 
+from chained_logging.errors import BrokenLog
 from chained_logging.format.record import NO_CHECKPOINT, Head, StoredCheckpoint
 from chained_logging.log.options import Options
 from chained_logging.log.recent import RecentHashes
@@ -81,13 +82,13 @@ class Checkpoints:
         """Sign the entries up to `head` and keep the checkpoint, unless one that covers as many
         or more exists.
 
-        :raises OSError: if one covers more entries than there are: the end was cut off.
+        :raises BrokenLog: if one covers more entries than there are: the end was cut off.
         """
         state = self._state
         with state.held():
             kept, end = self.kept(), state.sink.head()
         if kept is not None and kept.size > end.seq + 1:
-            raise OSError(
+            raise BrokenLog(
                 f"a checkpoint of {state.path} covers {kept.size:,} entries, and there are "
                 f"{end.seq + 1:,}: the end was cut off; chained-logging verify names every break"
             )
@@ -113,7 +114,7 @@ class Checkpoints:
         """Sign the entries up to `head`. What they say about keys must have been checked.
 
         :param last: the checkpoint to continue from.
-        :raises OSError: if an entry is missing.
+        :raises BrokenLog: if an entry is missing.
         """
         state, key, origin = self._state, self._signing.required(), self._state.origin
         tree = tree_at(last, state.sink.records)
@@ -126,7 +127,7 @@ class Checkpoints:
         records = (r for r in state.sink.records(tree.size) if r.seq <= head.seq)
         made = make(tree, records, origin, key)
         if made.size != head.seq + 1:
-            raise OSError(f"{state.path} holds {made.size} entries, not {head.seq + 1}")
+            raise BrokenLog(f"{state.path} holds {made.size} entries, not {head.seq + 1}")
         return made
 
     # --- Which of the stored ones count.

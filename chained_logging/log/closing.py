@@ -8,7 +8,7 @@ import threading
 import time
 
 from chained_logging.diagnostics import report, warn
-from chained_logging.files.lock import Busy
+from chained_logging.errors import FAILURES, Busy, Failure
 from chained_logging.log.backlog import Backlog
 from chained_logging.log.chain import Chain
 from chained_logging.log.checkpoints import Checkpoints
@@ -75,7 +75,7 @@ class Closing:
             try:
                 state.released = release
                 self._writer.flush()
-                with contextlib.suppress(OSError):  # then the lock file does not know the last head
+                with contextlib.suppress(*FAILURES):  # else the lock file lacks the last head
                     self._recovery.note_end(state.origin)
             finally:
                 if release:
@@ -103,7 +103,7 @@ class Closing:
             told.append((logging.ERROR, lost))
         return told
 
-    def _chain_until(self, deadline: float) -> OSError | None:
+    def _chain_until(self, deadline: float) -> Failure | None:
         """Chain the backlog; return the error if that fails."""
         backlog = self._backlog
         while True:
@@ -117,7 +117,7 @@ class Closing:
                     continue
                 backlog.keep_deferred(busy)
                 return busy
-            except OSError as error:
+            except FAILURES as error:
                 return error
 
     def _sign_last(self) -> _Told:

@@ -15,6 +15,7 @@ import time
 import weakref
 from typing import Any, Protocol
 
+from chained_logging.errors import FAILURES
 from chained_logging.log.state import State
 
 
@@ -47,7 +48,7 @@ def _before_fork() -> None:
     for _, state in _forking:
         try:
             state.sink.before_fork()
-        except OSError as error:
+        except FAILURES as error:
             state.last_error = f"before a fork: {error}"
 
 

@@ -7,7 +7,10 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any, Generic, TypeVar
+
+from chained_logging.errors import FAILURES, Failure, LogError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -111,7 +114,7 @@ class _Caller(Generic[Item, Result]):
 
     def __init__(self, item: Item) -> None:
         self.item = item
-        self.outcome: Result | BaseException = OSError("the commit was interrupted")
+        self.outcome: Result | BaseException = LogError("the commit was interrupted")
         self.leads = False
         self.next: _Caller[Item, Result] | None = None  # whom to wake
         self.woken = threading.Lock()  # held until somebody wakes this one
@@ -119,8 +122,8 @@ class _Caller(Generic[Item, Result]):
 
     def result(self) -> Result:
         outcome = self.outcome
-        if isinstance(outcome, OSError):  # one exception may be for several
-            raise type(outcome)(*outcome.args) from outcome
+        if isinstance(outcome, FAILURES):  # one exception may be for several
+            raise copy(outcome) from outcome
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
@@ -130,14 +133,14 @@ class SyncGate:
     """Lets callers wait until what they wrote is on the disk; those who wait together share a sync.
 
     :param sync: makes one sync, and returns the highest ticket that it covers.
-        OSError is handed to all whom this sync should have covered.
+        A failure is handed to all whom this sync should have covered.
     """
 
     def __init__(self, sync: Callable[[], int]) -> None:
         self._sync = sync
         self._lock = threading.RLock()  # a signal handler may come in the middle
         self._reached = 0
-        self._failure: tuple[int, int, OSError] | None = None
+        self._failure: tuple[int, int, Failure] | None = None
 
     def wait(self, ticket: int) -> None:
         """Return once everything up to `ticket` is on the disk.
@@ -150,7 +153,7 @@ class SyncGate:
             if self._reached < ticket:
                 try:
                     reached = self._sync()
-                except OSError as error:
+                except FAILURES as error:
                     self._failure = (self._reached, ticket, error)
                     self._reached = max(self._reached, ticket)
                     raise
@@ -158,4 +161,4 @@ class SyncGate:
             if self._failure is not None:
                 after, upto, cause = self._failure
                 if after < ticket <= upto:
-                    raise OSError(cause.errno, cause.strerror) from cause
+                    raise copy(cause) from cause

@@ -6,6 +6,7 @@ What the log's entries show (:mod:`chained_logging.log.ways`) and what its runni
 
 from __future__ import annotations
 
+from chained_logging.errors import KeyMissing, LogError
 from chained_logging.format.record import Head
 from chained_logging.log.checkpoints import Checkpoints
 from chained_logging.log.options import Options
@@ -118,13 +119,13 @@ class Membership:
     def write_as_others_do(self, head: Head) -> None:
         """Join the log's writers: a tool that follows does so with its first event.
 
-        :raises OSError: if it has no key and the others have one.
+        :raises KeyMissing: if it has no key and the others have one.
         """
         if self._writers.way is not None:
             return
         way = self._writers.running() or self._way()
         if self._signing.key is None and (self.mute or way != NO_KEY):
-            raise OSError(f"the log {self._state.path} is signed, and this writer has no key")
+            raise KeyMissing(f"the log {self._state.path} is signed: open it with its key")
         if self._signing.key is not None:
             self._signing.each = way == EACH
             self._check_way(head)
@@ -133,7 +134,7 @@ class Membership:
     def see_that_writers_agree(self, head: Head) -> None:
         """Join again if the file that says how the writers sign was deleted or replaced.
 
-        :raises OSError: if writers that sign another way joined meanwhile. What is logged here is
+        :raises LogError: if writers that sign another way joined meanwhile. What is logged here is
             kept for them in the spill file.
         """
         try:
@@ -143,7 +144,7 @@ class Membership:
             if self._writers.running() == self._writers.way:  # they ended, and left their entries
                 self._outvoted = str(disagree)
                 self._writers.leave()
-            raise OSError(str(disagree)) from None
+            raise LogError(str(disagree)) from None
         if self._outvoted is not None:
-            raise OSError(self._outvoted)
+            raise LogError(self._outvoted)
         self.look_around = False

@@ -7,8 +7,8 @@ import gc
 import uuid
 from collections.abc import Sequence
 
+from chained_logging.errors import FAILURES, Busy, LogClosed
 from chained_logging.event.draft import Draft
-from chained_logging.files.lock import Busy
 from chained_logging.format.record import EMPTY, Head
 from chained_logging.keys.keyring import Keyring
 from chained_logging.log.backlog import Backlog
@@ -17,7 +17,7 @@ from chained_logging.log.membership import Membership
 from chained_logging.log.own_entries import OwnEntries
 from chained_logging.log.recovery import Recovery
 from chained_logging.log.signing import Signing
-from chained_logging.log.state import OPENING_PATIENCE, LogClosed, State
+from chained_logging.log.state import OPENING_PATIENCE, State
 from chained_logging.log.writers import SignsOtherwise
 from chained_logging.sinks import Notice
 
@@ -79,7 +79,7 @@ class Opening:
             self._open(state.origin)
         except Busy:
             raise
-        except OSError as error:
+        except FAILURES as error:
             self._backlog.keep(error, drafts)
             raise
         self._keeper.afresh()

@@ -6,6 +6,7 @@ under a checkpoint by the old key. The format is in ``docs/format.md``.
 
 from __future__ import annotations
 
+from chained_logging.errors import BrokenLog
 from chained_logging.event.draft import draft
 from chained_logging.event.entry import AuditEntry
 from chained_logging.format.vkey import Signer
@@ -82,5 +83,5 @@ class Rotation:
             seq = self._own.write(entry, head).seq
             written = signing.entry(seq)
         if written is None:
-            raise OSError(f"{state.path} does not hold entry {seq}, which was just written")
+            raise BrokenLog(f"{state.path} does not hold entry {seq}, which was just written")
         return AuditEntry(written.body, written.hash, written.signature)

@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chained_logging.errors import FAILURES, KeyForged, KeyMissing, KeyRotated
 from chained_logging.format.record import Head, Record, StoredCheckpoint
 from chained_logging.format.vkey import ED25519, Signer, VerifierKey
-from chained_logging.keys.keyring import KeyForged, Keyring, KeyRotated
+from chained_logging.keys.keyring import Keyring
 from chained_logging.keys.statements import entry_message, statement_message, verifier_key
 from chained_logging.log.state import State
 from chained_logging.sinks.checkpoints import signed_by_any
@@ -46,10 +47,10 @@ class Signing:
     def required(self) -> Signer:
         """Return the key.
 
-        :raises OSError: if the log has no key.
+        :raises KeyMissing: if the log has no key.
         """
         if self.key is None:
-            raise OSError("there is no key to sign with")
+            raise KeyMissing("there is no key to sign with: open the log with its key")
         return self.key
 
     def own_vkey(self) -> str:
@@ -131,7 +132,7 @@ class Signing:
         """
         file = self._file
         for name in () if file is None else (file, f"{file}.new"):  # the second during a rotation
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(*FAILURES, ValueError):
                 key = _load(name)
                 if verifier_key(self.keyring.origin, key) == rotated.vkey:
                     self.key = key

@@ -26,13 +26,14 @@ from typing import Any, Final
 
 import orjson
 
+from chained_logging.errors import Busy, ForeignFile
 from chained_logging.event.draft import Draft
 from chained_logging.event.fields import ADDRESSLESS, FIELDS, OURSELVES, REQUIRED, UNKNOWN
 from chained_logging.event.oversize import DIGEST, pointed_at
 from chained_logging.event.records import PART, is_part
 from chained_logging.files.durable import sync_directory, sync_file
-from chained_logging.files.lock import PATIENCE, Busy, lock_file
-from chained_logging.files.own import ForeignFile, open_file, open_own, require_own
+from chained_logging.files.lock import PATIENCE, lock_file
+from chained_logging.files.own import open_file, open_own, require_own
 from chained_logging.format.canonical import canonical_text
 from chained_logging.format.line import GENESIS, MAX_BODY
 
@@ -193,7 +194,7 @@ class _SpillElsewhere(Spill):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(self.path.parent, 0o700)
         if not self._private():
-            raise OSError(f"{self.path.parent} must be a folder that only this user can access")
+            raise ForeignFile(f"{self.path.parent} must be a folder that only this user can access")
         return super()._open(create, patience)
 
 

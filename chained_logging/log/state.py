@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from chained_logging.files.lock import PATIENCE, Busy, FileLock
+from chained_logging.errors import Busy, LogError
+from chained_logging.files.lock import PATIENCE, FileLock
 from chained_logging.sinks import Sink
 
 OPENING_PATIENCE: Final = 30.0
@@ -20,10 +21,6 @@ OPENING_PATIENCE: Final = 30.0
 COUNTERS: Final = ("dropped", "appended", "incomplete", "failed", "spilled", "syncs")
 
 _logger = logging.getLogger("chained_logging")
-
-
-class LogClosed(OSError, ValueError):
-    """An append was attempted after the log was closed."""
 
 
 class Part(Protocol):
@@ -97,13 +94,13 @@ class State:
         """Hold the lock between threads and that between processes.
 
         :raises Busy: if another process holds the log for too long.
-        :raises OSError: in the middle of an append of this very thread.
+        :raises LogError: in the middle of an append of this very thread.
         """
         deadline = time.monotonic() + OPENING_PATIENCE
         while True:
             with self.lock:
                 if self.writing:
-                    raise OSError("the log is busy in the middle of an append of this very thread")
+                    raise LogError("the log is busy in the middle of an append of this very thread")
                 self.writing = threading.get_ident()
                 try:
                     if self._taken_until(deadline):

@@ -5,10 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
-from chained_logging.files.lock import Busy
-from chained_logging.files.own import ForeignFile
+from chained_logging.errors import Busy, ForeignFile, KeyForged
 from chained_logging.format.record import Head
-from chained_logging.keys.keyring import KeyForged
 from chained_logging.log.backlog import Backlog
 from chained_logging.log.chain import Chain
 from chained_logging.log.checkpoints import Checkpoints

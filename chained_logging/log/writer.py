@@ -16,9 +16,10 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Final
 
+from chained_logging.errors import FAILURES, Busy
 from chained_logging.event.draft import Draft
 from chained_logging.event.entry import AuditEntry
-from chained_logging.files.lock import PATIENCE, Busy
+from chained_logging.files.lock import PATIENCE
 from chained_logging.format.record import Record
 from chained_logging.log import forks
 from chained_logging.log.backlog import Backlog
@@ -152,7 +153,7 @@ class Writer:
                     backlog.chain_all_deferred(self._chain.append)
             except BaseException:  # perhaps from a signal handler that logged in the middle
                 if backlog.deferred.drafts or backlog.spilled:
-                    with contextlib.suppress(OSError):
+                    with contextlib.suppress(*FAILURES):
                         backlog.chain_deferred(self._chain.append)
                 raise
             finally:
@@ -170,7 +171,7 @@ class Writer:
         try:
             records = iter(self._write_through([entry for drafts in calls for entry in drafts]))
             return [list(islice(records, len(drafts))) for drafts in calls]
-        except OSError as error:
+        except FAILURES as error:
             return [error] * len(calls)
         except BaseException as error:
             # A signer failed for one of them, or this thread was interrupted, which concerns only
@@ -193,7 +194,7 @@ class Writer:
             if self._synced:
                 self._state.sink.sync()
             return found
-        except OSError as error:
+        except FAILURES as error:
             return error
 
     # --- Durability.
@@ -211,7 +212,7 @@ class Writer:
         reached, seq = self._written, state.seq
         try:
             state.sink.sync()
-        except OSError as error:
+        except FAILURES as error:
             state.last_error = f"a sync failed: {error}"
             cause = f"a sync failed, and entries before this one may not be on the disk: {error}"
             state.sink.notices.append(Notice("log.recover", {"cause": cause}))

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from chained_logging.files.lock import Busy
+from chained_logging.errors import Busy, ChainedLoggingError
 from chained_logging.files.own import open_own
 
 try:
@@ -41,7 +41,7 @@ _REFUSALS: Final = {
 """Why a writer may not join, by the way of the present writers and its own."""
 
 
-class SignsOtherwise(ValueError):
+class SignsOtherwise(ChainedLoggingError, ValueError):
     """Others have the log open, and sign it another way."""
 
 

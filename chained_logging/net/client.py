@@ -24,16 +24,10 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from chained_logging.errors import TooLong, Unreachable
+
 _HEAD_BYTES: Final = 65_536  # of an answer, beside the limit of its body
 _CHUNK: Final = 65_536
-
-
-class TooLong(OSError):
-    """An answer has more bytes than the caller takes."""
-
-
-class Unreachable(OSError):
-    """There is no connection: the name is unknown, nobody listens, or TLS does not hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +231,7 @@ def _connected(host: str, port: int, time_left: _Http) -> socket.socket:
         except OSError as error:
             made.close()
             problem = error
-    raise problem or OSError(f"{host} has no address")
+    raise problem or Unreachable(f"{host} has no address")
 
 
 def _resolved(host: str, port: int, seconds: float) -> list[Any]:
@@ -248,14 +242,14 @@ def _resolved(host: str, port: int, seconds: float) -> list[Any]:
         try:
             answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError) as error:
-            answers.put(OSError(str(error)))
+            answers.put(Unreachable(str(error)))
 
     threading.Thread(target=resolve, daemon=True).start()
     try:
         found = answers.get(timeout=seconds)
     except Empty:
         raise TimeoutError(f"the name {host} is not resolved in time") from None
-    if isinstance(found, OSError):
+    if isinstance(found, Unreachable):
         raise found
     return list(found)
 

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from chained_logging.errors import ChainedLoggingError
+
 MAX_HEAD: Final = 16_384
 """Bytes in a request line and all header fields."""
 MAX_FIELDS: Final = 100
@@ -27,7 +29,7 @@ _ONCE: Final = frozenset(
 )
 
 
-class BadRequest(ValueError):
+class BadRequest(ChainedLoggingError, ValueError):
     """A head that is refused.
 
     :ivar status: the HTTP status of the answer.

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from chained_logging.errors import ForeignFile, NoCheckpoint, NotALog
 from chained_logging.files.durable import sync_directory
 from chained_logging.files.own import refuse_what_is_there
 from chained_logging.format.checkpoint import Checkpoint
@@ -104,21 +105,22 @@ def export_tiles(log: Path, folder: Path) -> tuple[int, int]:
     "for which a checkpoint was produced".
 
     :returns: the number of entries, and the number of files written.
-    :raises OSError: if the log has no checkpoint, or a file cannot be read or written.
+    :raises NoCheckpoint: if the log has no checkpoint.
+    :raises OSError: if a file cannot be read or written; also LogError.
     :raises ProofError: if the checkpoint is not for these entries, or the folder belongs to
         another log.
     """
     from chained_logging.transparency.tiles import resume_at, with_partials, write_tiles
 
     if folder.is_symlink():
-        raise OSError(f"{folder} is a symbolic link: name the folder itself")
+        raise ForeignFile(f"{folder} is a symbolic link: name the folder itself")
     held = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if held and not held & {".lock", "checkpoint", "tile"}:
-        raise OSError(f"{folder} holds other files: give the tiles an empty folder")
+        raise NotALog(f"{folder} holds other files: give the tiles an empty folder")
     sink = open_sink(log)
     checkpoints = own_checkpoints(sink)
     if not checkpoints:
-        raise OSError(f"{log} must have a checkpoint: run chained-logging checkpoint first")
+        raise NoCheckpoint(f"{log} must have a checkpoint: run chained-logging checkpoint first")
     checkpoint = max(reversed(checkpoints), key=lambda one: one.size)
     start = resume_at(folder)
     bodies = (record.body for record in sink.records(start))

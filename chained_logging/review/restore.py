@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from chained_logging.errors import Busy, ChainedLoggingError, ForeignFile, Refused, ShipError
 from chained_logging.files.durable import replace_file, sync_directory
 from chained_logging.files.lock import FileLock
 from chained_logging.format.line import stored_line
@@ -21,7 +22,7 @@ from chained_logging.format.record import Record
 from chained_logging.keys import load_public
 from chained_logging.log import AuditLog
 from chained_logging.review.export import write_log
-from chained_logging.ship import Destination, Refused, pin
+from chained_logging.ship import Destination, pin
 from chained_logging.ship.fault import FOREIGN
 from chained_logging.ship.vouched import Vouched
 from chained_logging.sinks import open_sink
@@ -105,17 +106,18 @@ def restore(
     :raises FileExistsError: if the target or a file that would belong to it is there.
     :raises ValueError: if what the destination holds is broken, or does not begin with the first
         entry, or is of another key; nothing is left then.
-    :raises OSError: if it does not hold this log, or cannot be read.
+    :raises ShipError: if it does not hold this log, or cannot be read.
+    :raises Busy: if another restore of this target is running.
     """
     raw = None if public_key is None else load_public(public_key).raw
     scratch = target.with_name(target.name + SCRATCH)
     scratch.mkdir(mode=0o700, exist_ok=True)
     if scratch.is_symlink() or scratch.stat().st_uid != os.geteuid():
-        raise FileExistsError(f"{scratch} is not a folder of this user: move it away")
+        raise ForeignFile(f"{scratch} is not a folder of this user: move it away")
     lock = FileLock(scratch / "lock")
     if not lock.try_acquire():
         lock.close()
-        raise FileExistsError(f"{scratch} is in use: another restore of {target} is running")
+        raise Busy(f"{scratch} is in use: another restore of {target} is running")
     try:
         done = _finished(scratch, target)
         if done is None:
@@ -123,7 +125,7 @@ def restore(
             _check_free(target)
             done = _make(destination, origin, scratch, target, raw)
             _take_name(scratch, target)
-    except (ValueError, OSError):
+    except (ChainedLoggingError, OSError, ValueError):
         if not _taken(scratch, target):
             _clear(scratch, target)
             _remove(scratch)
@@ -150,7 +152,7 @@ def _make(
     records = vouched.follow(_from_the_first(destination, origin))
     count, _ = write_log(scratch / _ALL, records, iter(()), destination.name)
     if not count:
-        raise OSError(f"{destination.name} does not hold the log {origin!r}")
+        raise ShipError(f"{destination.name} does not hold the log {origin!r}")
     everything = open_sink(scratch / _ALL)
     vouched.judge(destination.checkpoints(origin), everything.records())
     if raw is None and vouched.trouble:
@@ -259,7 +261,7 @@ def _clear(scratch: Path, target: Path, *, finished: bool = False) -> None:
     """Remove what a call made in the scratch folder, and, unless it came to its end, what took a
     name.
 
-    :raises FileExistsError: if there is something else in it.
+    :raises ForeignFile: if there is something else in it.
     """
     # What tells how far a call came goes last where it came to its end, and first otherwise.
     order = {_made(scratch, target).name: 1, _DONE: 2}
@@ -268,7 +270,7 @@ def _clear(scratch: Path, target: Path, *, finished: bool = False) -> None:
         # What was being written is in a folder with a point before its name, and letters after it.
         ours = path.name.removeprefix(".").startswith(("log.", _ALL, _DONE))
         if path.name != "lock" and not ours:
-            raise FileExistsError(f"{path} was not made by a restore: move it away")
+            raise ForeignFile(f"{path} was not made by a restore: move it away")
     for path in paths if finished else reversed(paths):
         end = next((end for end in _SIDES if path.name.endswith(end)), None)
         if end is not None and not finished:

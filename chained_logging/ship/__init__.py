@@ -7,30 +7,25 @@ A :class:`~chained_logging.ship.destination.Destination` keeps entries; a
 
 from __future__ import annotations
 
+from chained_logging.errors import Refused
 from chained_logging.format.vkey import Signer
 from chained_logging.ship.destination import (
     Destination,
-    DestinationError,
     JudgingDestination,
     OpenDestination,
     Ours,
-    Refused,
     RememberingDestination,
     SharedDestination,
-    Unfit,
     pin,
 )
 
 __all__ = [
     "Destination",
-    "DestinationError",
     "JudgingDestination",
     "OpenDestination",
     "Ours",
-    "Refused",
     "RememberingDestination",
     "SharedDestination",
-    "Unfit",
     "destination_name",
     "init_destination",
     "open_destination",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from chained_logging.errors import ShipError
 from chained_logging.event.entry import AuditEntry
 from chained_logging.format.record import Record
 from chained_logging.keys.keyring import Keyring
@@ -109,12 +110,12 @@ def origins(destination: Destination, origin: str | None = None) -> list[str]:
     """Return the logs that a store holds.
 
     :param origin: only this one; None for all.
-    :raises OSError: if there are none.
+    :raises ShipError: if there are none.
     """
     found = destination.origins()
     if origin is not None:
         found = [name for name in found if name == origin]
     if not found:
         what = f"the log {origin!r}" if origin else "any log"
-        raise OSError(f"{destination.name} does not hold {what}")
+        raise ShipError(f"{destination.name} does not hold {what}")
     return found

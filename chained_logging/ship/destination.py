@@ -16,21 +16,6 @@ from chained_logging.format.vkey import VerifierKey
 from chained_logging.ship.fault import Fault
 
 
-class DestinationError(OSError):
-    """A destination is down, or refuses for now: the same call may succeed later."""
-
-
-class Refused(OSError):
-    """A destination will never take this: its history is another one, or it was set up wrongly.
-
-    The message says what to do. It holds no password.
-    """
-
-
-class Unfit(Refused):
-    """A destination will never take these entries, however it is set up: others it may take."""
-
-
 class Destination(Protocol):
     """A central store, opened by :func:`open_destination`. Used by one thread.
 

@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from chained_logging.errors import NotALog
 from chained_logging.files.durable import replace_file
 from chained_logging.files.own import open_regular
 from chained_logging.format.line import GENESIS
@@ -51,7 +52,8 @@ def progress_path(log: Path, destination: str) -> Path:
 def read_progress(log: Path, destination: str) -> Progress:
     """Return the progress to a destination. Without a file, nothing was delivered.
 
-    :raises OSError: if the file cannot be read, or is malformed.
+    :raises OSError: if the file cannot be read.
+    :raises NotALog: if it is malformed.
     """
     path = progress_path(log, destination)
     return _read(path) if path.exists() else Progress(destination)
@@ -60,7 +62,7 @@ def read_progress(log: Path, destination: str) -> Progress:
 def read_all_progress(log: Path) -> list[Progress]:
     """Return the progress to every destination that a log was ever shipped to.
 
-    :raises OSError: as :func:`read_progress`.
+    :raises: as :func:`read_progress`.
     """
     name = re.compile(re.escape(log.name) + r"\.ship-[0-9a-f]{12}")
     return [_read(path) for path in sorted(log.parent.iterdir()) if name.fullmatch(path.name)]
@@ -71,10 +73,10 @@ def _read(path: Path) -> Progress:
         with open_regular(path) as file:
             progress = Progress(**json.loads(file.read(_SIZE_LIMIT)))
     except (TypeError, ValueError, RecursionError) as error:
-        raise OSError(f"{path} is not a shipper's record of progress: {error}") from None
+        raise NotALog(f"{path} is not a shipper's record of progress: {error}") from None
     wrong = [name for name, kind in _KINDS.items() if not isinstance(getattr(progress, name), kind)]
     if wrong:
-        raise OSError(f"{path} is not a shipper's record of progress: see {', '.join(wrong)}")
+        raise NotALog(f"{path} is not a shipper's record of progress: see {', '.join(wrong)}")
     return progress
 
 

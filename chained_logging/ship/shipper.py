@@ -21,18 +21,13 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from chained_logging.errors import FAILURES, BrokenChain, DestinationError, Refused
 from chained_logging.files.lock import FileLock
 from chained_logging.format.line import check_next, recorded_at
 from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
 from chained_logging.format.vkey import Signer
 from chained_logging.ship import destination_name, open_destination, require_retries
-from chained_logging.ship.destination import (
-    Destination,
-    DestinationError,
-    OpenDestination,
-    Refused,
-    RememberingDestination,
-)
+from chained_logging.ship.destination import Destination, OpenDestination, RememberingDestination
 from chained_logging.ship.ours import OurLog
 from chained_logging.ship.progress import Progress, progress_path, read_progress, write_progress
 from chained_logging.ship.source import Source
@@ -42,10 +37,6 @@ _log = logging.getLogger("chained_logging.ship")
 _LATER = 60.0
 """Seconds until a refused delivery is tried again, as somebody may have mended the cause; and until
 a destination that accepts entries is asked again what it holds."""
-
-
-class BrokenChain(OSError):
-    """The log itself is not intact. Nothing past the break is shipped."""
 
 
 class Shipper:
@@ -400,7 +391,7 @@ class _Route:
             self.progress.problem, self.progress.alert = text, alert
             try:
                 write_progress(self.shipper.log.path, self.progress)
-            except OSError as full:
+            except FAILURES as full:
                 _log.warning("%s: %s", self.name, full)
 
     def _alert(self, sentence: str) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chained_logging.sinks.sink import RECENT, NotAnEntry, Notice, Sink
+from chained_logging.sinks.sink import RECENT, Notice, Sink
 
 __all__ = [
     "JSONL_SUFFIXES",
     "RECENT",
     "SQLITE_SUFFIXES",
-    "NotAnEntry",
     "Notice",
     "Sink",
     "open_sink",

@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from chained_logging.errors import LogError
 from chained_logging.files.durable import sync_directory, sync_file
 from chained_logging.files.own import open_own, open_regular
 from chained_logging.format.canonical import canonical
@@ -81,7 +82,7 @@ def append_checkpoint(log: Path, checkpoint: StoredCheckpoint) -> None:
         size = os.fstat(fd).st_size
         data = canonical(checkpoint.to_dict()) + b"\n"
         if len(data) > _MAX_LINE:
-            raise OSError(f"{path}: a checkpoint of {len(data):,} bytes is too long to keep")
+            raise LogError(f"{path}: a checkpoint of {len(data):,} bytes is too long to keep")
         tail = os.pread(fd, _MAX_LINE, max(0, size - _MAX_LINE))
         torn = len(tail) - (tail.rfind(b"\n") + 1)
         if torn == _MAX_LINE:  # not ours, as it is too long: leave it for the verifier to find

@@ -11,6 +11,7 @@ import base64
 import contextlib
 from collections.abc import Callable, Iterable
 
+from chained_logging.errors import BrokenLog
 from chained_logging.format.checkpoint import Checkpoint
 from chained_logging.format.merkle import Frontier, ProofError
 from chained_logging.format.note import Note, sign_note, verify_note
@@ -22,7 +23,7 @@ from chained_logging.format.vkey import Signer, VerifierKey
 def frontier(stored: StoredCheckpoint | None) -> Frontier:
     """Return the tree as it stood at a checkpoint, checked against its root.
 
-    :raises OSError: if the two do not agree: the file of checkpoints was edited.
+    :raises BrokenLog: if the two do not agree: the file of checkpoints was edited.
     """
     if stored is None:
         return Frontier()
@@ -30,9 +31,9 @@ def frontier(stored: StoredCheckpoint | None) -> Frontier:
         tree = Frontier.from_bytes(base64.b64decode(stored.state, validate=True))
         said = Checkpoint.parse(Note.parse(stored.note.encode()).text)
     except (NoteError, ProofError, ValueError) as error:
-        raise OSError(f"the stored checkpoint of size {stored.size} is broken: {error}") from None
+        raise BrokenLog(f"the stored checkpoint of size {stored.size} is broken: {error}") from None
     if (said.size, said.root, stored.size) != (tree.size, tree.root(), tree.size):
-        raise OSError(f"the stored checkpoint of size {stored.size} does not match its own tree")
+        raise BrokenLog(f"the stored checkpoint of size {stored.size} does not match its own tree")
     return tree
 
 
@@ -43,9 +44,9 @@ def tree_at(stored: StoredCheckpoint | None, read: Callable[[], Iterable[Record]
     did sign is not used: the tree is made of the entries.
 
     :param read: returns the log's entries, from the first on.
-    :raises OSError: if the entries have another root: they were changed since.
+    :raises BrokenLog: if the entries have another root: they were changed since.
     """
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(BrokenLog):
         return frontier(stored)
     said = Checkpoint.parse(Note.parse(stored.note.encode()).text) if stored else None
     tree = Frontier()
@@ -54,7 +55,7 @@ def tree_at(stored: StoredCheckpoint | None, read: Callable[[], Iterable[Record]
             break
         tree.append(bytes.fromhex(record.hash))
     if said is None or (tree.size, tree.root()) != (said.size, said.root):
-        raise OSError(
+        raise BrokenLog(
             "the entries are not those that the log's key signed: they were changed since; the "
             "command verify names every change"
         )
@@ -66,12 +67,12 @@ def make(
 ) -> StoredCheckpoint:
     """Return the checkpoint after `records`, with which `tree` is grown.
 
-    :raises OSError: if the records do not go on where the tree stands.
+    :raises BrokenLog: if the records do not go on where the tree stands.
     :raises Exception: what the signer raises.
     """
     for record in records:
         if record.seq != tree.size:
-            raise OSError(f"entry {tree.size} is not in the log, and {record.seq} is")
+            raise BrokenLog(f"entry {tree.size} is not in the log, and {record.seq} is")
         tree.append(bytes.fromhex(record.hash))
     return sign(tree, origin, signer)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from chained_logging.errors import FAILURES, LogError, NotALog
 from chained_logging.files.durable import is_mount, sync_directory, sync_file, sync_if_open
 from chained_logging.files.own import open_file, open_own, require_own
 from chained_logging.format.line import (
@@ -249,7 +250,7 @@ class JsonlSink:
         listed: list[Segment] = []
         try:
             listed = complete_manifest(self._path)
-        except OSError:
+        except FAILURES:
             # The manifest is a catalogue, and no entry waits for it. `tend` tries again, and
             # reports the error.
             self._manifest_due = True
@@ -268,7 +269,7 @@ class JsonlSink:
         fd = open_own(self._path, flags)
         if is_mount(self._path):
             os.close(fd)
-            raise OSError(
+            raise LogError(
                 f"{self._path} is mounted by itself: mount its directory, which holds its lock too"
             )
         return fd, os.fstat(fd)
@@ -286,7 +287,7 @@ class JsonlSink:
     def _catch_up(self) -> Head:
         """Read the last entry that others wrote, and move aside what a crash left behind.
 
-        :raises OSError: if this is not a log, or cannot be read; the file is then left unchanged.
+        :raises NotALog: if this is not a log; the file is then left unchanged.
         """
         size = os.fstat(self._fd).st_size
         if self._size and size > self._size and not self._goes_on():
@@ -303,11 +304,11 @@ class JsonlSink:
                 cause = "the last entry was followed by lines that are not entries"
                 self.notices.append(Notice("log.recover", {"cause": cause}))
         elif end and self._head == EMPTY:
-            raise OSError(f"{self._path} does not end in an entry: it is not a log")
+            raise NotALog(f"{self._path} does not end in an entry: it is not a log")
         if end < len(tail) or start + len(tail) < size:
             torn = tail[end:]
             if self._head == EMPTY and torn[: len(_FIRST_BYTES)] != _FIRST_BYTES[: len(torn)]:
-                raise OSError(f"{self._path} does not begin with an entry: it is not a log")
+                raise NotALog(f"{self._path} does not begin with an entry: it is not a log")
             self._set_aside(start + end, size)
             size = start + end
         if self._size == 0 and self._max_age is not None:
@@ -378,7 +379,7 @@ class JsonlSink:
         sync_file(self._fd)
         target = segment_path(self._path, _first_seq(self._fd))
         if target.exists():
-            raise OSError(f"the log cannot be sealed as {target}, which exists: move that away")
+            raise LogError(f"the log cannot be sealed as {target}, which exists: move that away")
         os.rename(self._path, target)
         self._reopen()
 
@@ -424,13 +425,14 @@ def _place_before(fd: int, start: int) -> int:
 def _head_of(segment: Path) -> Head:
     """Return a sealed segment's last entry.
 
-    :raises OSError: if it cannot be read, or does not end with an entry.
+    :raises OSError: if it cannot be read.
+    :raises NotALog: if it does not end with an entry.
     """
     with open_file(segment, "rb") as file:
         start = max(0, os.fstat(file.fileno()).st_size - _MAX_LINE - 1)
         found = _last_entry(os.pread(file.fileno(), _MAX_LINE + 1, start))
     if found is None or not found[1]:
-        raise OSError(f"{segment} is not a segment: it does not end with an entry")
+        raise NotALog(f"{segment} is not a segment: it does not end with an entry")
     return found[0]
 
 

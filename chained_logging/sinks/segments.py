@@ -16,6 +16,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from chained_logging.errors import NotALog
 from chained_logging.files.durable import replace_file
 from chained_logging.files.own import open_file, open_regular, require_own
 from chained_logging.format.canonical import canonical
@@ -58,7 +59,7 @@ def listed_name(path: Path) -> str:
 def read_manifest(log: Path) -> list[Segment]:
     """Return the listed segments, first to last. A torn last line is skipped.
 
-    :raises OSError: if any other line does not describe a segment.
+    :raises NotALog: if any other line does not describe a segment.
     """
     try:
         with open_regular(manifest_path(log)) as file:
@@ -68,7 +69,7 @@ def read_manifest(log: Path) -> list[Segment]:
     try:
         return [Segment(**json.loads(line)) for line in lines]
     except (TypeError, ValueError) as error:
-        raise OSError(f"{manifest_path(log)} is not a manifest: {error}") from None
+        raise NotALog(f"{manifest_path(log)} is not a manifest: {error}") from None
 
 
 def complete_manifest(log: Path) -> list[Segment]:
@@ -106,7 +107,7 @@ def describe(path: Path) -> Segment:
         body, last_hash, _ = split_line(last[:-1])
         last_seq, _ = position(body)
     except ValueError as error:
-        raise OSError(f"{path} is not a segment: {error}") from None
+        raise NotALog(f"{path} is not a segment: {error}") from None
     facts: dict[str, Any] = {"bytes": size, "file": listed_name(path), "sha256": digest.hexdigest()}
     return Segment(
         first_prev_hash=first_prev,

@@ -14,10 +14,6 @@ from chained_logging.format.record import Head, Record, StoredCheckpoint
 RECENT = 16
 
 
-class NotAnEntry(OSError, ValueError):
-    """What is stored instead of an entry is not one: another program wrote or changed it."""
-
-
 class Notice(NamedTuple):
     """Something that happened to the log, for the log to record about itself."""
 

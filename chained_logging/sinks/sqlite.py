@@ -20,11 +20,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
+from chained_logging.errors import BrokenLog, Busy, LogError, NotALog, NotAnEntry, StoreError
 from chained_logging.files.durable import is_mount, sync_directory, sync_if_open
-from chained_logging.files.lock import Busy
 from chained_logging.files.own import open_own, require_own
 from chained_logging.format.record import EMPTY, NO_CHECKPOINT, Head, Record, StoredCheckpoint
-from chained_logging.sinks.sink import RECENT, NotAnEntry, Notice
+from chained_logging.sinks.sink import RECENT, Notice
 
 APPLICATION_ID: Final = 0x636C6F67
 """``clog``: what tells a log from any other database (``PRAGMA application_id``)."""
@@ -74,7 +74,7 @@ class SqliteSink:
 
     def head(self) -> Head:
         if self._foreign:
-            raise OSError(
+            raise StoreError(
                 f"{self._path} was open when C code forked this process, and SQLite cannot be "
                 "used over such a fork: open the log after it (uWSGI: lazy-apps = true)"
             )
@@ -82,7 +82,7 @@ class SqliteSink:
             found = os.stat(self._name)
             same = (found.st_dev, found.st_ino) == self._file
             if same and found.st_size < self._size:  # a log's database only grows
-                raise OSError(
+                raise BrokenLog(
                     f"{self._path} was cut from {self._size} to {found.st_size} bytes; once it is "
                     "moved away, the log goes on in a new file"
                 )
@@ -118,7 +118,7 @@ class SqliteSink:
     def write(self, records: Sequence[Record]) -> None:
         connection = self._connection
         if connection is None:
-            raise OSError(f"{self._path} is closed")
+            raise StoreError(f"{self._path} is closed")
         insert = "INSERT INTO entries (seq, body, hash, signature) VALUES (?, ?, ?, ?)"
         rows = [(seq, body.decode(), hash, sign) for seq, body, hash, sign in records]
         # Unset until the write is known to have worked: after an error or an interrupt (Control-C)
@@ -193,12 +193,12 @@ class SqliteSink:
                 finally:
                     connection.close()
             except (sqlite3.Error, UnicodeError) as error:
-                raise OSError(f"{self._path}: {error}") from error
+                raise StoreError(f"{self._path}: {error}") from error
 
     def add_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
         connection = self._connection
         if connection is None:
-            raise OSError(f"{self._path} is closed")
+            raise StoreError(f"{self._path} is closed")
         try:
             connection.execute("BEGIN IMMEDIATE")
             if not _has_checkpoints(connection):
@@ -216,7 +216,7 @@ class SqliteSink:
         except sqlite3.Error as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            raise OSError(f"{self._path}: {error}") from error
+            raise StoreError(f"{self._path}: {error}") from error
 
     def close(self) -> None:
         wal, self._wal = self._wal, -1
@@ -271,7 +271,7 @@ class SqliteSink:
             require_own(self._path.with_name(self._path.name + name))
         found = os.lstat(self._path)
         if is_mount(self._path):
-            raise OSError(
+            raise LogError(
                 f"{self._path} is mounted by itself: mount its directory, which holds its lock too"
             )
         connection = sqlite3.connect(
@@ -319,12 +319,12 @@ class SqliteSink:
             self._head = Head(*row)
 
 
-def _failure(path: Path, error: Exception) -> OSError:
+def _failure(path: Path, error: Exception) -> LogError:
     """Return the error to raise for one of SQLite's."""
     code = getattr(error, "sqlite_errorcode", None)  # the sqlite3 module's own errors lack it
     if code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Busy(f"another program holds {path}: {error}")
-    return OSError(f"{path}: {error}")
+    return StoreError(f"{path}: {error}")
 
 
 def _is_text(*values: object) -> bool:
@@ -374,19 +374,19 @@ def _has_table(connection: sqlite3.Connection, name: str) -> bool:
 def _has_entries(connection: sqlite3.Connection, path: Path) -> bool:
     """Tell a log from an empty database.
 
-    :raises OSError: if it is another program's database.
+    :raises NotALog: if it is another program's database.
     """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (objects,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application == APPLICATION_ID and objects:
         if not _has_table(connection, "resources"):
-            raise OSError(
+            raise NotALog(
                 f"{path} was made by a version before 0.1.0, with other tables: leave it as it is, "
                 "and begin a new log at another path"
             )
         return True
     if objects:
-        raise OSError(f"{path} is a database of something else: it has tables, but no log's mark")
+        raise NotALog(f"{path} is a database of something else: it has tables, but no log's mark")
     return False
 
 

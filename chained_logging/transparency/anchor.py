@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
+from chained_logging.errors import BrokenLog, NetError, NoCheckpoint
 from chained_logging.format.merkle import Frontier
 from chained_logging.format.note import Signature
 from chained_logging.format.record import StoredCheckpoint
@@ -63,14 +64,15 @@ def anchor(
     :param timeout: seconds, for each request to each of them.
     :param client: what keeps connections to the witnesses until the next call; by default they are
         kept for this one.
-    :raises OSError: if the log has no checkpoint, or cannot be read or written.
+    :raises NoCheckpoint: if the log has no checkpoint.
+    :raises OSError: if it cannot be read or written; also LogError.
     :raises ValueError: if a URL is not valid.
     :raises ImportError: if `timestamp_url` is given and `rfc3161-client` is not installed.
     """
     check_urls(witnesses, timestamp_url)
     newest = log.last_checkpoint()
     if newest is None:
-        raise OSError(f"{log.path} has no checkpoint to anchor: give the log a key")
+        raise NoCheckpoint(f"{log.path} has no checkpoint to anchor: give the log a key")
     note, failures = newest.note.encode(), []
     with ExitStack() as closing:
         kept = client or closing.enter_context(Client())
@@ -85,7 +87,7 @@ def anchor(
         try:
             # Last: it is over all signatures under the note.
             stamp = timestamps.encode(timestamps.fetch(timestamp_url, note, timeout))
-        except (OSError, timestamps.TimestampError) as error:
+        except (OSError, NetError, timestamps.TimestampError) as error:
             failures.append(str(error))
     if stamp is not None or note != newest.note.encode():
         log.keep_anchored(note, stamp)
@@ -139,7 +141,7 @@ def _tree(log: AuditLog, size: int) -> Frontier:
     # Those first of which it is known here that they are the log's own: others may write there.
     for one in (*log.own_checkpoints(), *log.checkpoints()):
         if one.size == size:
-            with contextlib.suppress(OSError):  # its tree was edited
+            with contextlib.suppress(BrokenLog):  # its tree was edited
                 return frontier(one)
     tree = Frontier()
     for record in itertools.islice(log.records(), size):

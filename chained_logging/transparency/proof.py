@@ -14,6 +14,7 @@ import base64
 from collections.abc import Iterable
 from pathlib import Path
 
+from chained_logging.errors import BrokenLog, NoCheckpoint
 from chained_logging.format.checkpoint import Checkpoint
 from chained_logging.format.line import leaf_hash, stored_line
 from chained_logging.format.merkle import HASH_SIZE, Frontier, consistency_proof, inclusion_proof
@@ -36,7 +37,7 @@ def growth_proof(tree: Frontier, records: Iterable[Record], size: int) -> list[b
 
     :param tree: the older tree; it is grown.
     :param records: the entries from there on.
-    :raises OSError: if there are not enough.
+    :raises BrokenLog: if there are not enough.
     """
     old = begin = tree.size
     nodes: dict[tuple[int, int], bytes] = {}
@@ -48,11 +49,11 @@ def growth_proof(tree: Frontier, records: Iterable[Record], size: int) -> list[b
         if tree.size == size:
             break
         if record.seq != tree.size:
-            raise OSError(f"entry {tree.size} is not in the log")
+            raise BrokenLog(f"entry {tree.size} is not in the log")
         for level, node in enumerate(tree.append(bytes.fromhex(record.hash))):
             nodes[level, record.seq >> level] = node
     if tree.size != size:
-        raise OSError(f"the log holds {tree.size} entries, not {size}")
+        raise BrokenLog(f"the log holds {tree.size} entries, not {size}")
     return consistency_proof(lambda level, index: nodes[level, index], old, size)
 
 
@@ -63,7 +64,8 @@ class LogTree:
     takes microseconds.
 
     :param path: the log.
-    :raises OSError: if it cannot be read, or has no checkpoint.
+    :raises OSError: if it cannot be read; also LogError.
+    :raises NoCheckpoint: if it has no checkpoint.
     :raises ValueError: at a line that is not an entry, or if the tree is not the checkpoint's.
     """
 
@@ -72,7 +74,7 @@ class LogTree:
         self._path = path
         self.checkpoints = own_checkpoints(self._sink)
         if not self.checkpoints:
-            raise OSError(f"{path} has no checkpoint, which a proof needs: give the log a key")
+            raise NoCheckpoint(f"{path} has no checkpoint, which a proof needs: give the log a key")
         self._newest = max(reversed(self.checkpoints), key=lambda stored: stored.size)
         size = self._newest.size
         # By level the hashes of complete subtrees, end to end: a list of two million objects would

@@ -27,7 +27,8 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from chained_logging.net.client import Client, TooLong, Unreachable
+from chained_logging.errors import ChainedLoggingError, NetError, TooLong, Unreachable
+from chained_logging.net.client import Client
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -43,7 +44,7 @@ CLOCK_STEP: Final = 300
 _MIN_RSA: Final = 2048
 
 
-class TimestampError(ValueError):
+class TimestampError(ChainedLoggingError, ValueError):
     """Something is not a timestamp, or a timestamp does not hold."""
 
 
@@ -74,7 +75,7 @@ def fetch(url: str, note: bytes, timeout: float = 30) -> bytes:
 
     :param url: the authority's address, `http` or `https`, without a user name.
     :param timeout: in seconds, from the name's lookup to the last byte of the answer.
-    :raises OSError: if it does not answer, or only with an HTTP status.
+    :raises NetError: if it does not answer, or only with an HTTP status.
     :raises TimestampError: if the authority refuses, or answers with something else.
     :raises ValueError: if the URL is not such an address, or the note is empty.
     :raises ImportError: if `rfc3161-client` is not installed.
@@ -108,15 +109,15 @@ def _ask(url: str, where: str, asked: bytes, timeout: float) -> tuple[bytes, str
     except TooLong:
         raise TimestampError(f"{where} answers with more than {MAX_RESPONSE} bytes") from None
     except TimeoutError:
-        raise TimeoutError(f"{where} does not answer within {timeout:g} s") from None
+        raise NetError(f"{where} does not answer within {timeout:g} s") from None
     except Unreachable as error:
-        raise OSError(f"{where} cannot be reached: {error}") from None
-    except (HTTPException, OSError) as error:
-        raise OSError(f"{where} broke off: {error or type(error).__name__}") from None
+        raise Unreachable(f"{where} cannot be reached: {error}") from None
+    except (HTTPException, NetError, OSError) as error:
+        raise NetError(f"{where} broke off: {error or type(error).__name__}") from None
     if reply.status != 200:
         # Elsewhere it would be asked with GET, and nothing sent: redirects are not followed.
         hint = ": it is somewhere else now" if 300 <= reply.status < 400 else ""
-        raise OSError(f"{where} answers with HTTP status {reply.status}{hint}")
+        raise NetError(f"{where} answers with HTTP status {reply.status}{hint}")
     return reply.body, reply.headers.get("content-type", "nothing").partition(";")[0].strip()
 
 

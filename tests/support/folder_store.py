@@ -9,9 +9,9 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from chained_logging.errors import DestinationError, Refused
 from chained_logging.format.line import position
 from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
-from chained_logging.ship import DestinationError, Refused
 from chained_logging.verify import Fault
 
 

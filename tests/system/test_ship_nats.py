@@ -44,11 +44,12 @@ from servers_postgres import PostgresServer
 from servers_s3 import CREDENTIALS
 
 from chained_logging import AuditLog
+from chained_logging.errors import DestinationError, Refused
 from chained_logging.format.line import leaf_hash
 from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
 from chained_logging.keys import PrivateKey
 from chained_logging.log.options import ORIGIN as ALLOWED_ORIGIN
-from chained_logging.ship import DestinationError, Refused, destination_name, nats, open_destination
+from chained_logging.ship import destination_name, nats, open_destination
 from chained_logging.ship.land import Landing
 from chained_logging.ship.nats import (
     MAX_LINES,

@@ -13,9 +13,9 @@ from nats_logs import Store, Stream, batch, stream, write
 from postgres_logs import Database
 from servers_postgres import PostgresServer
 
+from chained_logging.errors import DestinationError
 from chained_logging.format.line import leaf_hash
 from chained_logging.format.record import Head, Record, StoredCheckpoint
-from chained_logging.ship import DestinationError
 from chained_logging.ship.nats import encode
 from chained_logging.ship.postgres import PostgresDestination
 

@@ -42,11 +42,12 @@ from servers_postgres import (
 )
 
 from chained_logging import AuditLog
+from chained_logging.errors import DestinationError, Refused
 from chained_logging.event.draft import draft
 from chained_logging.format.line import MAX_BODY, leaf_hash
 from chained_logging.format.record import EMPTY, Head, Record
 from chained_logging.keys import PrivateKey
-from chained_logging.ship import DestinationError, Refused, open_destination
+from chained_logging.ship import open_destination
 from chained_logging.ship.postgres import PostgresDestination, init, setup, statements
 from chained_logging.ship.postgres import destination as module
 from chained_logging.sinks import open_sink

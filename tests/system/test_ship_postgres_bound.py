@@ -30,10 +30,10 @@ from postgres_logs import (
 from servers_postgres import PASSWORD, running_server
 
 from chained_logging import AuditLog
+from chained_logging.errors import DestinationError, Refused
 from chained_logging.format.record import Record, StoredCheckpoint
 from chained_logging.keys import PrivateKey
 from chained_logging.review.restore import restore
-from chained_logging.ship import DestinationError, Refused
 from chained_logging.ship.postgres import PostgresDestination, connection
 from chained_logging.sinks import open_sink
 

@@ -30,10 +30,10 @@ from s3_logs import (
 )
 
 from chained_logging import AuditLog, verify
+from chained_logging.errors import DestinationError, Refused
 from chained_logging.format.canonical import canonical
 from chained_logging.format.record import StoredCheckpoint
 from chained_logging.keys import PrivateKey
-from chained_logging.ship import DestinationError, Refused
 from chained_logging.ship.s3 import S3Destination, init
 from chained_logging.ship.s3.digest import parse_digest
 from chained_logging.sinks import open_sink

@@ -26,8 +26,8 @@ from s3_logs import (
     shipped,
 )
 
+from chained_logging.errors import Refused
 from chained_logging.keys import PrivateKey
-from chained_logging.ship import Refused
 from chained_logging.ship.s3.digest import parse_digest
 
 if TYPE_CHECKING:

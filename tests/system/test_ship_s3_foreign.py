@@ -18,13 +18,13 @@ from hostile import GENESIS, GZIP
 from s3_logs import DAY, HOUR, ORIGIN, Log, forged, kinds, lines, locked, opened, prepared
 
 from chained_logging import AuditLog
+from chained_logging.errors import Unfit
 from chained_logging.format.line import leaf_hash, stored_line
 from chained_logging.format.record import EMPTY, Record
 from chained_logging.format.vkey import ED25519, VerifierKey
 from chained_logging.keys import PrivateKey, public_pem
 from chained_logging.review.restore import restore
 from chained_logging.review.stores import CentralStores
-from chained_logging.ship import Unfit
 from chained_logging.ship.progress import Progress, progress_path
 from chained_logging.ship.s3 import init
 from chained_logging.ship.s3.digest import Listed, parse_digest

@@ -16,7 +16,8 @@ from servers_nats import running_cluster, running_nats
 from servers_postgres import running_server
 
 from chained_logging import AuditLog
-from chained_logging.ship import DestinationError, nats
+from chained_logging.errors import DestinationError
+from chained_logging.ship import nats
 from chained_logging.ship.land import Landing
 from chained_logging.ship.nats import NatsDestination
 

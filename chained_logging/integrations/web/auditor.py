@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from chained_logging.diagnostics import report_once, warn
+from chained_logging.errors import FAILURES, LogClosed
 from chained_logging.event.clock import uuid7
 from chained_logging.event.context import current
 from chained_logging.event.entry import InvalidEntry
@@ -28,7 +29,7 @@ from chained_logging.integrations.web.headers import cookie, digest, redirects
 from chained_logging.integrations.web.login import LoginPages
 from chained_logging.integrations.web.people import named as person_named
 from chained_logging.integrations.web.rule import Rule
-from chained_logging.log import AuditLog, LogClosed
+from chained_logging.log import AuditLog
 
 Mode = Literal["before", "after"]
 Actor = Any
@@ -339,7 +340,7 @@ class Auditor:
             self.log.record(event)
         except LogClosed:
             raise
-        except OSError as error:
+        except FAILURES as error:
             if self.log.on_failure == "raise":
                 raise
             warn(f"audit log: {error}", stacklevel=2)

@@ -14,8 +14,8 @@ from collections.abc import Coroutine, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from chained_logging.errors import DestinationError, Refused
 from chained_logging.net import urls
-from chained_logging.ship.destination import DestinationError, Refused
 from chained_logging.ship.nats.message import MAX_LINES
 
 if TYPE_CHECKING:
@@ -128,8 +128,6 @@ class Connection:
                 f"{self.name}: no such stream answers: run init first, or wait for its leader"
             ) from None
         except (nats.errors.Error, OSError, ssl.SSLError) as error:
-            if isinstance(error, DestinationError):
-                raise
             # The text of an error of nats-py names no secret: they are in CONNECT alone.
             raise DestinationError(f"{self.name}: {error}{self._trouble}") from None
 

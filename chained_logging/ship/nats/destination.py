@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Final
 
+from chained_logging.errors import DestinationError, Refused
 from chained_logging.format.line import position
 from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
-from chained_logging.ship.destination import DestinationError, Ours, Refused
+from chained_logging.ship.destination import Ours
 from chained_logging.ship.fault import FOREIGN, Fault
 from chained_logging.ship.nats.connection import Connection, out_of_sequence, subjects_of
 from chained_logging.ship.nats.message import (

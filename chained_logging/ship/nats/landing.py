@@ -19,15 +19,10 @@ from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from chained_logging.errors import DestinationError, Refused, ShipError, Unfit
 from chained_logging.format.record import Head
 from chained_logging.ship import require_retries
-from chained_logging.ship.destination import (
-    Destination,
-    DestinationError,
-    JudgingDestination,
-    Refused,
-    Unfit,
-)
+from chained_logging.ship.destination import Destination, JudgingDestination
 from chained_logging.ship.nats.batch import next_batch
 from chained_logging.ship.nats.connection import Connection
 from chained_logging.ship.nats.consumers import acknowledge, oldest, pull, put_back, take, waiting
@@ -393,16 +388,16 @@ class Landing:
         """Go on with a log that was stopped. What was wrong is left out.
 
         :returns: how many entries were landed.
-        :raises OSError: if it is not stopped, or entries are still missing.
+        :raises ShipError: if it is not stopped, or entries are still missing.
         """
         self._open()
         token, before = token_of(origin), self.landed
         if token not in self._stops.read():
-            raise OSError(f"{origin} is not stopped")
+            raise ShipError(f"{origin} is not stopped")
         for last in (False, True):
             missing = self._catch_up(origin)
             if missing is not None:
-                raise OSError(
+                raise ShipError(
                     f"{origin} cannot go on: entries {missing[0]} to {missing[1]} are still missing"
                 )
             if not last:  # what comes between the two is landed by the second, or waits

@@ -12,10 +12,10 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
+from chained_logging.errors import ChainedLoggingError, Refused
 from chained_logging.event.entry import AuditEntry
 from chained_logging.format.line import check_next, position, split_line, stored_line
 from chained_logging.format.record import Head, Record, StoredCheckpoint
-from chained_logging.ship.destination import Refused
 
 FORMAT: Final = "1"
 MAX_LINES: Final = 1 << 20
@@ -78,7 +78,7 @@ def encode(
     return headers, gzip.compress(data, 6, mtime=0)
 
 
-class Foreign(ValueError):
+class Foreign(ChainedLoggingError, ValueError):
     """A message that was not published by a shipper, or by a user with a shipper's permissions.
 
     A client that asks the server for something names the subject for the answer, and no permission
@@ -216,7 +216,7 @@ def origin_of(token: str) -> str:
 
     :raises ValueError: if no origin has this token.
     """
-    with contextlib.suppress(ValueError, OSError):
+    with contextlib.suppress(ValueError, Refused):
         origin = unquote(token.replace("%", "").replace("=", "%"), errors="strict")
         if token_of(origin) == token and _ORIGIN.fullmatch(origin):
             return origin

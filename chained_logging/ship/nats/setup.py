@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chained_logging.ship.destination import Refused
+from chained_logging.errors import Refused
 from chained_logging.ship.nats.connection import MAX_PARTITIONS, Connection, subjects_of
 from chained_logging.ship.retention import retention_days
 

@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-from chained_logging.ship.destination import DestinationError
+from chained_logging.errors import DestinationError
 from chained_logging.ship.nats.connection import Connection, out_of_sequence
 
 if TYPE_CHECKING:

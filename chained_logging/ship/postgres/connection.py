@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from chained_logging.errors import DestinationError, Refused, Unfit
 from chained_logging.net import urls
-from chained_logging.ship.destination import DestinationError, Refused, Unfit
 
 if TYPE_CHECKING:
     import psycopg

@@ -7,8 +7,8 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from chained_logging.errors import Refused
 from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
-from chained_logging.ship.destination import Refused
 from chained_logging.ship.fault import Fault
 from chained_logging.ship.postgres.catalog import catalog, weakened
 from chained_logging.ship.postgres.columns import column_faults

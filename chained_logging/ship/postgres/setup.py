@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chained_logging.ship.destination import Refused
+from chained_logging.errors import Refused
 from chained_logging.ship.postgres.catalog import text
 from chained_logging.ship.postgres.connection import Session
 from chained_logging.ship.postgres.destination import PostgresDestination

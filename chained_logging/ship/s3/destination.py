@@ -7,12 +7,13 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+from chained_logging.errors import Refused, Unfit
 from chained_logging.format.canonical import canonical
 from chained_logging.format.line import position, stored_line
 from chained_logging.format.merkle import MAX_SIZE
 from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
 from chained_logging.format.vkey import Signer
-from chained_logging.ship.destination import Ours, Refused, Unfit
+from chained_logging.ship.destination import Ours
 from chained_logging.ship.fault import Fault
 from chained_logging.ship.s3.digests import SLACK, DigestWriter, Stands
 from chained_logging.ship.s3.inspect import Inspection

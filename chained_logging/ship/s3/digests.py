@@ -10,10 +10,11 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from chained_logging.errors import DestinationError, Refused, Unfit
 from chained_logging.format.record import EMPTY, Head
 from chained_logging.format.spelling import NoteError
 from chained_logging.format.vkey import Signer, VerifierKey
-from chained_logging.ship.destination import DestinationError, Ours, Refused, Unfit
+from chained_logging.ship.destination import Ours
 from chained_logging.ship.s3.digest import (
     MAX_LISTED,
     Digest,

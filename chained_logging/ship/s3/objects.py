@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from chained_logging.errors import BrokenLog
 from chained_logging.event.entry import AuditEntry
 from chained_logging.event.fields import OURSELVES
 from chained_logging.format.canonical import canonical
@@ -121,7 +122,7 @@ def parse_checkpoint(data: bytes, name: Name) -> StoredCheckpoint:
         frontier(found)
     except (TypeError, AttributeError, RecursionError):
         raise ValueError("its fields are not those of a checkpoint") from None
-    except OSError as error:
+    except BrokenLog as error:
         raise ValueError(str(error)) from None
     if found.size != name.first:
         raise ValueError("it is of another size")

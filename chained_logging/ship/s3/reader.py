@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Final
 
+from chained_logging.errors import DestinationError, Unfit
 from chained_logging.format.merkle import MAX_SIZE
 from chained_logging.format.record import Record, StoredCheckpoint
 from chained_logging.format.vkey import ED25519, VerifierKey
-from chained_logging.ship.destination import DestinationError, Unfit
 from chained_logging.ship.s3.digest import SignedDigest, parse_digest
 from chained_logging.ship.s3.names import (
     ANCHORED,

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from chained_logging.ship.destination import DestinationError, Refused
+from chained_logging.errors import DestinationError, Refused
 
 MAX_CONTENT: Final = 32 << 20
 """The most bytes in one segment before compression, and in any object: nothing larger is read."""

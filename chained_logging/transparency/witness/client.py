@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from typing import Final
 from urllib.parse import urlsplit
 
+from chained_logging.errors import ChainedLoggingError, NetError
 from chained_logging.format.note import MAX_SIGNATURES, Note, Signature, verify_note
 from chained_logging.format.spelling import NoteError
 from chained_logging.format.vkey import COSIGNATURES, VerifierKey
@@ -19,7 +20,7 @@ MAX_REPLY: Final = 256 * 1024
 """The longest answer in bytes that :func:`ask` reads."""
 
 
-class WitnessError(OSError):
+class WitnessError(ChainedLoggingError):
     """A witness gave no cosignature.
 
     :ivar status: the HTTP status; ``None`` if there was no answer, or none that made sense.
@@ -92,7 +93,7 @@ def ask(
         client = client or closing.enter_context(Client())
         try:
             answered = client.post(endpoint(url), body, headers, timeout=timeout, limit=MAX_REPLY)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, NetError, http.client.HTTPException) as error:
             raise WitnessError(f"{url} did not answer: {error!r}", temporary=True) from error
     status, answer = answered.status, answered.body
     if status == 200:

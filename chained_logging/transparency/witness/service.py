@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from chained_logging.errors import BrokenLog
 from chained_logging.files.durable import replace_file, sync_directory
 from chained_logging.files.lock import FileLock
 from chained_logging.format.checkpoint import Checkpoint
@@ -73,7 +74,8 @@ class Witness:
     :param clock: the time, in seconds since 1970.
     :raises NoteError: if the name cannot be a key's.
     :raises ValueError: if a log has no key, one that is not Ed25519, or the witness's own.
-    :raises OSError: if the folder cannot be made, or this system has no file locks.
+    :raises OSError: if the folder cannot be made.
+    :raises Unsupported: if this system has no file locks.
     """
 
     def __init__(
@@ -205,7 +207,7 @@ class Witness:
             if checkpoint.origin != origin:
                 raise NoteError("it is that of another log")
         except NoteError as error:
-            raise OSError(f"the state of {origin!r} cannot be trusted: {error}") from None
+            raise BrokenLog(f"the state of {origin!r} cannot be trusted: {error}") from None
         return checkpoint, next((each.time or 0 for each in verified if each.key == self.key), 0)
 
     def _keep(self, origin: str, data: bytes) -> None:

@@ -18,10 +18,11 @@ from chains import stored
 from web_servers import REQUEST_ID, entries
 
 from chained_logging import AuditLog
+from chained_logging.errors import LogClosed
 from chained_logging.event.context import current
 from chained_logging.integrations.asgi import AuditMiddleware, annotate, set_actor
 from chained_logging.integrations.web import Exchange
-from chained_logging.log import AuditWarning, LogClosed
+from chained_logging.log import AuditWarning
 
 
 def start(status: int = 200, **headers: object) -> Message:

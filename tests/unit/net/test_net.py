@@ -17,7 +17,8 @@ from programs import until
 
 from chained_logging import AuditLog
 from chained_logging.collector import Collector
-from chained_logging.net.client import Client, TooLong
+from chained_logging.errors import TooLong
+from chained_logging.net.client import Client
 from chained_logging.net.head import BadRequest, Head, check_line, parse_head
 from chained_logging.net.server import Admission, HttpServer, Request, Response
 from chained_logging.transparency import timestamps

@@ -24,10 +24,10 @@ from folders import VECTORS
 from signed_logs import ORIGIN, Key, append_lines, own, pin
 
 from chained_logging import AuditLog
+from chained_logging.errors import KeyForged
 from chained_logging.format.canonical import canonical
 from chained_logging.format.line import GENESIS
 from chained_logging.format.vkey import VerifierKey
-from chained_logging.keys.keyring import KeyForged
 from chained_logging.keys.statements import made_statement, statement_message, verifier_key
 
 VERIFY = Path(sys.modules["chained_logging.verify"].__file__ or "")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from s3_logs import ORIGIN
 
-from chained_logging.ship import DestinationError
+from chained_logging.errors import DestinationError
 from chained_logging.ship.s3 import S3Destination
 
 PREFIX = "logs/example.com_2Faudit_2Fweb/"
