@@ -34,7 +34,7 @@ def read_private(path: Path) -> bytes:
             f"chmod 600 {shlex.quote(str(path))}"
         )
     if len(data) > MAX_FILE:
-        raise ForeignFile(f"{path} is too long for a key or a passphrase: at most {MAX_FILE} bytes")
+        raise ForeignFile(f"{path} has more than {MAX_FILE} bytes: no key or passphrase does")
     return data
 
 

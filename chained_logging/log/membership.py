@@ -125,7 +125,10 @@ class Membership:
             return
         way = self._writers.running() or self._way()
         if self._signing.key is None and (self.mute or way != NO_KEY):
-            raise KeyMissing(f"the log {self._state.path} is signed: open it with its key")
+            raise KeyMissing(
+                f"the log {self._state.path} is signed, and this writer has no key: "
+                "open it with the key"
+            )
         if self._signing.key is not None:
             self._signing.each = way == EACH
             self._check_way(head)

@@ -43,6 +43,7 @@ import rfc8785
 from chains import EVENT, read_json, stored
 
 from chained_logging import AuditLog, verify
+from chained_logging.errors import FAILURES
 from chained_logging.files.lock import FileLock
 
 PROCESSES = 4
@@ -439,7 +440,7 @@ class Harness:
                 preloaded = None if log is None else lambda: log
                 how = (everyone, gently)
                 self._crash(writers, preloaded or make, how, moment, later, choose)
-        except OSError as error:
+        except FAILURES as error:
             raise Found("failed", f"the parent: {error!r}") from error
         self.totals["rounds"] += 1
         self.totals["killed all" if everyone else "killed one"] += 1
@@ -510,7 +511,7 @@ class Harness:
         try:
             with make() as log:
                 self._note(log.append(action, **EVENT))
-        except OSError as error:
+        except FAILURES as error:
             raise Found("failed", f"the log cannot be opened again: {error}") from error
         self.checker.check(self.unchecked)
         self.totals["acknowledged"] += len(self.unchecked)

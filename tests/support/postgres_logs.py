@@ -18,6 +18,7 @@ from servers_postgres import (
 )
 
 from chained_logging import AuditLog
+from chained_logging.errors import ChainedLoggingError
 from chained_logging.event.draft import draft
 from chained_logging.format.line import GENESIS, leaf_hash, position
 from chained_logging.format.record import EMPTY, Record
@@ -87,7 +88,7 @@ class Database:
         """Return what a restore says is wrong, a line each; or why it refuses."""
         try:
             done = restore(reader or self.reader, ORIGIN, target)
-        except (OSError, ValueError) as refusal:
+        except (ChainedLoggingError, OSError, ValueError) as refusal:
             assert not list(target.parent.glob(f"{target.name}*"))
             return f"refused: {refusal}"
         return "\n".join(done.problems)

@@ -14,6 +14,7 @@ from chains import EVENT
 from servers_s3 import Bucket
 
 from chained_logging import AuditLog, verify
+from chained_logging.errors import ChainedLoggingError
 from chained_logging.event.draft import draft
 from chained_logging.format.line import leaf_hash, stored_line
 from chained_logging.format.record import Record, StoredCheckpoint
@@ -132,7 +133,7 @@ def check_restored(bucket: Bucket, log: Log, target: Path) -> None:
         faults = store.inspect(log.origin)
         try:
             done = restore(store, log.origin, target, public_key=pem)
-        except (OSError, ValueError) as refusal:
+        except (ChainedLoggingError, OSError, ValueError) as refusal:
             print(f"restore: {refusal}")
             assert faults
             assert not list(target.parent.glob(f"{target.name}*"))

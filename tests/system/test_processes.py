@@ -28,6 +28,7 @@ import pytest
 from chains import EVENT, check_chain
 from programs import SECONDS, check_all_there, missing, needed, running, until
 
+from chained_logging.errors import ForeignFile
 from chained_logging.log import AuditLog
 from chained_logging.verify import verify
 
@@ -220,6 +221,7 @@ def test_a_fork_that_python_is_not_told_of(path: Path) -> None:
     # uWSGI forks its workers in C, and by default calls none of Python's hooks around it.
     program = """
         import ctypes
+        from chained_logging.errors import FAILURES
         log = AuditLog(path, on_failure="raise")
         note(log.append("parent", **EVENT))
         fork = ctypes.PyDLL(None).fork
@@ -233,7 +235,7 @@ def test_a_fork_that_python_is_not_told_of(path: Path) -> None:
                     for n in range(40):
                         note(log.append(f"child-{n}", **EVENT))
                     status = 0
-                except OSError as error:
+                except FAILURES as error:
                     print(error, file=sys.stderr, flush=True)
                 finally:
                     os._exit(status)
@@ -297,6 +299,7 @@ def test_a_fork_that_python_is_not_told_of_while_a_thread_appends(path: Path, wh
     # The child has that thread's lock, and not the thread.
     program = """
         import ctypes
+        from chained_logging.errors import FAILURES
         class Key:
             public_key = bytes(range(32))
             def sign(self, data):
@@ -316,7 +319,7 @@ def test_a_fork_that_python_is_not_told_of_while_a_thread_appends(path: Path, wh
             signal.alarm(3)
             try:
                 getattr(log, sys.argv[2])()
-            except OSError as error:
+            except FAILURES as error:
                 print(error, file=sys.stderr, flush=True)
             os._exit(0)
         written.set()
@@ -842,7 +845,7 @@ def test_a_hard_link_that_is_made_under_a_running_writer(path: Path) -> None:
     with AuditLog(path) as log:
         log.append("a", **EVENT)
         os.link(path, other)
-        with pytest.raises(OSError, match="hard link"):
+        with pytest.raises(ForeignFile, match="hard link"):
             AuditLog(other)
         log.append("b", **EVENT)
         other.unlink()

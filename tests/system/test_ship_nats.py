@@ -44,7 +44,7 @@ from servers_postgres import PostgresServer
 from servers_s3 import CREDENTIALS
 
 from chained_logging import AuditLog
-from chained_logging.errors import DestinationError, Refused
+from chained_logging.errors import DestinationError, Refused, ShipError
 from chained_logging.format.line import leaf_hash
 from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
 from chained_logging.keys import PrivateKey
@@ -474,7 +474,7 @@ def test_a_gap_stops_the_log_until_it_is_filled(
     faults = NatsDestination(stream.url)
     assert "entries 10 to 19 are in no message" in faults.inspect(ORIGIN)[0].reason
     faults.close()
-    with pytest.raises(OSError, match="10 to 19 are still missing"):
+    with pytest.raises(ShipError, match="10 to 19 are still missing"):
         store.resume(stream)
     direct = store.open()  # shipped past the stream
     direct.write(ORIGIN, records[10:25], [])

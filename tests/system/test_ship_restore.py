@@ -17,6 +17,7 @@ from s3_logs import ORIGIN, Log, forged, lines, locked, opened, prepared
 from servers_s3 import Bucket
 
 from chained_logging import AuditLog, verify
+from chained_logging.errors import ForeignFile
 from chained_logging.format.record import Record, StoredCheckpoint
 from chained_logging.keys import PrivateKey, public_pem
 from chained_logging.review import restore as module
@@ -171,7 +172,7 @@ def test_a_folder_of_somebody_elses_is_not_cleared(tmp_path: Path) -> None:
     folder = tmp_path / f"audit.db{SCRATCH}"
     folder.mkdir()
     (folder / "letters.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match=r"letters\.txt was not made by a restore"):
+    with pytest.raises(ForeignFile, match=r"letters\.txt was not made by a restore"):
         restore(store, ORIGIN, tmp_path / "audit.db")
     assert (folder / "letters.txt").read_text() == "mine"
 

@@ -27,6 +27,7 @@ from programs import until
 from chained_logging import AuditLog, verify
 from chained_logging.collector import MAX_LINE, MAX_REQUEST, Collector, read_token
 from chained_logging.collector.store import Store
+from chained_logging.errors import Busy, ForeignFile
 
 EVENT = {"action": "read", "actor": "user-1", "resource": "patient/456", "ip": "10.0.0.1"}
 COLLECT = (sys.executable, "-m", "chained_logging", "collect")
@@ -360,7 +361,7 @@ def test_a_dead_collectors_socket_is_replaced_and_a_living_ones_is_not(tmp_path:
     with command(tmp_path) as process:
         with (
             AuditLog(tmp_path / "other.jsonl") as log,
-            pytest.raises(OSError, match="a collector is running"),
+            pytest.raises(Busy, match="a collector is running"),
         ):
             Collector(log, tmp_path / "s")
         with Client(tmp_path / "s") as client:
@@ -375,16 +376,16 @@ def test_a_dead_collectors_socket_is_replaced_and_a_living_ones_is_not(tmp_path:
 def test_what_is_not_a_dead_collectors_socket_is_left_alone(tmp_path: Path) -> None:
     with AuditLog(tmp_path / "a.jsonl") as log:
         (tmp_path / "file").write_text("mine")
-        with pytest.raises(OSError, match="exists and is not a socket"):
+        with pytest.raises(ForeignFile, match="exists and is not a socket"):
             Collector(log, tmp_path / "file")
         assert (tmp_path / "file").read_text() == "mine"
         (tmp_path / "link").symlink_to(tmp_path / "file")
-        with pytest.raises(OSError, match="exists and is not a socket"):
+        with pytest.raises(ForeignFile, match="exists and is not a socket"):
             Collector(log, tmp_path / "link")
         with socket.socket(socket.AF_UNIX) as other:
             other.bind(str(tmp_path / "other"))
             other.listen()
-            with pytest.raises(OSError, match="another program listens"):
+            with pytest.raises(Busy, match="another program listens"):
                 Collector(log, tmp_path / "other")
         with pytest.raises(OSError):  # noqa: PT011  # the kernel's own sentence
             Collector(log, tmp_path / "no-such-folder" / "s")
@@ -606,7 +607,7 @@ def test_a_token_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text(f"{TOKEN}\n")
     file.chmod(0o640)
-    with pytest.raises(OSError, match="must be readable by its owner only"):
+    with pytest.raises(ForeignFile, match="must be readable by its owner only"):
         read_token(file)
     file.chmod(0o600)
     assert read_token(file) == TOKEN

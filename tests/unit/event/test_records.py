@@ -13,6 +13,7 @@ from verifiers import check
 
 from chained_logging import AuditEntry, AuditLog
 from chained_logging.diagnostics import AuditWarning
+from chained_logging.errors import NotALog
 from chained_logging.event.draft import draft
 from chained_logging.redact import Redactor
 from chained_logging.review.query import read_entries
@@ -188,5 +189,5 @@ def test_a_database_of_before_is_refused_in_a_sentence(tmp_path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as db:
         db.execute("DROP TRIGGER resources_of_entry")
         db.execute("DROP TABLE resources")
-    with pytest.raises(OSError, match=r"made by a version before 0\.1\.0"):
+    with pytest.raises(NotALog, match=r"made by a version before 0\.1\.0"):
         AuditLog(path)

@@ -33,6 +33,7 @@ from chained_logging import (
     diagnostics,
     get_logger,
 )
+from chained_logging.errors import FAILURES
 from chained_logging.integrations import listening
 from chained_logging.integrations.stdlib import event_of
 from chained_logging.testing import recorded
@@ -474,7 +475,7 @@ def test_arguments_that_do_not_fit(
 def test_a_handler_that_could_not_open_is_none(path: str, tmp_path: Path) -> None:
     (tmp_path / "other.db").write_bytes(b"no database" * 300)
     before = len(logging._handlerList)  # type: ignore[attr-defined]
-    with pytest.raises((OSError, ValueError)):
+    with pytest.raises((*FAILURES, ValueError)):
         AuditHandler(tmp_path / path)
     assert len(logging._handlerList) == before  # type: ignore[attr-defined]
 

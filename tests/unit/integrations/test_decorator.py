@@ -16,6 +16,7 @@ import pytest
 from chains import check_chain
 
 from chained_logging import AuditHandler, AuditLog, audited, context, diff
+from chained_logging.errors import LogClosed
 from chained_logging.event.context import carried
 
 WHO = {"actor": "user-7", "ip": "10.0.0.7"}
@@ -186,7 +187,7 @@ def test_a_log_that_fails_closed_says_so_to_the_caller(tmp_path: Path) -> None:
     def act() -> None: ...
 
     log.close()
-    with pytest.raises(OSError, match="is closed"):
+    with pytest.raises(LogClosed, match="is closed"):
         act()
 
 

@@ -27,6 +27,7 @@ from chains import often
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chained_logging.errors import FAILURES, ForeignFile, Unsupported
 from chained_logging.format import note as notes
 from chained_logging.format.spelling import NoteError
 from chained_logging.format.vkey import COSIGNATURE, ED25519, Signer, VerifierKey
@@ -309,7 +310,7 @@ def test_a_passphrase_that_cannot_be_leaves_no_file(file: Path) -> None:
 def test_a_file_that_others_can_use_is_refused(file: Path, mode: int) -> None:
     private(file, mode=mode)
     for read in (PrivateKey.load, lambda path: passphrase_from(file=path)):
-        with pytest.raises(PermissionError) as caught:
+        with pytest.raises(ForeignFile) as caught:
             read(file)
         assert str(caught.value) == (
             f"{file} has mode {mode:04o} and is not for its owner alone: chmod 600 {file}"
@@ -318,7 +319,7 @@ def test_a_file_that_others_can_use_is_refused(file: Path, mode: int) -> None:
 
 def test_the_advice_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
     file = private(tmp_path / "my $(key)", mode=0o644)
-    with pytest.raises(PermissionError) as caught:
+    with pytest.raises(ForeignFile) as caught:
         PrivateKey.load(file)
     subprocess.run(str(caught.value).partition("alone: ")[2], shell=True, check=True)
     assert PrivateKey.load(file).public_key == RAW
@@ -335,7 +336,7 @@ def test_a_link_is_as_good_as_where_it_leads(file: Path, tmp_path: Path) -> None
     (second := tmp_path / "second").symlink_to(first)
     assert PrivateKey.load(second).public_key == RAW
     file.chmod(0o644)
-    with pytest.raises(PermissionError, match="has mode 0644"):
+    with pytest.raises(ForeignFile, match="has mode 0644"):
         PrivateKey.load(second)
     file.unlink()
     with pytest.raises(FileNotFoundError):
@@ -350,17 +351,17 @@ def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(fifo := tmp_path / "fifo", 0o600)
     for path in (tmp_path, fifo, Path("/dev/zero")):
         for read in (PrivateKey.load, lambda path: passphrase_from(file=path)):
-            with pytest.raises(OSError, match=r"is not a regular file$"):
+            with pytest.raises(ForeignFile, match=r"is not a regular file$"):
                 read(path)
 
 
 def test_a_large_file_is_refused(file: Path) -> None:
     comment = "# " + "x" * (owner_file.MAX_FILE - len(RFC_PRIVATE) - 3) + "\n"
     assert PrivateKey.load(private(file, comment + RFC_PRIVATE)).public_key == RAW
-    with pytest.raises(OSError, match="has more than 65536 bytes"):
+    with pytest.raises(ForeignFile, match="has more than 65536 bytes"):
         PrivateKey.load(private(file, "#" + comment + RFC_PRIVATE))
     os.truncate(file, 1 << 40)  # no memory is taken for it
-    with pytest.raises(OSError, match="has more than 65536 bytes"):
+    with pytest.raises(ForeignFile, match="has more than 65536 bytes"):
         PrivateKey.load(file)
 
 
@@ -525,7 +526,7 @@ def test_no_error_tells_a_secret(
     for call in calls:
         try:
             call()
-        except (OSError, ValueError, TypeError) as error:
+        except (*FAILURES, ValueError, TypeError) as error:
             heard += told(error)
     assert heard.count("Traceback") >= 10
     for spelling in (text, repr(text)[1:-1], *spellings(seed)):
@@ -540,7 +541,7 @@ def one_sentence(call: Callable[[], object]) -> None:
     try:
         call()
         return
-    except (OSError, ValueError) as error:
+    except (*FAILURES, ValueError) as error:
         caught = error
     assert not isinstance(caught, UnicodeError)
     assert "\n" not in str(caught)
@@ -737,11 +738,11 @@ def test_what_is_no_key_is_not_destroyed(file: Path, tmp_path: Path) -> None:
         assert file.read_bytes() == content
     private(file)
     (link := tmp_path / "link").symlink_to(file)
-    with pytest.raises(OSError, match="is a link"):
+    with pytest.raises(ForeignFile, match="is a link"):
         destroy(link)
     os.mkfifo(fifo := tmp_path / "fifo")
     for path in (tmp_path, fifo):
-        with pytest.raises(OSError, match=r"is not a regular file$"):
+        with pytest.raises(ForeignFile, match=r"is not a regular file$"):
             destroy(path)
     assert file.read_text() == RFC_PRIVATE
     assert link.is_symlink()
@@ -879,5 +880,5 @@ def test_without_cryptography(file: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_without_file_modes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(owner_file, "os", SimpleNamespace(name="nt"))
     for call in (partial(KEY.save, "x"), partial(PrivateKey.load, "x"), partial(destroy, "x")):
-        with pytest.raises(OSError, match=r"^private keys are not kept in files on this system"):
+        with pytest.raises(Unsupported, match=r"^private keys are not kept in files on this"):
             call()

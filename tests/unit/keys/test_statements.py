@@ -13,6 +13,7 @@ from chains import EVENT
 from signed_logs import ORIGIN, Key, pin
 
 from chained_logging import AuditLog, verify
+from chained_logging.errors import KeyMissing
 from chained_logging.keys import PrivateKey
 from chained_logging.keys.statements import verifier_key
 
@@ -142,7 +143,7 @@ def test_a_second_writer_that_signs_otherwise_is_refused(path: Path) -> None:
         run("append", path, "--key", file, "--sign-each", stdin=line)
         with (
             AuditLog(path, sign="follow", on_failure="raise") as keyless,
-            pytest.raises(OSError, match="no key"),
+            pytest.raises(KeyMissing, match="no key"),
         ):
             keyless.append("b", **EVENT)
         log.append("c", **EVENT)

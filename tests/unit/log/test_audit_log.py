@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 from chains import EVENT, check_chain, stored
 
+from chained_logging.errors import FAILURES, ForeignFile
 from chained_logging.event.entry import InvalidEntry
 from chained_logging.format.line import stored_line
 from chained_logging.log import AuditLog, AuditWarning
@@ -421,7 +422,7 @@ def test_a_database_is_emptied_under_a_running_writer(tmp_path: Path) -> None:
     os.truncate(path, 0)
     try:
         log.append("after", **EVENT)
-    except OSError:
+    except FAILURES:
         pass  # clear, and nothing pretended
     else:
         assert "after" in [json.loads(body)["action"] for _, body, _ in stored(path)]
@@ -488,7 +489,7 @@ def snapshot(directory: Path) -> dict[str, object]:
 
 def refused(path: Path, directory: Path, match: str | None = None) -> None:
     before = snapshot(directory)
-    with pytest.raises(OSError, match=match or ".") as caught:
+    with pytest.raises(FAILURES, match=match or ".") as caught:
         AuditLog(path)
     assert str(path.name) in str(caught.value), f"names no file: {caught.value}"
     assert snapshot(directory) == before
@@ -518,7 +519,7 @@ def test_a_directory_is_refused(path: Path) -> None:
 
 def test_a_fifo_is_refused(path: Path) -> None:
     os.mkfifo(path)
-    with pytest.raises(OSError, match="regular file"):
+    with pytest.raises(ForeignFile, match="regular file"):
         AuditLog(path)
 
 
@@ -560,6 +561,7 @@ def test_a_missing_directory_is_an_error(path: Path) -> None:
 
 LIMIT = """
 import os, resource, warnings
+from chained_logging.errors import FAILURES
 def limit(size):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 def full():
@@ -694,10 +696,10 @@ def test_on_failure_raise(path: Path) -> None:
         for _ in range(3):
             try:
                 log.append_many([{"action": "no", **EVENT}] * 3)
-            except OSError as error:
+            except FAILURES as error:
                 assert str(error)
             else:
-                raise SystemExit("no OSError")
+                raise SystemExit("no error")
         assert log.stats()["waiting"] == 0
         limit(resource.RLIM_INFINITY)
         assert log.append("after", **EVENT).seq == 2

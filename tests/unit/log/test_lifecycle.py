@@ -23,6 +23,7 @@ from chains import EVENT, check_chain
 
 import chained_logging
 from chained_logging import AuditHandler, AuditLog, context
+from chained_logging.errors import Busy, ForeignFile
 from chained_logging.files.lock import FileLock
 
 
@@ -228,7 +229,7 @@ def test_a_process_that_is_stopped_while_it_holds_the_lock(path: Path, policy: A
             holder.send_signal(signal.SIGSTOP)
             try:
                 if policy == "raise":
-                    with pytest.raises(TimeoutError, match="holds"):
+                    with pytest.raises(Busy, match="holds"):
                         log.append("not", **EVENT)
                 else:
                     with pytest.warns(chained_logging.log.AuditWarning, match="holds"):
@@ -310,7 +311,7 @@ def test_a_folder_of_somebody_else_takes_nothing(
     with AuditLog(path) as log:
         *_, last = log._parts.backlog.spills
         assert last.path.parent == private
-        with pytest.raises(OSError, match="only this user can access"):
+        with pytest.raises(ForeignFile, match="only this user can access"):
             last.add([])
         assert not last.exists()
     shutil.rmtree(private)

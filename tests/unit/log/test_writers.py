@@ -16,6 +16,7 @@ from programs import running
 from signed_logs import ORIGIN, Key, append_lines, own, pin
 
 from chained_logging import AuditLog, verify
+from chained_logging.errors import KeyMissing
 
 WAYS: dict[str, dict[str, Any]] = {"each": {"sign": "each"}, "checkpoint": {}, "no key": {}}
 
@@ -161,7 +162,7 @@ def test_tools_follow_and_are_refused_no_more_than_they_must(path: Path, way: st
             AuditLog(path, key=key, sign="follow", on_failure="raise") as tool,
         ):
             keyless.note("log.note", x=1)
-            with pytest.raises(OSError, match="no key"):
+            with pytest.raises(KeyMissing, match="no key"):
                 keyless.append("b", **EVENT)
             assert (tool.append("c", **EVENT).signature is not None) == (way == "each")
         log.append("d", **EVENT)
@@ -175,7 +176,7 @@ def test_a_follower_that_only_looks_keeps_no_writer_out(path: Path) -> None:
     with AuditLog(path, sign="follow", on_failure="raise") as tool:
         with open_as(path, "each", key) as log:
             log.append("a", **EVENT)
-            with pytest.raises(OSError, match="no key"):
+            with pytest.raises(KeyMissing, match="no key"):
                 tool.append("b", **EVENT)
         tool.note("log.note", x=1)
     assert verify(path, public_key=pin(key)).intact

@@ -17,7 +17,7 @@ from programs import until
 
 from chained_logging import AuditLog
 from chained_logging.collector import Collector
-from chained_logging.errors import TooLong
+from chained_logging.errors import NetError, TooLong
 from chained_logging.net.client import Client
 from chained_logging.net.head import BadRequest, Head, check_line, parse_head
 from chained_logging.net.server import Admission, HttpServer, Request, Response
@@ -270,7 +270,7 @@ ENDLESS = {
 def test_the_deadline_is_that_of_all_together(kind: str) -> None:
     with lying(ENDLESS[kind]) as (url, _):
         started = time.monotonic()
-        with pytest.raises((OSError, timestamps.TimestampError), match="answer"):
+        with pytest.raises((NetError, timestamps.TimestampError), match="answer"):
             timestamps.fetch(f"{url}/tsa", b"note", timeout=0.5)
         with pytest.raises(WitnessError):
             ask(url, 0, [], b"note", timeout=0.5)

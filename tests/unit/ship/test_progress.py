@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chained_logging.errors import NotALog
 from chained_logging.ship.progress import (
     Progress,
     progress_path,
@@ -52,5 +53,5 @@ def test_a_damaged_file_is_refused(tmp_path: Path, text: str) -> None:
     log = tmp_path / "audit.jsonl"
     path = progress_path(log, ONE)
     path.write_text(text)
-    with pytest.raises(OSError, match="is not a shipper's record of progress"):
+    with pytest.raises(NotALog, match="is not a shipper's record of progress"):
         read_progress(log, ONE)

@@ -24,6 +24,7 @@ from chains import EVENT
 from commands import ORIGIN, Running, events, run
 
 from chained_logging import AuditLog, verify
+from chained_logging.errors import BrokenLog
 from chained_logging.format.merkle import Frontier, root, verify_consistency
 from chained_logging.format.note import Note
 from chained_logging.format.record import Record
@@ -310,7 +311,7 @@ def test_a_growth_proof_reads_only_what_came_since() -> None:
             since = [Record(n, b"", leaves[n].hex()) for n in range(old, 70)]
             proof = growth_proof(Frontier(old, tree.hashes), since, new)
             verify_consistency(old, root(leaves[:old]), new, root(leaves[:new]), proof)
-    with pytest.raises(OSError, match="holds 70 entries, not 71"):
+    with pytest.raises(BrokenLog, match="holds 70 entries, not 71"):
         growth_proof(Frontier(old, tree.hashes), since, 71)
 
 

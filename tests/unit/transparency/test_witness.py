@@ -37,6 +37,7 @@ from hypothesis import strategies as st
 from note_keys import LOG, LOG_KEY, ORIGIN, OTHER, OTHER_KEY, WITNESS, WITNESS_KEY, Key
 from witness_logs import NAME, A, History
 
+from chained_logging.errors import BrokenLog
 from chained_logging.files import durable
 from chained_logging.format import merkle
 from chained_logging.format import note as notes
@@ -508,7 +509,7 @@ def test_a_damaged_state_is_no_fresh_start(tmp_path: Path, plain: Witness) -> No
     ):
         state(tmp_path / "w").write_bytes(damaged)
         for body in (A.request(0, 9), A.request(7, 9), B.request(0, 9)):
-            with pytest.raises(OSError, match=r"the state of 'example.com.*cannot be trusted"):
+            with pytest.raises(BrokenLog, match=r"the state of 'example.com.*cannot be trusted"):
                 plain.add_checkpoint(body)
         assert state(tmp_path / "w").read_bytes() == damaged
     state(tmp_path / "w").write_bytes(good)

@@ -17,6 +17,7 @@ from verifiers import FILE, MODULE, check, kinds, run
 
 from chained_logging import AuditLog
 from chained_logging.cli import main as command_line
+from chained_logging.errors import NotAnEntry
 from chained_logging.keys import PrivateKey
 
 SCHEMA = (FILE.parent / "sinks" / "schema.sql").read_text(encoding="utf-8")
@@ -174,7 +175,7 @@ def test_the_writer_and_every_reader_say_so(
         assert stop.value.code == 2
         assert "is not stored as text" in capsys.readouterr().err
     if "hash" in sql:
-        with pytest.raises(OSError, match="is not stored as text"):
+        with pytest.raises(NotAnEntry, match="is not stored as text"):
             AuditLog(log)
 
 
