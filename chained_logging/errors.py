@@ -33,15 +33,18 @@
     └── ProofError             a proof does not hold
 
 What the operating system refuses stays an ``OSError`` with its ``errno``: a full disk, a missing
-file, a directory that may not be read. So whatever reads or writes a log raises one of the two::
+file, a directory that may not be read. So what reads or writes a log raises one of two classes,
+which ``FAILURES`` names; SQLite's own errors are a ``StoreError``, also on a full disk::
 
     try:
         log.append("export", ...)
-    except (OSError, ChainedLoggingError) as error:
+    except (OSError, LogError) as error:
         ...
 
 ``InvalidEntry``, ``ConfigError``, ``LogClosed``, ``NotAnEntry``, ``TimestampError``, ``NoteError``
-and ``ProofError`` are also a ``ValueError``. An argument that is wrong in itself raises a plain
+and ``ProofError`` are also a ``ValueError``. Those that are not defined here are in the module that
+raises them: ``chained_logging``, ``config``, ``transparency.witness``, ``transparency.timestamps``,
+``format.note`` and ``format.merkle``. An argument that is wrong in itself raises a plain
 ``ValueError`` or ``TypeError``.
 """
 

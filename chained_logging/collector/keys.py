@@ -33,7 +33,7 @@ class Keys:
     """The recent idempotency keys and their answers.
 
     :param log: the log, whose newest entries say which keys were used.
-    :raises OSError: if the log cannot be read.
+    :raises FAILURES: if the log cannot be read.
     """
 
     def __init__(self, log: AuditLog) -> None:

@@ -16,7 +16,7 @@ class Store:
     """Appends events to a log. Threads share one.
 
     :param log: an open log.
-    :raises OSError: if the log cannot be read.
+    :raises FAILURES: if the log cannot be read.
     """
 
     def __init__(self, log: AuditLog) -> None:

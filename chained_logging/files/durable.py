@@ -37,8 +37,8 @@ def sync_directory(path: Path) -> None:
 def replace_file(path: Path, data: bytes) -> None:
     """Replace a file's content, on the disk. A reader sees all of the new content, or the old.
 
-    :raises OSError: if that fails, or if the file or its draft (``.new``) is not the log's own;
-        the old content is then left.
+    :raises OSError: if that fails. The old content is then left.
+    :raises ForeignFile: if the file or its draft (``.new``) is not the log's own.
     """
     require_own(path)
     draft = path.with_name(f"{path.name}.new")

@@ -79,7 +79,8 @@ def open_own(path: Path, flags: int) -> int:
 def open_regular(path: Path) -> BinaryIO:
     """Open a file for reading, no matter who made it, without waiting for a pipe or a device.
 
-    :raises OSError: if it cannot be opened, or is not a regular file.
+    :raises OSError: if it cannot be opened.
+    :raises ForeignFile: if it is not a regular file.
     """
     file = open_file(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb")
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):

@@ -90,7 +90,8 @@ def destroy(path: StrPath) -> None:
     May be called again after it was interrupted.
 
     :param path: the file. Its other hard links, if there are any, are overwritten and stay.
-    :raises OSError: if it is not there or cannot be removed, or is a link, a directory or a device.
+    :raises OSError: if it is not there or cannot be removed.
+    :raises ForeignFile: if it is a link, a directory or a device.
     :raises ValueError: if the file is not a private key, so that no other file is destroyed.
     """
     path = Path(path)

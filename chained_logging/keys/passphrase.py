@@ -26,7 +26,7 @@ def passphrase_from(
     :param file: a file whose first line, without its line feed, is the passphrase, as for
         ``openssl -passin file:``. It must be for its owner alone, as a key's file must.
     :return: None if the variable is not set: the key is not encrypted, then.
-    :raises OSError: as :meth:`PrivateKey.load`.
+    :raises: as :meth:`PrivateKey.load`.
     :raises ValueError: if the passphrase is empty, or longer than OpenSSL takes.
     """
     if file is not None:

@@ -68,8 +68,10 @@ class PrivateKey:
         in its place in between.
 
         :param passphrase: for an encrypted key, and for no other. Text is taken as UTF-8.
-        :raises OSError: if the file cannot be read, is not a regular file, is larger than 64 KiB,
-            or may be used by its group or by others; or on a system without such permissions.
+        :raises OSError: if the file cannot be read.
+        :raises ForeignFile: if it is not a regular file, is larger than 64 KiB, or may be used by
+            its group or by others.
+        :raises Unsupported: on a system without such permissions.
         :raises ValueError: if it holds no Ed25519 private key in PKCS#8 and PEM, or the passphrase
             is missing, wrong, or given for a key that is not encrypted.
         :raises ImportError: if `cryptography` is not installed.

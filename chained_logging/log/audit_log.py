@@ -40,8 +40,8 @@ class AuditLog:
         loses nothing, and a power failure at most the last `sync_interval`. With ``"fsync"`` it
         returns once the entry is on the disk.
     :param on_failure: what a caller sees when the disk fails. ``"continue"``: nothing; the event
-        is kept and chained later, and a warning reports it. ``"raise"``: the call raises OSError,
-        so the program can refuse to act unaudited.
+        is kept and chained later, and a warning reports it. ``"raise"``: the call raises OSError
+        or :class:`LogError`, so the program can refuse to act unaudited.
     :param strict: raise :class:`InvalidEntry` for an event with a missing or
         invalid field, and do not store it.
     :param origin: the log's name, such as ``example.com/audit/web``; for an existing log it must
@@ -80,7 +80,9 @@ class AuditLog:
         record has one name whether a request, a recorder or a line of code names it:
         ``{"patients": "patient_record", "clinic.patient": "patient_record"}``.
         (It also applies to the types in the ``resources`` of an event.)
-    :raises OSError: if the log cannot be opened, or is not a log.
+    :raises OSError: if the log cannot be opened.
+    :raises LogError: if it is not a log, or cannot be used as it is, or is busy; see
+        :mod:`chained_logging.errors`.
     :raises ValueError: if the key is not the log's, if the log has a key and none is given, if
         the log is signed another way, or if a parameter has an invalid value.
 
@@ -150,7 +152,7 @@ class AuditLog:
         :param fields: the fields by name or alias; anything else goes to ``context``. Fields of
             :func:`chained_logging.context` are added; those given here win.
         :raises InvalidEntry: if the log is strict and a field is missing or not valid.
-        :raises OSError: if it cannot be written, with ``on_failure="raise"``.
+        :raises OSError: if it cannot be written, with ``on_failure="raise"``; also LogError.
             Otherwise the entry returned has no ``seq`` and no ``hash`` yet.
         """
         given = current()
@@ -210,8 +212,8 @@ class AuditLog:
 
         :raises InvalidEntry: if the log is strict and a field is missing or not valid.
         :raises LogClosed: if somebody closed the log.
-        :raises OSError: if it could not be written, with ``on_failure="raise"``. Otherwise the
-            event is kept, and the program is told.
+        :raises OSError: if it could not be written, with ``on_failure="raise"``; also LogError.
+            Otherwise the event is kept, and the program is told.
         """
         entry = draft(
             event,
@@ -240,7 +242,7 @@ class AuditLog:
         """Append an entry that the log writes about itself, such as that it was restored.
 
         :param action: ``log.…``.
-        :raises OSError: if it cannot be written.
+        :raises OSError: if it cannot be written; also LogError.
         """
         entry = own_draft(Notice(action, context), self.origin)
         records = self._writer.store([entry])
@@ -293,7 +295,7 @@ class AuditLog:
 
         Entries up to the head are acknowledged, or will be, and no crash can undo them.
 
-        :raises OSError: if the log cannot be read or synced.
+        :raises OSError: if the log cannot be read or synced; also LogError.
         """
         state = self._parts.state
         state.notice_fork()
@@ -311,7 +313,7 @@ class AuditLog:
 
         :returns: a C2SP signed note; the previous one, if no entry was added since.
         :raises ValueError: if the log has no key.
-        :raises OSError: if the log or the checkpoints cannot be read or written.
+        :raises OSError: if the log or the checkpoints cannot be read or written; also LogError.
         """
         return self._parts.checkpoints.make()
 
@@ -321,7 +323,7 @@ class AuditLog:
         :param note: a stored checkpoint with more signatures under it.
         :param timestamp: an RFC 3161 response over exactly these bytes, in base64.
         :raises ValueError: if its text is not that of a stored checkpoint.
-        :raises OSError: if it cannot be written.
+        :raises OSError: if it cannot be written; also LogError.
         """
         self._parts.checkpoints.keep_anchored(note, timestamp)
 
@@ -336,7 +338,7 @@ class AuditLog:
 
         :returns: the sealing checkpoint. Keep a copy elsewhere.
         :raises ValueError: if the log has no key, or if `new` is its present key.
-        :raises OSError: if the log cannot be written.
+        :raises OSError: if the log cannot be written; also LogError.
         """
         return self._parts.rotation.rotate(new)
 
@@ -349,7 +351,7 @@ class AuditLog:
 
         :param public_key: the key as a ``vkey``.
         :raises ValueError: if the log never had it.
-        :raises OSError: if it cannot be written.
+        :raises OSError: if it cannot be written; also LogError.
         """
         return self._parts.rotation.revoke(public_key, reason)
 
@@ -377,7 +379,7 @@ class AuditLog:
     def flush(self) -> None:
         """Bring everything written so far onto the disk.
 
-        :raises OSError: if the disk refuses.
+        :raises OSError: if the disk refuses; also LogError.
         """
         self._parts.state.notice_fork()
         self._writer.flush()

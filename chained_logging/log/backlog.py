@@ -102,7 +102,7 @@ class Backlog:
     def _spill(self, drafts: Sequence[Draft], *, sync: bool) -> None:
         """Put events into the first spill file that takes them.
 
-        :raises OSError: if none does.
+        :raises FAILURES: if none does.
         """
         *others, last = self.spills
         for spill in others:
@@ -132,7 +132,7 @@ class Backlog:
         """Chain what could not be written before: from the spill files, then from memory.
 
         :returns: the new head.
-        :raises OSError: if it cannot be written, or a spill file cannot be read. The rest stays.
+        :raises FAILURES: if it cannot be written, or a spill file cannot be read. The rest stays.
         """
         self.spilled = False  # until a signal handler logs in the middle of this
         try:
@@ -180,7 +180,7 @@ class Backlog:
     def chain_deferred(self, append: Callable[[Sequence[Draft]], object]) -> None:
         """Append what was logged in the middle of an append, and all else that waits.
 
-        :raises OSError: if that fails. The events are kept.
+        :raises FAILURES: if that fails. The events are kept.
         """
         deferred = self.deferred
         if deferred.broken_off:

@@ -46,7 +46,7 @@ class Chain:
         """Chain what waits, what the sink came across, and these events.
 
         :raises Busy: if others hold the log. The events are the caller's to keep.
-        :raises OSError: if they cannot be written. They are in the backlog then.
+        :raises FAILURES: if they cannot be written. They are in the backlog then.
         """
         state, backlog = self._state, self._backlog
         lock, sink = state.file_lock, state.sink

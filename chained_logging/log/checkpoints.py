@@ -49,7 +49,7 @@ class Checkpoints:
 
         :returns: a signed note; the previous one, if no entry was added since.
         :raises ValueError: if there is no key.
-        :raises OSError: if the log or the checkpoints cannot be read or written.
+        :raises FAILURES: if the log or the checkpoints cannot be read or written.
         """
         if self._signing.key is None:
             raise ValueError("a checkpoint needs a key: AuditLog(..., key=...)")
@@ -63,7 +63,7 @@ class Checkpoints:
     def make_due(self, head: Head) -> None:
         """Make those that are due: of the last sealed segment, and of all entries.
 
-        :raises OSError: as :meth:`make`.
+        :raises FAILURES: as :meth:`make`.
         """
         sealed = self._state.sink.sealed()
         signs = self._signing.key is not None
@@ -195,7 +195,7 @@ class Checkpoints:
 
         :param timestamp: an RFC 3161 response over exactly these bytes, in base64.
         :raises ValueError: if its text is not that of a stored checkpoint.
-        :raises OSError: if it cannot be written.
+        :raises FAILURES: if it cannot be written.
         """
         state, text = self._state, note.decode().rpartition("\n\n")[0]
         for stored in self.stored():

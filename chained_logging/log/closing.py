@@ -53,7 +53,7 @@ class Closing:
 
         :param resting: whether the next event may open it again.
         :param release: whether its files are closed too.
-        :raises OSError: if the disk refuses to sync.
+        :raises FAILURES: if the disk refuses to sync.
         """
         state = self._state
         state.notice_fork()

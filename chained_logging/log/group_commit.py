@@ -145,7 +145,7 @@ class SyncGate:
     def wait(self, ticket: int) -> None:
         """Return once everything up to `ticket` is on the disk.
 
-        :raises OSError: if the sync for it failed. It is not tried again: after a failed
+        :raises FAILURES: if the sync for it failed. It is not tried again: after a failed
             ``fsync`` the kernel forgets what it could not write, and the next one
             succeeds without it.
         """

@@ -33,7 +33,7 @@ def replace_key(log: Path, key_file: Path, passphrase: bytes | None) -> Replaced
 
     :param log: an existing log.
     :param passphrase: that of the file, for the new key too.
-    :raises OSError: if a file or the log cannot be read or written.
+    :raises FAILURES: if a file or the log cannot be read or written.
     :raises ValueError: if the key is not the log's, or the passphrase is not the file's.
     """
     new_file = Path(f"{key_file}.new")

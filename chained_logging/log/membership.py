@@ -50,7 +50,7 @@ class Membership:
         """Join the running writers; a tool that follows waits until it writes something.
 
         :raises SignsOtherwise: if they sign another way.
-        :raises OSError: if that cannot be told.
+        :raises FAILURES: if that cannot be told.
         """
         if not self._options.follows:
             self._writers.join(self._way())

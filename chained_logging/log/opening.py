@@ -47,7 +47,7 @@ class Opening:
         """Open the log for the first time, with more patience than a call has.
 
         :param origin: the name that it must have; None for its own.
-        :raises OSError: if it cannot be opened.
+        :raises FAILURES: if it cannot be opened.
         :raises ValueError: if its name, its key or its way of signing is another one.
         """
         state = self._state
@@ -68,7 +68,7 @@ class Opening:
         """Open a resting log again; if that fails, keep the events.
 
         :raises LogClosed: if it was closed for good.
-        :raises OSError: if it cannot be opened.
+        :raises FAILURES: if it cannot be opened.
         """
         state = self._state
         if not state.resting:

@@ -33,7 +33,7 @@ class OwnEntries:
     def write(self, what: Notice | Draft, head: Head) -> Head:
         """Write one after `head`, and return the new head.
 
-        :raises OSError: if it cannot be written.
+        :raises FAILURES: if it cannot be written.
         """
         signing, sink = self._signing, self._state.sink
         entry = what if isinstance(what, Draft) else own_draft(what, signing.keyring.origin)

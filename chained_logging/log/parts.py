@@ -40,7 +40,7 @@ class Parts:
     :param log: the front.
     :param key: as for :class:`chained_logging.AuditLog`, as is `spill`.
     :param destinations: where the log is shipped to.
-    :raises OSError: if the key's file cannot be read; also ValueError.
+    :raises OSError: if the key's file cannot be read; also LogError and ValueError.
     """
 
     def __init__(

@@ -111,7 +111,7 @@ class Recovery:
     def note_end(self, origin: str) -> None:
         """Let the lock file remember the chain's end, so that a tail cut off later shows.
 
-        :raises OSError: if the log cannot be read.
+        :raises FAILURES: if the log cannot be read.
         """
         lock = self._file_lock
         try:

@@ -34,7 +34,7 @@ class Rotation:
         """Switch to a new key, and return the checkpoint by which the old one seals its time.
 
         :raises ValueError: if the log has no key, or if `new` is its present key.
-        :raises OSError: if the log cannot be written.
+        :raises FAILURES: if the log cannot be written.
         """
         state, signing, checkpoints = self._state, self._signing, self._checkpoints
         state.notice_fork()
@@ -64,7 +64,7 @@ class Rotation:
 
         :param public_key: the key as a ``vkey``.
         :raises ValueError: if the log never had it.
-        :raises OSError: if the entry cannot be written.
+        :raises FAILURES: if the entry cannot be written.
         """
         state, signing = self._state, self._signing
         state.notice_fork()

@@ -79,7 +79,7 @@ class Spill:
         """Keep others out while the events are chained.
 
         :raises Busy: if somebody else holds the file.
-        :raises OSError: if the file cannot be opened.
+        :raises FAILURES: if the file cannot be opened.
         """
         self._fd = self._open(0)
         try:
@@ -94,7 +94,7 @@ class Spill:
         """Add events, on the disk or, without `sync`, in the kernel's cache.
 
         :raises Busy: if others use the file for longer than `patience` seconds.
-        :raises OSError: if the write fails; the file is then cut back to its old size.
+        :raises FAILURES: if the write fails; the file is then cut back to its old size.
         """
         if self._fd >= 0:  # called by a signal handler while the events are being chained
             raise Busy(f"the events in {self.path} are being chained")
@@ -111,7 +111,7 @@ class Spill:
     def start(self) -> int | None:
         """Return the ``seq`` from which on the log may hold some of the events.
 
-        :raises OSError: if the file cannot be read.
+        :raises FAILURES: if the file cannot be read.
         """
         # The lowest: a power failure may take the log back to before a mark.
         return min((item for item in self.read() if isinstance(item, int)), default=None)
@@ -119,7 +119,7 @@ class Spill:
     def read(self) -> Iterator[Draft | int | bytes]:
         """Yield what waits: events, marks, and lines that are neither.
 
-        :raises OSError: if the file cannot be read.
+        :raises FAILURES: if the file cannot be read.
         """
         with open_file(open_own(self.path, os.O_RDONLY), "rb") as file:
             inside = False  # in a line that is too long for an event and comes in pieces

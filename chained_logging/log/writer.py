@@ -75,7 +75,7 @@ class Writer:
 
         :returns: their records. Nothing if this is a signal handler (or a finaliser) that Python
             runs in the middle of this thread's own append, which stores them at its end.
-        :raises OSError: if they cannot be written. They are kept, as the options say.
+        :raises FAILURES: if they cannot be written. They are kept, as the options say.
         """
         state = self._state
         if os.getpid() != state.pid:
@@ -133,7 +133,7 @@ class Writer:
         """Chain entries and hand them to the kernel.
 
         :raises Busy: if others hold the log. The events are the caller's to keep.
-        :raises OSError: if they cannot be written. They are kept, as the options say.
+        :raises FAILURES: if they cannot be written. They are kept, as the options say.
         """
         state, backlog = self._state, self._backlog
         with state.lock:
@@ -202,7 +202,7 @@ class Writer:
     def flush(self) -> None:
         """Bring everything written so far onto the disk.
 
-        :raises OSError: if the disk refuses.
+        :raises FAILURES: if the disk refuses.
         """
         self._gate.wait(self._written)
 

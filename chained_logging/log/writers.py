@@ -66,7 +66,7 @@ class Writers:
         :param way: :data:`NO_KEY`, :data:`CHECKPOINT` or :data:`EACH`.
         :raises SignsOtherwise: if others have the log open, and sign it another way.
         :raises Busy: if somebody holds the file who is no writer.
-        :raises OSError: if the file cannot be opened, or is not the log's own.
+        :raises FAILURES: if the file cannot be opened, or is not the log's own.
         """
         fd = self._open()
         try:
@@ -93,7 +93,7 @@ class Writers:
     def running(self) -> str | None:
         """Return how the writers sign that have the log open; None if nobody has it open.
 
-        :raises OSError: as :meth:`join`.
+        :raises FAILURES: as :meth:`join`.
         """
         if self.way is not None:
             return self.way
@@ -107,7 +107,7 @@ class Writers:
         """Join again if the file was deleted or replaced, and return whether it was.
 
         :raises SignsOtherwise: as :meth:`join`, if others joined meanwhile.
-        :raises OSError: as :meth:`join`.
+        :raises FAILURES: as :meth:`join`.
         """
         if self.way is None:
             return False

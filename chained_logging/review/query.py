@@ -104,7 +104,7 @@ def moment(text: str) -> str:
 def read_entries(path: Path) -> Iterator[AuditEntry]:
     """Read the entries of a log that may be in use, without verifying them.
 
-    :raises OSError: if the log cannot be read.
+    :raises OSError: if the log cannot be read; also LogError.
     :raises ValueError: at a line that is not an entry.
     """
     for _, body, hash, signature in open_sink(path).records():

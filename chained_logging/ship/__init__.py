@@ -103,7 +103,8 @@ def init_destination(
     :param mode: of S3's Object Lock, ``COMPLIANCE`` or ``GOVERNANCE``.
     :param partitions: of NATS, as `replicas` and `max_bytes`: see :func:`.nats.init`.
     :param signer: of S3, the key that may make the retention longer later.
-    :raises OSError: if it cannot be prepared; the message says what is missing and how to set it.
+    :raises Refused: if it cannot be prepared; the message says what is missing and how to set it.
+    :raises DestinationError: if it does not answer.
     :raises ValueError: if the URL names no destination, or the retention is not a period.
     """
     scheme = url.partition("://")[0].lower()

@@ -95,7 +95,7 @@ _KINDS: Final[Mapping[str, Any]] = {
 def write_progress(log: Path, progress: Progress) -> None:
     """Keep the progress to a destination, on the disk.
 
-    :raises OSError: if that fails. The file is unchanged then.
+    :raises FAILURES: if that fails. The file is unchanged then.
     """
     data = json.dumps(asdict(progress)).encode()
     replace_file(progress_path(log, progress.destination), data)

@@ -34,7 +34,7 @@ def read_checkpoints(log: Path, mark: int = 0) -> Iterator[tuple[int, StoredChec
     line is skipped, and so is a line that is not a checkpoint.
 
     :param mark: the offset to begin at.
-    :raises OSError: if the file cannot be read.
+    :raises FAILURES: if the file cannot be read.
     """
     try:
         with open_regular(checkpoint_path(log)) as file:
@@ -54,7 +54,7 @@ def read_checkpoints(log: Path, mark: int = 0) -> Iterator[tuple[int, StoredChec
 def recent_checkpoints(log: Path) -> list[StoredCheckpoint]:
     """Return the last checkpoints, the largest first; see :class:`chained_logging.sinks.Sink`.
 
-    :raises OSError: if the file cannot be read.
+    :raises FAILURES: if the file cannot be read.
     """
     try:
         with open_regular(checkpoint_path(log)) as file:
@@ -74,7 +74,7 @@ def recent_checkpoints(log: Path) -> list[StoredCheckpoint]:
 def append_checkpoint(log: Path, checkpoint: StoredCheckpoint) -> None:
     """Append a checkpoint and sync it. Only the holder of the log's lock may call this.
 
-    :raises OSError: if it cannot be written.
+    :raises FAILURES: if it cannot be written.
     """
     path = checkpoint_path(log)
     fd = open_own(path, os.O_RDWR | os.O_CREAT)

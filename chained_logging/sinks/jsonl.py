@@ -425,7 +425,7 @@ def _place_before(fd: int, start: int) -> int:
 def _head_of(segment: Path) -> Head:
     """Return a sealed segment's last entry.
 
-    :raises OSError: if it cannot be read.
+    :raises FAILURES: if it cannot be read.
     :raises NotALog: if it does not end with an entry.
     """
     with open_file(segment, "rb") as file:

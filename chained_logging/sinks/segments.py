@@ -77,7 +77,7 @@ def complete_manifest(log: Path) -> list[Segment]:
 
     Only the holder of the log's lock may call this.
 
-    :raises OSError: if a segment or the manifest cannot be read or written.
+    :raises FAILURES: if a segment or the manifest cannot be read or written.
     """
     require_own(manifest_path(log))
     segments = read_manifest(log)
@@ -94,7 +94,7 @@ def complete_manifest(log: Path) -> list[Segment]:
 def describe(path: Path) -> Segment:
     """Read a whole segment, and return its line for the manifest.
 
-    :raises OSError: if it cannot be read, or does not begin and end with an entry.
+    :raises FAILURES: if it cannot be read, or does not begin and end with an entry.
     """
     digest, size, first, last = hashlib.sha256(), 0, b"", b""
     with open_file(path, "rb") as file:

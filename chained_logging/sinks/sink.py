@@ -40,7 +40,7 @@ class Sink(Protocol):
         """Return the last stored entry's ``seq`` and hash, and mend what a crash left behind.
 
         :raises Busy: if another program holds the store.
-        :raises OSError: if the store cannot be read.
+        :raises FAILURES: if the store cannot be read.
         """
 
     def resume(self, head: Head) -> None:
@@ -50,7 +50,7 @@ class Sink(Protocol):
         """Store entries, all or none. On return the kernel has them.
 
         :raises Busy: if another program holds the store.
-        :raises OSError: if the write fails; it then leaves nothing behind.
+        :raises FAILURES: if the write fails; it then leaves nothing behind.
         """
 
     def recheck(self, synced: int) -> None:
@@ -88,7 +88,7 @@ class Sink(Protocol):
     def add_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
         """Store a checkpoint on the disk.
 
-        :raises OSError: if that fails.
+        :raises FAILURES: if that fails.
         """
 
     def close(self) -> None:

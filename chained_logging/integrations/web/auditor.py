@@ -95,7 +95,7 @@ class Auditor:
         visible ASCII characters. None: every request gets a new one.
     :param session_cookie: the name of a cookie whose SHA-256 becomes the ``session_id``. The
         value itself would let a reader of the log take the session over.
-    :raises OSError: if the log cannot be opened.
+    :raises OSError: if the log cannot be opened; also LogError.
     :raises ValueError: if a parameter has an invalid value.
     """
 
@@ -333,7 +333,8 @@ class Auditor:
     def store(self, event: Event) -> None:
         """Store an event, as durably as the log promises.
 
-        :raises OSError: if it could not be, with ``on_failure="raise"`` or a closed log.
+        :raises OSError: if it could not be, with ``on_failure="raise"``; also LogError.
+        :raises LogClosed: if the log is closed.
         :raises InvalidEntry: if the log is strict and the event is not complete.
         """
         try:
@@ -388,7 +389,7 @@ class Auditor:
     def drain(self) -> None:
         """Return once everything is stored and on the disk.
 
-        :raises OSError: if the disk refuses.
+        :raises OSError: if the disk refuses; also LogError.
         """
         self.courier.drain()
         self.log.flush()
