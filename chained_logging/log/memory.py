@@ -40,7 +40,7 @@ class Memory:
     def attempt(self, count: int) -> Sequence[Draft]:
         """Return those of the first `count` events that are to be chained now.
 
-        :raises OSError: if the log must be read for that, and cannot be.
+        :raises FAILURES: if the log must be read for that, and cannot be.
         """
         drafts = self.drafts[:count]
         if self._since is not None:

@@ -12,8 +12,8 @@ import time
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from chained_logging.errors import DestinationError, Refused
 from chained_logging.format.vkey import ED25519, Signer, VerifierKey
-from chained_logging.ship.destination import DestinationError, Refused
 from chained_logging.ship.retention import retention_days
 from chained_logging.ship.s3.policy import POLICY_SIGNER, Policy
 from chained_logging.ship.s3.store import ObjectStore, Version
