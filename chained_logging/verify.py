@@ -12,7 +12,7 @@ For an auditor: copy this file to any computer with Python 3.9 or later and run 
 
 A log is a JSON Lines file (also compressed with gzip), an SQLite database, or several files that
 hold one chain, named in any order; sealed segments beside a log are found by its name. What a file
-is, is seen from its content, not from its name. A folder stands for each log in it and below, such
+is, is seen from its content, not from its name. A folder means each log in it and below, such
 as a copy of what was shipped to S3.
 Nothing is written and nothing is sent anywhere.
 
@@ -219,7 +219,7 @@ class _Bad(ValueError):
 
 _NOT_CANONICAL = "the JSON is not in canonical form (RFC 8785)"
 _NOT_A_NUMBER = "a number is not in canonical form"
-MAX_SAFE_INTEGER = 2**53 - 1  # beyond it, a number in JSON may stand for several
+MAX_SAFE_INTEGER = 2**53 - 1  # beyond it, a number in JSON is ambiguous
 
 
 class _Number(str):
@@ -289,7 +289,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         for key, _ in pairs:
             if key in seen:
                 raise _Bad(
-                    key if key in _FIELDS else None, f"the key {_quote(key[:100])} stands twice"
+                    key if key in _FIELDS else None, f"the key {_quote(key[:100])} occurs twice"
                 )
             seen.add(key)
     return result
@@ -412,7 +412,7 @@ _TOKENS = re.compile(_STRING + rb'|[^"0-9-]+|-?[0-9][0-9.eE+-]*|-', re.DOTALL)
 
 
 def _with_ordinary_numbers(body: bytes) -> bytes:
-    """Return a text in which 0.5 stands for each odd number.
+    """Return a text in which 0.5 replaces each odd number.
 
     :raises _Bad: if one of them is not canonical.
     """
@@ -680,7 +680,7 @@ _SEQ = re.compile(rb',"seq":(0|[1-9][0-9]{0,15})[,}]')
 
 @dataclass
 class _Block:
-    """Whole lines, each with its line feed; or, torn, what stands where a line would."""
+    """Whole lines, each with its line feed; or, torn, what is there instead of a line."""
 
     file: str
     text: bytes = b""
@@ -1780,9 +1780,9 @@ def _hashes(lines: list[str]) -> list[bytes]:
     try:
         found = [_unbase64(line) for line in lines]
     except ValueError:
-        raise _Bad(None, "a line of the proof is no hash") from None
+        raise _Bad(None, "a line of the proof is not a hash") from None
     if len(found) > 63 or any(len(hash_) != 32 for hash_ in found):
-        raise _Bad(None, "a line of the proof is no hash")
+        raise _Bad(None, "a line of the proof is not a hash")
     return found
 
 
@@ -1837,7 +1837,7 @@ def verify_proof(
             found["entry"] = (line.body[:-1] + b',"hash":"' + line.own.encode() + b'"}').decode()
         else:
             if entry_hash is not None:
-                raise _Unchecked("this is no proof of one entry, so no hash of one can be found")
+                raise _Unchecked("this is not a proof of one entry, so no hash of one can be found")
             _prove_extension(note, lines, checkpoint)
             found["old_size"] = int(lines[0][4:])
         found["witnessed"] = _prove_cosignatures(note, witnesses)
@@ -1919,7 +1919,7 @@ def _prove_entry(note: _Note, lines: list[str], entry_hash: str | None) -> _Line
 
 def _prove_extension(note: _Note, lines: list[str], checkpoint: bytes | None) -> None:
     if not re.fullmatch("old (0|[1-9][0-9]{0,15})", lines[0]):
-        raise _Unchecked("this is no proof")
+        raise _Unchecked("this is not a proof")
     if checkpoint is None:
         raise _Unchecked("the older checkpoint is needed too: --checkpoint FILE")
     older = _Note(checkpoint, "the older checkpoint")
@@ -2280,7 +2280,7 @@ class _Order:
                 self.findings.kinds.add("inserted")
                 self.findings.fault("cut-front", line, "prev_hash", reason)
         elif seq:
-            reason = f"the log begins at seq {seq}: what stood before it is not here"
+            reason = f"the log begins at seq {seq}: what came before it is not here"
             self.findings.fault("cut-front", line, None, reason)
         elif line.prev != GENESIS:
             self.findings.fault(
@@ -2293,13 +2293,13 @@ class _Order:
             low, high, at = self.holes[index]
             rest = [(low, seq - 1, at), (seq + 1, high, at)]
             self.holes[index : index + 1] = [hole for hole in rest if hole[0] <= hole[1]]
-            reason = f"seq {seq} stands after seq {(self.next or 0) - 1}"
+            reason = f"seq {seq} comes after seq {(self.next or 0) - 1}"
             self.findings.fault("reordered", line, "seq", reason)
             return
         if line.hash in self.links and seq == (self.next or 0) - 1:
             self.findings.fault("duplicated", line, "seq", f"seq {seq} appears here a second time")
         else:
-            reason = f"seq {seq} had its place before: this is a copy of it, or another entry"
+            reason = f"seq {seq} was there before: this is a copy, or another entry with its number"
             self.findings.fault("duplicated", line, "seq", reason)
 
     def end(self) -> None:
@@ -2612,7 +2612,7 @@ class _Chain:
                 self.add_lines(text.split(b"\n")[:-1], block.file, there)
 
     def add_run(self, rows: list[tuple[bytes, ...]], places: list[Any] | None) -> bool:
-        """Add ordinary lines that go on where the chain stands; if anything is odd, do nothing."""
+        """Add ordinary lines that continue the chain; if anything is odd, do nothing."""
         bodies, _, contexts, addresses, olds, prevs, seqs, hashes, _ = zip(*rows)  # noqa: B905  # Python 3.9
         if self.order.next is None or self.order.lost or prevs[0].decode() not in self.order.links:
             return False
@@ -2662,7 +2662,7 @@ class _Chain:
                 continue
             line = _read_line(lines[index], file, -1, self.careful)
             if line.bad is None and places is not None and line.seq != places[index]:
-                reason = f"the row stands at {places[index]}, and its entry says {line.seq}"
+                reason = f"the row has the number {places[index]}, and its entry says {line.seq}"
                 line.bad = _Bad("seq", reason)
             self.add(line)
             index += 1
@@ -3261,7 +3261,7 @@ def verify(
 ) -> Report:
     """Check a log, or several files that hold one chain, in any order.
 
-    :param paths: a log's name stands for its sealed segments too, where they are beside it.
+    :param paths: a log's name includes its sealed segments, if they are beside it.
     :param from_hash: the last hash of what came before these files.
     :param to_hash: a hash kept elsewhere, which must occur in the chain.
     :param on_fault: called with each fault as it is found.

@@ -6,7 +6,7 @@ For an auditor: copy this file to any computer with Python 3.9 or later and run 
 
 A log is a JSON Lines file (also compressed with gzip), an SQLite database, or several files that
 hold one chain, named in any order; sealed segments beside a log are found by its name. What a file
-is, is seen from its content, not from its name. A folder stands for each log in it and below, such
+is, is seen from its content, not from its name. A folder means each log in it and below, such
 as a copy of what was shipped to S3.
 Nothing is written and nothing is sent anywhere.
 

@@ -3,7 +3,7 @@
 
 _NOT_CANONICAL = "the JSON is not in canonical form (RFC 8785)"
 _NOT_A_NUMBER = "a number is not in canonical form"
-MAX_SAFE_INTEGER = 2**53 - 1  # beyond it, a number in JSON may stand for several
+MAX_SAFE_INTEGER = 2**53 - 1  # beyond it, a number in JSON is ambiguous
 
 
 class _Number(str):
@@ -73,7 +73,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         for key, _ in pairs:
             if key in seen:
                 raise _Bad(
-                    key if key in _FIELDS else None, f"the key {_quote(key[:100])} stands twice"
+                    key if key in _FIELDS else None, f"the key {_quote(key[:100])} occurs twice"
                 )
             seen.add(key)
     return result
@@ -196,7 +196,7 @@ _TOKENS = re.compile(_STRING + rb'|[^"0-9-]+|-?[0-9][0-9.eE+-]*|-', re.DOTALL)
 
 
 def _with_ordinary_numbers(body: bytes) -> bytes:
-    """Return a text in which 0.5 stands for each odd number.
+    """Return a text in which 0.5 replaces each odd number.
 
     :raises _Bad: if one of them is not canonical.
     """

@@ -9,7 +9,7 @@ _SEQ = re.compile(rb',"seq":(0|[1-9][0-9]{0,15})[,}]')
 
 @dataclass
 class _Block:
-    """Whole lines, each with its line feed; or, torn, what stands where a line would."""
+    """Whole lines, each with its line feed; or, torn, what is there instead of a line."""
 
     file: str
     text: bytes = b""

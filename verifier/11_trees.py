@@ -86,7 +86,7 @@ def _hashes(lines: list[str]) -> list[bytes]:
     try:
         found = [_unbase64(line) for line in lines]
     except ValueError:
-        raise _Bad(None, "a line of the proof is no hash") from None
+        raise _Bad(None, "a line of the proof is not a hash") from None
     if len(found) > 63 or any(len(hash_) != 32 for hash_ in found):
-        raise _Bad(None, "a line of the proof is no hash")
+        raise _Bad(None, "a line of the proof is not a hash")
     return found

@@ -48,7 +48,7 @@ def verify_proof(
             found["entry"] = (line.body[:-1] + b',"hash":"' + line.own.encode() + b'"}').decode()
         else:
             if entry_hash is not None:
-                raise _Unchecked("this is no proof of one entry, so no hash of one can be found")
+                raise _Unchecked("this is not a proof of one entry, so no hash of one can be found")
             _prove_extension(note, lines, checkpoint)
             found["old_size"] = int(lines[0][4:])
         found["witnessed"] = _prove_cosignatures(note, witnesses)
@@ -130,7 +130,7 @@ def _prove_entry(note: _Note, lines: list[str], entry_hash: str | None) -> _Line
 
 def _prove_extension(note: _Note, lines: list[str], checkpoint: bytes | None) -> None:
     if not re.fullmatch("old (0|[1-9][0-9]{0,15})", lines[0]):
-        raise _Unchecked("this is no proof")
+        raise _Unchecked("this is not a proof")
     if checkpoint is None:
         raise _Unchecked("the older checkpoint is needed too: --checkpoint FILE")
     older = _Note(checkpoint, "the older checkpoint")

@@ -73,7 +73,7 @@ class _Order:
                 self.findings.kinds.add("inserted")
                 self.findings.fault("cut-front", line, "prev_hash", reason)
         elif seq:
-            reason = f"the log begins at seq {seq}: what stood before it is not here"
+            reason = f"the log begins at seq {seq}: what came before it is not here"
             self.findings.fault("cut-front", line, None, reason)
         elif line.prev != GENESIS:
             self.findings.fault(
@@ -86,13 +86,13 @@ class _Order:
             low, high, at = self.holes[index]
             rest = [(low, seq - 1, at), (seq + 1, high, at)]
             self.holes[index : index + 1] = [hole for hole in rest if hole[0] <= hole[1]]
-            reason = f"seq {seq} stands after seq {(self.next or 0) - 1}"
+            reason = f"seq {seq} comes after seq {(self.next or 0) - 1}"
             self.findings.fault("reordered", line, "seq", reason)
             return
         if line.hash in self.links and seq == (self.next or 0) - 1:
             self.findings.fault("duplicated", line, "seq", f"seq {seq} appears here a second time")
         else:
-            reason = f"seq {seq} had its place before: this is a copy of it, or another entry"
+            reason = f"seq {seq} was there before: this is a copy, or another entry with its number"
             self.findings.fault("duplicated", line, "seq", reason)
 
     def end(self) -> None:

@@ -56,7 +56,7 @@ class _Chain:
                 self.add_lines(text.split(b"\n")[:-1], block.file, there)
 
     def add_run(self, rows: list[tuple[bytes, ...]], places: list[Any] | None) -> bool:
-        """Add ordinary lines that go on where the chain stands; if anything is odd, do nothing."""
+        """Add ordinary lines that continue the chain; if anything is odd, do nothing."""
         bodies, _, contexts, addresses, olds, prevs, seqs, hashes, _ = zip(*rows)  # noqa: B905  # Python 3.9
         if self.order.next is None or self.order.lost or prevs[0].decode() not in self.order.links:
             return False
@@ -106,7 +106,7 @@ class _Chain:
                 continue
             line = _read_line(lines[index], file, -1, self.careful)
             if line.bad is None and places is not None and line.seq != places[index]:
-                reason = f"the row stands at {places[index]}, and its entry says {line.seq}"
+                reason = f"the row has the number {places[index]}, and its entry says {line.seq}"
                 line.bad = _Bad("seq", reason)
             self.add(line)
             index += 1

@@ -46,7 +46,7 @@ def verify(
 ) -> Report:
     """Check a log, or several files that hold one chain, in any order.
 
-    :param paths: a log's name stands for its sealed segments too, where they are beside it.
+    :param paths: a log's name includes its sealed segments, if they are beside it.
     :param from_hash: the last hash of what came before these files.
     :param to_hash: a hash kept elsewhere, which must occur in the chain.
     :param on_fault: called with each fault as it is found.

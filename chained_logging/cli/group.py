@@ -1,4 +1,4 @@
-"""The command ``chained-logging``: its subcommands, and what becomes of their failures.
+"""The command ``chained-logging``: its subcommands, and how it reports their failures.
 
 Exit status 0: done, or intact. 1: tampered with or incomplete. 2: could not be done or checked.
 """

@@ -25,7 +25,7 @@ class Collector:
         event was not stored.
     :param socket_path: Unix socket to listen on. The socket of a dead collector is replaced. That
         of a running one, and a file that is not a socket, are refused.
-    :param mode: mode of the socket file. Every program that may write to it may add entries.
+    :param mode: mode of the socket file. A program that may write to it may add entries.
     :param http: ``(address, port)`` to listen on as well, loopback only; port 0 for any free one.
     :param token: what HTTP clients send as ``Authorization: Bearer``; at least 16 characters.
     :param connections: number of clients that may be connected at once, to the socket and over
@@ -107,7 +107,7 @@ class Collector:
         """Serve until an event is set, then :meth:`stop`. For the main thread.
 
         :param ended: from :func:`chained_logging.net.signals.ended_by_signal`. Call that before you
-            make the collector, so that a signal finds its handler from the first connection on.
+            make the collector, so that signals are handled from the first connection on.
         """
         wait_for(ended)
         self.stop()

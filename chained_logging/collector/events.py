@@ -1,4 +1,4 @@
-"""A line from a client becomes the fields of an event, and an entry becomes the answer to it."""
+"""Turns a client's line into the fields of an event, and an entry into the answer."""
 
 from __future__ import annotations
 

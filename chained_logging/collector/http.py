@@ -20,7 +20,7 @@ from chained_logging.net.server import Admission, Request, Response
 MAX_REQUEST: Final = 4 * MAX_LINE
 """Bytes in the body of one HTTP request."""
 MIN_TOKEN: Final = 16
-"""Characters that the token must have at least."""
+"""The least number of characters in the token."""
 _NDJSON: Final = "application/x-ndjson"
 _CHARSET: Final = re.compile("charset *= *[\"']?([^\"'; ]*)", re.I)
 

@@ -33,7 +33,7 @@ class LineReader:
     def lines(self) -> list[bytes | str]:
         """Wait for a line, and return it with those that arrived with it; nothing at the end.
 
-        :returns: at most :data:`BATCH` lines. In place of one that is refused, a text says why.
+        :returns: at most :data:`BATCH` lines. A text replaces a refused line, and says why.
         """
         while not self._ready and not self._ended:
             self._receive()

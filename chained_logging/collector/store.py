@@ -1,4 +1,4 @@
-"""What is stored of the clients' events, and what they are answered."""
+"""Stores the clients' events, and makes the answers."""
 
 from __future__ import annotations
 

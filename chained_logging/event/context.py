@@ -102,7 +102,7 @@ class _Layer:
 
 
 def share(fields: Callable[[], Fields], depended: list[Fields] | None = None) -> Token[Any]:
-    """Let what a callable returns stand in place of all that held before, until :func:`restore`.
+    """Replace the whole context with what a callable returns, until :func:`restore`.
 
     It is asked whenever an event is logged, so that what its owner learns later holds from then
     on, in whichever task or thread the context was carried to.

@@ -364,7 +364,7 @@ def _getter(keys: list[str]) -> Callable[[Any], tuple[Any, ...]]:
 
 
 def _shape(keys: tuple[Any, ...]) -> _Shape | None:
-    """Return the shape of events with these keys, or None if a key is no plain string."""
+    """Return the shape of events with these keys, or None if a key is not a plain string."""
     if not _STRINGS.issuperset(map(type, keys)):
         return None
     fields = {FIELD_OF[key]: key for key in keys if FIELD_OF.get(key)}

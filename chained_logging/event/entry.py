@@ -15,7 +15,7 @@ class InvalidEntry(ChainedLoggingError, ValueError):
     """An event that a strict log refused, before anything was written.
 
     :ivar problems: what is wrong, by field: ``{"ip_address": "is not an IPv4 or IPv6 address"}``.
-        The values themselves are left out: an error message is no place for them.
+        The values themselves are left out: they do not belong in an error message.
     """
 
     def __init__(self, problems: Mapping[str, str]) -> None:
@@ -29,8 +29,8 @@ class InvalidEntry(ChainedLoggingError, ValueError):
 class AuditId(str):
     """The ``id`` of an entry, as it is put into the ordinary log line.
 
-    Being a type of its own it also tells that an event has been recorded
-    already, which no caller's string in the same place can.
+    Its own type also shows that the event has been recorded already, which no caller's string can
+    show.
 
     :ivar logs: the paths of the logs that have the event. The id is that of the first one's entry.
     :ivar given: what the caller had under this name.

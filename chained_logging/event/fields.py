@@ -1,4 +1,4 @@
-"""The fields of an entry, each with its rule: the one table that every way in goes by.
+"""The fields of an entry, each with its rule. Every way in uses this one table.
 
 A rule takes a value as given and returns what the body holds, or raises ValueError with what is
 wrong. Its `prepare` comes before redaction and makes of a program's own object, such as a user,
@@ -36,7 +36,7 @@ class Field(NamedTuple):
     """What an entry may have under a name.
 
     :ivar rule: takes a value other than None.
-    :ivar prepare: takes a value that is no ``str``; what it raises leaves the value as it is.
+    :ivar prepare: takes a value that is not a ``str``; what it raises leaves the value as it is.
     :ivar text: whether ASCII text of 1 to 1,024 characters without U+0000 is valid as it is.
     :ivar required: whether an entry without it is incomplete.
     :ivar aliases: other names that callers give it.

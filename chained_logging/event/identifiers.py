@@ -120,7 +120,7 @@ def text(value: Any) -> str:
 
 
 def as_given(value: Any) -> Any:
-    """Return what an entry may keep of a value that is no identifier: of an object, its class."""
+    """Return what an entry may keep of a value that is not an identifier, such as its class."""
     kind = type(value)
     if issubclass(kind, _AS_GIVEN) and not hasattr(kind, "_fields"):
         return value

@@ -49,7 +49,7 @@ class PartlyValid(ChainedLoggingError, ValueError):
 def pairs(value: Any) -> list[tuple[Any, Any]]:
     """Return type and id of each record in a list, None for a part that was not given.
 
-    :raises ValueError: if it is no list. Nothing is iterated over that an iteration consumes or
+    :raises ValueError: if it is not a list. Nothing is iterated over that an iteration consumes or
         loads.
     """
     if not isinstance(value, _LISTS):

@@ -64,7 +64,7 @@ def encode(value: Any) -> str:
     if type(value) in _CONTAINERS and _is_ordinary(value):
         try:
             text = orjson.dumps(value, jsonable, _NESTED_ORJSON).decode()
-        except TypeError:  # a surrogate, a large integer, a key that is no string
+        except TypeError:  # a surrogate, a large integer, a key that is not a string
             pass
         else:
             # It sorts keys by code points, RFC 8785 by UTF-16: they differ only beyond U+D7FF.

@@ -100,7 +100,7 @@ class FileLock:
         return True
 
     def release(self) -> None:
-        """Let go of the lock, if it is held."""
+        """Release the lock, if it is held."""
         self.held = False
         if self._fd >= 0:
             fcntl.flock(self._fd, fcntl.LOCK_UN)

@@ -88,7 +88,7 @@ def position(body: bytes) -> tuple[int, str]:
 def recorded_at(body: bytes) -> float:
     """Return when an entry was recorded, by the UUIDv7 in its ``id``: seconds since 1970.
 
-    :raises ValueError: if this is no body.
+    :raises ValueError: if this is not a body.
     """
     at = body.rfind(b'"id":"', 0, body.rfind(b'"ip_address":'))
     return (uuid.UUID(body[at + 6 : at + 42].decode()).int >> 80) / 1000

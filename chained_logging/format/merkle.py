@@ -235,7 +235,7 @@ def consistency_proof(nodes: Nodes, old_size: int, new_size: int) -> list[bytes]
     """
     read = _reader(nodes, new_size)
     if not 0 <= old_size <= new_size:
-        raise ProofError(f"a tree of {old_size} leaves is no beginning of a tree of {new_size}")
+        raise ProofError(f"a tree of {old_size} leaves is not a beginning of a tree of {new_size}")
     if old_size == 0:
         return []
     proof = []
@@ -338,7 +338,7 @@ def verify_consistency(
     _check_hash(old_root, "the old root")
     _check_hash(new_root, "the new root")
     if old_size > new_size:
-        raise ProofError(f"a tree of {old_size} leaves is no beginning of a tree of {new_size}")
+        raise ProofError(f"a tree of {old_size} leaves is not a beginning of a tree of {new_size}")
     for size, root in ((old_size, old_root), (new_size, new_root)):
         if size == 0 and root != EMPTY_ROOT:
             raise ProofError("the root of the tree without leaves is not that of the empty tree")

@@ -115,7 +115,7 @@ class Note:
             whole = data.decode()
         except UnicodeDecodeError:
             raise NoteError("the note is not UTF-8") from None
-        # Only line feeds end a line: U+0085 and U+2028 may stand in a text. The text may have
+        # Only line feeds end a line: U+0085 and U+2028 may occur in a text. The text may have
         # empty lines, the signatures have none, so the last empty line is between them.
         text, empty, lines = whole.rpartition("\n\n")
         if not empty or not lines.endswith("\n"):
@@ -141,8 +141,8 @@ def cosign(checkpoint_text: str, name: str, signer: Signer, time: int) -> Signat
     """Return a witness's signature of a checkpoint, of type :data:`COSIGNATURE`.
 
     It says that at `time` this was the largest tree of its log that the witness had seen, and that
-    it was consistent with all before. The name is not signed, so a key serves one witness and is no
-    log's key at the same time (C2SP ``tlog-cosignature``).
+    it was consistent with all before. The name is not signed, so a key serves one witness and is
+    not a log's key at the same time (C2SP ``tlog-cosignature``).
 
     :param checkpoint_text: what :meth:`Checkpoint.format` returns, or the text of a note.
     :param time: seconds since 1970, 1 to 2**63 - 1: a witness must not leave it out

@@ -62,7 +62,7 @@ class TlogProof:
     def parse(cls, data: bytes) -> TlogProof:
         """Return the proof that these bytes are.
 
-        :raises NoteError: if they are none, or what they hold is no checkpoint.
+        :raises NoteError: if they are not a proof, or do not hold a checkpoint.
         """
         if len(data) > MAX_PROOF:
             raise NoteError(f"the proof has more than {MAX_PROOF} bytes")

@@ -119,13 +119,13 @@ def check(listener: Listener) -> None:
             text = (
                 f"the logger {name!r} has an AuditHandler, and {_what_drops(logger)}: tagged calls "
                 "of plain loggers below that are not recorded. Set its level to INFO, or use "
-                "chained_logging.get_logger, which is no matter of level"
+                "chained_logging.get_logger, which levels do not affect"
             )
             report_once(f"level {name}", logging.WARNING, text, anyway=True)
         elif logging.root.manager.disable >= logging.INFO:
             text = (
                 f"{_what_drops(logger)}: tagged calls of plain loggers are not recorded. Use "
-                "chained_logging.get_logger, which is no matter of level"
+                "chained_logging.get_logger, which levels do not affect"
             )
             report_once("disable", logging.WARNING, text, anyway=True)
         else:
@@ -170,7 +170,7 @@ def _check_levels(logger: logging.Logger) -> None:
         text = (
             "the level of these loggers is above INFO, so that their tagged calls at INFO are not "
             f"recorded: {', '.join(sorted(names)[:5])}. Set it to INFO, or use "
-            "chained_logging.get_logger, which is no matter of level"
+            "chained_logging.get_logger, which levels do not affect"
         )
         report_once(f"levels {logger.name}", logging.WARNING, text)
 

@@ -161,7 +161,7 @@ class Recorder:
             return table is not None
         return any(table in inspect(model).tables for model in self._models)
 
-    # --- What becomes of it.
+    # --- How the transaction ends.
 
     def _note(self, session: Session, change: dict[str, Any]) -> None:
         pending = session.info.setdefault(_PENDING, [])

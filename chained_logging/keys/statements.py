@@ -26,8 +26,8 @@ def statement_message(
 ) -> bytes:
     """Return what a log's key signs to name the next key, or to revoke one.
 
-    Bound to its position (``prev_hash`` stands for all entries before), so that a statement is of
-    use nowhere else. The format is in ``docs/format.md``.
+    It is bound to its position, because ``prev_hash`` fixes all entries before. So a statement is
+    valid nowhere else. The format is in ``docs/format.md``.
 
     :param action: ``key.rotate`` or ``key.revoke``.
     :param seq: of the entry that holds the statement, as is `prev_hash`.

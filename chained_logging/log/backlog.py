@@ -169,7 +169,7 @@ class Backlog:
                     batch.clear()
         head = _chain_batch(batch, head, write)
         if strange:
-            about = {"cause": "lines of the spill file that are no events"}
+            about = {"cause": "lines of the spill file that are not events"}
             about["kept_in"] = spill.set_aside()
             sink.notices.append(Notice("log.recover", about))
         if sync:

@@ -65,7 +65,7 @@ class Writers:
 
         :param way: :data:`NO_KEY`, :data:`CHECKPOINT` or :data:`EACH`.
         :raises SignsOtherwise: if others have the log open, and sign it another way.
-        :raises Busy: if somebody holds the file who is no writer.
+        :raises Busy: if somebody who is not a writer holds the file.
         :raises FAILURES: if the file cannot be opened, or is not the log's own.
         """
         fd = self._open()

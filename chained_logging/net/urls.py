@@ -33,7 +33,7 @@ def checked(url: str) -> str:
         raise ValueError("a % in a URL must be written %25")
     host = authority.rpartition("@")[2]
     if host.count("[") != host.count("]"):
-        raise ValueError("an IPv6 address in a URL must stand in brackets: [::1]")
+        raise ValueError("an IPv6 address in a URL must be in brackets: [::1]")
     return url
 
 

@@ -93,7 +93,7 @@ def is_card_digits(digits: bytes) -> bool:
 
 
 def may_be_secret(run: bytes) -> bool:
-    """Whether what :data:`RUN` matched may be secret, wherever it stands.
+    """Whether what :data:`RUN` matched may be secret, wherever it is.
 
     An identifier with a time in it is not, and as little a part of a UUID.
     """

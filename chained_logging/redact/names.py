@@ -34,7 +34,7 @@ SECRET_NAMES: Final = (
     *("mnemonic", "mnemonic-phrase", "xsrf", "x-amz-signature", "x-goog-signature"),
 )
 """Names that are secret also at the end of another one: ``user_password``, ``clientSecret``.
-At a hyphen a separator may stand: ``api_key``, ``apiKey``, ``api.key``."""
+A hyphen stands for any separator or none: ``api_key``, ``apiKey``, ``api.key``."""
 
 SECRET_WORDS: Final = (
     *("pass", "pin", "pan", "cvv", "cvv2", "cvc", "cvc2", "ssn", "otp", "totp", "jwt", "csrf"),

@@ -1,4 +1,4 @@
-"""Values that are no secret, though they are behind a secret name or look like one."""
+"""Values that are not secret, though they are behind a secret name or look like one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A text without the secrets in it: found as they stand, in base64, percent-encoded."""
+"""A text without the secrets in it: found in plain form, in base64, percent-encoded."""
 
 from __future__ import annotations
 

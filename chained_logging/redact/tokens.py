@@ -180,7 +180,7 @@ _FORMS: Final = tuple(
     (compile_bytes(rb"\b" + loose), re.compile(strict)) for loose, strict in _MARKED
 )
 _WORDS: Final = re.compile(rb"[a-z_.\-/:]*\Z")
-_TELLING: Final = 8  # characters of a prefix that is no beginning of an ordinary name
+_TELLING: Final = 8  # characters of a prefix that is not a beginning of an ordinary name
 
 JWT: Final = rb"eyJ[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*)+"
 """The expression of a JSON Web Token, whole or cut off (RFC 7519)."""

@@ -80,9 +80,9 @@ def _write(
 
 
 def _give_name(made: Path, target: Path) -> None:
-    """Move a file, but over nothing.
+    """Move a file without replacing another one.
 
-    :raises FileExistsError: if something has that name by now.
+    :raises FileExistsError: if the name is taken by now.
     """
     if not made.exists():
         return

@@ -39,7 +39,7 @@ class Filter:
     incomplete: bool = False
 
     def matches(self, entry: AuditEntry) -> bool:
-        """Return whether an entry passes the filter."""
+        """Whether an entry passes the filter."""
         return (
             self.actor in (None, entry.actor_id)
             and self.on_behalf_of in (None, entry.on_behalf_of)

@@ -28,10 +28,10 @@ from chained_logging.ship.vouched import Vouched
 from chained_logging.sinks import open_sink
 
 SCRATCH = ".restoring"
-"""What is added to a log's name for the folder in which it is made."""
+"""The suffix of the folder in which a log is made."""
 
 ASIDE = ".unsigned.jsonl"
-"""What is added to a log's name for the entries that no key vouches for."""
+"""The suffix of the file with the entries that no key vouches for."""
 
 _SIDES = (".checkpoints", ASIDE)
 _LEFT_OVER = (*_SIDES, "-journal", "-wal", "-shm")
@@ -51,7 +51,7 @@ class Restored:
     unsigned: int = 0
     """How many entries at the end of the log no key vouches for."""
     has_key: bool = True
-    """Whether the log names a key, by which its entries can be told from others."""
+    """Whether the log names a key, which tells its entries from others."""
     foreign: int = 0
     """How many checkpoints, and how many other things in the store, are not the log's; they were
     left out."""
@@ -61,7 +61,7 @@ class Restored:
     """What is wrong with the store, or missing there."""
 
     def sentences(self, target: Path) -> list[str]:
-        """Return what else a person should know, in sentences."""
+        """Return sentences about what else a person should know."""
         said = [f"WARNING: {problem}" for problem in self.problems]
         if self.set_aside:
             said.append(
@@ -95,17 +95,17 @@ def restore(
 ) -> Restored:
     """Rebuild a log from what a destination holds, so that it continues the same chain.
 
-    Each hash and link is checked. The log's own entry ``log.restore`` then records where
-    it came from. The host that was lost must stay lost: if it ships once more, two hosts continue
-    one chain, and the destination takes only the first.
+    Each hash and link is checked. The log's own entry ``log.restore`` then records where it came
+    from. The lost host must not come back: if it ships again, two hosts continue one chain, and the
+    destination takes only the first.
 
-    :param target: must not exist; its suffix says which kind of log it becomes. What a call that
-        was killed left behind, in a folder beside it, is replaced.
+    :param target: must not exist; its suffix decides which kind of log it becomes. A folder that a
+        killed call left beside it is replaced.
     :param public_key: the log's first public key, a text or a file, from elsewhere. The log then
         ends with the last entry that its keys vouch for, and the rest is kept beside it.
     :raises FileExistsError: if the target or a file that would belong to it is there.
     :raises ValueError: if what the destination holds is broken, or does not begin with the first
-        entry, or is of another key; nothing is left then.
+        entry, or has another key. Nothing is left behind then.
     :raises ShipError: if it does not hold this log, or cannot be read.
     :raises Busy: if another restore of this target is running.
     """
@@ -209,7 +209,7 @@ def _from_the_first(destination: Destination, origin: str) -> Iterator[Record]:
 
 
 def _problems(destination: Destination, origin: str) -> tuple[list[str], int]:
-    """Return what is wrong with the store, and how much there is not the log's."""
+    """Return what is wrong with the store, and how many things in it are not the log's."""
     try:
         faults = destination.inspect(origin)
     except Refused as error:
@@ -224,7 +224,7 @@ def _set_aside(made: Path, records: Iterable[Record]) -> None:
         replace_file(made.with_name(made.name + ASIDE), b"".join(lines))
 
 
-# --- Files. Of each step the next call can tell how far it came.
+# --- Files. The next call can tell after which step this one was killed.
 
 
 def _check_free(target: Path) -> None:
@@ -234,7 +234,7 @@ def _check_free(target: Path) -> None:
 
 
 def _take_name(scratch: Path, target: Path) -> None:
-    """Give what was made its name, the log itself last. Nothing is overwritten."""
+    """Rename what was made to its final names, the log itself last. Nothing is overwritten."""
     made = _made(scratch, target)
     for end in (*_SIDES, ""):
         path = made.with_name(made.name + end)
@@ -249,7 +249,7 @@ def _taken(scratch: Path, target: Path) -> bool:
 
 
 def _finished(scratch: Path, target: Path) -> Restored | None:
-    """Return what a call did that was killed after the log had its name."""
+    """Return the result of a call that was killed after the log had its name."""
     known = scratch / _DONE
     last = known.exists() and target.exists() and not _made(scratch, target).exists()
     if last or _taken(scratch, target):
@@ -258,12 +258,11 @@ def _finished(scratch: Path, target: Path) -> Restored | None:
 
 
 def _clear(scratch: Path, target: Path, *, finished: bool = False) -> None:
-    """Remove what a call made in the scratch folder, and, unless it came to its end, what took a
-    name.
+    """Remove the scratch folder and, unless the call came to its end, the files that it renamed.
 
     :raises ForeignFile: if there is something else in it.
     """
-    # What tells how far a call came goes last where it came to its end, and first otherwise.
+    # What tells how far a call came is removed last if it came to its end, and first otherwise.
     order = {_made(scratch, target).name: 1, _DONE: 2}
     paths = sorted(scratch.iterdir(), key=lambda path: order.get(path.name, 0))
     for path in paths:

@@ -1,7 +1,7 @@
-"""Central storage: what leaves the machine in time cannot be deleted with it.
+"""Central storage: an entry that has left the machine cannot be deleted with it.
 
 A :class:`~chained_logging.ship.destination.Destination` keeps entries; a
-:class:`~chained_logging.ship.shipper.Shipper` brings them there from a
+:class:`~chained_logging.ship.shipper.Shipper` delivers them from a
 :class:`~chained_logging.ship.source.Source`, verified.
 """
 

@@ -99,7 +99,7 @@ def _origin_in(log: Path, first: Record) -> str:
 
 
 def inspector(destination: Destination) -> Callable[[str], list[Fault]]:
-    """Return what inspects one log after the other, and what they share only once."""
+    """Return a function that inspects one log after another, and what they share only once."""
     if not isinstance(destination, SharedDestination):
         return destination.inspect
     shared = destination.inspect_store()

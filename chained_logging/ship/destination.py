@@ -1,8 +1,8 @@
 """The protocol of a central store.
 
 A destination is one module here and one class, :class:`Destination`. It keeps the logs of many
-hosts apart by their origin, stores each entry's exact bytes, and finds out by itself what it holds:
-that is what makes a second delivery harmless, and a crash at any moment. It knows nothing of where
+hosts apart by their origin, and stores each entry's exact bytes. It finds out by itself what it
+holds, so neither a second delivery nor a crash at any moment does harm. It does not know where
 entries come from.
 """
 
@@ -31,9 +31,10 @@ class Destination(Protocol):
     batch_seconds: float
 
     def head(self, origin: str) -> Head:
-        """Return the last entry that it holds, or :data:`~chained_logging.format.record.EMPTY`.
+        """Return the last entry that the destination holds, or
+        :data:`~chained_logging.format.record.EMPTY`.
 
-        :raises DestinationError: if it cannot be asked now.
+        :raises DestinationError: if it cannot be reached now.
         :raises Refused: if what it holds is not a log.
         """
 
@@ -84,7 +85,7 @@ class SharedDestination(Destination, Protocol):
 
 
 class Ours(Protocol):
-    """What a log says of what a destination holds under its name."""
+    """A log's knowledge of what a destination holds under its name."""
 
     def size(self) -> int:
         """Return how many entries the log has."""
@@ -93,10 +94,10 @@ class Ours(Protocol):
         """Return the last entry that the destination is remembered to hold."""
 
     def holds(self, head: Head) -> bool:
-        """Whether the log has this entry; or had it, as far as is remembered."""
+        """Whether the log has this entry, or had it as far as is remembered."""
 
     def has_key(self) -> bool:
-        """Whether the log has a key. Without one nobody can tell what is the log's."""
+        """Whether the log has a key. Without one, nobody can tell which entries are the log's."""
 
     def keys(self) -> list[VerifierKey]:
         """Return the keys of the log that are not revoked."""
@@ -105,7 +106,7 @@ class Ours(Protocol):
         """Whether a key of the log signed a checkpoint."""
 
     def agrees(self, stored: StoredCheckpoint) -> bool:
-        """Whether a checkpoint is one over the first entries that the log has."""
+        """Whether a checkpoint covers the log's own first entries."""
 
 
 @runtime_checkable
@@ -113,7 +114,7 @@ class OpenDestination(Destination, Protocol):
     """A destination where others may be able to add entries under the log's name."""
 
     def find_end(self, origin: str, ours: Ours) -> Head:
-        """As :meth:`head`, but what no key of the log vouches for is passed over.
+        """Like :meth:`head`, but entries that no key of the log vouches for are skipped.
 
         :raises Refused: if the log's key vouches for entries that the log does not have.
         """
@@ -121,12 +122,12 @@ class OpenDestination(Destination, Protocol):
 
 @runtime_checkable
 class JudgingDestination(Destination, Protocol):
-    """A destination where others may be able to add entries, asked by somebody without the log."""
+    """A destination where others may be able to add entries, for a caller without the log."""
 
     def end_for(self, origin: str, before: Head, records: Sequence[Record]) -> Head:
-        """As :meth:`head`, for entries that are to be stored.
+        """Like :meth:`head`, for entries that are to be stored.
 
-        What is stored, contradicts them and has nobody to vouch for it is passed over.
+        Stored entries that contradict them, and that no key vouches for, are skipped.
 
         :param before: the entry before them; the last one, if there are none.
         """
@@ -134,14 +135,14 @@ class JudgingDestination(Destination, Protocol):
 
 @runtime_checkable
 class RememberingDestination(Destination, Protocol):
-    """A destination that wants to be reminded of what it made, so that it notices what is gone."""
+    """A destination that is told later what it made, so that it notices what is gone."""
 
     @property
     def memory(self) -> Mapping[str, Any]:
         """What to remember, by origin, as JSON types."""
 
     def remember(self, origin: str, memory: Mapping[str, Any]) -> None:
-        """Take back an earlier :attr:`memory`, for one origin.
+        """Restore an earlier :attr:`memory`, for one origin.
 
         :raises ValueError: if it is malformed.
         """

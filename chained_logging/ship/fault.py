@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 FOREIGN: Final = "foreign"
-"""The kind of what anybody may have added to a store: no fault of the log."""
+"""The kind of something that anybody may have added to a store. It is not a fault of the log."""
 
 MAX_FAULTS: Final = 10_000
 """How many faults of one kind are listed at most."""
@@ -19,7 +19,7 @@ class Fault(NamedTuple):
     where: str
     """The store, or the object in it."""
     seq: int | None
-    """The entry, where it can be told."""
+    """The entry, if it is known."""
     field: str | None
-    """The field in doubt, where it can be told."""
+    """The field in doubt, if it is known."""
     reason: str

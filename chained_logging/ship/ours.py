@@ -1,4 +1,4 @@
-"""What a log says of what a destination holds under its name, where others may add to that."""
+"""A log's knowledge of what a destination holds under its name, if others may add to that."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chained_logging.sinks.checkpoints import signed_by_any
 
 
 class OurLog:
-    """See :class:`~chained_logging.ship.destination.Ours`. It reads the whole log where it must,
+    """See :class:`~chained_logging.ship.destination.Ours`. If it has to, it reads the whole log,
     once.
 
     :param reached: returns the last entry that the destination is remembered to hold.

@@ -1,8 +1,8 @@
 """How far a log was delivered to one destination, kept beside the log: ``audit.jsonl.ship-<id>``.
 
-The destination itself says what it holds; that makes delivery safe. This file says what it held
-when we last looked. It shows a destination that has lost something since, and tells a health check
-what it wants to know while the destination is down. It is one JSON object, replaced as a whole.
+The destination itself says what it holds, which makes delivery safe. This file says what it held
+when we last looked. So we notice if the destination has lost something since, and a health check
+can read the lag while the destination is down. The file is one JSON object, replaced as a whole.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class Progress:
     problem: str | None = None
     """Why delivery does not continue, if it does not."""
     alert: bool = False
-    """Whether it is more than an outage: a broken chain, or a destination with another history."""
+    """Whether the problem is more than an outage: a broken chain, or another history."""
     memory: dict[str, Any] = field(default_factory=dict)
-    """What the destination wants to be reminded of."""
+    """What the destination is to be told later."""
 
 
 def progress_path(log: Path, destination: str) -> Path:

@@ -1,6 +1,6 @@
-"""The shipper: brings every entry of a log to central storage, verified on the way.
+"""The shipper: delivers every entry of a log to central storage, verified on the way.
 
-Each destination has a thread of its own, so that one that is down does not delay the others. A
+Each destination has a thread of its own, so a destination that is down does not delay the others. A
 delivery asks the destination what it holds, reads on from there, checks every hash and link, and
 writes a batch. After any doubt (a timeout, a crash, a second shipper) it asks again, so that each
 entry arrives exactly once. The log is synced to this machine's disk before it is read: no power
@@ -98,8 +98,8 @@ class Shipper:
     def start(self) -> None:
         """Deliver in threads of this process from now on, until :meth:`stop`.
 
-        Where another process ships this log to the same destination already, the thread stands by,
-        and takes over when that one ends.
+        If another process already ships this log to the same destination, the thread waits, and
+        takes over when that process ends.
         """
         for route in self._routes:
             thread = threading.Thread(
@@ -120,13 +120,13 @@ class Shipper:
         self._threads.clear()
 
     def status(self) -> list[dict[str, Any]]:
-        """Return for each destination how far behind it is, in entries and in seconds."""
+        """Return how far behind each destination is, in entries and in seconds."""
         return [
             status(self.log, read_progress(self.log.path, route.name)) for route in self._routes
         ]
 
     def forked(self) -> None:
-        """Close, in a forked child without the threads, the locks that are the parent's."""
+        """Close the parent's locks in a forked child, which has no threads."""
         for route in self._routes:
             route.lock.close()
 
@@ -212,8 +212,7 @@ class _Route:
         self.lock.close()
 
     def _retrying(self, longest: float, **options: Any) -> Any:
-        """Return what calls again and again while the destination is down, after longer and longer
-        pauses of up to so many seconds."""
+        """Return a retrier, whose pauses grow to so many seconds while a destination is down."""
         from tenacity import Retrying, retry_if_exception_type, wait_exponential, wait_random
 
         return Retrying(
@@ -268,7 +267,7 @@ class _Route:
         self._keep_memory(self._destination)
 
     def _ask_end(self, destination: Destination) -> Head:
-        """Return where the log ends there, whatever somebody else may have added behind it."""
+        """Return the log's end there, without what somebody else may have added after it."""
         if isinstance(destination, OpenDestination):
             return destination.find_end(self.shipper.log.origin, self._ours)
         return destination.head(self.shipper.log.origin)
@@ -332,7 +331,7 @@ class _Route:
             yield batch, since is None or not 0 <= now - since < patience
 
     def _verified(self, there: Head, until: Head) -> Iterator[Record | BrokenChain]:
-        """Yield the entries after `there`, each checked; at the first that is wrong, that."""
+        """Yield the entries after `there`, each checked; a BrokenChain at the first wrong one."""
         seq, prev = there
         path = self.shipper.log.path
         try:
@@ -351,7 +350,7 @@ class _Route:
             yield BrokenChain(f"{path} is broken: entries {seq + 1} to {until.seq} are missing")
 
     def _checkpoints(self, last_seq: int) -> tuple[list[StoredCheckpoint], int]:
-        """Return the checkpoints that became due, and where reading them goes on."""
+        """Return the checkpoints that became due, and the mark from which to read on."""
         found, mark = [], self.progress.checkpoints
         for after, stored in self.shipper.log.checkpoints_after(mark):
             if stored.size > last_seq + 1:

@@ -26,7 +26,8 @@ class Vouched:
     :ivar entries: how many entries, from the first on, a key vouches for.
     :ivar checkpoints: those that a key of the log signed, and that are of these entries.
     :ivar foreign: how many others there are.
-    :ivar beyond: the largest size that a key of the log signed, of more entries than there are.
+    :ivar beyond: the largest size that a key of the log signed, if it exceeds the number of
+        entries.
     """
 
     def __init__(self, origin: str, public_key: bytes | None = None) -> None:
@@ -48,7 +49,7 @@ class Vouched:
         return self._keyring.trouble
 
     def follow(self, records: Iterable[Record]) -> Iterator[Record]:
-        """Look at each entry that passes, from the first on, for keys and signatures.
+        """Pass entries on, from the first one, and look at each for keys and signatures.
 
         :raises ValueError: if the first key is not the one that was given.
         """

@@ -21,7 +21,7 @@ from chained_logging.format.vkey import Signer, VerifierKey
 
 
 def frontier(stored: StoredCheckpoint | None) -> Frontier:
-    """Return the tree as it stood at a checkpoint, checked against its root.
+    """Return the tree at a checkpoint, checked against its root.
 
     :raises BrokenLog: if the two do not agree: the file of checkpoints was edited.
     """
@@ -38,7 +38,7 @@ def frontier(stored: StoredCheckpoint | None) -> Frontier:
 
 
 def tree_at(stored: StoredCheckpoint | None, read: Callable[[], Iterable[Record]]) -> Frontier:
-    """Return the tree as it stood at a checkpoint that a key of the log signed.
+    """Return the tree at a checkpoint that a key of the log signed.
 
     The key did not sign the state that is kept with it. One that does not lead to the root that it
     did sign is not used: the tree is made of the entries.
@@ -67,7 +67,7 @@ def make(
 ) -> StoredCheckpoint:
     """Return the checkpoint after `records`, with which `tree` is grown.
 
-    :raises BrokenLog: if the records do not go on where the tree stands.
+    :raises BrokenLog: if the records do not continue the tree.
     :raises Exception: what the signer raises.
     """
     for record in records:
@@ -98,7 +98,7 @@ def signed_by_any(stored: StoredCheckpoint, keys: Iterable[VerifierKey]) -> bool
 
 
 def pretends(stored: StoredCheckpoint, keys: Iterable[VerifierKey]) -> bool:
-    """Whether a stored checkpoint is no note, or bears the name of one of these keys, which did
+    """Whether a stored checkpoint is not a note, or bears the name of one of these keys, which did
     not sign it."""
     known = list(keys)
     try:

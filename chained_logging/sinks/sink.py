@@ -95,7 +95,7 @@ class Sink(Protocol):
         """Release files. The log can be opened again."""
 
     def before_fork(self) -> None:
-        """Let go of what a forked child could not share with its parent."""
+        """Release what a forked child could not share with its parent."""
 
     def after_fork(self) -> None:
         """Resume in the parent, after the fork."""

@@ -8,7 +8,7 @@ learns no more than a hash.
 What is timestamped are the bytes of the signed note, with its signature lines. Another signature
 under the note makes other bytes, so cosignatures are collected first, and the note is kept as it
 was sent. The response is kept whole, beside it, as the text that :func:`encode` returns. Checking
-it needs no network: the authority's root certificate, from a place other than the log's, is all.
+it needs no network: it only needs the authority's root certificate, obtained apart from the log.
 ``openssl ts -verify -data NOTE -in RESPONSE -CAfile ROOT`` says the same.
 
 The package `rfc3161-client` parses and verifies: ``pip install chained_logging[timestamp]``. What

@@ -120,7 +120,7 @@ def rows_of(path: Path) -> list[Row]:
         return [row for name in files_of(path) for row in stored(name)]
     except (AssertionError, ValueError, KeyError) as error:
         what = f"{type(error).__name__}: {str(error)[:200]}"
-        raise Found("chain", f"{path} holds something that is no entry: {what}") from error
+        raise Found("chain", f"{path} holds something that is not an entry: {what}") from error
 
 
 def check_rows(

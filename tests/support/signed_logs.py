@@ -18,7 +18,7 @@ ed25519 = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ed25519
 
 
 class Key:
-    """A signer that is no class of ours, as an HSM's would be."""
+    """A signer that is not a class of ours, as an HSM's would be."""
 
     def __init__(self) -> None:
         self._key = ed25519.Ed25519PrivateKey.generate()

@@ -349,7 +349,7 @@ def synchronous(asked: Asked) -> None:
     ask("ann fails at the form", Client(), "/enter/", "post", data=form)
     ask("ann fails at the admin", Client(), "/admin/login/", "post", data=form)
     right = {**form, "password": "secret"}
-    ask("ann is no admin", Client(), "/admin/login/", "post", data=right)
+    ask("ann is not an admin", Client(), "/admin/login/", "post", data=right)
     ask("ann at the form", Client(), "/enter/?next=/private", "post", data=right)
     ask("ann signs in as bob", signed("ann"), "/sign-in", "post", data={**wrong, "name": "bob"})
     ask("token", Client(), "/", headers={"x-bearer": "ann"})

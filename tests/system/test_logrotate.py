@@ -55,7 +55,7 @@ class Logrotate:
         self.turns = 0
 
     def rotate(self) -> None:
-        """Rotate now. What it says when a writer has made the new file before it is no failure."""
+        """Rotate now. It is not a failure if a writer has made the new file first."""
         state, conf = str(self.directory / "state"), str(self.directory / "conf")
         command = [self.command, "--force", "--state", state, conf]
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)

@@ -30,8 +30,22 @@ INSTEAD: Final = {
     "be it": "or: the current key, or a revoked one",
     "so it does": "repeat the verb",
     "lest": "so that it does not",
+    "let go of": "close, release",
+    "no matter of": "does not depend on",
+    "what becomes of": "what happens to",
+    "of his own": "his, their own; that he adds",
+    "as it stood": "as it was",
+    "stands at": "is at, has the number",
+    "stands twice": "occurs twice",
+    "stood before": "came before",
+    "in its place stands": "it is replaced by",
+    "had its place": "came, was there",
+    "goes by the": "depends on, uses",
+    "is no": "is not a; but: there is no",
 }
 """Each phrase, and what to write. ``is None``, as Python has it, is another one."""
+
+_KEPT: Final = "longer|more|need|problem|reason|way|such|change|card|harm|better"
 
 _GAP: Final = r"\s+(?:(?:#|--|//|\*)\s+)?"  # a phrase may run on in the next line of a comment
 _ODD: Final = {
@@ -40,6 +54,9 @@ _ODD: Final = {
     )
     for phrase in INSTEAD
 }
+_ODD["is no"] = re.compile(
+    rf"\b(?!there\b|There\b)[\w`)]+,?{_GAP}(?:is|are){_GAP}no{_GAP}(?!(?:{_KEPT})\b)[a-z`]"
+)
 
 
 def sources() -> Iterator[Path]:

@@ -6,7 +6,7 @@ like, why it is NATS, and who may do what.
 
 Each log has a subject of its own, and a batch is published on the condition that it comes right
 after the last one of that subject. So the stream itself refuses a second shipper that would fork a
-log, and a batch that was there already, however long ago.
+log, and a batch that it already has, however old.
 
 From below upward: :mod:`.message` is one batch, :mod:`.connection` talks to the server,
 :mod:`.setup` makes the stream, :mod:`.destination` publishes to it, and :mod:`.landing` takes

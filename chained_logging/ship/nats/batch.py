@@ -1,4 +1,4 @@
-"""What of the messages in a stream a destination can take at once."""
+"""The messages of a stream that a destination can take at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connection to NATS, for code that does not wait."""
+"""A connection to NATS, for synchronous code."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Connection:
             raise DestinationError(f"{self.name} does not answer{self._trouble}") from None
 
     def ask(self, work: Coroutine[Any, Any, T], timeout: float = _TIMEOUT) -> T:
-        """As :meth:`run`, with errors of NATS taken for what they are.
+        """Like :meth:`run`, with errors of NATS translated.
 
         :raises DestinationError: if it fails or takes longer.
         """
@@ -250,7 +250,7 @@ class Connection:
     def last(self, subject: str) -> tuple[int, Mapping[str, str], bytes] | None:
         """Return (stream sequence, headers, payload) of the last message of a subject.
 
-        What is stored may itself say that there is nothing. Unlike such an answer, it has a
+        A stored message may itself say that there is nothing; unlike a real answer, it has a
         sequence.
         """
         asked = f"$JS.API.DIRECT.GET.{self.stream}.{subject}"
@@ -269,8 +269,8 @@ class Connection:
     ) -> Iterator[tuple[int, str, Mapping[str, str] | None, bytes | None]]:
         """Yield (stream sequence, subject, headers, payload) of a subject, in order.
 
-        Each is asked for as it is stored. To the answer of ``DIRECT.GET`` the server adds headers,
-        by which a message that is such an answer itself could no longer be told.
+        Each is requested in its stored form. With ``DIRECT.GET`` the server would add headers, so a
+        message that is itself such an answer could no longer be recognized.
         """
         import nats.js.errors
 
@@ -305,7 +305,7 @@ class Connection:
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
-    """Run a loop until it is stopped, and leave nothing of it."""
+    """Run a loop until it is stopped, then clean it up."""
 
     async def end() -> None:
         tasks = asyncio.all_tasks(loop) - {asyncio.current_task()}
@@ -349,7 +349,7 @@ def _client_class(tls: bool) -> type[Client]:
 
 
 def out_of_sequence(error: DestinationError) -> bool:
-    """Whether a message was refused because its subject has another last one."""
+    """Whether a message was refused because its subject has another last message."""
     return getattr(error.__cause__, "err_code", None) == _WRONG_LAST_SEQUENCE
 
 

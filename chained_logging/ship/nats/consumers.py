@@ -23,8 +23,8 @@ _FETCH_WAIT: Final = 0.2  # seconds for which the server waits for more
 class Pull:
     """The consumer of a partition that the landings of one destination share.
 
-    It does not use nats-py's ``fetch``, which takes a stored message that begins with a status, as
-    anybody can have one put there, for a word of the server's and never hands it over (2.16).
+    It does not use nats-py's ``fetch``. That takes a stored message that begins with a status for
+    an answer of the server, and never returns it (2.16). Anybody can have such a message put there.
     """
 
     def __init__(self, connection: Connection, name: str, answers: Subscription) -> None:
@@ -52,7 +52,7 @@ class Pull:
         return found
 
     def info(self) -> ConsumerInfo:
-        """Return how far it is."""
+        """Return the consumer's state."""
         connection = self._connection
         info: ConsumerInfo = connection.ask(
             connection.js.consumer_info(connection.stream, self._name)
@@ -136,7 +136,7 @@ def oldest(stream: Connection, pulls: Sequence[Pull]) -> float:
 
 
 async def acknowledge(raws: Iterable[Msg]) -> None:
-    """Have messages delivered no more."""
+    """Stop the delivery of messages."""
     for raw in raws:
         if not raw.is_acked:
             await raw.ack()

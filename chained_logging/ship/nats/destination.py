@@ -33,7 +33,7 @@ from chained_logging.ship.nats.setup import settings, weaknesses
 
 _log = logging.getLogger("chained_logging.ship")
 
-_HEAD_EVERY: Final = 30.0  # seconds between two notes of where a log stands
+_HEAD_EVERY: Final = 30.0  # seconds between two notes of a log's end
 
 
 class NatsDestination:
@@ -63,8 +63,8 @@ class NatsDestination:
     def find_end(self, origin: str, ours: Ours) -> Head:
         """See :meth:`chained_logging.ship.OpenDestination.find_end`.
 
-        Anybody may have a batch sent there as the answer to a question. After one that is not the
-        log's, the log goes on where it is remembered to stand: what is repeated is passed over.
+        Anybody can have a batch sent there as the answer to a request. After a batch that is not
+        the log's, the log goes on from its remembered end: repeated entries are skipped.
         """
         sequence, last = self._last(origin)
         if isinstance(last, Message):
@@ -85,8 +85,8 @@ class NatsDestination:
     ) -> None:
         """See :meth:`chained_logging.ship.Destination.write`.
 
-        Where they are more than one message holds (a megabyte), a failure may leave the first
-        messages there, whole.
+        If they do not fit one message (a megabyte), a failure may leave the first messages there,
+        complete.
         """
         connection, subject = self._open(), self._subject(origin)
         sequence, head = self._ends.get(origin) or self._look(origin)
@@ -113,16 +113,16 @@ class NatsDestination:
                         f"{self.name}: another shipper has written {origin} since"
                     ) from None
                 raise
-            if ack.duplicate:  # of what stood there within two minutes: whether it does, head says
+            if ack.duplicate:  # seen within two minutes: head says whether it is there
                 raise DestinationError(f"{self.name}: that batch was there already")
             sequence, head = ack.seq, after
         self._ends[origin] = (sequence, head)
 
     def tend(self, origin: str) -> None:
-        """Note where the log stands, for the time when its messages have expired.
+        """Note the log's end, for the time when its messages have expired.
 
-        That it is done now and then and not with each batch saves half of all messages. A note
-        that is too old leads to a repetition, which the landing passes over.
+        A note with each batch would double the number of messages, so it is made now and then. A
+        note that is too old leads to a repetition, which the landing skips.
         """
         known = self._ends.get(origin)
         at, noted = self._noted.get(origin, (0.0, EMPTY))
@@ -223,7 +223,8 @@ class NatsDestination:
     def _look(self, origin: str) -> tuple[int, Head]:
         """Return the stream sequence of a log's last message, and the last entry of the log.
 
-        After a message that is not a batch, which the landing will name, it is where it was noted.
+        After a message that is not a batch, which the landing will report, the end is the noted
+        one.
         """
         sequence, last = self._last(origin)
         if isinstance(last, Message):

@@ -137,7 +137,7 @@ class Landing:
             self.close()
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         destination, self._destination = self._destination, None
         self._pulls.clear()
         self._stream.close()
@@ -212,7 +212,7 @@ class Landing:
         self._stream.ask(put_back(raws, self._delay))
 
     def _tend(self) -> None:
-        """Let the destination do for each log what is due by the clock."""
+        """Let the destination do what is due by the clock, for each log."""
         if time.monotonic() < self._tended + _TEND_EVERY:
             return
         destination = self._open()
@@ -298,22 +298,22 @@ class Landing:
         return deliveries
 
     def _end(self, destination: Destination, message: Message) -> Head:
-        """Return where a log ends there, whatever somebody else may have added behind that."""
+        """Return a log's end there, without what somebody else may have added after it."""
         if isinstance(destination, JudgingDestination):
             return destination.end_for(message.origin, message.before(), message.records)
         return destination.head(message.origin)
 
     def _set_aside(self, token: str, raw: Msg, reason: str) -> None:
-        """Keep a message that is no part of any log, say so, and go on."""
+        """Keep a message that is not part of any log, report it, and go on."""
         reason = f"message {raw.metadata.sequence.stream}: {reason}"
         self._stops.keep(token, raw, reason)
         self._acknowledge([raw])
         self._alert(f"{raw.subject}: {reason}")
 
     def _refused(self, raw: Msg, error: Refused) -> None:
-        """Stop a log that the destination does not take. Before it took anything at all, and unless
-        it says that it is because of these entries, it is the destination that is not set up: then
-        nothing is stopped, and the landing ends."""
+        """Stop a log that the destination does not take. If the destination has taken nothing yet,
+        and does not blame these entries, it is probably not set up: then no log is stopped, and the
+        landing ends."""
         if not self._wrote and not isinstance(error, Unfit):
             raise error
         self._stop_log(raw.subject, raw, str(error))
@@ -339,7 +339,7 @@ class Landing:
     def _catch_up(self, origin: str) -> tuple[int, int] | None:
         """Land all that the stream itself holds of a log, whatever was acknowledged of it.
 
-        What is wrong is left out: it was named before.
+        Wrong messages are left out: they were reported before.
 
         :returns: the first and last entry that are missing in between; None if nothing is.
         """

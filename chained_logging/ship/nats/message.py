@@ -115,7 +115,7 @@ def _is_answer(data: bytes) -> bool:
 def decode(subject: str, headers: Mapping[str, str] | None, data: bytes | None) -> Message:
     """Read a message, with bounds.
 
-    :raises ValueError: if it has not the form of one, with the reason.
+    :raises ValueError: if it is malformed, with the reason.
     """
     headers = headers or {}
     if headers.get("Audit-Format") != FORMAT:
@@ -207,12 +207,12 @@ def token_of(origin: str) -> str:
         chr(byte) if chr(byte) in _PLAIN else f"={byte:02X}" for byte in origin.encode()
     )
     if not 0 < len(token) <= _MAX_TOKEN:
-        raise Refused(f"an origin of {len(origin)} characters is no subject of a stream")
+        raise Refused(f"an origin of {len(origin)} characters is not a subject of a stream")
     return token
 
 
 def origin_of(token: str) -> str:
-    """Return the origin of a token.
+    """Return the origin that a token stands for.
 
     :raises ValueError: if no origin has this token.
     """
@@ -224,7 +224,7 @@ def origin_of(token: str) -> str:
 
 
 def name_of(token: str) -> str:
-    """Return what a token names, to be shown: the token itself, if no origin has it."""
+    """Return what a token names, for display: the token itself, if no origin has it."""
     try:
         return origin_of(token)
     except ValueError:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class StoppedLogs:
-    """What the landings of one destination share about logs in which something is wrong.
+    """What the landings of one destination share about stopped logs.
 
     :param id: of the destination.
     """

@@ -1,8 +1,8 @@
 """The catalog of a database, as a whole, compared with what ``schema.sql`` makes of it.
 
 ``catalog.txt`` is what ``catalog.sql`` returned from a database in which ``schema.sql`` was just
-run. It is kept in the package and not in the database, where somebody who weakens the one could
-change the other.
+run. It is kept in the package and not in the database, where somebody who weakens the schema could
+change the list too.
 """
 
 from __future__ import annotations

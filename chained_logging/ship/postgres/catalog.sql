@@ -5,7 +5,7 @@ WITH RECURSIVE
 tables AS (
   SELECT c.oid FROM pg_class AS c
   WHERE c.relnamespace = to_regnamespace('chained_logging') AND c.relkind NOT IN ('i', 'I', 't')
-  UNION  -- a partition may stand in another schema
+  UNION  -- a partition may be in another schema
   SELECT i.inhrelid FROM pg_inherits AS i JOIN tables ON i.inhparent = tables.oid
 ),
 named AS (
@@ -191,7 +191,7 @@ WHERE put.oid >= 16384 AND (namespace = 'chained_logging' OR namespace = 'pg_cat
 UNION ALL
 SELECT concat_ws(' ', 'cast from', castsource::regtype, 'to', casttarget::regtype), ''
 FROM pg_cast WHERE pg_cast.oid >= 16384
-  AND castsource < 16384 AND casttarget < 16384  -- of a type of his own anybody may make one
+  AND castsource < 16384 AND casttarget < 16384  -- anybody may make one of a type that he owns
 UNION ALL
 SELECT concat_ws(' ', 'operator', amopopr::regoperator, 'of', opfname), '' FROM pg_amop
 JOIN pg_opfamily AS f ON f.oid = amopfamily

@@ -1,9 +1,9 @@
-"""Whether the columns that are queried say what the bodies say that are verified.
+"""Checks that the columns, which are queried, agree with the bodies, which are verified.
 
 The database derives each column from the body, by functions and a catalog that its owner can
-change, and change back: what was stored meanwhile stays. So each value is compared here, with the
-body as Python reads it. The types are read as the text that PostgreSQL sends; no function of the
-database takes part.
+change. If they are changed back, what was stored meanwhile stays. So each value is compared here,
+with the body as Python reads it. The types are read as the text that PostgreSQL sends; no function
+of the database takes part.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _read: Final = json.JSONDecoder(parse_int=Decimal, parse_float=Decimal).decode
 
 
 def column_faults(session: Session, origin: str) -> list[Fault]:
-    """Return where a column of a log's entries differs from the body beside it, at most
+    """Return the columns of a log's entries that differ from the body beside them, at most
     :data:`chained_logging.ship.fault.MAX_FAULTS`.
 
     :raises: as :meth:`.connection.Session.rows`.

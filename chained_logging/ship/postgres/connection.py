@@ -44,7 +44,7 @@ _SETTINGS: Final = {
     "enable_bitmapscan": "off",
     "enable_seqscan": "off",
     "enable_sort": "off",
-    # What is off costs more than any limit to the planner, which would compile each such query
+    # To the planner, what is off costs more than any limit, so it would compile each such query
     # (LLVM): 6 seconds for the catalog alone.
     "jit": "off",
 }
@@ -58,7 +58,7 @@ _PORTS: Final = re.compile(r"\d*(,\d*)*", re.ASCII)
 
 
 class Session:
-    """A connection that is made when it is needed, and again after it broke. Used by one thread.
+    """A connection that is made when it is needed, and made again after it broke. For one thread.
 
     :param url: ``postgresql://user:password@host:5432/database``, or what else libpq takes,
         ``?sslmode=verify-full`` among it.
@@ -109,7 +109,7 @@ class Session:
 
     @contextlib.contextmanager
     def asking(self, advice: str = "grant it") -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
-        """Give the connection, and turn its errors into ours.
+        """Yield the connection, and turn its errors into ours.
 
         Only the first line of an error is shown: its details quote rows.
         """
@@ -144,7 +144,7 @@ class Session:
     def snapshot(
         self, settings: Mapping[str, str]
     ) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
-        """Give the connection in a transaction that sees one state of the database.
+        """Yield the connection in a transaction that sees one state of the database.
 
         :param settings: of this transaction.
         """
@@ -178,7 +178,7 @@ _FORGETFUL: Final = (("off",), ("local",))
 
 
 def _set(statement: str, settings: Mapping[str, str]) -> bytes:
-    """Return statements that set what this module or its neighbours wrote down, nobody's input."""
+    """Return statements that set values of this module or its neighbours, never of a user."""
     return "; ".join(f"{statement} {name} = {value}" for name, value in settings.items()).encode()
 
 

@@ -144,7 +144,7 @@ class PostgresDestination:
     # --- What the protocol does not ask for.
 
     def catalog(self) -> dict[str, str]:
-        """Return the schema and its surroundings, see :func:`.catalog.catalog`."""
+        """Return the schema and what affects it, see :func:`.catalog.catalog`."""
         return catalog(self.session)
 
     def inspect_schema(self) -> list[Fault]:
@@ -163,7 +163,7 @@ class PostgresDestination:
         return faults
 
     def inspect_log(self, origin: str) -> list[Fault]:
-        """Return where columns differ from bodies, and whether the end is where it was."""
+        """Return columns that differ from bodies, and a fault if the end is not where it was."""
         try:
             return column_faults(self.session, origin) + self._inspect_head(origin)
         except Refused:

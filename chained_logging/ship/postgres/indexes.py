@@ -1,12 +1,12 @@
-"""Whether each index holds what its table holds.
+"""Checks that each index holds what its table holds.
 
-An index may lack the newest rows of its table, or hold former ones: a superuser can
-have PostgreSQL pass it over for a while; or it may hold them out of order, where no search finds
-them, if PostgreSQL compared otherwise for a while. Each question is answered from an index, so each
-is read as a whole, as is the table, and both have to hold the same keys, the index in order. That
-of ``resources`` cannot be read as a whole: it is asked for each record that the table names, and
-has to find the same rows. Where the extension ``amcheck`` is there, and the role may use it, it
-looks at the structure of each other index too.
+An index may lack the newest rows of its table, or hold former ones, since a superuser can have
+PostgreSQL skip it for a while. Or it may hold rows out of order, where no search finds them, if
+PostgreSQL compared differently for a while. Queries are answered from indexes, so each index is
+read as a whole, as is its table. Both must hold the same keys, and the index must be in order. The
+index of ``resources`` cannot be read as a whole: it is searched for each record that the table
+names, and must find the same rows. If the extension ``amcheck`` is installed and the role may use
+it, it checks the structure of each other index too.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def index_faults(session: Session) -> list[str]:
 
 
 def _records_faults(connection: psycopg.Connection[tuple[Any, ...]]) -> list[str]:
-    """Return in a sentence whether the index of `resources` misses what the table names."""
+    """Return a sentence if the index of `resources` misses what the table names."""
     name = f"chained_logging.{_RECORDS}"
     for setting, value in (_BY_TABLE | {"enable_bitmapscan": "off"}).items():
         connection.execute(f"SET LOCAL {setting} = {value}".encode())

@@ -39,7 +39,7 @@ BEGIN
       EXECUTE format('CREATE ROLE %I NOLOGIN', name);
     END IF;
   END LOOP;
-  -- Who is no superuser must be a member to make things for the owner. Taken back at the end.
+  -- To make things for the owner, all but superusers must be members. Taken back at the end.
   IF NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
     GRANT chained_logging_owner TO CURRENT_USER;
   END IF;

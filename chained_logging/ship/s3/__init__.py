@@ -1,15 +1,15 @@
 """S3 with Object Lock: segments of the log as objects that nobody can change or delete in time.
 
-``docs/s3.md`` describes the objects, the permissions, and what catches whom. In
-short: a write is one object with the entries, the exact stored lines compressed with gzip, after
-an object for each checkpoint. The segment is what counts: checkpoints beyond the last one are not
-shown, so that a write is there as a whole or not at all. Every object is put once and locked.
-An hourly digest lists them, and an inspection compares the two.
+``docs/s3.md`` describes the objects, the permissions, and the attacks with what catches them. In
+short: a write is one object with the entries, the exact stored lines compressed with gzip, after an
+object for each checkpoint. Only the segment counts: checkpoints beyond the last segment are not
+shown, so a write is there as a whole or not at all. Every object is put once and locked. An hourly
+digest lists them, and an inspection compares the two.
 
 From below upward: :mod:`.store` gets, puts and lists objects; :mod:`.objects` says what one holds;
 :mod:`.path` finds the log's entries among what anybody may have added; :mod:`.reader` reads,
-:mod:`.policy` says how long all is locked, :mod:`.digests` lists it, :mod:`.destination` puts it,
-and :mod:`.inspect` names what is wrong.
+:mod:`.policies` says how long objects are locked, :mod:`.digests` lists it, :mod:`.destination`
+    puts it, and :mod:`.inspect` names what is wrong.
 """
 
 from chained_logging.ship.s3.destination import S3Destination

@@ -81,9 +81,10 @@ class S3Destination(DigestWriter):
         return self._stands_at(origin, self._find_head(origin))
 
     def find_end(self, origin: str, ours: Ours) -> Head:
-        """Return the last entry that is the log's, see :class:`.OpenDestination`.
+        """Return the last entry that belongs to the log, see :class:`.OpenDestination`.
 
-        What somebody else put behind it is passed over, unless a key of the log vouches for it.
+        Entries that somebody else put after it are skipped, unless a key of the log vouches for
+        them.
 
         :raises DestinationError: if S3 cannot be asked now.
         :raises Refused: if a key of the log vouches for more than the log has; and for a log
@@ -105,7 +106,7 @@ class S3Destination(DigestWriter):
         return self._stands_at(origin, end)
 
     def end_for(self, origin: str, before: Head, records: Sequence[Record]) -> Head:
-        """Return where entries are to be stored, see :class:`.JudgingDestination`.
+        """Return the entry after which to store, see :class:`.JudgingDestination`.
 
         :raises DestinationError: if S3 cannot be asked now.
         :raises Refused: if the last segment is malformed, and nobody can tell whose it is.
@@ -206,7 +207,7 @@ class S3Destination(DigestWriter):
         return name.first <= head.seq <= name.last and self._holds(name, version, *head)
 
     def _held(self, item: Object, ours: Ours, size: int) -> Head | None:
-        """Return the end of a segment that is the log's, None for another one."""
+        """Return the end of a segment if it is the log's, else None."""
         name, version = item
         if name.last >= size:
             return None
@@ -215,7 +216,7 @@ class S3Destination(DigestWriter):
         return head if not facts.problem and ours.holds(head) else None
 
     def _check_vouched(self, origin: str, end: Head, ours: Ours) -> None:
-        """Check that what is passed over is nothing that a key of the log vouches for.
+        """Check that no key of the log vouches for what is skipped.
 
         :raises Refused: if it is.
         """
@@ -306,12 +307,12 @@ class S3Destination(DigestWriter):
         except Stands:
             if not self._may_go_beside(origin):
                 raise
-            # Somebody else was there first. Who does not know the hash cannot be again.
+            # Somebody else was there first. Without the hash, they cannot be first again.
             name = name._replace(mark=records[-1].hash[:16])
             self._put_new(origin, name, gzip_of(content))
 
     def _put_new(self, origin: str, name: Name, data: bytes) -> None:
-        """Look whether an object exists, then put it, as servers may not look."""
+        """Check whether an object exists, then put it: some servers do not check."""
         standing = self.oldest(self.base(origin) + name.format())
         if standing is None:
             self._put(origin, name, data)
@@ -348,10 +349,8 @@ class S3Destination(DigestWriter):
     def _put_anchored(
         self, origin: str, name: Name, checkpoint: StoredCheckpoint, found: bytes, data: bytes
     ) -> None:
-        """Put a checkpoint once more, with what others signed of it since; or beside what somebody
-        else put in its place.
-
-        No digest lists it: its signatures show whose it is, and that it is the same one.
+        """Put a checkpoint once more, with the signatures that others added; if somebody else took
+        its name, beside that object. No digest lists it: its signatures show that it is the log's.
 
         :raises Refused: if another one is stored that a key of the log signed.
         """

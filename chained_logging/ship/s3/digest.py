@@ -27,12 +27,12 @@ class Listed(NamedTuple):
     """An object as a digest lists it."""
 
     name: str
-    """Below that of the origin; it says which entries a segment holds."""
+    """Its name below the origin, which says which entries a segment holds."""
     sha256: str
     """Of the object's bytes, in hexadecimal."""
     size: int
     version: str
-    """Its version ID. One that S3 gave is never given again."""
+    """Its version ID. S3 never gives the same one twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Digest:
     """0, 1, 2 … without a gap, for each origin."""
     origin: str
     start: str
-    """The end of the one before; of the first, when the first object was put."""
+    """The end of the digest before; for the first digest, when the first object was put."""
     end: str
     """When it was made. Both are RFC 3339, UTC, with microseconds."""
     previous: str | None
@@ -128,7 +128,7 @@ def parse_digest(data: bytes) -> SignedDigest:
 
 
 def breaks(before: Digest, sha256: str, after: Digest) -> list[str]:
-    """Return why `after` is not the digest that follows `before`, in sentences; none if it is.
+    """Return sentences that say why `after` does not follow `before`; an empty list if it does.
 
     :param sha256: that of the content of `before`.
     """

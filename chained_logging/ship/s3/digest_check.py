@@ -1,4 +1,4 @@
-"""Whether a log's digests are a chain without a gap, made in time and signed by the log."""
+"""Checks that a log's digests are a chain without a gap, made in time and signed by the log."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Found(NamedTuple):
 class DigestCheck:
     """Reads the digests of one log.
 
-    Anybody who may put objects can put one. Those count that a key signed, or that are remembered,
-    and those before them whose hash they name. If there are none, nobody can tell, and of each
-    number that one counts which fits the next.
+    Anybody who may put objects can put a digest. A digest counts if a key signed it, if it is
+    remembered, or if a digest that counts names its hash. If there are none of these, nobody can
+    tell; then, of each number, the digest counts that fits the next one.
 
     :param keys: the log's own, and those of the store.
     :param remembered: the SHA-256 of a digest that was seen before.

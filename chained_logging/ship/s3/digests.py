@@ -39,7 +39,7 @@ from chained_logging.ship.s3.reader import Reader
 from chained_logging.ship.s3.store import Version
 
 SLACK: Final = 900.0
-"""By how many seconds two clocks may differ: S3 refuses a request whose time is further off."""
+"""Seconds by which two clocks may differ: S3 refuses a request whose time is further off."""
 
 
 class _Found(NamedTuple):
@@ -78,7 +78,7 @@ class DigestWriter(Reader):
         self._due: dict[str, float] = {}
 
     def _current(self, renew: bool = False) -> Policy:
-        """Return the policy in force, read once, and again where its lock is to be renewed."""
+        """Return the policy in force, read once, and again when its lock is to be renewed."""
         if self._policy is None or renew:
             self._policy = policy_in_force(self, self.clock(), renew=renew)
         return self._policy
@@ -105,7 +105,7 @@ class DigestWriter(Reader):
         self._own[key, id], _ = describe(name, data, policy.mode, until)
 
     def _check_same(self, standing: Version, name: Name, data: bytes) -> None:
-        """Check that the stored object is the one that was to be put.
+        """Check that the stored object is the one that we wanted to put.
 
         :raises Stands: if it is not.
         """
@@ -128,7 +128,7 @@ class DigestWriter(Reader):
             self._make_digests(origin)
 
     def remember(self, origin: str, memory: Mapping[str, Any]) -> None:
-        """Take back an earlier :attr:`memory`, for one origin.
+        """Restore an earlier :attr:`memory`, for one origin.
 
         The next digest continues from there, and :meth:`inspect` compares.
 
@@ -204,7 +204,7 @@ class DigestWriter(Reader):
     def _put_digest(
         self, origin: str, number: int, data: bytes, before: DigestSummary | None
     ) -> bool:
-        """Put a digest; beside what somebody else put first, who cannot guess that name.
+        """Put a digest. If somebody else took its name first, use a name that they cannot guess.
 
         :param before: the newest digest, as far as is known.
         :returns: whether it was put, and not another shipper's in its place.
@@ -240,7 +240,7 @@ class DigestWriter(Reader):
         return Listed(name.format(), facts.sha256, facts.size, version.id)
 
     def _newest_digest(self, origin: str) -> DigestSummary | None:
-        """Return the newest digest of ours: from the remembered one on, if there is one."""
+        """Return our newest digest, searched from the remembered one on, if there is one."""
         kept = self.memory.get(origin)
         newest = DigestSummary.from_json(kept) if kept else self._last_digest(origin)
         while newest is not None and (after := self._next_digest(origin, newest)):
@@ -250,7 +250,7 @@ class DigestWriter(Reader):
         return newest
 
     def _last_digest(self, origin: str) -> DigestSummary | None:
-        """Return the last digest that may be ours, where none is remembered."""
+        """Return the last digest that may be ours, for when none is remembered."""
         base = self.base(origin)
         for name, version in reversed(self.standing(base, DIGESTS)):
             found = self._read_digest(origin, name, version)
@@ -259,7 +259,7 @@ class DigestWriter(Reader):
         return None
 
     def _next_digest(self, origin: str, newest: DigestSummary) -> DigestSummary | None:
-        """Return the digest of ours that follows another. Others may stand beside it."""
+        """Return our digest that follows another. Digests of others may be beside it."""
         base, number = self.base(origin), newest.number + 1
         for key, versions in sorted(self.grouped(f"{base}{DIGESTS}/{number:020d}").items()):
             name = Name.parse(key[len(base) :])
@@ -286,13 +286,13 @@ class DigestWriter(Reader):
             return None
         signed = note is not None and is_signed(note, self._signers(origin))
         if not signed and note is not None and self.signer is not None and origin not in self._ours:
-            # Of a shipper, as seen by a landing, which has to believe the keys that are named here.
+            # For a landing, which has to believe the keys that the shipper's digest names.
             signed = is_signed(note, self.path(origin).keys)
         return _Found(DigestSummary.of(digest, facts.sha256, signed), digest.previous)
 
     def _may_be_ours(self, origin: str, found: DigestSummary) -> bool:
-        """Whether we may go on from a digest: who signs, from signed ones alone; who does not, from
-        one whose head is the log's."""
+        """Whether we may continue from a digest: if we sign, only from a signed one; else from one
+        whose head is the log's."""
         if self.signer is not None:
             return found.signed
         ours, head = self._ours.get(origin), self._heads.get(origin, EMPTY)
@@ -311,10 +311,10 @@ class DigestWriter(Reader):
         return self.store_keys(origin) + (ours.keys() if ours is not None else [])
 
     def _unlisted(self, origin: str, newest: DigestSummary | None) -> list[Object]:
-        """Return what leads from the newest digest to the head, and the checkpoints over that.
+        """Return the objects from the newest digest to the head, and the checkpoints over them.
 
-        It goes backward from the head, whose hash is known to be the log's: each entry names the
-        hash of the one before, so that a forged segment is never taken for one of ours.
+        It goes backward from the head, whose hash is known to be the log's: each
+        entry names the hash of the one before, so a forged segment is never taken for ours.
         """
         base, (seq, hash) = self.base(origin), self._heads[origin]
         done = newest.head.seq if newest else -1
@@ -328,7 +328,7 @@ class DigestWriter(Reader):
                 and self._leads(item, Head(seq, hash))
             ]
             if not holding:
-                break  # it is gone, and inspect() will miss it
+                break  # it is gone, and inspect() will report it
             # Anybody may have put a copy. Ours is locked, and was there first.
             chosen = min(holding, key=lambda item: (not self._is_locked(item), item[1].modified))
             found.append(chosen)

@@ -18,7 +18,7 @@ compared with each other, and with what is remembered of the digests. Each diffe
 ``policy``              the policy is not there, was replaced, or is not what digests state
 ``bucket``              versioning or Object Lock is not on, or its default was changed
 ``foreign``             anybody who may put objects can have put it. It counts for nothing, and is
-                        no fault of the log
+                        not a fault of the log
 ======================  ==========================================================================
 """
 

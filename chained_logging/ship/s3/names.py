@@ -32,7 +32,7 @@ def encode_origin(origin: str) -> str:
 
 
 def decode_origin(component: str) -> str:
-    """Return the origin that a component of a key is.
+    """Return the origin that a component of a key stands for.
 
     :raises ValueError: if :func:`encode_origin` would not have made it.
     """
@@ -43,7 +43,7 @@ def decode_origin(component: str) -> str:
 
 
 def anchored_name(size: int, data: bytes) -> str:
-    """Return the name of a checkpoint that others signed since, below that of the origin."""
+    """Return the name, below the origin, of a checkpoint that others have signed."""
     return f"{ANCHORED}/{size:020d}-{hashlib.sha256(data).hexdigest()[:16]}.json"
 
 
@@ -57,11 +57,11 @@ class Name(NamedTuple):
     last: int
     """The last entry of a segment; of the others the same as `first`."""
     mark: str = ""
-    """Tells this object from another of these numbers: the start of a segment's last hash, or of
-    a digest's SHA-256. Empty, unless somebody else put the other one first."""
+    """Distinguishes this object from another with the same numbers: the start of a segment's last
+    hash, or of a digest's SHA-256. Empty, unless somebody else put the other object first."""
 
     def format(self) -> str:
-        """Return the name, below that of the origin. Of one kind they sort as numbers do."""
+        """Return the name below the origin. Names of one kind sort as their numbers do."""
         mark = f"-{self.mark}" if self.mark else ""
         if self.kind == SEGMENTS:
             return f"{SEGMENTS}/{self.first:020d}-{self.last:020d}{mark}.jsonl.gz"

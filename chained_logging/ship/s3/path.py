@@ -1,7 +1,7 @@
 """One log's entries out of segments that anybody may have added to.
 
-Hashes need no key, so that forged segments may continue the chain as well as the log's own. Where
-several hold the next entry, that one is read which leads to what a key of the log signed: a digest
+Hashes need no key, so forged segments may continue the chain as well as the log's own. If several
+hold the next entry, the one is read that leads to something that a key of the log signed: a digest
 that lists it, or a checkpoint over the entries up to there. Once the log has a key, a segment that
 neither a digest lists nor the chain leads to is never read: it is foreign.
 """
@@ -116,7 +116,7 @@ class Path:
     # --- Which segment is next.
 
     def _options(self) -> list[Object]:
-        """Return the segments that hold the next entry, or else those that come first then."""
+        """Return the segments that hold the next entry, or else the first ones after it."""
         while self._pending or self._active:
             wanted = self.end.seq + 1
             self._active = [item for item in self._active if item[0].last >= wanted]
@@ -133,7 +133,7 @@ class Path:
         return [item for item in self._active if item[0].first <= self.end.seq + 1]
 
     def _may_follow(self, item: Object, wanted: int) -> bool:
-        """Whether a segment is the log's for all that can be told of it by now."""
+        """Whether a segment is the log's, as far as is known by now."""
         if not self._ring.known or item[0].format() in self._listed()[1]:
             return True
         if item[0].first > wanted:
@@ -242,7 +242,7 @@ class Path:
         return False
 
     def _checkpoints(self) -> dict[int, list[Object]]:
-        """Return the checkpoints by size: those behind what signed digests list."""
+        """Return the checkpoints by size: those after what signed digests list."""
         if self._notes is None:
             names = [Name.parse(name) for name in self._listed()[0]]
             done = max((name.last for name in names if name is not None), default=-1)

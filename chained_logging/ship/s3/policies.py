@@ -57,7 +57,7 @@ def read_policies(store: ObjectStore) -> Policies:
             if number == 0:
                 policy = Policy.parse(data)
             elif found.current is None:
-                raise ValueError("the first one is no policy, and none follows it")
+                raise ValueError("the first one is not a policy, so no other can follow it")
             else:
                 policy = found.current.parse_next(data, store.name)
         except ValueError as error:

@@ -60,7 +60,7 @@ class Reader(ObjectStore):
     # --- Names.
 
     def base(self, origin: str) -> str:
-        """Return what the keys of an origin begin with.
+        """Return the beginning of the keys of an origin.
 
         :raises Refused: if they would be longer than S3 takes.
         """
@@ -70,7 +70,7 @@ class Reader(ObjectStore):
         return base
 
     def origins(self) -> list[str]:
-        """Return the logs that are here, also those that a delete marker hides."""
+        """Return the logs that are here, even those that a delete marker hides."""
         found = []
         for page in self.pages(self.prefix, Delimiter="/"):
             for common in page.get("CommonPrefixes", ()):
@@ -193,7 +193,7 @@ class Reader(ObjectStore):
     def checkpoints(self, origin: str) -> Iterator[StoredCheckpoint]:
         """Yield all checkpoints over stored entries, by size.
 
-        Anything else in their place counts for nothing, as anybody may put it:
+        Anything else under their names counts for nothing, since anybody may put it.
         :meth:`inspect` names it.
         """
         for name, version in self.notes(origin, self.size_named(origin)):
@@ -201,11 +201,11 @@ class Reader(ObjectStore):
                 yield self.checkpoint(name, version)
 
     def size_named(self, origin: str) -> int:
-        """Return how many entries the names of the segments tell of; who put them is not asked."""
+        """Return the number of entries by the names of all segments, the log's own or not."""
         return max((name.last for name, _ in self.last_segments(origin)), default=-1) + 1
 
     def last_segments(self, origin: str) -> list[Object]:
-        """Return the segments that the last one to begin may overlap, and more."""
+        """Return at least the segments that the last one may overlap."""
         base = self.base(origin)
         # One that begins earlier may end later, if two shippers ran.
         number = self.last_number(base, SEGMENTS)
@@ -213,7 +213,7 @@ class Reader(ObjectStore):
         return found if found or number < 0 else self.standing(base, SEGMENTS)
 
     def notes(self, origin: str, size: int, after: int = -1) -> Iterator[Object]:
-        """Yield the objects of checkpoints up to a size, those signed by others since last."""
+        """Yield the objects of checkpoints up to a size. Those that others signed come last."""
         base = self.base(origin)
         for name, version in self.standing(base, CHECKPOINTS, after):
             if name.first <= size:
@@ -233,5 +233,5 @@ class Reader(ObjectStore):
         return parse_checkpoint(self.get(version).data, name)
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         self.disconnect()

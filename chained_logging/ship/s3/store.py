@@ -42,7 +42,7 @@ class Version(NamedTuple):
     key: str
     id: str
     modified: float
-    """When S3 got it, by its own clock, in seconds since 1970."""
+    """When S3 received it, by its own clock, in seconds since 1970."""
     marker: bool = False
     """Whether it is a delete marker, which only claims that the object is gone."""
 
@@ -84,7 +84,7 @@ class ObjectStore:
         self._made: Any = None
 
     def shown(self, key: str) -> str:
-        """Return the URL of an object, to be shown."""
+        """Return the URL of an object, for display."""
         return f"s3://{self.bucket}/{key}"
 
     # --- Get, put, list.
@@ -192,7 +192,7 @@ class ObjectStore:
     # --- Locks, and the bucket.
 
     def lock_until(self, version: Version, mode: str, until: float) -> None:
-        """Lock a version until then.
+        """Lock a version until a time, in seconds since 1970.
 
         :raises DestinationError: if that is not allowed, or cannot be done now.
         """
@@ -240,7 +240,7 @@ class ObjectStore:
         return BucketState(versioning.get("Status") == "Enabled", enabled, default)
 
     def disconnect(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         if self._made is not None:
             self._made.close()
 
@@ -274,7 +274,7 @@ class ObjectStore:
     def _asking(self, sentence: str, silent: Iterable[str] = ()) -> Iterator[None]:
         """Turn boto3's errors into ours.
 
-        :param silent: codes after which to go on behind the block.
+        :param silent: codes that end the block without an error.
         """
         from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
@@ -306,7 +306,7 @@ def _split(url: str) -> tuple[str, str]:
     found = _URL.fullmatch(url)
     if found is None:
         raise ValueError(
-            "a place in S3 is s3://bucket/prefix, without a user, a password or a query: "
+            "a store in S3 must be s3://bucket/prefix, without a user, a password or a query: "
             "credentials and endpoint are found where boto3 finds them"
         )
     prefix = (found[2] or "").strip("/")

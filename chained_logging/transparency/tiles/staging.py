@@ -18,7 +18,7 @@ class Staging:
     """Files on their way into the folder.
 
     They are written aside, brought onto the disk together, and then get their names, so that a
-    name never stands for half a file. A name whose content is right is left as it is.
+    name never has half a file. A name whose content is right is left as it is.
     """
 
     def __init__(self, folder: Path, vouched: int) -> None:

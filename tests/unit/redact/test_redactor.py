@@ -218,7 +218,7 @@ def test_a_url_loses_its_credentials_and_keeps_the_rest() -> None:
     )
     for name in ("query", "request_url", "Referer"):
         event = {name: "/cb?code=7&page=2"}
-        redact.text("/cb?code=7&page=2")  # which is no secret elsewhere
+        redact.text("/cb?code=7&page=2")  # which is not a secret elsewhere
         assert redact(event) == {name: f"/cb?code={REDACTED}&page=2"}
     assert redact.url("page=2&q=a%20b") == "page=2&q=a%20b"
 

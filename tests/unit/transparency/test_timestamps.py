@@ -187,7 +187,7 @@ def test_a_chain_is_followed_in_any_order(tmp_path: Path, order: int) -> None:
     assert verify(NOTE, response, [ROOT.pem])
     assert openssl_verifies(tmp_path, NOTE, response, ROOT)
     with pytest.raises(TimestampError, match="unable to get issuer certificate"):
-        verify(NOTE, response, [INTERMEDIATE.pem])  # it is no root
+        verify(NOTE, response, [INTERMEDIATE.pem])  # it is not a root
     assert not openssl_verifies(tmp_path, NOTE, response, INTERMEDIATE)
 
 

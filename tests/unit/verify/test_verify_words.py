@@ -98,7 +98,7 @@ def test_an_archived_front_is_incomplete(tmp_path: Path) -> None:
         assert "\nINCOMPLETE: it begins at seq " in done.stdout
         assert "TAMPERED" not in done.stdout
     assert json.loads(run(path, "--json").stdout)["status"] == "incomplete"
-    sealed[2].unlink()  # in the middle it is no archive
+    sealed[2].unlink()  # in the middle it is not an archive
     assert check(path).status == "tampered"
 
 

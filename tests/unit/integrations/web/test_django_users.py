@@ -48,7 +48,7 @@ EXPECTED = {
     "ann fails": ("anonymous", "login", "failure"),
     "ann fails at the form": ("anonymous", "login", "failure"),
     "ann fails at the admin": ("anonymous", "login", "failure"),
-    "ann is no admin": ("anonymous", "login", "failure"),
+    "ann is not an admin": ("anonymous", "login", "failure"),
     "ann at the form": ("1", "login", "success"),
     "ann signs in as bob": ("1", "login", "failure"),
     "token": ("1", "read", "success"),

@@ -49,7 +49,7 @@ LIES: dict[str, list[Any]] = {
     "a version without its ID": [{"Versions": [{"Key": PREFIX + SEGMENT}]}],
     "a time that is none": [{"Versions": [version(SEGMENT, LastModified="now")]}],
     "a key of elsewhere": [{"Versions": [version("", Key="other/" + SEGMENT)]}],
-    "what is no list": [{"Versions": 7}],
+    "what is not a list": [{"Versions": 7}],
 }
 
 
