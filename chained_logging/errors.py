@@ -10,7 +10,7 @@
     │   ├── Busy               somebody else holds the log: try again
     │   ├── StoreError         the log's store failed, and says why
     │   ├── ForeignFile        a file belongs to somebody else, or others can change or read it
-    │   ├── NotALog            a file is something else than a log: name another
+    │   ├── NotALog            a file is not a log: name another
     │   ├── BrokenLog          entries or checkpoints were changed: run chained-logging verify
     │   │   └── NotAnEntry     a line or a row is not an entry
     │   ├── NoCheckpoint       the log has no checkpoint, and this needs one
@@ -24,7 +24,7 @@
     │   │   └── Unfit          they do not fit what the store holds
     │   └── BrokenChain        the log's own entries do not follow one another
     ├── NetError               another host did not answer as it should
-    │   ├── Unreachable        no connection was made, so that nothing was sent
+    │   ├── Unreachable        no connection was made, so nothing was sent
     │   └── TooLong            the answer is longer than it may be
     ├── WitnessError           a witness gave no signature
     │   └── WitnessConflict    a witness signed another history of this log
@@ -135,7 +135,7 @@ class Refused(ShipError):
 
 
 class Unfit(Refused):
-    """A destination will never take these entries, however it is set up: others it may take."""
+    """A destination will never take these entries, however it is set up. It may take others."""
 
 
 class BrokenChain(ShipError):
