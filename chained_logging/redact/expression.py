@@ -22,6 +22,8 @@ import re2
 Spans = Sequence[tuple[int, int]]
 """Where a match begins and ends, then each of its groups; -1 and -1 of one that matched nothing."""
 
+_NOWHERE: Final = (-1, -1)
+_ANYWHERE: Final = getattr(re2, "_Anchor", None) and re2._Anchor.UNANCHORED
 _METHODS: Final = ("search", "match", "fullmatch", "finditer", "sub")
 _PATIENCE: Final = 0.5
 """Seconds that a fork and a search wait for one another: either may hold a lock the other needs."""
@@ -39,7 +41,7 @@ class Expression:
     _fullmatch: Callable[..., Any]
     _finditer: Callable[..., Any]
     _sub: Callable[..., Any]
-    _spans: Callable[[bytes, int], Spans | None]
+    _find: Callable[[Any, bytes, int, int], Spans]
 
     def __init__(self, pattern: str | bytes, options: Any) -> None:
         self._pattern = pattern
@@ -75,7 +77,8 @@ class Expression:
         try:
             if _gate.locked():
                 _wait(token)
-            return self._spans(data, at)
+            found: Spans = self._find(_ANYWHERE, data, at, len(data))
+            return None if found[0] == _NOWHERE else found
         finally:
             _inside.discard(token)
 
@@ -100,46 +103,39 @@ class Expression:
         made = re2.compile(self._pattern, self._options)
         for name in _METHODS:
             setattr(self, f"_{name}", getattr(made, name))
-        self._spans = _finder(made)
+        self._find = _finder(made)
 
     def _forget(self) -> None:
         """Compile at the next use: a child that never searches need not wait for it."""
         _abandoned.append(self._search)
         for name in _METHODS:
             setattr(self, f"_{name}", functools.partial(self._first, name))
-        self._spans = functools.partial(self._first, "spans")
+        self._find = functools.partial(self._first, "find")
 
     def _first(self, name: str, *arguments: Any) -> Any:
         self._compile()
         return getattr(self, f"_{name}")(*arguments)
 
 
-def _finder(made: Any) -> Callable[[bytes, int], Spans | None]:
-    """Return what searches in bytes from a position.
+def _finder(made: Any) -> Callable[[Any, bytes, int, int], Spans]:
+    """Return what searches in bytes, from a position to another.
 
     The wrapper makes a generator and a match of each search, which takes longer than most searches
     do. So what it wraps is asked, which it does not document; where that is not as it was, the
     wrapper is.
     """
     try:
-        find, anywhere = made._regexp.Match, re2._Anchor.UNANCHORED
-        (_, _), *_ = find(anywhere, b"", 0, 0)
+        find: Callable[[Any, bytes, int, int], Spans] = made._regexp.Match
+        (_, _), *_ = find(_ANYWHERE, b"", 0, 0)
     except (AttributeError, TypeError, ValueError):
-        return functools.partial(_searched, made)
-
-    def spans(data: bytes, at: int) -> Spans | None:
-        found: Spans = find(anywhere, data, at, len(data))
-        return None if found[0] == _NOWHERE else found
-
-    return spans
+        return functools.partial(_found, made)
+    return find
 
 
-def _searched(made: Any, data: bytes, at: int) -> Spans | None:
-    found = made.search(data, at)
-    return found and [found.span(group) for group in range(made.groups + 1)]
+def _found(made: Any, _: Any, data: bytes, at: int, end: int) -> Spans:
+    found = made.search(data, at, end)
+    return [found.span(group) for group in range(made.groups + 1)] if found else [_NOWHERE]
 
-
-_NOWHERE: Final = (-1, -1)
 
 _expressions: WeakSet[Expression] = WeakSet()
 _abandoned: list[Any] = []  # never taken down: a lock in them may be closed

@@ -169,9 +169,9 @@ class Names:
         """Whether values of this name are hashed."""
         return bool(self.hashed) and squash(name) in self.hashed
 
-    def is_known(self, name: str) -> bool:
-        """Whether a name was judged before."""
-        return name in self._known
+    def known(self, name: str) -> int | None:
+        """Return what a name says of its value if it was judged before, else None."""
+        return self._known.get(name)
 
     def kind(self, name: str) -> int:
         """Return what a name says of its value."""

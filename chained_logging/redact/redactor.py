@@ -74,6 +74,7 @@ class Redactor:
         self._always = bool(self.names.hashed) or self.texts.has_own
         # Keys and short values that were looked at, and hold nothing: most come again and again.
         self._open: set[str] = set()
+        self._shown: set[str] = set()
         self._clean: set[Any] = set(_CONSTANTS)
 
     def __call__(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -85,10 +86,12 @@ class Redactor:
             whatever else there is.
         """
         try:
-            if self._is_flat_and_clean(event):
-                return event
-        except Exception:  # noqa: S110  # a list, or a value whose own methods fail
-            pass
+            suspects = self._suspects(event)
+        except Exception:  # a list, or a value whose own methods fail
+            suspects = None
+        if suspects is not None:
+            size = sum(map(len, suspects))
+            return Walk(self, size, suspects).event(event) if suspects else event
         size = _UNKNOWN
         try:
             if not self._always:
@@ -104,24 +107,29 @@ class Redactor:
             pass
         return Walk(self, size).event(event)
 
-    def _is_flat_and_clean(self, event: Mapping[str, Any]) -> bool:
-        """Whether all names are known, and all values are texts and numbers that hold nothing."""
-        if not self._open.issuperset(event):
-            return False
+    def _suspects(self, event: Mapping[str, Any]) -> list[str] | None:
+        """Return the texts of an event in which there may be something.
+
+        None of an event that has a name that was not looked at before, or a value that is neither
+        a text nor a number that holds nothing.
+        """
+        if self._always or not self._open.issuperset(event):
+            return None
         texts = []
         for value in set(event.values()) - self._clean:
             if type(value) is str:
                 texts.append(value)
             elif type(value) not in _NUMBERS or is_card(value):
-                return False
-        if texts:
-            if self.texts.may_hold("\n".join(texts)):
-                return False
-            if len(self._clean) >= _CACHE:
-                self._clean.clear()
-                self._clean.update(_CONSTANTS)
-            self._clean.update(text for text in texts if len(text) <= _SHORT)
-        return True
+                return None
+        if not texts:
+            return texts
+        if self.texts.may_hold("\n".join(texts)):
+            return list(filter(self.texts.may_hold, texts)) if len(texts) > 1 else texts
+        if len(self._clean) >= _CACHE:
+            self._clean.clear()
+            self._clean.update(_CONSTANTS)
+        self._clean.update(text for text in texts if len(text) <= _SHORT)
+        return []
 
     def text(self, text: str) -> str:
         """Return a text without what looks like a secret in it."""
@@ -146,6 +154,23 @@ class Redactor:
         """Keep in mind that a text holds nothing."""
         if len(text) <= _SHORT:
             _remember(self._clean, text)
+
+    def holds_nothing(self, key: Any, value: Any) -> bool:
+        """Whether a member of an event, serialised, has nothing in it that may be a secret."""
+        if self._always:
+            return False
+        try:
+            return not self._scanner.members_may_hold(orjson.dumps({key: value}, None, _ORJSON))
+        except TypeError:
+            return False
+
+    def is_shown(self, key: str) -> bool:
+        """Whether a name was looked at before, and stays as it is."""
+        return key in self._shown or key in self._open
+
+    def remember_shown(self, key: str) -> None:
+        """Keep in mind that a name stays as it is."""
+        _remember(self._shown, key)
 
     def is_open(self, key: str) -> bool:
         """Whether a name was looked at before, and says nothing."""

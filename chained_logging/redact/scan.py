@@ -31,11 +31,6 @@ _ORDINARY: Final = 16  # clues of one text that are looked at again before they 
 _marked: Final = compile_bytes(b"|".join(FORMS))
 
 
-def is_marked(data: bytes) -> bool:
-    """Tell by one search whether a text may hold a secret with a form of its own, or base64."""
-    return _marked.spans(data) is not None
-
-
 def _formed(data: bytes, cards: bool) -> Iterator[Span]:
     """Find secrets that have a form of their own, whatever is before them."""
     yield from tokens.tokens(data)
@@ -58,7 +53,8 @@ class Scanner:
         self._names = names
         # A name and what joins it to its value; a name in quotation marks with a value beside it.
         name = names.expression
-        beside = rb"[\"'`][A-Za-z0-9_.\-\[\]%]*" + names.loose + rb"\\*[\"'`][ \t]*[,\])}]"
+        given = rb"[\"'`](?:[^\"'`]*" + name + b"|" + names.loose + b")"
+        beside = given + rb"\\*[\"'`][ \t]*[,\])}]"
         self._named = compile_bytes(rb"(" + name + rb")(?:" + JOINED + rb"|\\*[\"'`],)")
         self._clue = compile_bytes(with_plus(b"|".join((name + JOINED, beside, *CLUES))))
         self._name = name
@@ -127,6 +123,11 @@ class Scanner:
             and self._but_beside.match(data, start) is None
         )
 
+    @staticmethod
+    def is_marked(data: bytes) -> bool:
+        """Tell by one search whether a text may hold a secret with a form of its own, or base64."""
+        return _marked.spans(data) is not None
+
     def spans(
         self, data: bytes, *, url: bool = False, cards: bool = True, marked: bool = True
     ) -> list[Span] | None:
@@ -135,7 +136,7 @@ class Scanner:
         :param data: the text's :func:`chained_logging.redact.names.shadow`.
         :param url: whether the text is a URL, or a part of one.
         :param cards: whether a bare number may be a card's.
-        :param marked: whether :func:`is_marked` says that there may be secrets with a form of
+        :param marked: whether :meth:`is_marked` says that there may be secrets with a form of
             their own.
         """
         finders = [self._values(data), parameters(data, url), logins(data)]

@@ -13,7 +13,7 @@ from chained_logging.event.values import REDACTED
 from chained_logging.redact.encodings import MAX_DEPTH, decoded, encoded, unquoted
 from chained_logging.redact.expression import Expression
 from chained_logging.redact.names import shadow
-from chained_logging.redact.scan import Scanner, is_marked
+from chained_logging.redact.scan import Scanner
 from chained_logging.redact.spans import Span
 
 _FEW: Final = 100  # encoded parts of one text that are looked at each by itself
@@ -54,7 +54,7 @@ class Texts:
 
     def _known(self, text: str, url: bool, cards: bool, depth: int) -> str:
         data = shadow(text)
-        marked = is_marked(data)
+        marked = self._scanner.is_marked(data)
         spans = self._scanner.spans(data, url=url, cards=cards, marked=marked)
         if spans is None:
             return REDACTED

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 from typing import Any, Final, Protocol
 
@@ -36,6 +36,7 @@ from chained_logging.redact.text import Texts
 
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _NUMBERS: Final = frozenset({int, float})
+_CONTAINERS: Final = frozenset({dict, list, tuple})
 _MAX_JSON: Final = 16_384  # a longer text is looked at as one
 _MEMBERS: Final = 8  # of an object that is a name and a value
 _MANY: Final = 3  # texts that are looked at together first
@@ -66,8 +67,11 @@ class Rules(Protocol):
     def hashed(self, value: Any) -> Any: ...
     def is_clean(self, text: str) -> bool: ...
     def remember(self, text: str) -> None: ...
+    def holds_nothing(self, key: Any, value: Any) -> bool: ...
     def is_open(self, key: str) -> bool: ...
     def remember_name(self, key: str) -> None: ...
+    def is_shown(self, key: str) -> bool: ...
+    def remember_shown(self, key: str) -> None: ...
 
 
 class Walk:
@@ -75,30 +79,59 @@ class Walk:
 
     :param redactor: the rules.
     :param size: of the event, in bytes.
+    :param suspects: the only texts in which there may be something, of an event that has known
+        names, texts and numbers alone.
     """
 
-    def __init__(self, redactor: Rules, size: int) -> None:
+    def __init__(self, redactor: Rules, size: int, suspects: Collection[str] | None = None) -> None:
+        self._suspects = suspects
         self._redactor = redactor
         self._names = redactor.names
+        self._hashed = bool(redactor.names.hashed)
         self._left = _WORK + size // _BYTES_OF_WORK
 
     # --- An event.
 
-    def event(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Return an event without its secrets."""
-        result = _Members()
+    def event(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return an event without its secrets; the same object if it has none."""
         apart, its_name = self._apart(event)
+        found: dict[Any, tuple[Any, Any]] = {}
+        same = True
         for key, value in event.items():
-            field = FIELD_OF.get(key)
-            if field is None:
-                self._put(result, key, self._member(its_name if key == apart else key, value))
-            elif field == "" and key != "context":  # it is not stored
-                result[key] = value
+            if key == apart:
+                found[key] = key, self._member(its_name, value)
+            elif self._passes(key, value):
+                continue
             else:
-                result[key] = self._field(field, value, event)
-            if field is not None and type(key) is str and not self._hashes(field):
-                self._redactor.remember_name(key)
+                found[key] = self._top(key, value, event)
+            same = same and found[key][0] is key
+        if same:
+            changed = {k: v for k, (_, v) in found.items() if v is not event[k]}
+            return {**event, **changed} if changed else event
+        result = _Members()
+        for key, value in event.items():
+            result.add(*found.get(key, (key, value)))
         return dict(result)
+
+    def _top(self, key: Any, value: Any, event: Mapping[str, Any]) -> tuple[Any, Any]:
+        """Return a member of an event: its name and its value."""
+        field = FIELD_OF.get(key)
+        if field is None:
+            return self._shown(key), self._member(key, value)
+        if field != "" or key == "context":  # else it is not stored
+            value = self._field(field, value, event)
+        if type(key) is str and not self._hashes(field):
+            self._redactor.remember_name(key)
+        return key, value
+
+    def _passes(self, key: Any, value: Any) -> bool:
+        """Whether a member of an event holds nothing, which is seen without taking it apart."""
+        if self._suspects is not None:
+            return value not in self._suspects
+        kind = type(value)
+        if kind in _CONTAINERS:
+            return self._redactor.holds_nothing(key, value)
+        return kind in _SCALARS and self._redactor.is_open(key) and self._redactor.is_clean(value)
 
     def _field(self, field: str, value: Any, event: Mapping[str, Any]) -> Any:
         if field == "resource":
@@ -145,27 +178,34 @@ class Walk:
         return [shown, found]
 
     def _hashes(self, field: str) -> bool:
-        return self._names.hashes("resource_id" if field == "resource" else field)
+        return self._hashed and self._names.hashes("resource_id" if field == "resource" else field)
 
     # --- Members.
 
-    def _put(self, result: _Members, key: Any, value: Any) -> None:
-        name = key
-        if type(key) is str and not self._redactor.is_open(key):
-            name = self.text(key)
-            if name == key and self._kind(key) not in HIDDEN:
-                self._redactor.remember_name(key)
-        result.add(name, value)
+    def _shown(self, key: Any) -> Any:
+        """Return a name without what looks like a secret in it."""
+        if type(key) is not str or self._redactor.is_shown(key):
+            return key
+        name = self.text(key)
+        if name != key:
+            return name
+        self._redactor.remember_shown(key)
+        if self._kind(key) not in HIDDEN:
+            self._redactor.remember_name(key)
+        return key
 
     def _kind(self, key: Any) -> int:
         """Return what a name says of its value."""
+        kind = self._names.known(key) if type(key) is str else None
+        if kind is not None:
+            return kind
         if not isinstance(key, str):  # bytes, or an Enum
             key = jsonable([key])[0]
             if not isinstance(key, str):
                 return OPEN
         if key.startswith("base64:"):
             key = _decoded(key)
-        if not self._names.is_known(key):
+        if self._names.known(key) is None:
             self._left -= 2
         return self._names.kind(key)
 
@@ -211,7 +251,8 @@ class Walk:
         if isinstance(value, dict):  # parameters, parsed
             result = _Members()
             for key, item in value.items():
-                self._put(result, key, REDACTED if is_url_name(key) else self._member(key, item))
+                member = REDACTED if is_url_name(key) else self._member(key, item)
+                result.add(self._shown(key), member)
             return dict(result)
         return self._walk(value)
 
@@ -223,6 +264,8 @@ class Walk:
         if len(members) > _MEMBERS:
             return _NOWHERE, None
         keys = {key.lower(): key for key in members if isinstance(key, str)}
+        if _VALUES.isdisjoint(keys):
+            return _NOWHERE, None
         value = next((keys[key] for key in keys if key in _VALUES), None)
         label = next((keys[key] for key in keys if key in LABELS), None)
         if value is not None and label is not None:
@@ -258,7 +301,8 @@ class Walk:
         self._together([*value, *value.values()])
         result = _Members()
         for key, item in value.items():
-            self._put(result, key, self._member(its_name if key == apart else key, item))
+            member = self._member(its_name if key == apart else key, item)
+            result.add(self._shown(key), member)
         return dict(result)
 
     def _list(self, items: list[Any]) -> list[Any]:
@@ -325,7 +369,8 @@ class Walk:
         if self._left < 0:
             return REDACTED
         self._left -= 1
-        if not self._redactor.texts.may_hold(text):
+        suspect = self._suspects is not None and text in self._suspects
+        if not suspect and not self._redactor.texts.may_hold(text):
             self._redactor.remember(text)
             return text
         self._left -= _CAREFUL + (_DECODING if "%" in text or "+" in text else 0)

@@ -1,0 +1,106 @@
+"""The quick ways find in any event what the careful way finds, which looks at everything."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import uuid
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from careful import Careful
+
+from chained_logging.event.values import jsonable
+from chained_logging.redact import REDACTED, Redactor, tokens
+from chained_logging.redact.names import compile_bytes
+
+EXAMPLES = 10_000
+NAMES = (
+    *("password", "pin", "token", "api_key", "auth", "x", "id", "url", "query", "code", "sig"),
+    *("name", "value", "key", "header", "note", "request", "headers", "Referer", "data", "tin"),
+    *("user_agent", "reason", "resource", "resource_id", "resource_type", "actor", "action"),
+    *("session_id", "context", "old_values", "changed_fields", "ip", "timestamp", "max_tokens"),
+    *("credentials", "accessKeyId", "sessionToken", "tracking_number", "content", "refresh"),
+)
+PARTS = (
+    *("password", "pin", "token", "api_key", "auth", "x", "id", "url", "query", "code", "sig"),
+    *("=", ": ", ":", " is ", '"', "'", "\\", "<", ">", "</", "&", "?", "%3D", "%2570", "+", " "),
+    *("hunter2", "a", "ok", "4111111111111111", "4111 1111 ", "078-05-1120", "\n", "\r\n\r\n"),
+    *("://", "@", "bearer ", "basic ", "eyJhbGciOi.eyJz.x", "ghp_16C7e42F292c6912E7710c838347A"),
+    *("cGFzc3dvcmQ", "-----BEGIN PRIVATE KEY-----", "DE89370400440532013000", "４", "а", "é"),
+    *("mysql -p", "--", "[", "]", "{", "}", ",", ";", "name=", "Cookie", REDACTED, "\\u0070"),
+    *("https://x.example/p?q=1&token=abc", "https://u:p@h/", "/cb?code=7&page=2", "a%20b"),
+    *("curl -u a:b http://x", "secret", "12", "20230710122532896", "AKIATFQR7NSCQLA2F4OD"),
+    *("arn:aws:secretsmanager:us-east-1:123456789012:secret:x", "Set-Cookie: a=b", "-p", "-u"),
+    *("7c9e6679-7425-40de-944b-e07fc1f90ae7", "base64:cGFzc3dvcmQ9aHVudGVyMg==", "treatment"),
+    *("Mozilla/5.0 (X11; Linux x86_64)", "xoxb-123456789012-abcdefghij", "--password", "true"),
+)
+SCALARS: tuple[Any, ...] = (
+    *(1, 200, 12.5, 4111111111111111, 4111111111111112, 4111111111111111.0, 10**17, 78051120),
+    *(True, False, None, b"password=hunter2", Decimal("12.5"), Decimal("4111111111111111")),
+    *(dt.datetime(2024, 1, 2, 3, 4, 5, tzinfo=dt.UTC), dt.date(2024, 1, 2), uuid.UUID(int=7**40)),
+    *(ValueError("password=hunter2"), {"a"}, (1, 2), dt.timedelta(1)),
+)
+
+
+class Events:
+    """Makes events of every shape."""
+
+    def __init__(self, seed: int) -> None:
+        self.seeded = random.Random(seed)
+
+    def text(self) -> str:
+        return "".join(self.seeded.choices(PARTS, k=self.seeded.choice((1, 1, 1, 2, 2, 3, 4, 6))))
+
+    def name(self) -> str:
+        return self.seeded.choice(NAMES) if self.seeded.random() < 0.8 else self.text()
+
+    def items(self, make: Callable[[], Any], most: int = 4) -> list[Any]:
+        return [make() for _ in range(self.seeded.randint(0, most))]
+
+    def value(self, depth: int = 0) -> Any:
+        kind = self.seeded.random() + 0.1 * depth
+        if 0.5 < kind < 0.65:
+            return self.seeded.choice(SCALARS)
+        if 0.65 < kind < 0.75:
+            return self.items(lambda: self.value(depth + 1))
+        if 0.75 < kind < 0.8:
+            return self.items(self.text, 5)
+        if 0.8 < kind < 1:
+            return {self.name(): item for item in self.items(lambda: self.value(depth + 1))}
+        return self.text()
+
+    def event(self) -> dict[str, Any]:
+        return {self.name(): self.value() for _ in range(self.seeded.randint(1, 7))}
+
+
+@pytest.fixture
+def careful(monkeypatch: pytest.MonkeyPatch) -> Careful:
+    monkeypatch.setattr(tokens, "_CLUE", compile_bytes(b""))
+    return Careful()
+
+
+def test_the_quick_ways_find_what_the_careful_way_finds(careful: Careful) -> None:
+    events = Events(16)
+    quick = Redactor()  # which remembers, as in a program that goes on
+    for _ in range(EXAMPLES):
+        event = events.event()
+        expected = jsonable(careful(event))
+        assert jsonable(quick(event)) == expected, event
+        assert jsonable(quick(event)) == expected, event
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"command": ["mysql", "-p", "hunter2"]},
+        {"arguments": ("plink", "-pw", "hunter2", "host")},
+        {"headers": [["the api key", "hunter2"]]},
+        {"headers": [["\u00e9api_key", "hunter2"]]},
+    ],
+)
+def test_an_item_that_says_what_the_next_one_is(event: dict[str, Any]) -> None:
+    for _ in range(2):
+        assert "hunter2" not in str(Redactor()(event))
