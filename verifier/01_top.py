@@ -61,9 +61,7 @@ from hashlib import sha256 as _sha256
 from json.encoder import encode_basestring as _quote
 from typing import Any, BinaryIO, Callable, NamedTuple, NoReturn
 
-try:  # a third of the time; without it, the same is found
+try:  # half of the time; without it, the same is found
     import orjson as _orjson
-
-    _ORJSON_OPTIONS = _orjson.OPT_SORT_KEYS | _orjson.OPT_STRICT_INTEGER
 except ImportError:
     _orjson = None  # type: ignore[assignment]  # tested for before each use

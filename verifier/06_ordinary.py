@@ -82,18 +82,7 @@ def _addresses_obey(addresses: set[bytes]) -> bool:
     return all(_known_address(text.decode()) for text in addresses - {b"", b"unknown"})
 
 
-def _is_apart(text: bytes) -> bool:
-    """Whether an object can be judged without its entry, and is canonical.
-
-    :raises _Bad: if it is not canonical.
-    """
-    if text.count(b"{") + text.count(b"[") > 100:
-        return False  # it may be as deep as a parser goes, and in its entry it is deeper
-    value = _parse(text)
-    return not {"invalid", "oversize", "resources_part"} & value.keys()
-
-
-_known_apart = functools.lru_cache(4096)(_is_apart)
+_OWN_KEYS = frozenset({"invalid", "oversize", "resources_part"})
 
 
 def _marks(
@@ -104,17 +93,28 @@ def _marks(
     :raises _Bad: for an object that breaks a rule.
     """
     objects = {*contexts, *olds} - {b""}
-    # The cache keeps short ones alone, so that it is bounded in bytes too.
-    odd = [text for text in objects if not (_known_apart if len(text) < 500 else _is_apart)(text)]
+    # What is deep may be as deep as a parser goes, and in its entry it is deeper.
+    deep = {text for text in objects if len(text) > 200 and _depth(text) > 100}
+    values = _parse_all(list(objects - deep))
+    own = {text for text, value in values.items() if not _OWN_KEYS.isdisjoint(value)}
     incomplete = oversize = 0
-    if odd:
+    if own or deep:
         for body, *parts in zip(bodies, contexts, olds):  # noqa: B905  # Python 3.9
-            if not set(parts).isdisjoint(odd):
+            if not deep.isdisjoint(parts):
                 entry = _parse(body + b"}")
-                _check_context(entry)
-                incomplete += "invalid" in entry["context"]
-                oversize += "oversize" in entry["context"]
+            elif not own.isdisjoint(parts):
+                entry = _load(body + b"}")
+            else:
+                continue
+            _check_context(entry)
+            incomplete += "invalid" in entry["context"]
+            oversize += "oversize" in entry["context"]
     return incomplete, oversize
+
+
+def _depth(text: bytes) -> int:
+    """Return how deep an object may be at most."""
+    return text.count(b"{") + text.count(b"[")
 
 
 def _is_utf8(text: bytes) -> bool:
