@@ -25,7 +25,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import real
 import structlog
+from table import Table, run
 
 from chained_logging import AuditHandler, AuditLog, AuditProcessor, verify
 
@@ -181,24 +183,6 @@ CALLERS: dict[str, tuple[int, Callable[[Path, contextlib.ExitStack], Call]]] = {
 }
 
 
-class Table:
-    """Figures by name, printed as they come."""
-
-    def __init__(self) -> None:
-        self.found: dict[str, float] = {}
-
-    def line(self, name: str, value: float, unit: str, *ratios: str) -> None:
-        self.found[name] = value
-        text = f"{value:,.2f}" if value < 100 else f"{value:,.0f}"
-        print(f"{name:<44} {text:>12} {unit:<11} {'; '.join(ratios)}", flush=True)
-
-    def head(self, text: str) -> None:
-        print(f"\n{text}")
-
-    def ratio(self, name: str, other: str) -> float:
-        return self.found[name] / self.found[other]
-
-
 def one_caller(table: Table, root: Path, rounds: int) -> None:
     """Latency of a call, and bytes an entry; contestants take turns."""
     table.head("One thread, a call                              median µs              p99, ratios")
@@ -331,28 +315,6 @@ def append_for(path: str, seconds: float) -> None:
     print(count)
 
 
-def run(*command: str) -> tuple[float, float]:
-    """Return a command's seconds and its peak of resident memory in MiB.
-
-    The peak is looked at while it runs: what Linux reports afterwards counts its parent's memory.
-    """
-    began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    peak = 0
-    while True:
-        with contextlib.suppress(OSError, IndexError):
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            peak = int(status.partition("VmHWM:")[2].split()[0])
-        try:
-            process.wait(0.02)
-            break
-        except subprocess.TimeoutExpired:
-            continue
-    if process.returncode:
-        raise SystemExit(f"{command} failed")
-    return time.monotonic() - began, peak / 1024
-
-
 def run_both(command: list[str]) -> float:
     """Return the seconds that two of a command take at once: what a second core is worth."""
     began = time.monotonic()
@@ -443,6 +405,7 @@ def main() -> None:
     table = Table()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         root = Path(folder)
+        real.measure(table, root, quick=options.quick)
         counts = [20_000] if options.quick else [100_000, 1_000_000]
         verification(table, root, counts, 1 if options.quick else 5)
         one_caller(table, root, 1 if options.quick else 7)
