@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 
 
@@ -36,13 +37,10 @@ def _random_parts(data: bytearray) -> list[str]:
     """Return the third to fifth part of as many UUIDs as there are ten bytes, version 7."""
     data[0::10] = data[0::10].translate(_VERSION)
     data[2::10] = data[2::10].translate(_VARIANT)
-    digits = data.hex()
-    return [
-        f"{digits[i : i + 4]}-{digits[i + 4 : i + 8]}-{digits[i + 8 : i + 20]}"
-        for i in range(0, len(digits), 20)
-    ]
+    return list(map("-".join, _PARTS.findall(data.hex())))
 
 
+_PARTS = re.compile("(.{4})(.{4})(.{12})")
 _VERSION = bytes(byte & 0x0F | 0x70 for byte in range(256))
 _VARIANT = bytes(byte & 0x3F | 0x80 for byte in range(256))
 _LAST_MILLI = 2**48 - 1

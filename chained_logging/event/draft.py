@@ -350,16 +350,22 @@ class _Shape(NamedTuple):
     """The names of these fields."""
     others: tuple[tuple[str, str, Callable[[Any], Any]], ...]
     """Of each other field the event's key, its name and its rule."""
-    context: tuple[str, ...]
+    has_address: bool
+    """Whether one of these is the address."""
+    keys: tuple[str, ...]
     """Its keys of no field."""
+    context: Callable[[Any], tuple[Any, ...]]
+    """Takes their values out of an event."""
     ascii: bool
-    """Whether these are ASCII, so that `orjson` sorts them as RFC 8785 asks."""
+    """Whether these keys are ASCII, so that `orjson` sorts them as RFC 8785 asks."""
 
 
 def _getter(keys: list[str]) -> Callable[[Any], tuple[Any, ...]]:
     """Return what takes the values of these keys out of an event."""
     if len(keys) > 1:
         return itemgetter(*keys)
+    if not keys:
+        return lambda _: ()
     return lambda event: tuple(event[key] for key in keys)
 
 
@@ -368,8 +374,8 @@ def _shape(keys: tuple[Any, ...]) -> _Shape | None:
     if not _STRINGS.issuperset(map(type, keys)):
         return None
     fields = {FIELD_OF[key]: key for key in keys if FIELD_OF.get(key)}
-    context = tuple(key for key in keys if key not in FIELD_OF)
-    twice = len(fields) + len(context) < sum(FIELD_OF.get(key) != "" for key in keys)
+    keys_of_none = tuple(key for key in keys if key not in FIELD_OF)
+    twice = len(fields) + len(keys_of_none) < sum(FIELD_OF.get(key) != "" for key in keys)
     parts = {"resource", "resource_type", "resource_id"} & fields.keys()
     names = [name for name in fields if name in TEXTS]
     others = [(key, n, FIELDS[n].rule) for n, key in fields.items() if n not in TEXTS]
@@ -385,8 +391,17 @@ def _shape(keys: tuple[Any, ...]) -> _Shape | None:
         and {"action", "actor_id"} <= fields.keys()
         and parts in ({"resource"}, {"resource_type", "resource_id"})
     )
-    is_ascii = "".join(context).isascii()
-    return _Shape(*(_getter(objects), plain, texts, tuple(names), tuple(others), context, is_ascii))
+    return _Shape(
+        objects=_getter(objects),
+        plain=plain,
+        texts=texts,
+        names=tuple(names),
+        others=tuple(others),
+        has_address="ip_address" in fields,
+        keys=keys_of_none,
+        context=_getter(list(keys_of_none)),
+        ascii="".join(keys_of_none).isascii(),
+    )
 
 
 def _shape_of(event: Mapping[Any, Any]) -> _Shape | None:
@@ -444,12 +459,13 @@ def _plain_fields(shape: _Shape, event: Mapping[str, Any], result: str) -> dict[
             fields[name] = rule(value)
     except Exception:  # the careful way says what is wrong
         return None
-    if "ip_address" not in fields:
+    if not shape.has_address:
         if fields["actor_type"] not in ADDRESSLESS:
             return None
         fields["ip_address"] = None
-    context = {key: event[key] for key in shape.context}
-    plain = shape.ascii and values.PLAIN.issuperset(map(type, context.values()))
+    rest = shape.context(event)
+    context = dict(zip(shape.keys, rest))  # noqa: B905
+    plain = shape.ascii and values.PLAIN.issuperset(map(type, rest))
     fields["context"] = context if plain else Fragment(values.encode(context))
     return fields
 

@@ -50,8 +50,7 @@ ORJSON: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER | orjson.OPT_PA
 PLAIN: Final = frozenset({str, int, bool, type(None)})
 
 _LEAVES: Final = PLAIN | {uuid.UUID, Decimal, dt.datetime, dt.date, dt.time}
-_CONTAINERS: Final = frozenset({dict, list})
-_NESTED: Final = _LEAVES | {dict, list, tuple, float}
+_NESTED: Final = frozenset({dict, list, tuple})
 _NESTED_ORJSON: Final = ORJSON | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 _MAX_FAST: Final = 20_000  # values
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -61,7 +60,7 @@ _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+| id='\d+'")
 
 def encode(value: Any) -> str:
     """Return any Python value as canonical JSON text. Never raises, and ends for any input."""
-    if type(value) in _CONTAINERS and _is_ordinary(value):
+    if type(value) in _NESTED and _is_ordinary(value):
         try:
             text = orjson.dumps(value, jsonable, _NESTED_ORJSON).decode()
         except TypeError:  # a surrogate, a large integer, a key that is not a string
@@ -84,27 +83,27 @@ def _is_ordinary(value: Any) -> bool:
     for _ in range(MAX_DEPTH):
         below: list[Any] = []
         for container in level:
-            if type(container) is dict:
-                members: Any = container.values()
-            else:
-                members = container
+            members: Any = container.values() if type(container) is dict else container
             count += len(members)
-            kinds = set(map(type, members))
-            if kinds <= _LEAVES:
+            kinds = set(map(type, members)) - _LEAVES
+            if not kinds:
                 continue
+            if float in kinds:
+                if not all(map(_is_ordinary_float, members)):
+                    return False
+                kinds.discard(float)
             if not kinds <= _NESTED or count > _MAX_FAST:
                 return False
-            for member in members:
-                kind = type(member)
-                if kind is float:
-                    if not 1e-4 <= abs(member) < 1e15 or member.is_integer():
-                        return False
-                elif kind is dict or kind is list or kind is tuple:
-                    below.append(member)
+            below += [member for member in members if type(member) in _NESTED]
         if not below:
             return count <= _MAX_FAST
         level = below
     return False
+
+
+def _is_ordinary_float(value: Any) -> bool:
+    """Whether this is no float, or one that is written with a point and without an exponent."""
+    return type(value) is not float or (1e-4 <= abs(value) < 1e15 and not value.is_integer())
 
 
 def jsonable(value: Any) -> Any:
