@@ -354,8 +354,6 @@ class _Shape(NamedTuple):
     """Whether one of these is the address."""
     keys: tuple[str, ...]
     """Its keys of no field."""
-    context: Callable[[Any], tuple[Any, ...]]
-    """Takes their values out of an event."""
     ascii: bool
     """Whether these keys are ASCII, so that `orjson` sorts them as RFC 8785 asks."""
 
@@ -364,8 +362,6 @@ def _getter(keys: list[str]) -> Callable[[Any], tuple[Any, ...]]:
     """Return what takes the values of these keys out of an event."""
     if len(keys) > 1:
         return itemgetter(*keys)
-    if not keys:
-        return lambda _: ()
     return lambda event: tuple(event[key] for key in keys)
 
 
@@ -399,7 +395,6 @@ def _shape(keys: tuple[Any, ...]) -> _Shape | None:
         others=tuple(others),
         has_address="ip_address" in fields,
         keys=keys_of_none,
-        context=_getter(list(keys_of_none)),
         ascii="".join(keys_of_none).isascii(),
     )
 
@@ -463,7 +458,7 @@ def _plain_fields(shape: _Shape, event: Mapping[str, Any], result: str) -> dict[
         if fields["actor_type"] not in ADDRESSLESS:
             return None
         fields["ip_address"] = None
-    rest = shape.context(event)
+    rest = tuple(map(event.__getitem__, shape.keys))
     context = dict(zip(shape.keys, rest))  # noqa: B905
     plain = shape.ascii and values.PLAIN.issuperset(map(type, rest))
     fields["context"] = context if plain else Fragment(values.encode(context))

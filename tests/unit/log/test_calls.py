@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextvars import Context
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,7 +17,7 @@ import structlog
 from chains import EVENT
 from structlog.contextvars import bound_contextvars, merge_contextvars
 
-from chained_logging import AuditLog, AuditProcessor
+from chained_logging import AuditLog, AuditProcessor, context
 
 MOST = 30
 
@@ -51,7 +52,9 @@ def calls_between(call: Callable[[], object], first: Any, last: Any) -> list[str
 def fewest(call: Callable[[], object], first: Any, last: Any) -> list[str]:
     """Return the calls of the shortest of some rounds: what is cached is filled by the first, and
     a finaliser of somebody else's may run in the middle of one."""
-    return min((calls_between(call, first, last) for _ in range(5)), key=len)
+    # Not in this thread's context, in which a test before may have left something.
+    rounds = (Context().run(calls_between, call, first, last) for _ in range(5))
+    return min(rounds, key=len)
 
 
 def test_append_passes_few_calls(path: Path) -> None:
@@ -61,7 +64,7 @@ def test_append_passes_few_calls(path: Path) -> None:
 
 
 def test_a_call_of_structlog_passes_few_calls(path: Path) -> None:
-    with AuditLog(path) as log, bound_contextvars(request_id="r-1"):  # as in a request
+    with AuditLog(path) as log:
         logger: Any = structlog.wrap_logger(
             structlog.ReturnLogger(),
             processors=[
@@ -70,9 +73,10 @@ def test_a_call_of_structlog_passes_few_calls(path: Path) -> None:
                 lambda logger, method, event: event["audit_id"],
             ],
         )
-        calls = fewest(
-            lambda: logger.info("read", audit=True, **EVENT),
-            AuditProcessor.__call__,
-            type(log._sink).write,
-        )
+
+        def request() -> None:
+            with bound_contextvars(request_id="r-1"), context(tenant="clinic-1"):
+                logger.info("read", audit=True, **EVENT)
+
+        calls = fewest(request, AuditProcessor.__call__, type(log._sink).write)
     assert len(calls) <= MOST, "\n".join(calls)
