@@ -8,7 +8,7 @@ from typing import Final
 from chained_logging.redact import digits, tokens
 from chained_logging.redact.commands import FLAGS
 from chained_logging.redact.encodings import STEMS
-from chained_logging.redact.names import BOUNDARY, LABELS, LOCATORS, LOOKALIKE
+from chained_logging.redact.names import BOUNDARY, LABELS, LOCATORS, LOOKALIKE, VALUES
 from chained_logging.redact.urls import PARAMETERS
 
 # The name of a URL, behind which an object has its parameters.
@@ -39,11 +39,26 @@ CLUES: Final = (  # beside secret names and what joins them to a value
 )
 
 # A member that is a label: the next one is its value.
-LABEL: Final = re.compile(
+_LABEL: Final = re.compile(
     rb"[\"'](?:" + "|".join(sorted(LABELS)).encode() + rb")\\*[\"']\Z", re.IGNORECASE
 )
+# The member that has the value, in the same object.
+_VALUE: Final = re.compile(
+    rb"[\"'](?:" + "|".join(sorted(VALUES)).encode() + rb")[\"']:", re.IGNORECASE
+)
+# A name alone; what is escaped or not ASCII may be one.
+_NAME: Final = re.compile(rb"[\w.\-\[\]%\\\x80-\xff]+\"")
 # A part of an ARN: no value is behind it.
 _ARN: Final = re.compile(rb"arn:[a-z\-]+:secretsmanager:[a-z0-9\-]*:[0-9]*:\Z")
+
+
+def is_label(data: bytes, start: int) -> bool:
+    """Whether a member's text, which begins here in JSON, may name the value of another member."""
+    return (
+        _LABEL.search(data, max(start - 16, 0), start - 1) is not None
+        and _NAME.match(data, start + 1) is not None
+        and _VALUE.search(data) is not None
+    )
 
 
 def is_arn(data: bytes, start: int, end: int) -> bool:

@@ -64,6 +64,9 @@ IDENTIFIERS: Final = (
 LABELS: Final = frozenset({"name", "key", "header", "field", "parameter", "param", "variable"})
 """What the name of a value is called where both are members of an object."""
 
+VALUES: Final = frozenset({"value", "val", "content", "data"})
+"""What the value is called there."""
+
 # What may follow a secret name that is still the secret: password_hash, token2, secretValue.
 _TAILS: Final = (
     *("again", "b64", "base64", "bcrypt", "cipher", "ciphertext", "confirm", "confirmation"),

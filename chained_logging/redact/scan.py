@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from chained_logging.redact import digits, tokens
 from chained_logging.redact.assigned import ELEMENT, JOINED, JOINT, value_after
-from chained_logging.redact.clues import CLUES, FORMS, LABEL, is_arn, with_plus
+from chained_logging.redact.clues import CLUES, FORMS, is_arn, is_label, with_plus
 from chained_logging.redact.commands import commands
 from chained_logging.redact.encodings import MAX_DEPTH, unquoted
 from chained_logging.redact.expression import Spans
@@ -54,7 +54,7 @@ class Scanner:
         # A name and what joins it to its value; a name in quotation marks with a value beside it.
         name = names.expression
         given = rb"[\"'`](?:[^\"'`]*" + name + b"|" + names.loose + b")"
-        beside = given + rb"\\*[\"'`][ \t]*[,\])}]"
+        beside = given + rb"\\*[\"'`][ \t]*[,}]"
         self._named = compile_bytes(rb"(" + name + rb")(?:" + JOINED + rb"|\\*[\"'`],)")
         self._clue = compile_bytes(with_plus(b"|".join((name + JOINED, beside, *CLUES))))
         self._name = name
@@ -119,7 +119,7 @@ class Scanner:
         """Whether a string is a clue only because of its neighbour, which is another member."""
         return (
             data[start - 1 : start] == b":"
-            and LABEL.search(data, max(start - 16, 0), start - 1) is None
+            and not is_label(data, start)
             and self._but_beside.match(data, start) is None
         )
 

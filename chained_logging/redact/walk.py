@@ -27,6 +27,7 @@ from chained_logging.redact.names import (
     LOCATOR,
     MAYBE,
     OPEN,
+    VALUES,
     Names,
     is_url_name,
     shadow,
@@ -52,7 +53,6 @@ _IDENTIFIERS: Final = frozenset(
 )
 _REQUIRED: Final = frozenset({*_IDENTIFIERS, "action", "resource_type"})
 _CARD_TYPES: Final = ("card", "pan", "payment")
-_VALUES: Final = frozenset({"value", "val", "content", "data"})
 _NOWHERE: Final = object()
 _NAME: Final = re.compile(r"-{0,2}[\w.\-\[\]%]{1,128}")
 
@@ -264,9 +264,9 @@ class Walk:
         if len(members) > _MEMBERS:
             return _NOWHERE, None
         keys = {key.lower(): key for key in members if isinstance(key, str)}
-        if _VALUES.isdisjoint(keys):
+        if VALUES.isdisjoint(keys):
             return _NOWHERE, None
-        value = next((keys[key] for key in keys if key in _VALUES), None)
+        value = next((keys[key] for key in keys if key in VALUES), None)
         label = next((keys[key] for key in keys if key in LABELS), None)
         if value is not None and label is not None:
             name = members[label]
