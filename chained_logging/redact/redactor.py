@@ -13,7 +13,7 @@ import orjson
 from chained_logging.event.fields import FIELD_OF
 from chained_logging.format.canonical import canonical
 from chained_logging.redact.digits import is_card
-from chained_logging.redact.names import Names
+from chained_logging.redact.names import VALUES, Names
 from chained_logging.redact.scan import Scanner
 from chained_logging.redact.text import Texts
 from chained_logging.redact.walk import Walk
@@ -72,7 +72,8 @@ class Redactor:
         self.texts: Final = Texts(self._scanner, patterns)
         # With rules that only the application knows, every event is taken apart.
         self._always = bool(self.names.hashed) or self.texts.has_own
-        # Keys and short values that were looked at, and hold nothing: most come again and again.
+        # Keys and short values that were looked at, and hold nothing: most come again and again. No
+        # open name is that of a value whose own name is beside it.
         self._open: set[str] = set()
         self._shown: set[str] = set()
         self._clean: set[Any] = set(_CONSTANTS)
@@ -85,51 +86,42 @@ class Redactor:
         :param event: fields of an entry by name or alias, whose own names are not secret, and
             whatever else there is.
         """
+        if self._always:
+            return Walk(self, _UNKNOWN).event(event)
         try:
-            suspects = self._suspects(event)
-        except Exception:  # a list, or a value whose own methods fail
-            suspects = None
-        if suspects is not None:
-            size = sum(map(len, suspects))
-            return Walk(self, size, suspects).event(event) if suspects else event
+            if self._open.issuperset(event):
+                unknown = set(event.values()) - self._clean
+                if not unknown:
+                    return event
+                texts = _texts(unknown)
+                if texts is not None:
+                    return self._flat(event, texts)
+        except Exception:  # noqa: S110  # a list, or a value whose own methods fail
+            pass
         size = _UNKNOWN
         try:
-            if not self._always:
-                data = orjson.dumps(event, None, _ORJSON)
-                if not self._scanner.members_may_hold(data):
-                    if not self._open.issuperset(event):
-                        self._open.update(event)
-                        if len(self._open) > _CACHE:
-                            self._open.clear()
-                    return event
-                size = len(data)
+            data = orjson.dumps(event, None, _ORJSON)
+            if not self._scanner.members_may_hold(data):
+                if not self._open.issuperset(event):
+                    for name in event:
+                        self.remember_name(name)
+                return event
+            size = len(data)
         except Exception:  # noqa: S110  # what JSON does not have goes the careful way
             pass
         return Walk(self, size).event(event)
 
-    def _suspects(self, event: Mapping[str, Any]) -> list[str] | None:
-        """Return the texts of an event in which there may be something.
-
-        None of an event that has a name that was not looked at before, or a value that is neither
-        a text nor a number that holds nothing.
-        """
-        if self._always or not self._open.issuperset(event):
-            return None
-        texts = []
-        for value in set(event.values()) - self._clean:
-            if type(value) is str:
-                texts.append(value)
-            elif type(value) not in _NUMBERS or is_card(value):
-                return None
-        if not texts:
-            return texts
-        if self.texts.may_hold("\n".join(texts)):
-            return list(filter(self.texts.may_hold, texts)) if len(texts) > 1 else texts
-        if len(self._clean) >= _CACHE:
-            self._clean.clear()
-            self._clean.update(_CONSTANTS)
-        self._clean.update(text for text in texts if len(text) <= _SHORT)
-        return []
+    def _flat(self, event: Mapping[str, Any], texts: list[str]) -> Mapping[str, Any]:
+        """Redact an event whose names are known, and whose values are but for these texts."""
+        suspects: list[str] = []
+        if texts and self.texts.may_hold("\n".join(texts)):
+            suspects = list(filter(self.texts.may_hold, texts)) if len(texts) > 1 else texts
+        if len(suspects) < len(texts):
+            if len(self._clean) >= _CACHE:
+                self._clean.clear()
+                self._clean.update(_CONSTANTS)
+            self._clean.update(t for t in texts if len(t) <= _SHORT and t not in suspects)
+        return Walk(self, sum(map(len, suspects))).texts(event, suspects) if suspects else event
 
     def text(self, text: str) -> str:
         """Return a text without what looks like a secret in it."""
@@ -170,7 +162,8 @@ class Redactor:
 
     def remember_shown(self, key: str) -> None:
         """Keep in mind that a name stays as it is."""
-        _remember(self._shown, key)
+        if len(key) <= _SHORT:
+            _remember(self._shown, key)
 
     def is_open(self, key: str) -> bool:
         """Whether a name was looked at before, and says nothing."""
@@ -178,7 +171,8 @@ class Redactor:
 
     def remember_name(self, key: str) -> None:
         """Keep in mind that a name says nothing of its value."""
-        _remember(self._open, key)
+        if len(key) <= _SHORT and key.lower() not in VALUES:
+            _remember(self._open, key)
 
     def hashed(self, value: Any) -> Any:
         """Return the keyed hash of a value of JSON's types; of each one in a list or an object."""
@@ -196,6 +190,17 @@ class Redactor:
             data = canonical(value)
         assert self._hash_key is not None  # noqa: S101  # there are no names to hash without one
         return "hmac-sha256:" + hmac.new(self._hash_key, data, hashlib.sha256).hexdigest()
+
+
+def _texts(values: Iterable[Any]) -> list[str] | None:
+    """Return the texts among values; None if others than numbers, or a card's, are among them."""
+    texts = []
+    for value in values:
+        if type(value) is str:
+            texts.append(value)
+        elif type(value) not in _NUMBERS or is_card(value):
+            return None
+    return texts
 
 
 def _remember(known: set[Any], value: Any) -> None:

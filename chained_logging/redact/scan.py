@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, Final
 
 from chained_logging.redact import digits, tokens
@@ -139,10 +139,9 @@ class Scanner:
         :param marked: whether :meth:`is_marked` says that there may be secrets with a form of
             their own.
         """
-        finders = [self._values(data), parameters(data, url), logins(data)]
+        found = [*self._values(data), *parameters(data, url), *logins(data)]
         if marked:
-            finders.append(_formed(data, cards))
-        found = list(islice(chain.from_iterable(finders), MANY + 1))
+            found += islice(_formed(data, cards), MANY + 1)
         return None if len(found) > MANY else merged(found)
 
     def _values(self, data: bytes) -> Iterator[Span]:

@@ -17,6 +17,8 @@ MARK: Final = b"[redacted]"
 
 def merged(spans: Sequence[Span]) -> list[Span]:
     """Return spans in order, with those that touch joined."""
+    if len(spans) < 2:
+        return list(spans)
     result: list[Span] = []
     for start, end in sorted(spans):
         if result and start <= result[-1][1]:

@@ -50,7 +50,8 @@ class Texts:
         :param url: whether it is a URL, or a part of one.
         :param cards: whether a bare number may be a card's.
         """
-        return self._own(self._known(text, url, cards, 0))
+        text = self._known(text, url, cards, 0)
+        return self._own(text) if self._patterns else text
 
     def _known(self, text: str, url: bool, cards: bool, depth: int) -> str:
         data = shadow(text)

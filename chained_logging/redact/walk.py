@@ -79,12 +79,12 @@ class Walk:
 
     :param redactor: the rules.
     :param size: of the event, in bytes.
-    :param suspects: the only texts in which there may be something, of an event that has known
-        names, texts and numbers alone.
     """
 
-    def __init__(self, redactor: Rules, size: int, suspects: Collection[str] | None = None) -> None:
-        self._suspects = suspects
+    _suspects: Collection[str] = ()
+    """Texts in which there may be something, as was seen before."""
+
+    def __init__(self, redactor: Rules, size: int) -> None:
         self._redactor = redactor
         self._names = redactor.names
         self._hashed = bool(redactor.names.hashed)
@@ -113,6 +113,23 @@ class Walk:
             result.add(*found.get(key, (key, value)))
         return dict(result)
 
+    def texts(self, event: Mapping[str, Any], suspects: Collection[str]) -> Mapping[str, Any]:
+        """Return an event without its secrets, which has known names, texts and numbers alone.
+
+        :param suspects: the only texts in which there may be something.
+        """
+        self._suspects = suspects
+        changed = {}
+        for key, value in event.items():
+            if value in suspects:
+                field = FIELD_OF.get(key)
+                shown = (
+                    self._member(key, value) if field is None else self._top(key, value, event)[1]
+                )
+                if shown is not value:
+                    changed[key] = shown
+        return {**event, **changed} if changed else event
+
     def _top(self, key: Any, value: Any, event: Mapping[str, Any]) -> tuple[Any, Any]:
         """Return a member of an event: its name and its value."""
         field = FIELD_OF.get(key)
@@ -126,8 +143,6 @@ class Walk:
 
     def _passes(self, key: Any, value: Any) -> bool:
         """Whether a member of an event holds nothing, which is seen without taking it apart."""
-        if self._suspects is not None:
-            return value not in self._suspects
         kind = type(value)
         if kind in _CONTAINERS:
             return self._redactor.holds_nothing(key, value)
@@ -369,8 +384,7 @@ class Walk:
         if self._left < 0:
             return REDACTED
         self._left -= 1
-        suspect = self._suspects is not None and text in self._suspects
-        if not suspect and not self._redactor.texts.may_hold(text):
+        if text not in self._suspects and not self._redactor.texts.may_hold(text):
             self._redactor.remember(text)
             return text
         self._left -= _CAREFUL + (_DECODING if "%" in text or "+" in text else 0)
