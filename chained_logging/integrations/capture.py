@@ -140,7 +140,9 @@ def captured(record: logging.LogRecord, known: AuditId | None) -> Captured:
     """
     first = original(record)  # a formatter's copy has lost the arguments and the exception
     logged = noted(first)
-    message = logged.message or (record.msg if isinstance(record.msg, Mapping) else None)
+    message = logged.message
+    if message is None and type(record.msg) is not str and isinstance(record.msg, Mapping):
+        message = record.msg
     fields = _fields(record, logged, known)
     if message is not None:
         failed = (record.levelno or 0) >= logging.ERROR
@@ -154,11 +156,13 @@ def captured(record: logging.LogRecord, known: AuditId | None) -> Captured:
             text = message_text(record if record.args else first)
         # A queue's handler of another kind may have put a traceback into the message.
         action = text.partition("\n")[0]
-        event = over(logged.context, fields)
+        event = over(logged.context, fields) if logged.context else dict(fields)
         if "\n" in text or event.get("action", text) != text:
             event.setdefault("message", text)
         failed = (record.levelno or 0) >= logging.ERROR
-    caught = logged.exception or exception_of(record.exc_info or first.exc_info)
+    caught = logged.exception
+    if caught is None and (info := record.exc_info or first.exc_info):
+        caught = exception_of(info)
     if caught is not None:
         event["exception"] = caught
         failed = True
@@ -172,12 +176,14 @@ def _fields(record: logging.LogRecord, logged: Logged, known: AuditId | None) ->
         # What filters and factories have put on the record; what the call passed wins over it.
         more = set(_passed(tuple(every))) - logged.fields.keys() - {"audit_id"}
         return set_apart({**{key: every[key] for key in more}, **logged.fields})
-    fields = {key: every[key] for key in _passed(tuple(every))}
+    names = _passed(tuple(every))
+    fields = dict(zip(names, map(every.__getitem__, names), strict=True))
     extra = fields.get("extra")
     if isinstance(extra, dict) and extra.get("audit"):  # loguru's
         del fields["extra"]
         fields.update(extra)
-    _without_ours(fields, known)
+    if "audit_id" in fields:
+        _without_ours(fields, known)
     if fields.get("audit") is True:  # the tag alone, as nearly always: no need to sort it out
         del fields["audit"]
     return set_apart(fields)

@@ -215,6 +215,8 @@ def snapshot(record: logging.LogRecord) -> Logged:
 
 def message_text(record: logging.LogRecord) -> str:
     """Return a record's message, even if its arguments do not fit."""
+    if type(record.msg) is str and not record.args:
+        return record.msg
     try:
         return record.getMessage()
     except Exception:  # logging says so on its own account
