@@ -1,45 +1,47 @@
 """What the package raises, by what went wrong.
 
-::
-
-    ChainedLoggingError        the base of all
-    ├── InvalidEntry           a strict log: the event lacks a field, or has one that is not valid
-    ├── ConfigError            a setting is unknown or has a wrong value
-    ├── LogError               a log, a file beside it or a key cannot be used as it is
-    │   ├── LogClosed          the log was closed: open it again
-    │   ├── Busy               somebody else holds the log: try again
-    │   ├── StoreError         the log's store failed, and says why
-    │   ├── ForeignFile        a file belongs to somebody else, or others can change or read it
-    │   ├── NotALog            a file is not a log: name another
-    │   ├── BrokenLog          entries or checkpoints were changed: run chained-logging verify
-    │   │   └── NotAnEntry     a line or a row is not an entry
-    │   ├── NoCheckpoint       the log has no checkpoint, and this needs one
-    │   ├── KeyMissing         this needs the log's key
-    │   ├── KeyForged          entries name a key that the key before did not sign for
-    │   ├── KeyRotated         the key is no longer the log's: open the log with the new one
-    │   └── Unsupported        this system lacks what the promise needs
-    ├── ShipError              entries did not get to another store
-    │   ├── DestinationError   the store failed or cannot be reached: try again
-    │   ├── Refused            the store does not take them, however often they are sent
-    │   │   └── Unfit          they do not fit what the store holds
-    │   └── BrokenChain        the log's own entries do not follow one another
-    ├── NetError               another host did not answer as it should
-    │   ├── Unreachable        no connection was made, so nothing was sent
-    │   └── TooLong            the answer is longer than it may be
-    ├── WitnessError           a witness gave no signature
-    │   └── WitnessConflict    a witness signed another history of this log
-    ├── TimestampError         a timestamp does not hold
-    ├── NoteError              a text is not a signed note, a checkpoint or a key
-    └── ProofError             a proof does not hold
+```text
+ChainedLoggingError        the base of all
+├── InvalidEntry           a strict log: the event lacks a field, or has one that is not valid
+├── ConfigError            a setting is unknown or has a wrong value
+├── LogError               a log, a file beside it or a key cannot be used as it is
+│   ├── LogClosed          the log was closed: open it again
+│   ├── Busy               somebody else holds the log: try again
+│   ├── StoreError         the log's store failed, and says why
+│   ├── ForeignFile        a file belongs to somebody else, or others can change or read it
+│   ├── NotALog            a file is not a log: name another
+│   ├── BrokenLog          entries or checkpoints were changed: run chained-logging verify
+│   │   └── NotAnEntry     a line or a row is not an entry
+│   ├── NoCheckpoint       the log has no checkpoint, and this needs one
+│   ├── KeyMissing         this needs the log's key
+│   ├── KeyForged          entries name a key that the key before did not sign for
+│   ├── KeyRotated         the key is no longer the log's: open the log with the new one
+│   └── Unsupported        this system lacks what the promise needs
+├── ShipError              entries did not get to another store
+│   ├── DestinationError   the store failed or cannot be reached: try again
+│   ├── Refused            the store does not take them, however often they are sent
+│   │   └── Unfit          they do not fit what the store holds
+│   └── BrokenChain        the log's own entries do not follow one another
+├── NetError               another host did not answer as it should
+│   ├── Unreachable        no connection was made, so nothing was sent
+│   └── TooLong            the answer is longer than it may be
+├── WitnessError           a witness gave no signature
+│   └── WitnessConflict    a witness signed another history of this log
+├── TimestampError         a timestamp does not hold
+├── NoteError              a text is not a signed note, a checkpoint or a key
+└── ProofError             a proof does not hold
+```
 
 What the operating system refuses stays an ``OSError`` with its ``errno``: a full disk, a missing
 file, a directory that may not be read. So what reads or writes a log raises one of two classes,
-which ``FAILURES`` names; SQLite's own errors are a ``StoreError``, also on a full disk::
+which ``FAILURES`` names; SQLite's own errors are a ``StoreError``, also on a full disk:
 
-    try:
-        log.append("export", ...)
-    except (OSError, LogError) as error:
-        ...
+```python
+try:
+    log.append("export", ...)
+except (OSError, LogError) as error:
+    ...
+```
 
 ``InvalidEntry``, ``ConfigError``, ``LogClosed``, ``NotAnEntry``, ``TimestampError``, ``NoteError``
 and ``ProofError`` are also a ``ValueError``. Those that are not defined here are in the module that

@@ -174,7 +174,7 @@ class AuditLog:
         :param events: fields by name or alias. They may come from elsewhere, so
             :func:`chained_logging.context` adds nothing to them.
         :returns: one entry for each event; the first, if the event fills several.
-        :raises: as :meth:`append`.
+        :raises OSError: as :meth:`append`; also LogError and InvalidEntry.
         """
         strict, redact, names = self.strict, self.redact, self.resources
         drafts = [

@@ -89,7 +89,7 @@ def shown() -> dict[str, str]:
     found: dict[str, str] = {}
     stack: list[str] = []
     for line in inspect.getdoc(errors).splitlines():  # type: ignore[union-attr]
-        if match := re.match(r"    ((?:│   |    )*(?:├── |└── )?)(\w+)  +\w", line):
+        if match := re.match(r"((?:│   |    )*(?:├── |└── )?)(\w+)  +\w", line):
             depth = len(match[1]) // 4
             del stack[depth:]
             found[match[2]] = stack[-1] if stack else "Exception"

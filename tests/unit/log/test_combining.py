@@ -18,6 +18,7 @@ import pytest
 from chains import EVENT, check_chain, stored
 from programs import noted, running
 
+from chained_logging.errors import Failure, StoreError
 from chained_logging.format.record import Record
 from chained_logging.log import AuditLog, AuditWarning
 from chained_logging.verify import verify
@@ -116,15 +117,18 @@ def test_who_waits_together_is_written_at_once_and_gets_its_own_entry(path: Path
 
 
 @pytest.mark.parametrize("on_failure", ["continue", "raise"])
+@pytest.mark.parametrize(
+    "failure", [OSError(errno.ENOSPC, "No space left"), StoreError("disk is full")], ids=repr
+)
 def test_a_full_disk_reaches_each_of_them_and_each_is_spilled_once(
-    path: Path, on_failure: Any
+    path: Path, failure: Failure, on_failure: Any
 ) -> None:
     with AuditLog(path, on_failure=on_failure, sync_interval=1000) as log:
         crowd = Crowd(log)
 
         def full(records: Sequence[Record]) -> None:
             crowd.writes.append(len(records))
-            raise OSError(errno.ENOSPC, "No space left on device")
+            raise failure
 
         log._sink.write = full  # type: ignore[method-assign]
         with warnings.catch_warnings(record=True) as warned:
@@ -134,7 +138,8 @@ def test_a_full_disk_reaches_each_of_them_and_each_is_spilled_once(
         stats = log.stats()
         assert stats["failed"] == THREADS + 1
         if on_failure == "raise":
-            assert all(error.errno == errno.ENOSPC for error in outcome.values())
+            assert {str(error) for error in outcome.values()} == {str(failure)}
+            assert {type(error) for error in outcome.values()} == {type(failure)}
             assert len({id(error) for error in outcome.values()}) == THREADS + 1
             assert stats["spilled"] == 0
         else:
