@@ -46,6 +46,7 @@ import operator
 import os
 import re
 import shutil
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -54,8 +55,7 @@ import tempfile
 import time
 import urllib.parse
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256 as _sha256
 from json.encoder import encode_basestring as _quote

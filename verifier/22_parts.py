@@ -8,7 +8,7 @@ _LARGE_PART = 1 << 27  # so that what is read in vain is bounded, and progress i
 def _verify_in_parts(chain: _Chain, files: list[str], jobs: int, progress: _Progress) -> bool:
     """Follow a chain that is intact, and say whether it is: else one process must look."""
     parts = _parts(files, jobs)
-    able = sys.executable and os.path.isfile(__file__)
+    able = _has_one_thread() or (sys.executable and os.path.isfile(__file__))
     if chain.report.fault_count or len(parts) < 2 or not able:
         return False
     found = _run_parts(chain, parts, jobs, progress)
@@ -44,10 +44,9 @@ def _run_parts(
     tasks = [{**part, **options} for part in parts]
     found: list[dict[str, Any]] = []
     entries = 0
-    with ThreadPoolExecutor(jobs) as pool:
-        for task, part in zip(tasks, pool.map(_start_part, tasks)):  # noqa: B905  # Python 3.9
+    with contextlib.closing(_answers(tasks, jobs)) as answers:
+        for task, part in zip(tasks, answers):  # noqa: B905  # Python 3.9
             if part is None:
-                pool.shutdown(cancel_futures=True)
                 return []
             found.append(part)
             entries += part["report"]["entries"]
@@ -120,20 +119,94 @@ def _line_start(path: str, near: int) -> int | None:
     return near + at + 1 if at >= 0 else None
 
 
-def _start_part(task: dict[str, Any]) -> dict[str, Any] | None:
-    # Without "-S" where orjson is used: it is in a directory that "site" adds.
-    command = [sys.executable, "-I", *(["-S"] if _orjson is None else []), __file__, "--part"]
-    # This interpreter with this file: nothing of the log is an argument.
-    done = subprocess.run(  # noqa: S603
-        command, input=json.dumps(task).encode(), capture_output=True, check=False
-    )
-    if done.returncode:
+def _answers(
+    tasks: Iterable[dict[str, Any]], jobs: int
+) -> Generator[dict[str, Any] | None, None, None]:
+    """Yield what processes find in parts, in their order, while others go on with the next."""
+    start = _Forked if _has_one_thread() else _Started
+    running: list[_Forked | _Started] = []
+    try:
+        for task in tasks:
+            running.append(start(task))
+            if len(running) == jobs:
+                yield _answer(running.pop(0))
+        while running:
+            yield _answer(running.pop(0))
+    finally:
+        for process in running:
+            process.stop()
+
+
+def _answer(process: _Forked | _Started) -> dict[str, Any] | None:
+    said = process.result()
+    try:
+        found: dict[str, Any] | None = json.loads(said)
+    except ValueError:  # it was killed
         return None
-    found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
-def _verify_part(task: dict[str, Any]) -> int:
+def _has_one_thread() -> bool:
+    """Whether a copy of this process can go on by itself. Only Linux says so for certain."""
+    try:
+        return len(os.listdir("/proc/self/task")) == 1
+    except OSError:
+        return False
+
+
+class _Forked:
+    """A copy of this process, at work on a part. It is ready at once."""
+
+    def __init__(self, task: dict[str, Any]) -> None:
+        reading, writing = os.pipe()
+        self.pid = os.fork()
+        if not self.pid:
+            try:
+                with os.fdopen(writing, "w") as pipe:
+                    json.dump(_found_in_part(task), pipe)
+            finally:
+                os._exit(0)  # nothing of what this process would do at its end
+        os.close(writing)
+        self.pipe = os.fdopen(reading, "rb")
+
+    def result(self) -> bytes:
+        with self.pipe:
+            said = self.pipe.read()
+        os.waitpid(self.pid, 0)
+        return said
+
+    def stop(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        self.result()
+
+
+class _Started:
+    """A new process, where this one cannot be copied: in a program with threads."""
+
+    def __init__(self, task: dict[str, Any]) -> None:
+        # Without "-S" where orjson is used: it is in a directory that "site" adds.
+        command = [sys.executable, "-I", *(["-S"] if _orjson is None else []), __file__, "--part"]
+        # This interpreter with this file: nothing of the log is an argument.
+        self.process = subprocess.Popen(  # noqa: S603
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        pipe: Any = self.process.stdin
+        with contextlib.suppress(BrokenPipeError), pipe:
+            pipe.write(json.dumps(task).encode())
+
+    def result(self) -> bytes:
+        pipe: Any = self.process.stdout
+        with self.process:
+            said: bytes = pipe.read()
+        return said
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.result()
+
+
+def _found_in_part(task: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what a part is to the whole; None if anything is wrong with it."""
     report = Report()
     chain = _Chain(report, None, None, task["to_hash"], task["careful"], goes_on=True)
     chain.growth.wanted = task["wanted"]
@@ -144,12 +217,11 @@ def _verify_part(task: dict[str, Any]) -> int:
     def text(nodes: list[tuple[int, bytes]]) -> list[tuple[int, str]]:
         return [(level, node.hex()) for level, node in nodes]
 
-    found = {
+    if not report.entries or report.fault_count or chain.findings.doubt is not None:
+        return None
+    return {
         "report": asdict(report),
         "named": chain.keys.named,
         "nodes": text(chain.growth.tree.nodes if chain.growth.tree else []),
         "subtrees": {size: text(nodes) for size, nodes in chain.growth.subtrees.items()},
     }
-    print(json.dumps(found))
-    whole = report.entries and not report.fault_count and chain.findings.doubt is None
-    return 0 if whole else 1

@@ -25,7 +25,8 @@ def main(argv: list[str] | None = None, stores: Stores | None = None) -> int:
     """Run the command and return its exit status."""
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["--part"]:  # a process that --jobs started
-        return _verify_part(json.load(sys.stdin))
+        print(json.dumps(_found_in_part(json.load(sys.stdin))))
+        return 0
     parser = _parser()
     try:
         options = parser.parse_args(argv)

@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import sqlite3
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -215,6 +216,38 @@ def in_parts(*paths: Path, **options: Any) -> dict[str, Any]:
     reports = [dataclasses.asdict(verify(*paths, jobs=jobs, **options)) for jobs in (1, 3)]
     assert reports[0] == reports[1]
     return reports[1]
+
+
+# Counts the processes at work; of the two ways to have one, the other is taken away.
+IN_PARTS = """
+import sys, threading, chained_logging
+module, path, way = sys.modules["chained_logging.verify"], *sys.argv[1:]
+module._PART = module._LARGE_PART = 1 << 20
+begun, begin = [], getattr(module, way)
+module._Forked = module._Started = None
+setattr(module, way, lambda task: begun.append(task) or begin(task))
+if way == "_Started":
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+report = chained_logging.verify(path, jobs=3)
+print(report.status, report.entries, len(begun), len(module._parts([path], 3)))
+"""
+
+
+@pytest.mark.parametrize("way", ["_Forked", "_Started"])
+def test_parts_are_for_copies_of_the_process_or_new_ones(tmp_path: Path, way: str) -> None:
+    if way == "_Forked" and sys.platform != "linux":
+        way = "_Started"
+    path = tmp_path / "audit.jsonl"
+    with AuditLog(path, origin="o") as log:
+        log.append_many([{"action": "read", "n": n, **EVENT} for n in range(10_000)])
+    command = [sys.executable, "-c", IN_PARTS, str(path), way]
+    status, entries, begun, parts = subprocess.check_output(command, text=True).split()
+    assert (status, entries) == ("intact", "10001")
+    assert int(begun) == int(parts) > 3
+    text = path.read_bytes()
+    path.write_bytes(text.replace(b'"n":50}', b'"n":51}'))
+    status, entries, begun, _ = subprocess.check_output(command, text=True).split()
+    assert (status, entries, begun) == ("tampered", "10001", "3")  # no more once one says so
 
 
 @pytest.mark.long
