@@ -294,6 +294,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _decode = json.JSONDecoder(parse_constant=_parse_constant).decode
+_decode_first = json.JSONDecoder(parse_constant=_parse_constant).raw_decode
 _decode_uniquely = json.JSONDecoder(
     parse_constant=_parse_constant, object_pairs_hook=_unique
 ).decode
@@ -397,7 +398,7 @@ if _orjson is not None:
 else:
 
     def _load(text: bytes) -> Any:
-        return _decode(text.decode())
+        return _decode_first(text.decode())[0]  # what follows the value is not written back
 
     def _dump(value: Any) -> bytes:
         return _encode(value).encode()
@@ -647,7 +648,16 @@ def _check_address(entry: dict[str, Any]) -> None:
 
 def _check_context(entry: dict[str, Any]) -> None:
     """Check the keys of the context that are the log's own."""
-    invalid = entry["context"].get("invalid", {})
+    context = entry["context"]
+    if "invalid" in context:
+        _check_invalid(entry, context["invalid"])
+    if "oversize" in context:
+        _check_oversize(entry, context["oversize"])
+    if "resources_part" in context:
+        _require(_is_part(entry), "context", "its key resources_part does not say which part of it")
+
+
+def _check_invalid(entry: dict[str, Any], invalid: Any) -> None:
     _require(isinstance(invalid, dict), "context", "its key invalid is not an object")
     for name in invalid:
         _require(name in _FIELDS, "context", "its key invalid names a field that does not exist")
@@ -655,7 +665,9 @@ def _check_context(entry: dict[str, Any]) -> None:
             _require(entry[name] == "unknown", name, "it was not valid, yet is not 'unknown'")
         elif name in _OPTIONAL and name != "resources":  # which keeps those that are valid
             _require(name not in entry, name, "it was not valid, yet is there")
-    oversize = entry["context"].get("oversize", [])
+
+
+def _check_oversize(entry: dict[str, Any], oversize: Any) -> None:
     ok = isinstance(oversize, list) and all(isinstance(item, str) for item in oversize)
     _require(ok, "context", "its key oversize is not an array of strings")
     ordered = oversize in (sorted(oversize), sorted(oversize, key=_utf16))
@@ -663,8 +675,6 @@ def _check_context(entry: dict[str, Any]) -> None:
     for pointer in oversize:
         found = _matches(_OVERSIZE, _resolve(entry, pointer))
         _require(found, "context", "its key oversize points to what is no SHA-256 and length")
-    if "resources_part" in entry["context"]:
-        _require(_is_part(entry), "context", "its key resources_part does not say which part of it")
 
 
 def _is_part(entry: dict[str, Any]) -> bool:
@@ -840,8 +850,10 @@ _SOME_DAY = (
 
 def _some_object(name: str, follows: str) -> str:
     """Return an expression for an object up to the last place where `follows` comes after it."""
-    # A group in a lookahead keeps no way back.
-    return rf"(?:\{{\}}|(?=(?P<{name}>\{{[^\n]*\}}){follows})(?P={name}))"
+    text = rf"(?P<{name}>\{{[^\n]*\}})"
+    if _ATOMIC:
+        return rf"(?:\{{\}}|(?>{text}(?={follows})))"
+    return rf"(?:\{{\}}|(?={text}{follows})(?P={name}))"  # a group in a lookahead is atomic too
 
 
 _ORDINARY = {
@@ -850,7 +862,7 @@ _ORDINARY = {
     "actor_id": rf'(?!"chained_logging"){_SOME_NAME}',
     "actor_type": '"(?:user|(?P<unlocated>service|system)|admin|unknown)"',
     "changed_fields": rf"\[(?:{_SOME_TEXT}(?:,{_SOME_TEXT})*)?\]",
-    "context": _some_object("context", f',"id":{_SOME_ID},"ip_address":'),
+    "context": _some_object("context", r',"id":"[^"\n]{36}","ip_address":'),
     "id": _SOME_ID,
     "ip_address": r'(?:"(?P<address>[^"]{1,49})"|(?(unlocated)null|!))',
     "old_values": _some_object(
@@ -903,6 +915,8 @@ def _addresses_obey(addresses: set[bytes]) -> bool:
 
 
 _OWN_KEYS = frozenset({"invalid", "oversize", "resources_part"})
+_DEEP = 400  # levels; a parser goes deeper, but not without end
+_known: set[bytes] = set()  # short objects that obey wherever they stand: many events repeat them
 
 
 def _marks(
@@ -912,29 +926,35 @@ def _marks(
 
     :raises _Bad: for an object that breaks a rule.
     """
-    objects = {*contexts, *olds} - {b""}
+    objects = {*contexts, *olds} - _known
+    objects.discard(b"")
     # What is deep may be as deep as a parser goes, and in its entry it is deeper.
-    deep = {text for text in objects if len(text) > 200 and _depth(text) > 100}
+    deep = {text for text in objects if len(text) > 2 * _DEEP and _depth(text) > _DEEP}
     values = _parse_all(list(objects - deep))
     own = {text for text, value in values.items() if not _OWN_KEYS.isdisjoint(value)}
+    odd = own | deep
+    _remember(objects - odd)
     incomplete = oversize = 0
-    if own or deep:
-        for body, *parts in zip(bodies, contexts, olds):  # noqa: B905  # Python 3.9
-            if not deep.isdisjoint(parts):
-                entry = _parse(body + b"}")
-            elif not own.isdisjoint(parts):
-                entry = _load(body + b"}")
-            else:
-                continue
-            _check_context(entry)
-            incomplete += "invalid" in entry["context"]
-            oversize += "oversize" in entry["context"]
+    if odd:
+        parse = _parse if deep else _load  # which is enough where all of an entry is judged
+        for body, context, old in zip(bodies, contexts, olds):  # noqa: B905  # Python 3.9
+            if context in odd or old in odd:
+                entry = parse(body + b"}")
+                _check_context(entry)
+                incomplete += "invalid" in entry["context"]
+                oversize += "oversize" in entry["context"]
     return incomplete, oversize
 
 
 def _depth(text: bytes) -> int:
     """Return how deep an object may be at most."""
     return text.count(b"{") + text.count(b"[")
+
+
+def _remember(objects: set[bytes]) -> None:
+    if len(_known) > 4096:
+        _known.clear()
+    _known.update(text for text in objects if len(text) < 500)
 
 
 def _is_utf8(text: bytes) -> bool:

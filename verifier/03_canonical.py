@@ -80,6 +80,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _decode = json.JSONDecoder(parse_constant=_parse_constant).decode
+_decode_first = json.JSONDecoder(parse_constant=_parse_constant).raw_decode
 _decode_uniquely = json.JSONDecoder(
     parse_constant=_parse_constant, object_pairs_hook=_unique
 ).decode
@@ -183,7 +184,7 @@ if _orjson is not None:
 else:
 
     def _load(text: bytes) -> Any:
-        return _decode(text.decode())
+        return _decode_first(text.decode())[0]  # what follows the value is not written back
 
     def _dump(value: Any) -> bytes:
         return _encode(value).encode()

@@ -145,7 +145,16 @@ def _check_address(entry: dict[str, Any]) -> None:
 
 def _check_context(entry: dict[str, Any]) -> None:
     """Check the keys of the context that are the log's own."""
-    invalid = entry["context"].get("invalid", {})
+    context = entry["context"]
+    if "invalid" in context:
+        _check_invalid(entry, context["invalid"])
+    if "oversize" in context:
+        _check_oversize(entry, context["oversize"])
+    if "resources_part" in context:
+        _require(_is_part(entry), "context", "its key resources_part does not say which part of it")
+
+
+def _check_invalid(entry: dict[str, Any], invalid: Any) -> None:
     _require(isinstance(invalid, dict), "context", "its key invalid is not an object")
     for name in invalid:
         _require(name in _FIELDS, "context", "its key invalid names a field that does not exist")
@@ -153,7 +162,9 @@ def _check_context(entry: dict[str, Any]) -> None:
             _require(entry[name] == "unknown", name, "it was not valid, yet is not 'unknown'")
         elif name in _OPTIONAL and name != "resources":  # which keeps those that are valid
             _require(name not in entry, name, "it was not valid, yet is there")
-    oversize = entry["context"].get("oversize", [])
+
+
+def _check_oversize(entry: dict[str, Any], oversize: Any) -> None:
     ok = isinstance(oversize, list) and all(isinstance(item, str) for item in oversize)
     _require(ok, "context", "its key oversize is not an array of strings")
     ordered = oversize in (sorted(oversize), sorted(oversize, key=_utf16))
@@ -161,8 +172,6 @@ def _check_context(entry: dict[str, Any]) -> None:
     for pointer in oversize:
         found = _matches(_OVERSIZE, _resolve(entry, pointer))
         _require(found, "context", "its key oversize points to what is no SHA-256 and length")
-    if "resources_part" in entry["context"]:
-        _require(_is_part(entry), "context", "its key resources_part does not say which part of it")
 
 
 def _is_part(entry: dict[str, Any]) -> bool:

@@ -20,8 +20,10 @@ _SOME_DAY = (
 
 def _some_object(name: str, follows: str) -> str:
     """Return an expression for an object up to the last place where `follows` comes after it."""
-    # A group in a lookahead keeps no way back.
-    return rf"(?:\{{\}}|(?=(?P<{name}>\{{[^\n]*\}}){follows})(?P={name}))"
+    text = rf"(?P<{name}>\{{[^\n]*\}})"
+    if _ATOMIC:
+        return rf"(?:\{{\}}|(?>{text}(?={follows})))"
+    return rf"(?:\{{\}}|(?={text}{follows})(?P={name}))"  # a group in a lookahead is atomic too
 
 
 _ORDINARY = {
@@ -30,7 +32,7 @@ _ORDINARY = {
     "actor_id": rf'(?!"chained_logging"){_SOME_NAME}',
     "actor_type": '"(?:user|(?P<unlocated>service|system)|admin|unknown)"',
     "changed_fields": rf"\[(?:{_SOME_TEXT}(?:,{_SOME_TEXT})*)?\]",
-    "context": _some_object("context", f',"id":{_SOME_ID},"ip_address":'),
+    "context": _some_object("context", r',"id":"[^"\n]{36}","ip_address":'),
     "id": _SOME_ID,
     "ip_address": r'(?:"(?P<address>[^"]{1,49})"|(?(unlocated)null|!))',
     "old_values": _some_object(
@@ -83,6 +85,8 @@ def _addresses_obey(addresses: set[bytes]) -> bool:
 
 
 _OWN_KEYS = frozenset({"invalid", "oversize", "resources_part"})
+_DEEP = 400  # levels; a parser goes deeper, but not without end
+_known: set[bytes] = set()  # short objects that obey wherever they stand: many events repeat them
 
 
 def _marks(
@@ -92,29 +96,35 @@ def _marks(
 
     :raises _Bad: for an object that breaks a rule.
     """
-    objects = {*contexts, *olds} - {b""}
+    objects = {*contexts, *olds} - _known
+    objects.discard(b"")
     # What is deep may be as deep as a parser goes, and in its entry it is deeper.
-    deep = {text for text in objects if len(text) > 200 and _depth(text) > 100}
+    deep = {text for text in objects if len(text) > 2 * _DEEP and _depth(text) > _DEEP}
     values = _parse_all(list(objects - deep))
     own = {text for text, value in values.items() if not _OWN_KEYS.isdisjoint(value)}
+    odd = own | deep
+    _remember(objects - odd)
     incomplete = oversize = 0
-    if own or deep:
-        for body, *parts in zip(bodies, contexts, olds):  # noqa: B905  # Python 3.9
-            if not deep.isdisjoint(parts):
-                entry = _parse(body + b"}")
-            elif not own.isdisjoint(parts):
-                entry = _load(body + b"}")
-            else:
-                continue
-            _check_context(entry)
-            incomplete += "invalid" in entry["context"]
-            oversize += "oversize" in entry["context"]
+    if odd:
+        parse = _parse if deep else _load  # which is enough where all of an entry is judged
+        for body, context, old in zip(bodies, contexts, olds):  # noqa: B905  # Python 3.9
+            if context in odd or old in odd:
+                entry = parse(body + b"}")
+                _check_context(entry)
+                incomplete += "invalid" in entry["context"]
+                oversize += "oversize" in entry["context"]
     return incomplete, oversize
 
 
 def _depth(text: bytes) -> int:
     """Return how deep an object may be at most."""
     return text.count(b"{") + text.count(b"[")
+
+
+def _remember(objects: set[bytes]) -> None:
+    if len(_known) > 4096:
+        _known.clear()
+    _known.update(text for text in objects if len(text) < 500)
 
 
 def _is_utf8(text: bytes) -> bool:
