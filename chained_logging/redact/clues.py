@@ -38,27 +38,18 @@ CLUES: Final = (  # beside secret names and what joins them to a value
     LOOKALIKE,
 )
 
-# A member that is a label: the next one is its value.
-_LABEL: Final = re.compile(
-    rb"[\"'](?:" + "|".join(sorted(LABELS)).encode() + rb")\\*[\"']\Z", re.IGNORECASE
-)
+# A member that is a label, up to the name that it has. What is escaped or not ASCII may be one.
+LABEL: Final = b'"(?i:' + "|".join(sorted(LABELS)).encode() + b')":"'
+NAME: Final = rb"[A-Za-z0-9_.\-\[\]%\\\x80-\xff]"
 # The member that has the value, in the same object.
-_VALUE: Final = re.compile(
-    rb"[\"'](?:" + "|".join(sorted(VALUES)).encode() + rb")[\"']:", re.IGNORECASE
-)
-# A name alone; what is escaped or not ASCII may be one.
-_NAME: Final = re.compile(rb"[\w.\-\[\]%\\\x80-\xff]+\"")
+_VALUE: Final = re.compile(b'"(?:' + "|".join(sorted(VALUES)).encode() + b')":', re.IGNORECASE)
 # A part of an ARN: no value is behind it.
 _ARN: Final = re.compile(rb"arn:[a-z\-]+:secretsmanager:[a-z0-9\-]*:[0-9]*:\Z")
 
 
-def is_label(data: bytes, start: int) -> bool:
-    """Whether a member's text, which begins here in JSON, may name the value of another member."""
-    return (
-        _LABEL.search(data, max(start - 16, 0), start - 1) is not None
-        and _NAME.match(data, start + 1) is not None
-        and _VALUE.search(data) is not None
-    )
+def is_mere_label(data: bytes, start: int, end: int) -> bool:
+    """Whether a name under a label is that of no value, as nothing is called one."""
+    return b'":"' in data[start:end] and _VALUE.search(data) is None
 
 
 def is_arn(data: bytes, start: int, end: int) -> bool:

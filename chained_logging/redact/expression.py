@@ -23,7 +23,9 @@ Spans = Sequence[tuple[int, int]]
 """Where a match begins and ends, then each of its groups; -1 and -1 of one that matched nothing."""
 
 _NOWHERE: Final = (-1, -1)
-_ANYWHERE: Final = getattr(re2, "_Anchor", None) and re2._Anchor.UNANCHORED
+_ANCHORS: Final = getattr(re2, "_Anchor", None)
+_ANYWHERE: Final = getattr(_ANCHORS, "UNANCHORED", "search")
+_HERE: Final = getattr(_ANCHORS, "ANCHOR_START", "match")
 _METHODS: Final = ("search", "match", "fullmatch", "finditer", "sub")
 _PATIENCE: Final = 0.5
 """Seconds that a fork and a search wait for one another: either may hold a lock the other needs."""
@@ -82,6 +84,16 @@ class Expression:
         finally:
             _inside.discard(token)
 
+    def begins(self, data: bytes, at: int) -> bool:
+        """Whether there is a match at a position in bytes."""
+        _inside.add(token := object())
+        try:
+            if _gate.locked():
+                _wait(token)
+            return self._find(_HERE, data, at, len(data))[0] != _NOWHERE
+        finally:
+            _inside.discard(token)
+
     def each(self, data: bytes) -> Iterator[Spans]:
         """Find one match after another in bytes. None may be empty."""
         at = 0
@@ -132,8 +144,8 @@ def _finder(made: Any) -> Callable[[Any, bytes, int, int], Spans]:
     return find
 
 
-def _found(made: Any, _: Any, data: bytes, at: int, end: int) -> Spans:
-    found = made.search(data, at, end)
+def _found(made: Any, anchor: Any, data: bytes, at: int, end: int) -> Spans:
+    found = (made.match if anchor == _HERE else made.search)(data, at, end)
     return [found.span(group) for group in range(made.groups + 1)] if found else [_NOWHERE]
 
 

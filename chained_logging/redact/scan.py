@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cached_property
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from chained_logging.redact import digits, tokens
 from chained_logging.redact.assigned import ELEMENT, JOINED, JOINT, value_after
-from chained_logging.redact.clues import CLUES, FORMS, is_arn, is_label, with_plus
+from chained_logging.redact.clues import CLUES, FORMS, LABEL, NAME, is_arn, is_mere_label, with_plus
 from chained_logging.redact.commands import commands
 from chained_logging.redact.encodings import MAX_DEPTH, unquoted
-from chained_logging.redact.expression import Spans
+from chained_logging.redact.expression import Expression, Spans
 from chained_logging.redact.names import MAYBE, NAME_CHARACTERS, Names, compile_bytes
 from chained_logging.redact.plain import COUNTED, NO_VALUE, is_count, is_harmless
 from chained_logging.redact.spans import MANY, MARK, Span, all_of, end_of, merged
@@ -29,6 +28,25 @@ _TAG: Final = re.compile(rb"[^<>]{0,200}>")
 _SHORT: Final = 24
 _ORDINARY: Final = 16  # clues of one text that are looked at again before they count
 _marked: Final = compile_bytes(b"|".join(FORMS))
+
+
+def _has_clue(data: bytes, found: Spans | None, clue: Expression) -> bool:
+    """Whether there is a clue other than the ordinary ones."""
+    for _ in range(_ORDINARY):
+        if found is None:
+            return False
+        start, end = found[0]
+        first = data[start : start + 1]
+        if b"0" <= first <= b"9" and not digits.may_be_secret(data[start:end]):
+            at = end - 4  # its last digits may begin another one
+        elif first == b'"' and is_mere_label(data, start, end):
+            at = start + 1
+        elif is_arn(data, start, end):
+            at = end - 1  # so may the colon
+        else:
+            return True
+        found = clue.spans(data, at)
+    return True
 
 
 def _formed(data: bytes, cards: bool) -> Iterator[Span]:
@@ -53,11 +71,16 @@ class Scanner:
         self._names = names
         # A name and what joins it to its value; a name in quotation marks with a value beside it.
         name = names.expression
-        given = rb"[\"'`](?:[^\"'`]*" + name + b"|" + names.loose + b")"
-        beside = given + rb"\\*[\"'`][ \t]*[,}]"
+        given = rb"(?:[^\"'`]*" + name + b"|" + names.loose + b")"
+        last = rb"\\*[\"'`][ \t]*[,}]"
+        beside = rb"[\"'`]" + given + last
+        # In an object a text that is a value names another one only under a label.
+        item = rb"(?:[^:]\"|['`])" + given + last
+        label = LABEL + rb"(?:" + NAME + rb"*" + name + b"|" + names.loose + rb")\"[,}]"
         self._named = compile_bytes(rb"(" + name + rb")(?:" + JOINED + rb"|\\*[\"'`],)")
         self._clue = compile_bytes(with_plus(b"|".join((name + JOINED, beside, *CLUES))))
-        self._name = name
+        members = (name + JOINED, item, label, *CLUES)
+        self._clue_of_members = compile_bytes(with_plus(b"|".join(members)))
 
     def may_hold(self, data: bytes) -> bool:
         """Tell by one search whether a text may hold a secret.
@@ -67,7 +90,7 @@ class Scanner:
         found = self._clue.spans(data)
         if found is None and b"%" not in data:  # the usual case
             return False
-        return self._tells(data, found, False)
+        return self._tells(data, found, self._clue)
 
     def members_may_hold(self, data: bytes) -> bool:
         """Tell the same of JSON without blanks, as `orjson` writes it.
@@ -75,14 +98,14 @@ class Scanner:
         There a string that is a member's value is followed by another member, not by a value that
         belongs to it, unless the string is a label: ``{"name":"Cookie","value":"…"}``.
         """
-        found = self._clue.spans(data)
+        found = self._clue_of_members.spans(data)
         if found is None and b"%" not in data:  # the usual case
             return False
-        return self._tells(data, found, True)
+        return self._tells(data, found, self._clue_of_members)
 
-    def _tells(self, data: bytes, found: Spans | None, members: bool) -> bool:
+    def _tells(self, data: bytes, found: Spans | None, clue: Expression) -> bool:
         for _ in range(MAX_DEPTH):
-            if self._has_clue(data, found, members):
+            if _has_clue(data, found, clue):
                 return True
             if b"%" not in data:  # what "+" stands for, the expression knows
                 return False
@@ -90,38 +113,8 @@ class Scanner:
             if plain == data:
                 return False
             data = plain
-            found = self._clue.spans(data)
+            found = clue.spans(data)
         return True
-
-    def _has_clue(self, data: bytes, found: Spans | None, members: bool) -> bool:
-        """Whether there is a clue other than the ordinary ones."""
-        for _ in range(_ORDINARY):
-            if found is None:
-                return False
-            start, end = found[0]
-            first = data[start : start + 1]
-            if first.isdigit() and not digits.may_be_secret(data[start:end]):
-                at = end - 4  # its last digits may begin another one
-            elif members and first == b'"' and self._is_member(data, start):
-                at = start + 1
-            elif is_arn(data, start, end):
-                at = end - 1  # so may the colon
-            else:
-                return True
-            found = self._clue.spans(data, at)
-        return True
-
-    @cached_property
-    def _but_beside(self) -> Any:
-        return compile_bytes(with_plus(b"|".join((self._name + JOINED, *CLUES))))
-
-    def _is_member(self, data: bytes, start: int) -> bool:
-        """Whether a string is a clue only because of its neighbour, which is another member."""
-        return (
-            data[start - 1 : start] == b":"
-            and not is_label(data, start)
-            and self._but_beside.match(data, start) is None
-        )
 
     @staticmethod
     def is_marked(data: bytes) -> bool:
@@ -148,7 +141,7 @@ class Scanner:
         """Find values that follow a secret name and are joined to it."""
         at = 0
         for _ in range(MANY):
-            found = self._named.spans(data, at)
+            found = self._named.spans(data, at) if at < len(data) else None
             if found is None:
                 return
             end = found[1][1]
@@ -181,7 +174,7 @@ class Scanner:
         value = data[span[0] : span[1]]
         if len(value) <= _SHORT and NO_VALUE.match(value):
             return None
-        if is_harmless(value) and self._names.kind(text) == MAYBE:
+        if self._names.kind(text) == MAYBE and is_harmless(value):
             return None
         if is_count(name.rstrip(b"])")) and COUNTED.match(value):
             return None

@@ -61,15 +61,15 @@ class Texts:
             return REDACTED
         if spans:
             text = _without(text, spans)
-            data = shadow(text)
         if marked:
+            data = shadow(text)
             spans = list(islice(encoded(data), _FEW))
             if len(spans) == _FEW:
                 return REDACTED
             spans = [span for span in spans if self._tells(data, span, depth)]
             if spans:
                 text = _without(text, spans)
-                data = shadow(text)
+        data = shadow(text)
         if b"%" in data or b"+" in data:
             return self._escaped(text, data, url, cards, depth)
         return text
