@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 import orjson
@@ -20,6 +20,7 @@ from chained_logging.redact.walk import Walk
 
 _HASHED: Final = re.compile(r"hmac-sha256:[0-9a-f]{64}")
 _NUMBERS: Final = frozenset({int, float})
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _CONSTANTS: Final = (None, False, True)
 _CACHE: Final = 4096
 _SHORT: Final = 512
@@ -76,6 +77,7 @@ class Redactor:
         # open name is that of a value whose own name is beside it.
         self._open: set[str] = set()
         self._shown: set[str] = set()
+        self._harmless: set[str] = set()
         self._clean: set[Any] = set(_CONSTANTS)
 
     def __call__(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -165,9 +167,23 @@ class Redactor:
         if len(key) <= _SHORT:
             _remember(self._shown, key)
 
-    def is_open(self, key: str) -> bool:
-        """Whether a name was looked at before, and says nothing."""
-        return key in self._open
+    def passing(self, event: Mapping[Any, Any]) -> Collection[Any]:
+        """Return the keys of members whose names say nothing, and whose values hold nothing."""
+        known, clean = self._open, self._clean
+        return {
+            key
+            for key, value in event.items()
+            if type(value) in _SCALARS and key in known and value in clean
+        }
+
+    def is_harmless(self, text: str) -> bool:
+        """Whether a text was taken apart before and stays as it is, unless it is a URL."""
+        return text in self._harmless
+
+    def remember_harmless(self, text: str) -> None:
+        """Keep in mind that a text stays as it is."""
+        if len(text) <= _SHORT:
+            _remember(self._harmless, text)
 
     def remember_name(self, key: str) -> None:
         """Keep in mind that a name says nothing of its value."""

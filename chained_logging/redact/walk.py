@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from itertools import pairwise
 from typing import Any, Final, Protocol
 
@@ -67,8 +67,10 @@ class Rules(Protocol):
     def hashed(self, value: Any) -> Any: ...
     def is_clean(self, text: str) -> bool: ...
     def remember(self, text: str) -> None: ...
+    def is_harmless(self, text: str) -> bool: ...
+    def remember_harmless(self, text: str) -> None: ...
     def holds_nothing(self, key: Any, value: Any) -> bool: ...
-    def is_open(self, key: str) -> bool: ...
+    def passing(self, event: Mapping[Any, Any]) -> Collection[Any]: ...
     def remember_name(self, key: str) -> None: ...
     def is_shown(self, key: str) -> bool: ...
     def remember_shown(self, key: str) -> None: ...
@@ -95,12 +97,15 @@ class Walk:
     def event(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return an event without its secrets; the same object if it has none."""
         apart, its_name = self._apart(event)
+        passing = self._redactor.passing(event)
         found: dict[Any, tuple[Any, Any]] = {}
         same = True
         for key, value in event.items():
             if key == apart:
-                found[key] = key, self._member(its_name, value)
-            elif self._passes(key, value):
+                found[key] = key, self._member(its_name, value, jsonable)
+            elif key in passing or (
+                type(value) in _CONTAINERS and self._redactor.holds_nothing(key, value)
+            ):
                 continue
             else:
                 found[key] = self._top(key, value, event)
@@ -134,19 +139,12 @@ class Walk:
         """Return a member of an event: its name and its value."""
         field = FIELD_OF.get(key)
         if field is None:
-            return self._shown(key), self._member(key, value)
+            return self._shown(key), self._member(key, value, jsonable)
         if field != "" or key == "context":  # else it is not stored
             value = self._field(field, value, event)
         if type(key) is str and not self._hashes(field):
             self._redactor.remember_name(key)
         return key, value
-
-    def _passes(self, key: Any, value: Any) -> bool:
-        """Whether a member of an event holds nothing, which is seen without taking it apart."""
-        kind = type(value)
-        if kind in _CONTAINERS:
-            return self._redactor.holds_nothing(key, value)
-        return kind in _SCALARS and self._redactor.is_open(key) and self._redactor.is_clean(value)
 
     def _field(self, field: str, value: Any, event: Mapping[str, Any]) -> Any:
         if field == "resource":
@@ -224,27 +222,32 @@ class Walk:
             self._left -= 2
         return self._names.kind(key)
 
-    def _member(self, key: Any, value: Any) -> Any:
-        """Return what an object may hold under a key."""
+    def _member(
+        self, key: Any, value: Any, plain: Callable[[Any], Any] = lambda value: value
+    ) -> Any:
+        """Return what an object may hold under a key.
+
+        :param plain: makes JSON's types of a value that is not of them yet.
+        """
         if self._left < 0:
             return REDACTED
         kind = self._kind(key)
         if kind == LOCATOR:
-            return self._locator(value if type(value) in _SCALARS else jsonable(value))
+            return self._locator(value if type(value) in _SCALARS else plain(value))
         if kind == IDENTIFIER:
-            return self._numbered(value)
+            return self._numbered(value if type(value) in _SCALARS else plain(value))
         if kind == OPEN or value is None or isinstance(value, bool):
-            return self.value(value)
+            return self._walk(value if type(value) in _SCALARS else plain(value))
         if kind == KEYED:
-            return self._redactor.hashed(jsonable(value))
+            return self._redactor.hashed(plain(value))
         if type(value) in _NUMBERS and is_count(shadow(str(key))):
-            return self.value(value)  # a count: max_tokens
+            return self._walk(value)  # a count: max_tokens
         if (
             kind == MAYBE
             and isinstance(value, str | int | float)
             and is_harmless(shadow(str(value)))
         ):
-            return self.value(value)
+            return self._walk(plain(value))
         return REDACTED
 
     def _numbered(self, value: Any) -> Any:
@@ -253,7 +256,7 @@ class Walk:
             return value
         if type(value) is str and not value.startswith("base64:"):
             return self.text(value, cards=False)
-        return self.value(value)
+        return self._walk(value)
 
     def _locator(self, value: Any) -> Any:
         """Redact a JSON value under the name of a URL or a query."""
@@ -387,8 +390,13 @@ class Walk:
         if text not in self._suspects and not self._redactor.texts.may_hold(text):
             self._redactor.remember(text)
             return text
+        if not url and self._redactor.is_harmless(text):
+            return text
         self._left -= _CAREFUL + (_DECODING if "%" in text or "+" in text else 0)
-        return self._redactor.texts.redacted(self._parsed(text), url=url, cards=cards)
+        redacted = self._redactor.texts.redacted(self._parsed(text), url=url, cards=cards)
+        if cards and not url and redacted == text:
+            self._redactor.remember_harmless(text)
+        return redacted
 
     def _parsed(self, text: str) -> str:
         """Redact JSON as what it means, where a text is JSON.
