@@ -37,7 +37,7 @@ def _statements() -> tuple[str, ...]:
 
 
 # Each commit rewrites the last page of the table and of every index. Pages of 2 KiB save 2 to 4 µs
-# over those of 4 KiB, and cost a sixth in file size; an entry does not fit into 1 KiB. As the same
+# over those of 4 KiB, and cost a tenth in file size; an entry does not fit into 1 KiB. As the same
 # pages are written again and again, SQLite moves them to the database only after 16 MiB: that takes
 # two syncs, and one call in 170 would have to wait for them.
 _PAGE: Final = 2048

@@ -1,0 +1,68 @@
+"""How a store differs from a log, entry by entry."""
+
+from __future__ import annotations
+
+import pytest
+
+from chained_logging.errors import ShipError
+from chained_logging.format.record import Record
+from chained_logging.ship import check
+from chained_logging.ship.check import compare, origins
+
+
+def records(*numbers: int, body: bytes = b"{}") -> list[Record]:
+    return [Record(seq, body, "", None) for seq in numbers]
+
+
+def found(
+    ours: list[Record], theirs: list[Record], reached: int = -1
+) -> tuple[list[tuple[str, int | None]], int]:
+    faults, behind = compare(iter(ours), iter(theirs), "store", reached)
+    assert all(fault.where == "store" for fault in faults)
+    return [(fault.kind, fault.seq) for fault in faults], behind
+
+
+def test_equal_logs_have_no_differences() -> None:
+    assert found(records(0, 1, 2), records(0, 1, 2), reached=2) == ([], 0)
+    assert found([], []) == ([], 0)
+
+
+def test_a_store_that_is_behind_is_no_difference() -> None:
+    assert found(records(0, 1, 2, 3), records(0, 1)) == ([], 2)
+
+
+def test_a_store_that_lost_what_it_had_is_one() -> None:
+    assert found(records(0, 1, 2, 3), records(0, 1), reached=2) == ([("missing", 2)], 2)
+
+
+def test_an_entry_that_is_missing_in_the_middle_is_named() -> None:
+    assert found(records(0, 1, 2, 3, 4), records(0, 3, 4)) == ([("missing", 1)], 0)
+
+
+def test_an_entry_that_the_log_lacks_is_named() -> None:
+    assert found(records(0, 1), records(0, 1, 2, 3)) == ([("missing", 2), ("missing", 3)], 0)
+
+
+def test_an_edited_entry_is_named() -> None:
+    theirs = [*records(0), *records(1, body=b"{ }"), *records(2)]
+    assert found(records(0, 1, 2), theirs) == ([("edited", 1)], 0)
+
+
+def test_so_many_differences_are_listed_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "MAX_FAULTS", 3)
+    faults, _ = found(records(*range(9)), records(*range(9), body=b"{ }"))
+    assert faults == [("edited", 0), ("edited", 1), ("edited", 2)]
+
+
+class Store:
+    name = "store"
+
+    def origins(self) -> list[str]:
+        return ["a", "b"]
+
+
+def test_the_logs_of_a_store() -> None:
+    assert origins(Store()) == ["a", "b"]  # type: ignore[arg-type]
+    assert origins(Store(), "b") == ["b"]  # type: ignore[arg-type]
+    with pytest.raises(ShipError, match="'c'"):
+        origins(Store(), "c")  # type: ignore[arg-type]
