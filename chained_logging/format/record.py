@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple
 
 from chained_logging.format.line import GENESIS
@@ -35,6 +36,28 @@ class StoredCheckpoint(NamedTuple):
     """The Merkle tree's frontier at that size, in base64."""
     timestamp: str | None = None
     """An RFC 3161 response over the bytes of the note, in base64."""
+
+    @classmethod
+    def of(cls, note: Any, size: Any, state: Any, timestamp: Any = None) -> StoredCheckpoint:
+        """Return a checkpoint of fields that anybody may have stored.
+
+        :raises ValueError: if one has another type.
+        """
+        texts = (note, state, "" if timestamp is None else timestamp)
+        if type(size) is not int or not all(type(text) is str for text in texts):
+            raise ValueError("a field of the checkpoint has another type")
+        return cls(note, size, state, timestamp)
+
+    @classmethod
+    def from_json(cls, data: bytes) -> StoredCheckpoint:
+        """Return the checkpoint that a JSON text holds.
+
+        :raises ValueError: if it holds something else.
+        """
+        try:
+            return cls.of(**json.loads(data))
+        except (TypeError, RecursionError):
+            raise ValueError("its fields are not those of a checkpoint") from None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields that are set, as they are stored in JSON."""

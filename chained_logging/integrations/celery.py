@@ -25,7 +25,7 @@ from chained_logging.event.context import context, current
 from chained_logging.event.identifiers import identifier, person_name
 from chained_logging.event.values import jsonable
 from chained_logging.integrations.stdlib import AuditHandler
-from chained_logging.log import AuditLog
+from chained_logging.log import AuditLog, opened
 
 HEADER: Final = "chained_logging"
 CARRIED: Final = (
@@ -62,7 +62,7 @@ class Recorder:
     """See :func:`record_tasks`."""
 
     def __init__(self, log: AuditLog | str | os.PathLike[str]) -> None:
-        self.log = log if isinstance(log, AuditLog) else AuditLog(log)
+        self.log = opened(log)
         self._running: dict[tuple[int, str], tuple[int, AbstractContextManager[None]]] = {}
         self._errors: dict[str, Any] = {}
         self._in_child = False  # of a worker, whose main process says what became of its runs

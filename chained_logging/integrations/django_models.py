@@ -21,7 +21,7 @@ from chained_logging.event.context import current
 from chained_logging.event.diff import diff
 from chained_logging.event.models import hidden, is_bearer
 from chained_logging.event.values import jsonable
-from chained_logging.log import AuditLog
+from chained_logging.log import AuditLog, opened
 
 _BEFORE: Final = "_chained_logging_before"
 
@@ -52,7 +52,7 @@ class Recorder:
     ) -> None:
         if not recorded:
             raise TypeError("name the models to record")
-        self.log = log if isinstance(log, AuditLog) else AuditLog(log)
+        self.log = opened(log)
         self._recorded: Final = recorded
         self._connected: list[tuple[signals.ModelSignal, Any, Any]] = []
         # Without a sender: Django names the very class, which may be a proxy or a child model.

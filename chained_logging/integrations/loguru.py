@@ -18,7 +18,7 @@ from chained_logging.event.fields import set_apart
 from chained_logging.event.values import jsonable
 from chained_logging.integrations.capture import joined, over, store, structured
 from chained_logging.integrations.log_records import exception_of
-from chained_logging.log import AuditLog
+from chained_logging.log import AuditLog, opened
 
 _ERROR = 40  # loguru's level of that name
 
@@ -39,10 +39,8 @@ class AuditSink:
     """
 
     def __init__(self, log: AuditLog | str | os.PathLike[str], **options: Any) -> None:
-        if isinstance(log, AuditLog) and options:
-            raise TypeError(f"an open log has its options already: {', '.join(options)}")
         self._ours = not isinstance(log, AuditLog)
-        self.log = log if isinstance(log, AuditLog) else AuditLog(log, **options)
+        self.log = opened(log, **options)
 
     def write(self, message: Any) -> None:
         """Append an entry if the message is tagged. loguru calls this."""

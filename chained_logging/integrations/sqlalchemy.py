@@ -25,7 +25,7 @@ except ImportError as error:
 
 from chained_logging.event.context import current
 from chained_logging.event.values import encode, jsonable
-from chained_logging.log import AuditLog
+from chained_logging.log import AuditLog, opened
 
 asyncio: Any
 try:
@@ -65,7 +65,7 @@ class Recorder:
     def __init__(
         self, target: Any, log: AuditLog | str | os.PathLike[str], models: Collection[type] | None
     ) -> None:
-        self.log = log if isinstance(log, AuditLog) else AuditLog(log)
+        self.log = opened(log)
         self._models = None if models is None else tuple(models)
         target = _listened_to(target)
         self._listeners: list[tuple[Any, str, Callable[..., Any]]] = [

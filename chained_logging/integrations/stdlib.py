@@ -23,7 +23,7 @@ from chained_logging.integrations.log_records import (
     settle,
     snapshot,
 )
-from chained_logging.log import AuditLog
+from chained_logging.log import AuditLog, opened
 
 __all__ = [
     "AuditContextFilter",
@@ -60,11 +60,9 @@ class AuditHandler(Listener):
     ) -> None:
         if (path is None) == (log is None):
             raise TypeError("AuditHandler needs either a path or log=, not both")
-        if log is not None and options:
-            raise TypeError(f"an open log has its options already: {', '.join(options)}")
         self._ours = log is None
         # Before logging knows the handler, so that a failure here leaves nothing registered.
-        self.log = log or AuditLog(path or "", **options)
+        self.log = opened(path or "" if log is None else log, **options)
         self._checked = False
         super().__init__()
         self.setLevel(level)

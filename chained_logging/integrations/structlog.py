@@ -25,7 +25,7 @@ from chained_logging.integrations.capture import (
     structured,
 )
 from chained_logging.integrations.log_records import install, is_tagged
-from chained_logging.log import AuditLog
+from chained_logging.log import AuditLog, opened
 
 _FORMATTER: Final = "structlog.stdlib"
 
@@ -42,9 +42,7 @@ class AuditProcessor:
     """
 
     def __init__(self, log: AuditLog | str | os.PathLike[str], **options: Any) -> None:
-        if isinstance(log, AuditLog) and options:
-            raise TypeError(f"an open log has its options already: {', '.join(options)}")
-        self.log = log if isinstance(log, AuditLog) else AuditLog(log, **options)
+        self.log = opened(log, **options)
         self._known_chain = False
         self._renamed: str | None = None  # where an EventRenamer before this puts the text
         install()

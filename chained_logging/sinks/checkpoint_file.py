@@ -9,7 +9,6 @@ authority signs a checkpoint later, it is appended once more, with their signatu
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,10 +105,6 @@ def append_checkpoint(log: Path, checkpoint: StoredCheckpoint) -> None:
 
 def _parse(line: bytes) -> StoredCheckpoint:
     try:
-        found = StoredCheckpoint(**json.loads(line))
-        texts = (found.note, found.state, found.timestamp or "")
-        if type(found.size) is int and all(isinstance(text, str) for text in texts):
-            return found
-    except (TypeError, ValueError, RecursionError):
-        pass
-    return NO_CHECKPOINT
+        return StoredCheckpoint.from_json(line)
+    except ValueError:
+        return NO_CHECKPOINT

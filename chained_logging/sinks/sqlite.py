@@ -350,10 +350,10 @@ def _record(row: tuple[Any, ...]) -> Record | None:
 
 
 def _checkpoint(row: tuple[Any, ...]) -> StoredCheckpoint:
-    note, size, state, timestamp = row
-    if _is_text(note, state) and (timestamp is None or _is_text(timestamp)) and type(size) is int:
-        return StoredCheckpoint(note, size, state, timestamp)
-    return NO_CHECKPOINT
+    try:
+        return StoredCheckpoint.of(*row)
+    except ValueError:
+        return NO_CHECKPOINT
 
 
 def _uri(path: Path, mode: str) -> str:

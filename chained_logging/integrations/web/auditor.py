@@ -29,7 +29,7 @@ from chained_logging.integrations.web.headers import cookie, digest, redirects
 from chained_logging.integrations.web.login import LoginPages
 from chained_logging.integrations.web.people import named as person_named
 from chained_logging.integrations.web.rule import Rule
-from chained_logging.log import AuditLog
+from chained_logging.log import AuditLog, opened
 
 Mode = Literal["before", "after"]
 Actor = Any
@@ -122,8 +122,6 @@ class Auditor:
             raise ValueError(f"mode must be 'before' or 'after', not {mode!r}")
         if isinstance(exclude, str):
             raise ValueError(f"exclude must be a list of paths, such as [{exclude!r}]")
-        if isinstance(log, AuditLog) and options:
-            raise TypeError(f"an open log has its options already: {', '.join(options)}")
         paths = list(exclude)
         self.mode: Final = mode
         self._exact = frozenset(path for path in paths if not path.endswith("/"))
@@ -137,7 +135,7 @@ class Auditor:
         self._proxies = TrustedProxies(trusted_proxies, proxy_header)
         self._request_id_header = request_id_header.lower() if request_id_header else None
         self._session_cookie = session_cookie
-        self.log: Final = log if isinstance(log, AuditLog) else AuditLog(log, **options)
+        self.log: Final = opened(log, **options)
         redactor = self.log.redact if redact is None else redact
         self._url: Callable[[str], str] | None = getattr(redactor, "url", None)
         # A write into the page cache takes microseconds. A database syncs now and then by itself.

@@ -157,13 +157,9 @@ def _lines(data: bytes) -> list[bytes]:
 
 def _checkpoint(line: bytes) -> StoredCheckpoint:
     try:
-        found = StoredCheckpoint(**json.loads(line))
-    except (TypeError, ValueError, RecursionError):
+        return StoredCheckpoint.from_json(line)
+    except ValueError:
         raise ValueError("a line of it is neither an entry nor a checkpoint") from None
-    texts = (found.note, found.state, found.timestamp or "")
-    if type(found.size) is not int or not all(isinstance(text, str) for text in texts):
-        raise ValueError("a checkpoint of it has a field of another type")
-    return found
 
 
 def pieces(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
-import json
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -116,12 +115,10 @@ def parse_checkpoint(data: bytes, name: Name) -> StoredCheckpoint:
     if len(data) > MAX_NOTE:
         raise ValueError(f"it has more than {MAX_NOTE} bytes")
     try:
-        found = StoredCheckpoint(**json.loads(data))
+        found = StoredCheckpoint.from_json(data)
         if canonical(found.to_dict()) + b"\n" != data:
             raise ValueError("it is not in canonical form")
         frontier(found)
-    except (TypeError, AttributeError, RecursionError):
-        raise ValueError("its fields are not those of a checkpoint") from None
     except BrokenLog as error:
         raise ValueError(str(error)) from None
     if found.size != name.first:
