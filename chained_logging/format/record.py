@@ -56,7 +56,7 @@ class StoredCheckpoint(NamedTuple):
         """
         try:
             return cls.of(**json.loads(data))
-        except (TypeError, RecursionError):
+        except (TypeError, ValueError, RecursionError):
             raise ValueError("its fields are not those of a checkpoint") from None
 
     def to_dict(self) -> dict[str, Any]:

@@ -37,5 +37,5 @@ def test_what_is_no_checkpoint_is_refused(wrong: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"1", b"{}", b"\xff", b"[" * 100_000])
 def test_what_is_no_object_is_refused(data: bytes) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="checkpoint"):
         StoredCheckpoint.from_json(data)
