@@ -3789,16 +3789,18 @@ def _answers(
         for task in tasks:
             running.append(start(task))
             if len(running) == jobs:
-                yield _answer(running.pop(0))
+                yield _taken(running)
         while running:
-            yield _answer(running.pop(0))
+            yield _taken(running)
     finally:
         for process in running:
             process.stop()
 
 
-def _answer(process: _Forked | _Started) -> dict[str, Any] | None:
-    said = process.result()
+def _taken(running: list[_Forked | _Started]) -> dict[str, Any] | None:
+    """Return what the first of some processes found, which then is none of them."""
+    said = running[0].result()
+    del running[0]
     try:
         found: dict[str, Any] | None = json.loads(said)
     except ValueError:  # it was killed
@@ -3830,14 +3832,17 @@ class _Forked:
         self.pipe = os.fdopen(reading, "rb")
 
     def result(self) -> bytes:
-        with self.pipe:
-            said = self.pipe.read()
-        os.waitpid(self.pid, 0)
+        said = self.pipe.read()
+        self.end()
         return said
 
     def stop(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
-        self.result()
+        self.end()
+
+    def end(self) -> None:
+        self.pipe.close()
+        os.waitpid(self.pid, 0)
 
 
 class _Started:
@@ -3856,13 +3861,17 @@ class _Started:
 
     def result(self) -> bytes:
         pipe: Any = self.process.stdout
-        with self.process:
-            said: bytes = pipe.read()
+        said: bytes = pipe.read()
+        self.end()
         return said
 
     def stop(self) -> None:
         self.process.kill()
-        self.result()
+        self.end()
+
+    def end(self) -> None:
+        with self.process:  # which closes its pipes, and waits for it
+            pass
 
 
 def _found_in_part(task: dict[str, Any]) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import struct
@@ -164,3 +165,121 @@ def test_one_odd_text_among_many_is_found(module: ModuleType) -> None:
     found = quickly(module, texts)
     assert found is not None
     assert found == by_the_book(texts)
+
+
+# --- Whole lines. What the one expression and the judged objects take for good, the rules do too.
+
+ID = "01a21fb2-d91b-7725-bf99-9cbc050a19ce"
+NAMES = ("u", "ü", "x" * 1024, "x" * 1025, "é" * 512, "", "\x00", 'a"b', "unknown", 7, None)
+EDGES: dict[str, tuple[Any, ...]] = {
+    "action": NAMES,
+    "actor_id": (*NAMES, "chained_logging"),
+    "actor_type": ("user", "service", "system", "admin", "unknown", "robot", None),
+    "changed_fields": ([], ["a"], ["a", 'b"\\'], ["\x00"], [1], "a", {}),
+    "id": (ID, ID.upper(), ID.replace("-7", "-4"), ID[:-1], 1),
+    "ip_address": ("::1", "::01", "10.0.0.01", "unknown", None, "", "::ffff:1.2.3.4", 1),
+    "on_behalf_of": NAMES,
+    "prev_hash": ("GENESIS", "A" * 64, "a" * 63, None),
+    "reason": ("", "é\n", "\x00", 1.5, None),
+    "resource_id": NAMES,
+    "resource_type": NAMES,
+    "resources": ([], [{"id": "1", "type": "a"}], [{"id": ""}], [{"id": "", "type": "a"}], {}, [1]),
+    "result": ("success", "failure", "denied", "unknown", "great", 1),
+    "seq": (1, 10**14, 2**53, -1, 1.5, True, "1"),
+    "session_id": NAMES,
+    "tenant_id": NAMES,
+    "timestamp": (
+        "2024-02-28T23:59:59.000000Z",
+        "2024-02-29T23:59:59.000000Z",
+        "2023-02-29T00:00:00.000000Z",
+        "2023-04-31T00:00:00.000000Z",
+        "2023-04-30T24:00:00.000000Z",
+        "2023-04-30T00:00:00Z",
+        1,
+    ),
+    "trace_id": ("1f" * 16, "0" * 32, "1F" * 16, "1f", 1),
+    "user_agent": ("", "é", "a\\", "\x00", 1),
+    "v": (1, 1.0, True, 2, "1"),
+    "x": (1,),
+}
+GOOD: dict[str, Any] = {
+    "action": "read",
+    "actor_id": "u",
+    "actor_type": "user",
+    "id": ID,
+    "ip_address": "10.0.0.1",
+    "prev_hash": "a" * 64,
+    "resource_id": "1",
+    "resource_type": "record",
+    "result": "success",
+    "seq": 7,
+    "timestamp": "2026-11-27T08:13:02.123456Z",
+    "v": 1,
+}
+LARGE = f"sha256:{'0' * 64} (70000 bytes)"
+OWN: tuple[dict[str, Any], ...] = (
+    {"invalid": {"actor_id": 1}},
+    {"invalid": {"x": 1}},
+    {"invalid": {"reason": 1}},
+    {"invalid": 7},
+    {"oversize": ["/context/n"], "n": LARGE},
+    {"oversize": ["/context/n"], "n": 1},
+    {"oversize": ["/reason"], "m": 1e-7},
+    {"resources_part": {"id": ID, "number": 1, "of": 2}},
+    {"resources_part": {"id": ID, "number": 2, "of": 2}},
+)
+
+
+def some_line(chance: random.Random) -> bytes:
+    entry: dict[str, Any] = {**GOOD, "context": some_object(chance)}
+    if chance.randrange(3) == 0:
+        entry["context"] = {**entry["context"], **chance.choice(OWN)}
+    if chance.randrange(3) == 0:
+        entry["old_values"] = some_object(chance)
+    for name in chance.sample(sorted(EDGES), chance.randrange(4)):
+        likely = EDGES[name][: chance.choice((2, 2, len(EDGES[name])))]
+        entry[name] = chance.choice(likely)
+    if chance.randrange(20) == 0:
+        del entry[chance.choice(sorted(entry))]
+    write = chance.choice((canonical, canonical, canonical, as_python))
+    body = write(entry).encode("utf-8", "surrogatepass")
+    if chance.randrange(4) == 0:
+        at = chance.randrange(len(body))
+        body = (
+            body[:at]
+            + chance.choice(b'0123456789"\\{}[]:,.-e+ \xc3').to_bytes(1, "big")
+            + body[at + 1 :]
+        )
+    return body[:-1] + b',"hash":"%b"}' % hashlib.sha256(b"\0" + body).hexdigest().encode()
+
+
+def in_one_expression(module: ModuleType, line: bytes) -> tuple[bool, bool] | None:
+    """Return whether a line is incomplete or oversize; None if it is left to the rules."""
+    body, _, context, address, old, prev, _, _, _ = module._rows_of(line + b"\n")[0]
+    try:
+        if not body or prev != b"a" * 64:  # what is before it says whether that is right
+            return None
+        if not module._is_utf8(line) or not module._addresses_obey({address}):
+            return None
+        incomplete, oversize = module._marks([body], [context], [old])
+    except module._Bad:
+        return None
+    return bool(incomplete), bool(oversize)
+
+
+@pytest.mark.parametrize("module", [MODULE, ALONE])
+def test_what_one_expression_takes_for_good_the_rules_do(module: ModuleType) -> None:
+    seed = random.SystemRandom().randrange(1 << 32)
+    chance = random.Random(seed)
+    good = quick = 0
+    for _ in range(10_000):
+        line = some_line(chance)
+        read = MODULE._read_line(line, exactly=True)
+        good += read.bad is None and not read.altered
+        found = in_one_expression(module, line)
+        if found is not None:
+            quick += 1
+            assert read.bad is None, (seed, line)
+            assert found == (read.incomplete, read.oversize), (seed, line)
+    assert good > 1000
+    assert quick > 0.8 * good  # and it takes nearly all

@@ -184,6 +184,23 @@ def test_each_rule_holds_in_the_fast_way(tmp_path: Path, old: bytes, new: bytes)
         assert (fault["line"], fault["seq"]) == (at + 1, at)
 
 
+@pytest.mark.parametrize("levels", [150, 300, 450, 600])
+@pytest.mark.parametrize(("value", "ok"), [(b"1", True), (b"1.0", False), (b"0.50", False)])
+def test_what_stands_deep_is_judged_too(
+    tmp_path: Path, levels: int, value: bytes, ok: bool
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    with AuditLog(path, origin="o") as log:
+        log.append_many([{"action": "read", "n": 7, **EVENT}] * 20)
+    bodies = [split_line(line).body for line in path.read_bytes().splitlines()]
+    deep = b'{"a":' * levels + value + b"}" * levels
+    bodies[12] = bodies[12].replace(b'"n":7', b'"n":' + deep)
+    path.write_bytes(relink(bodies))
+    assert (verify(path).status == "intact") is ok
+    if levels < 400:  # by the book, value by value, Python goes no deeper
+        both(path)
+
+
 def test_a_date_that_does_not_exist_is_found(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     with AuditLog(path, origin="o") as log:
