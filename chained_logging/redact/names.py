@@ -83,6 +83,9 @@ NAME_CHARACTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0
 
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\dA-Z_]+|\d+")
 
+# Words that are joined, as in most names; no token and no number looks so.
+_ORDINARY: Final = re.compile(r"[A-Za-z]{1,24}(?:[_.\-\[\]]{1,2}[A-Za-z]{1,16}){0,4}[0-9]?\]?")
+
 OPEN, SECRET, MAYBE, KEYED, LOCATOR, IDENTIFIER = range(6)  # what a name says of its value
 HIDDEN: Final = (SECRET, MAYBE, KEYED)
 _CACHE: Final = 4096
@@ -176,14 +179,17 @@ class Names:
         """Return what a name says of its value if it was judged before, else None."""
         return self._known.get(name)
 
-    def kind(self, name: str) -> int:
-        """Return what a name says of its value."""
+    def kind(self, name: str, *, shown: bool = False) -> int:
+        """Return what a name says of its value.
+
+        :param shown: whether nothing in the name itself is secret, so that it may be remembered.
+        """
         try:
             return self._known[name]
         except KeyError:
             pass
         kind = self._judge(name[-_LONGEST:])
-        if len(name) <= _LONGEST:
+        if len(name) <= _LONGEST and (shown or _ORDINARY.fullmatch(name)):
             if len(self._known) >= _CACHE:  # names that are made up as the program runs
                 self._known.clear()
             self._known[name] = kind

@@ -10,7 +10,6 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Collection, Mapping
-from itertools import pairwise
 from typing import Any, Final, Protocol
 
 import orjson
@@ -220,7 +219,7 @@ class Walk:
             key = _decoded(key)
         if self._names.known(key) is None:
             self._left -= 2
-        return self._names.kind(key)
+        return self._names.kind(key, shown=self._redactor.is_shown(key))
 
     def _member(
         self, key: Any, value: Any, plain: Callable[[Any], Any] = lambda value: value
@@ -234,9 +233,9 @@ class Walk:
         kind = self._kind(key)
         if kind == LOCATOR:
             return self._locator(value if type(value) in _SCALARS else plain(value))
-        if kind == IDENTIFIER:
-            return self._numbered(value if type(value) in _SCALARS else plain(value))
-        if kind == OPEN or value is None or isinstance(value, bool):
+        if kind == IDENTIFIER and type(value) in _SCALARS:
+            return self._numbered(value)
+        if kind in (IDENTIFIER, OPEN) or value is None or isinstance(value, bool):
             return self._walk(value if type(value) in _SCALARS else plain(value))
         if kind == KEYED:
             return self._redactor.hashed(plain(value))
@@ -269,8 +268,8 @@ class Walk:
         if isinstance(value, dict):  # parameters, parsed
             result = _Members()
             for key, item in value.items():
-                member = REDACTED if is_url_name(key) else self._member(key, item)
-                result.add(self._shown(key), member)
+                shown = self._shown(key)
+                result.add(shown, REDACTED if is_url_name(key) else self._member(key, item))
             return dict(result)
         return self._walk(value)
 
@@ -319,17 +318,16 @@ class Walk:
         self._together([*value, *value.values()])
         result = _Members()
         for key, item in value.items():
-            member = self._member(its_name if key == apart else key, item)
-            result.add(self._shown(key), member)
+            shown = self._shown(key)
+            result.add(shown, self._member(its_name if key == apart else key, item))
         return dict(result)
 
     def _list(self, items: list[Any]) -> list[Any]:
         self._together(items)
-        result = [self._item(item) for item in items]
-        for at, (name, value) in enumerate(pairwise(items)):
-            both = type(name) is type(value) is str and (at % 2 == 0 or name[:1] == "-")
-            if both and self._announces(name, value):
-                result[at + 1] = REDACTED
+        result = [
+            REDACTED if at and self._announces(at - 1, items[at - 1], item) else self._item(item)
+            for at, item in enumerate(items)
+        ]
         if 3 < len(items) < 6 and all(isinstance(item, int | str) for item in items):
             digits = "".join(map(str, items))
             if digits.isdecimal() and digits.isascii() and is_card_digits(digits.encode()):
@@ -345,8 +343,10 @@ class Walk:
             return [self._walk(item[0]), self._member(name, item[1])]
         return self._walk(item)
 
-    def _announces(self, name: str, value: str) -> bool:
+    def _announces(self, at: int, name: Any, value: Any) -> bool:
         """Whether an item of a list says that the next one is secret: a header, an option."""
+        if not (type(name) is type(value) is str and (at % 2 == 0 or name[:1] == "-")):
+            return False
         if name in ("-p", "-P", "-pw"):
             return not value.startswith("-") and not is_plain(shadow(value))
         if name in self._seen or self._redactor.is_clean(name) or not self._says_secret(name):

@@ -92,6 +92,38 @@ def test_the_quick_ways_find_what_the_careful_way_finds(careful: Careful) -> Non
         assert jsonable(quick(event)) == expected, event
 
 
+def test_nothing_that_is_secret_is_remembered() -> None:
+    quick = Redactor()
+    for event in (
+        {"password": "hunter2", "note": "password=hunter2", "headers": {"Cookie": "hunter2"}},
+        {"command": ["mysql", "-p", "hunter2"], "pairs": ["token", "hunter2", "x", "y"]},
+        {"headers": [["token", "hunter2"], {"name": "Cookie", "value": "hunter2"}]},
+        {"url": "https://x.example/?token=hunter2", "text": '{"pin":"hunter2"}'},
+        {"name": "password", "value": "hunter2"},
+        {"password=hunter2": 1, "nested": {"password=hunter2": 1}},
+    ):
+        quick(event)
+        quick({"action": "read", **event})
+    known = [*vars(quick).values(), *vars(quick.names).values()]
+    remembered = [text for held in known if isinstance(held, set | dict) for text in held]
+    assert "action" in remembered
+    assert [text for text in remembered if "hunter2" in str(text)] == []
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    quick = Redactor()
+    for number in range(20_000):
+        name, long = f"n{number}", f"{number}" + "x" * 10_000
+        quick({name: f"v{number}", "a": {name: [name, f"password={number}", f"secret {number}"]}})
+        if number % 100 == 0:
+            quick({long: long, "a": {long: long, "password": 1}})
+    known = [*vars(quick).values(), *vars(quick.names).values()]
+    held = [len(texts) for texts in known if isinstance(texts, set | dict)]
+    assert max(held) <= 4_100
+    texts = [text for some in known if isinstance(some, set | dict) for text in some]
+    assert max(len(str(text)) for text in texts) <= 512
+
+
 @pytest.mark.parametrize(
     "event",
     [
