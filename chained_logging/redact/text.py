@@ -69,6 +69,8 @@ class Texts:
             spans = [span for span in spans if self._tells(data, span, depth)]
             if spans:
                 text = _without(text, spans)
+        if text.isascii() and "%" not in text and "+" not in text:  # the usual case
+            return text
         data = shadow(text)
         if b"%" in data or b"+" in data:
             return self._escaped(text, data, url, cards, depth)
