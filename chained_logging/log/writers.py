@@ -74,8 +74,8 @@ class Writers:
             agreed = _TOGETHER.get((others, way)) if others is not None else way
             if agreed is None:
                 raise SignsOtherwise(
-                    f"the log {self._log} {_REFUSALS[others or way, way]}, as the writers do that "
-                    "have it open now, or close these first"
+                    f"the log {self._log} {_REFUSALS[others or way, way]}, like the writers that "
+                    "have it open now, or close those first"
                 )
             if agreed != others:
                 os.ftruncate(fd, 0)

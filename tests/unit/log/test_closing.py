@@ -15,6 +15,7 @@ from chained_logging import AuditLog
 from chained_logging.diagnostics import AuditWarning
 from chained_logging.errors import LogClosed
 from chained_logging.files.lock import FileLock
+from chained_logging.log.writers import SignsOtherwise
 from chained_logging.sinks import open_sink
 
 FULL = OSError(errno.ENOSPC, "the disk is full")
@@ -101,3 +102,24 @@ def test_the_next_writer_finds_the_locks_free_and_the_end_noted(path: Path) -> N
     assert remembered is not None
     assert remembered.head == (1, entry.hash)
     lock.close()
+
+
+def test_an_entry_of_the_logs_own_is_noted_too(path: Path) -> None:
+    log = AuditLog(path, origin=ORIGIN, key=Key())
+    log.rotate_key(Key())
+    log.close()
+    lock = FileLock(path.with_name(path.name + ".lock"))
+    lock.acquire()
+    remembered = lock.recall()
+    lock.close()
+    assert remembered is not None
+    assert remembered.head.seq == 1
+
+
+def test_writers_that_sign_another_way_are_let_in(path: Path) -> None:
+    key = Key()
+    log = AuditLog(path, origin=ORIGIN, key=key)
+    with pytest.raises(SignsOtherwise):
+        AuditLog(path, key=key, sign="each")
+    log.close()
+    AuditLog(path, key=key, sign="each").close()

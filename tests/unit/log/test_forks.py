@@ -75,9 +75,16 @@ def test_a_fork_waits_for_an_append_of_another_thread(path: Path) -> None:
         assert entered.wait(10)
         assert not forks._take_all()
         assert not forks._forking
-        free = forks._logging_lock.acquire(timeout=1)
-        assert free
-        forks._logging_lock.release()
+        found: list[bool] = []
+
+        def log_something() -> None:
+            found.append(forks._logging_lock.acquire(timeout=5))
+            forks._logging_lock.release()
+
+        other = threading.Thread(target=log_something)
+        other.start()
+        other.join(10)
+        assert found == [True]
         leave.set()
         thread.join(10)
 

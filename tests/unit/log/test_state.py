@@ -93,11 +93,14 @@ def test_a_child_of_a_fork_begins_afresh(path: Path) -> None:
         assert part.times == 0
         state.counts["appended"] = 7
         state.lock.acquire()
+        state.file_lock.acquire()
         state.pid = -1  # as a child sees its parent's
         state.notice_fork()
         assert part.times == 1
         assert state.counts["appended"] == 0
         assert not state.writing
+        assert not state.file_lock.held
+        assert FileLock(state.file_lock.path).try_acquire()  # the file was closed
         found = threading.Thread(target=state.lock.acquire, daemon=True)
         found.start()
         found.join(5)

@@ -11,6 +11,8 @@ from chains import EVENT
 from signed_logs import ORIGIN, Key, append_lines, own
 
 from chained_logging import AuditLog
+from chained_logging.format.line import stored_line
+from chained_logging.format.record import Head
 from chained_logging.keys.keyring import Keyring
 from chained_logging.log.ways import names_key, own_checkpoints, signs_each
 from chained_logging.sinks import Sink, open_sink
@@ -75,6 +77,18 @@ def test_a_command_without_the_key_does_not_end_a_log_of_signed_entries(
     append_lines(path, [{"action": "a", **EVENT}])
     with reading(path) as sink:
         assert not signs_each(sink, [], ORIGIN, sink.head())
+
+
+def test_an_entry_that_was_changed_counts_for_nothing(tmp_path: Path, key: Key) -> None:
+    path = tmp_path / "audit.jsonl"
+    make(path, key, sign="each")
+    with reading(path) as sink:
+        last = list(sink.records())[-1]
+    edited = last.body.replace(b'"action":"a"', b'"action":"b"')
+    with open(path, "ab") as file:
+        file.write(stored_line(edited, last.hash, None) + b"\n")
+    with reading(path) as sink:
+        assert signs_each(sink, [], ORIGIN, Head(2, last.hash))
 
 
 def test_checkpoints_of_others_are_left_out(tmp_path: Path, key: Key) -> None:
