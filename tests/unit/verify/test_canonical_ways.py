@@ -170,7 +170,10 @@ def test_one_odd_text_among_many_is_found(module: ModuleType) -> None:
 # --- Whole lines. What the one expression and the judged objects take for good, the rules do too.
 
 ID = "01a21fb2-d91b-7725-bf99-9cbc050a19ce"
-NAMES = ("u", "ü", "x" * 1024, "x" * 1025, "é" * 512, "", "\x00", 'a"b', "unknown", 7, None)
+NAMES = (
+    *("u", "DOMAIN\\user", "ü", "x" * 1024, "x" * 1025, "é" * 512, "", "\x00", "unknown", 7, None),
+    *('"', "\x1f" * 3, '"' * 1024, '"' * 1025, "x" * 1023 + '"', "x" * 1024 + '"'),
+)
 EDGES: dict[str, tuple[Any, ...]] = {
     "action": NAMES,
     "actor_id": (*NAMES, "chained_logging"),
@@ -282,4 +285,4 @@ def test_what_one_expression_takes_for_good_the_rules_do(module: ModuleType) -> 
             assert read.bad is None, (seed, line)
             assert found == (read.incomplete, read.oversize), (seed, line)
     assert good > 1000
-    assert quick > 0.8 * good  # and it takes nearly all
+    assert quick > 0.9 * good  # and it takes nearly all
