@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, ParamSpec
+from typing import Any, Final, NamedTuple
 
 from chained_logging.diagnostics import unheard
 from chained_logging.event.entry import AuditId, InvalidEntry
@@ -32,8 +32,6 @@ FAILURES: Final = frozenset({"error", "exception", "critical", "fatal"})
 
 _MARKS: Final = 1024
 
-Given = ParamSpec("Given")
-
 
 class Captured(NamedTuple):
     """What a capture found: the action and the result count where the event names none."""
@@ -54,7 +52,12 @@ def capture_record(log: AuditLog, record: logging.LogRecord) -> AuditId | None:
     settle(record)
     known = recorded_as(record)
     if known is None or log.path not in known.logs:
-        made = store(log, captured, record, known)
+        made: AuditId | None = None
+        try:
+            found = captured(record, known)
+            made = log.record(found.event, action=found.action, result=found.result)
+        except Exception as error:
+            lost(log, error)
         known = joined(known, made, record.__dict__.get("audit_id"))
     if known is not None:
         record.__dict__["audit_id"] = known
@@ -62,23 +65,15 @@ def capture_record(log: AuditLog, record: logging.LogRecord) -> AuditId | None:
     return known
 
 
-def store(
-    log: AuditLog, capture: Callable[Given, Captured], *given: Given.args, **named: Given.kwargs
-) -> AuditId | None:
-    """Make an entry of what a capture finds, and raise nothing but what the caller asked for by
-    the log's options.
+def lost(log: AuditLog, error: Exception) -> None:
+    """Report that an event has no entry, or raise its error if the log's options ask for that.
 
-    :param capture: called with the arguments that follow it.
+    :param error: what the caller is handling.
     """
-    try:
-        found = capture(*given, **named)
-        return log.record(found.event, action=found.action, result=found.result)
-    except Exception as error:
-        if log.on_failure == "raise" or (log.strict and isinstance(error, InvalidEntry)):
-            raise
-        name = type(error).__name__
-        unheard(f"{log.path} {name}", f"audit log {log.path}: an event is lost: {name}: {error}")
-        return None
+    if log.on_failure == "raise" or (log.strict and isinstance(error, InvalidEntry)):
+        raise error
+    name = type(error).__name__
+    unheard(f"{log.path} {name}", f"audit log {log.path}: an event is lost: {name}: {error}")
 
 
 def joined(known: AuditId | None, made: AuditId | None, given: object) -> AuditId | None:
@@ -206,7 +201,7 @@ def _without_ours(fields: dict[str, Any], known: AuditId | None) -> None:
 # --- Events of structlog, and other messages that are objects.
 
 
-def structured(event: Mapping[str, Any], failed: bool, *, renamed: str | None = None) -> Captured:
+def structured(event: Mapping[str, Any], failed: bool, renamed: str | None = None) -> Captured:
     """Return what is to be stored of an event dictionary.
 
     :param renamed: the key of the event's text, where an ``EventRenamer`` was before.

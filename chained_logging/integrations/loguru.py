@@ -16,7 +16,7 @@ from chained_logging.event.context import current
 from chained_logging.event.entry import AuditId
 from chained_logging.event.fields import set_apart
 from chained_logging.event.values import jsonable
-from chained_logging.integrations.capture import joined, over, store, structured
+from chained_logging.integrations.capture import joined, lost, over, structured
 from chained_logging.integrations.log_records import exception_of
 from chained_logging.log import AuditLog, opened
 
@@ -52,7 +52,12 @@ class AuditSink:
         known = given if type(given) is AuditId else None
         if known is not None and self.log.path in known.logs:
             return
-        made = store(self.log, lambda: structured(*_event(record)))
+        made: AuditId | None = None
+        try:
+            found = structured(*_event(record))
+            made = self.log.record(found.event, action=found.action, result=found.result)
+        except Exception as error:
+            lost(self.log, error)
         known = joined(known, made, given)
         if known is not None:
             extra["audit_id"] = known

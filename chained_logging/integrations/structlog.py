@@ -18,10 +18,10 @@ from chained_logging.integrations.capture import (
     FAILURES,
     capture_record,
     joined,
+    lost,
     mark,
     over,
     recorded_as,
-    store,
     structured,
 )
 from chained_logging.integrations.log_records import install, is_tagged
@@ -89,9 +89,13 @@ class AuditProcessor:
             event = _in_context(event)
         if not self._known_chain or "event" not in event:
             self._know_chain()
-        failed = method_name in FAILURES
-        made = store(self.log, structured, event, failed, renamed=self._renamed)
-        known = joined(known, made, given)
+        made: AuditId | None = None
+        try:
+            found, action, result = structured(event, method_name in FAILURES, self._renamed)
+            made = self.log.record(found, action=action, result=result)
+        except Exception as error:
+            lost(self.log, error)
+        known = made if known is None and given is None else joined(known, made, given)
         if known is not None and isinstance(record, logging.LogRecord):
             mark(record, known)
         return known

@@ -129,6 +129,7 @@ class AuditLog:
             raise ValueError("sign='each' needs a key: AuditLog(..., key=...)")
         # One path, however it was spelled: links in it would lead to a second lock file.
         self.path: Final = Path(os.path.realpath(path))
+        self._paths: Final = (self.path,)  # for each AuditId
         self.durability: Final = durability
         self.on_failure: Final = on_failure
         self.strict: Final = strict
@@ -225,7 +226,7 @@ class AuditLog:
             captured=True,
         )
         try:
-            self._writer.store((entry, *entry.rest))
+            self._writer.store([entry, *entry.rest] if entry.rest else [entry])
         except LogClosed:
             raise
         except FAILURES as error:
@@ -236,7 +237,7 @@ class AuditLog:
         else:
             if self._alarm.raised or forks.exiting:
                 self._after_a_call()
-        return AuditId(entry.id, (self.path,))
+        return AuditId(entry.id, self._paths)
 
     def note(self, action: str, **context: Any) -> AuditEntry:
         """Append an entry that the log writes about itself, such as that it was restored.
