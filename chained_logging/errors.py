@@ -32,9 +32,10 @@ ChainedLoggingError        the base of all
 └── ProofError             a proof does not hold
 ```
 
-What the operating system refuses stays an ``OSError`` with its ``errno``: a full disk, a missing
-file, a directory that may not be read. So what reads or writes a log raises one of two classes,
-which ``FAILURES`` names; SQLite's own errors are a ``StoreError``, also on a full disk:
+If the operating system refuses something, that is an ``OSError`` with its ``errno``: a full disk, a
+missing file, a directory that may not be read. So a function that reads or writes a log raises one
+of two classes, which ``FAILURES`` names. SQLite's own errors are a ``StoreError``, even on a full
+disk:
 
 ```python
 try:
@@ -44,10 +45,10 @@ except (OSError, LogError) as error:
 ```
 
 ``InvalidEntry``, ``ConfigError``, ``LogClosed``, ``NotAnEntry``, ``TimestampError``, ``NoteError``
-and ``ProofError`` are also a ``ValueError``. Those that are not defined here are in the module that
-raises them: ``chained_logging``, ``config``, ``transparency.witness``, ``transparency.timestamps``,
-``format.note`` and ``format.merkle``. An argument that is wrong in itself raises a plain
-``ValueError`` or ``TypeError``.
+and ``ProofError`` are also a ``ValueError``. Classes that are not defined here are in the module
+that raises them: ``chained_logging``, ``config``, ``transparency.witness``,
+``transparency.timestamps``, ``format.note`` and ``format.merkle``. An argument that is wrong in
+itself raises a plain ``ValueError`` or ``TypeError``.
 """
 
 from __future__ import annotations
@@ -76,11 +77,11 @@ class StoreError(LogError):
 
 
 class ForeignFile(LogError):
-    """A file is not one that the log made, or others can write to it, or read a key in it."""
+    """A file was not made by the log, or others can write to it or read a key in it."""
 
 
 class NotALog(LogError):
-    """A file or a folder is something else than a log, or than a part of this one."""
+    """A file or a folder is not a log, or not a part of this one."""
 
 
 class BrokenLog(LogError):
@@ -88,7 +89,7 @@ class BrokenLog(LogError):
 
 
 class NotAnEntry(BrokenLog, ValueError):
-    """What is stored instead of an entry is not one: another program wrote or changed it."""
+    """A stored line or row is not an entry: another program wrote or changed it."""
 
 
 class NoCheckpoint(LogError):
@@ -160,4 +161,4 @@ Failure = OSError | LogError
 """What reading or writing a log raises if that fails."""
 
 FAILURES: Final = (OSError, LogError)
-"""The same, to catch. Where events are kept for later, they are kept after any of these."""
+"""The same, to catch. After any of these, events are kept for later if the options say so."""

@@ -5,10 +5,9 @@ For an auditor: copy this file to any computer with Python 3.9 or later and run 
     python3 verify.py audit.jsonl
 
 A log is a JSON Lines file (also compressed with gzip), an SQLite database, or several files that
-hold one chain, named in any order; sealed segments beside a log are found by its name. What a file
-is, is seen from its content, not from its name. A folder means each log in it and below, such
-as a copy of what was shipped to S3.
-Nothing is written and nothing is sent anywhere.
+hold one chain, named in any order; sealed segments beside a log are found by its name. The kind of
+a file is seen from its content, not its name. A folder means each log in it and below, such as a
+copy of what was shipped to S3. Nothing is written and nothing is sent anywhere.
 
 The exit code is 0 if the log is intact, 1 if it was tampered with or is not whole, and 2 if it
 could not be checked. Every break is listed; ``--json`` prints the same for a program.
@@ -24,10 +23,10 @@ checkpoint (``--checkpoint``), the first public key (``--public-key``), the key 
 cosigned checkpoints (``--witness-key``), the root certificate of an authority that timestamped them
 (``--timestamp-root``), or a hash (``--to-hash``).
 
-Hashes need the standard library alone. Signatures need the package ``cryptography``, which
-``uv run verify.py`` and ``pipx run verify.py`` bring; without it they are not checked, and that is
-said. Timestamps need the program ``openssl``. A log is never called intact for something that was
-asked for and not checked.
+Hashes need the standard library alone. Signatures need the package ``cryptography``, which ``uv run
+verify.py`` and ``pipx run verify.py`` bring; without it they are not checked, and the report says
+so. Timestamps need the program ``openssl``. A log is never called intact if something that was
+asked for was not checked.
 """
 
 from __future__ import annotations

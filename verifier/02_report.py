@@ -6,7 +6,7 @@ MAX_BODY = 65_535
 MAX_LINE = MAX_BODY + 200  # a body with its hash and signature is at most 178 bytes longer
 MAX_FAULTS = 10_000  # kept in a report; all are counted
 MAX_HOLES = 10_000
-FOREIGN = "foreign"  # the kind of what anybody may have added to a store: no fault of the log
+FOREIGN = "foreign"  # the kind of what anybody may have added to a store: not a fault of the log
 GENESIS = "GENESIS"
 _HEX64 = re.compile("[0-9a-f]{64}")
 

@@ -138,7 +138,7 @@ def _answers(
 
 
 def _taken(running: list[_Forked | _Started]) -> dict[str, Any] | None:
-    """Return what the first of some processes found, which then is none of them."""
+    """Return what the first of some processes found, and remove it from them."""
     said = running[0].result()
     del running[0]
     try:

@@ -102,7 +102,7 @@ def _is_ordinary(value: Any) -> bool:
 
 
 def _is_ordinary_float(value: Any) -> bool:
-    """Whether this is no float, or one that is written with a point and without an exponent."""
+    """Whether a value is not a float, or is written with a point and without an exponent."""
     return type(value) is not float or (1e-4 <= abs(value) < 1e15 and not value.is_integer())
 
 

@@ -94,7 +94,7 @@ class Walk:
     # --- An event.
 
     def event(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return an event without its secrets; the same object if it has none."""
+        """Return an event without its secrets; the same object if there are no secrets in it."""
         apart, its_name = self._apart(event)
         passing = self._redactor.passing(event)
         found: dict[Any, tuple[Any, Any]] = {}
