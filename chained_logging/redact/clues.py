@@ -31,7 +31,7 @@ CLUES: Final = (  # beside secret names and what joins them to a value
     rb"(?i:" + PARAMETERS + rb")\]{0,2}=",
     rb"(?i:" + PARAMETERS + rb"|signature)%3[Dd]",
     rb"(?i:" + _LOCATOR + rb")s?\\*[\"']:[\[{](?s:.)*(?i:" + PARAMETERS + rb")\\*[\"']:",
-    rb"://(?:[^\s\"\\<>]|\\.)*@",
+    rb"://(?:[^\s\"\\<>]|\\.)*\\?@",
     rb"[\[,]\s*\\*[\"']-(?:[pP]|pw)\\*[\"'],",  # an item of a list, as in ["-p","hunter2"]
     rb"base64:",
     rb"\\u(?:00[2-7]|0[1-9a-fA-F]|[1-9a-fA-F])",

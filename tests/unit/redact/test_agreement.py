@@ -67,9 +67,26 @@ class Events:
             return self.items(lambda: self.value(depth + 1))
         if 0.75 < kind < 0.8:
             return self.items(self.text, 5)
-        if 0.8 < kind < 1:
+        if 0.8 < kind < 0.85:
+            return self.pair()
+        if 0.85 < kind < 1:
             return {self.name(): item for item in self.items(lambda: self.value(depth + 1))}
         return self.text()
+
+    def pair(self) -> Any:
+        """Return a name and a value that are beside one another, not under one another."""
+        name, value = self.name(), self.text()
+        return self.seeded.choice(
+            (
+                {self.seeded.choice(("name", "Key", "header")): name, "value": value},
+                {"Value": value, "x": 1, "field": name},
+                [name, value],
+                [[name, value], [value, name]],
+                ["x", self.seeded.choice(("-p", "-pw", "--token", "-x")), value],
+                f'["{name}", "{value}"]',
+                f'{{"name":"{name}","value":"{value}"}}',
+            )
+        )
 
     def event(self) -> dict[str, Any]:
         return {self.name(): self.value() for _ in range(self.seeded.randint(1, 7))}
@@ -125,8 +142,9 @@ def test_what_is_remembered_is_bounded() -> None:
         {"arguments": ("plink", "-pw", "hunter2", "host")},
         {"headers": [["the api key", "hunter2"]]},
         {"headers": [["\u00e9api_key", "hunter2"]]},
+        {"address": "amqp://ann:hunter2\\@mq"},
     ],
 )
-def test_an_item_that_says_what_the_next_one_is(event: dict[str, Any]) -> None:
+def test_what_only_the_careful_way_found_once_is_found(event: dict[str, Any]) -> None:
     for _ in range(2):
         assert "hunter2" not in str(Redactor()(event))
