@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import ready
 
 from chained_logging import AuditLog, config
 from chained_logging.config import ConfigError
@@ -148,12 +148,7 @@ def test_a_file_that_others_can_write_is_refused(folder: Path, mode: int) -> Non
 
 
 def run(*words: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "chained_logging", *words],
-        input=given,
-        capture_output=True,
-        text=True,
-    )
+    return ready.run(words, given)
 
 
 EVENT = '{"action":"read","actor":"u","ip":"10.0.0.1","resource":"patients/4"}\n'

@@ -8,12 +8,12 @@ import logging.config
 import multiprocessing
 import sqlite3
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+import ready
 import rfc8785
 import structlog
 from chains import often
@@ -269,18 +269,17 @@ def test_an_open_log_has_its_options(tmp_path: Path) -> None:
 
 
 def test_commands(tmp_path: Path) -> None:
-    def run(*words: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        command = [sys.executable, "-m", "chained_logging", *words]
-        return subprocess.run(command, input=given, capture_output=True, check=False)
+    def run(*words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        return ready.run(words, given)
 
     log, copy = str(tmp_path / "a.jsonl"), str(tmp_path / "b.db")
-    lines = b'{"action":"backup","actor":"cron","actor_type":"service","resource":"db/1"}\nno\n'
+    lines = '{"action":"backup","actor":"cron","actor_type":"service","resource":"db/1"}\nno\n'
     done = run("append", log, given=lines * 2)
     assert done.returncode == 1
-    assert b"line 2: is not JSON" in done.stderr
+    assert "line 2: is not JSON" in done.stderr
     assert run("verify", log).returncode == 0
     assert run("export", log, copy).returncode == 0
-    assert run("export", copy).stdout == Path(log).read_bytes()
+    assert run("export", copy).stdout == Path(log).read_text()
     assert run("verify", copy).returncode == 0
     shown = run("show", log, "--action", "backup", "--json").stdout
     assert len(shown.splitlines()) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import copy
+import functools
 import inspect
 import re
 from collections.abc import Iterator
@@ -17,11 +18,6 @@ from chained_logging import errors
 from chained_logging.errors import ChainedLoggingError
 
 ROOT = Path(chained_logging.__file__).parent
-TREES = {
-    path: ast.parse(path.read_text())
-    for path in sorted(ROOT.rglob("*.py"))
-    if path != ROOT / "verify.py"
-}
 
 OF_THE_SYSTEM = {
     name
@@ -32,12 +28,21 @@ AS_THE_SYSTEM_SAYS = {"FileExistsError", "FileNotFoundError", "TimeoutError", "C
 """Raised with a better sentence: there is a file, there is none, a socket is late or closed."""
 
 
+@functools.cache
+def trees() -> dict[Path, ast.Module]:
+    return {
+        path: ast.parse(path.read_text())
+        for path in sorted(ROOT.rglob("*.py"))
+        if path != ROOT / "verify.py"
+    }
+
+
 def named(node: ast.expr | None) -> str:
     return ast.unparse(node) if node is not None else ""
 
 
 def walk(kind: type[ast.AST]) -> Iterator[tuple[str, ast.AST]]:
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         for node in ast.walk(tree):
             if isinstance(node, kind):
                 yield f"{path.relative_to(ROOT)}:{node.lineno}", node  # type: ignore[attr-defined]
@@ -63,6 +68,7 @@ def test_no_class_is_an_oserror() -> None:
     ] == []
 
 
+@functools.cache
 def bases() -> dict[str, list[str]]:
     """Return the bases of every class in the package, by name."""
     return {

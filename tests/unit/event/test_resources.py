@@ -6,13 +6,12 @@ import enum
 import io
 import json
 import logging
-import subprocess
-import sys
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 import structlog
+from commands import run
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -145,12 +144,8 @@ def test_names_that_cannot_be(tmp_path: Path, names: Any) -> None:
 
 
 def shown(path: Path, wanted: str) -> list[dict[str, Any]]:
-    done = subprocess.run(
-        [sys.executable, "-m", "chained_logging", "show", path, "--json", "--resource", wanted],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    done = run("show", path, "--json", "--resource", wanted)
+    return [json.loads(line) for line in done.splitlines()]
 
 
 def test_a_record_is_shown_by_each_of_its_names(tmp_path: Path) -> None:
