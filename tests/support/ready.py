@@ -32,7 +32,7 @@ IMPORTED = (
     "chained_logging.ship.postgres",
     "chained_logging.ship.s3",
     "chained_logging.transparency.witness",
-    "boto3",
+    "botocore_once",
     "nats",
     "psycopg",
 )
@@ -137,6 +137,8 @@ def main() -> None:
     for name in IMPORTED:
         with contextlib.suppress(ImportError):  # an extra that is not installed
             importlib.import_module(name)
+    if "botocore_once" in sys.modules:
+        sys.modules["botocore_once"].read()
     gc.freeze()  # so that children share what they do not change
     request = _serve(socket.socket(fileno=int(sys.argv[1])))
     os.environ.clear()

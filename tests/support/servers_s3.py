@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore_once  # noqa: F401
 import pytest
 from crash import lacking
 from programs import ends_with_parent, free_port

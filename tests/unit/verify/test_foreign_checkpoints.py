@@ -6,6 +6,7 @@ The attacker can write the file or table of checkpoints, and has no key.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 import sqlite3
@@ -53,16 +54,22 @@ def plant(path: Path, *rows: tuple[Any, Any, Any]) -> None:
                 )
 
 
+@functools.cache
+def tree_of(size: int) -> Frontier:
+    """Return the tree of so many entries that no log has."""
+    tree = Frontier()
+    for number in range(size):
+        tree.append(bytes.fromhex(leaf_hash(b"%d" % number)))
+    return tree
+
+
 def foreign(path: Path, key: Key, size: int) -> tuple[int, str, str]:
     """Return a checkpoint of `size` entries by somebody who pretends to be the log's key."""
 
     class Pretender(Key):
         public_key = key.public_key
 
-    tree = Frontier()
-    for number in range(size):
-        tree.append(bytes.fromhex(leaf_hash(b"%d" % number)))
-    made = make(tree, [], ORIGIN, Pretender())
+    made = make(tree_of(size), [], ORIGIN, Pretender())
     return made.size, made.note, made.state
 
 
