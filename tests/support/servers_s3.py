@@ -25,7 +25,10 @@ import boto3
 import botocore_once  # noqa: F401
 import pytest
 from crash import lacking
+from folders import SUPPORT
 from programs import ends_with_parent, free_port
+
+MOTO = (sys.executable, str(SUPPORT / "moto_server.py"), "-H", "127.0.0.1")
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "AK",
@@ -206,7 +209,7 @@ class Radosgw(Server):
 def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("moto"))
     try:
-        server.spawn(sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(server.port))
+        server.spawn(*MOTO, "-p", str(server.port))
         server.await_port()
         yield server
     finally:

@@ -26,7 +26,7 @@ from typing import Any
 import psycopg
 from programs import Kept
 from servers_postgres import PostgresServer, running_server
-from servers_s3 import CREDENTIALS, Bucket, Radosgw, Server
+from servers_s3 import CREDENTIALS, MOTO, Bucket, Radosgw, Server
 
 from chained_logging.event.entry import AuditEntry
 from chained_logging.review.stores import CentralStores
@@ -133,7 +133,7 @@ def bucket(kind: str) -> Iterator[str]:
             server.start()
         else:
             port = str(server.port)
-            server.spawn(sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", port)
+            server.spawn(*MOTO, "-p", port)
             server.await_port()
         os.environ.update(CREDENTIALS, AWS_ENDPOINT_URL_S3=server.endpoint)
         made = Bucket(server)
