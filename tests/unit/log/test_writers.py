@@ -5,8 +5,10 @@ What a log's entries say keeps nobody out who has its key, as others may have wr
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,15 @@ from signed_logs import ORIGIN, Key, append_lines, own, pin
 
 from chained_logging import AuditLog, verify
 from chained_logging.errors import KeyMissing
+
+
+@pytest.fixture(autouse=True)
+def few_objects() -> Iterator[None]:
+    """Who is refused looks for a log that nobody holds, but not among the objects of all tests."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
 
 WAYS: dict[str, dict[str, Any]] = {"each": {"sign": "each"}, "checkpoint": {}, "no key": {}}
 
