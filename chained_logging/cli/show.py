@@ -14,7 +14,7 @@ from chained_logging.cli.options import log_argument
 from chained_logging.cli.output import complain, write
 from chained_logging.cli.types import Parsed
 from chained_logging.event.entry import AuditEntry
-from chained_logging.review.query import Filter, legible, moment, read_entries
+from chained_logging.review.query import ANY, Filter, legible, moment, read_entries
 from chained_logging.text import printable
 
 _TIME: Final = Parsed("TIME", moment)
@@ -85,8 +85,8 @@ def show(log: str, limit: int | None, as_json: bool, **filters: Any) -> None:
     as escapes.
     """
     wanted = Filter(**filters)
-    entries = read_entries(Path(log))
-    if not as_json or wanted != Filter():  # otherwise each is printed as stored
+    entries = read_entries(Path(log), wanted)
+    if not as_json or wanted != ANY:  # otherwise each is printed as stored
         entries = (entry for entry in legible(entries, log) if wanted.matches(entry))
     if limit:
         entries = iter(deque(entries, maxlen=min(limit, sys.maxsize)))

@@ -38,6 +38,12 @@ class Filter:
     until: str | None = None
     incomplete: bool = False
 
+    @property
+    def indexed(self) -> dict[str, str]:
+        """What an index of a database finds at once, by the name of its column."""
+        columns = {"actor_id": self.actor, "action": self.action}
+        return {name: value for name, value in columns.items() if value is not None}
+
     def matches(self, entry: AuditEntry) -> bool:
         """Whether an entry passes the filter."""
         return (
@@ -53,6 +59,9 @@ class Filter:
             and (self.until is None or entry.timestamp < self.until)
             and (not self.incomplete or entry.incomplete)
         )
+
+
+ANY: Final = Filter()
 
 
 def _concerns(entry: AuditEntry, wanted: str) -> bool:
@@ -101,18 +110,21 @@ def moment(text: str) -> str:
         raise ValueError(f"must be a date or an RFC 3339 time, not {printable(text)!r}") from None
 
 
-def read_entries(path: Path) -> Iterator[AuditEntry]:
+def read_entries(path: Path, wanted: Filter = ANY) -> Iterator[AuditEntry]:
     """Read the entries of a log that may be in use, without verifying them.
 
+    :param wanted: leave out entries that do not match, as far as an index tells.
     :raises OSError: if the log cannot be read; also LogError.
     :raises ValueError: at a line that is not an entry.
     """
-    for _, body, hash, signature in open_sink(path).records():
+    for _, body, hash, signature in open_sink(path).candidates(wanted.indexed):
         yield AuditEntry(body, hash, signature)
 
 
 def legible(entries: Iterable[AuditEntry], log: str) -> Iterator[AuditEntry]:
     """Yield entries as long as their fields can be read. They are not verified.
+
+    An error names an entry by its number among these.
 
     :param log: the name of the log, for error messages.
     :raises ValueError: at an entry that was changed so much that it cannot be shown.

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -44,6 +44,8 @@ _PAGE: Final = 2048
 _WAL_PAGES: Final = 8000
 
 _BATCH: Final = 500
+_ANY: Final[Mapping[str, str]] = {}
+_ENTRIES: Final = "SELECT seq, body, hash, signature FROM entries WHERE seq >= ?"
 _LARGEST: Final = (1 << 63) - 1
 _PATIENCE: Final = 30.0  # until somebody says how long
 
@@ -142,18 +144,27 @@ class SqliteSink:
         sync_if_open(self._wal)
 
     def records(self, start: int = 0) -> Iterator[Record]:
-        for row in self._rows(start):
+        return self._legible(self._rows(start))
+
+    def readable(self, start: int = 0) -> Iterator[Record]:
+        return (record for row in self._rows(start) if (record := _record(row)) is not None)
+
+    def candidates(self, fields: Mapping[str, str]) -> Iterator[Record]:
+        return self._legible(self._rows(0, fields))
+
+    def _legible(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[Record]:
+        for row in rows:
             record = _record(row)
             if record is None:
                 raise self._not_text(f"entry {row[0]}")
             yield record
 
-    def readable(self, start: int = 0) -> Iterator[Record]:
-        return (record for row in self._rows(start) if (record := _record(row)) is not None)
-
-    def _rows(self, start: int) -> Iterator[tuple[Any, ...]]:
-        query = "SELECT seq, body, hash, signature FROM entries WHERE seq >= ? ORDER BY seq LIMIT ?"
-        while rows := self._read(query, (start, _BATCH)):
+    def _rows(self, start: int, fields: Mapping[str, str] = _ANY) -> Iterator[tuple[Any, ...]]:
+        only = "".join(f" AND {name} = ?" for name in fields)
+        query = f"SELECT seq, body, hash, signature FROM entries WHERE seq >= ?{only}"  # noqa: S608  # names of columns
+        while rows := self._read(
+            f"{query} ORDER BY seq LIMIT ?", (start, *fields.values(), _BATCH)
+        ):
             yield from rows
             start = rows[-1][0] + 1
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 import unicodedata
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from chains import EVENT
 
 from chained_logging import AuditLog
 from chained_logging.cli import cli
+from chained_logging.review.query import Filter, read_entries
 from chained_logging.text import printable
 
 
@@ -62,3 +66,32 @@ def test_show_refuses_resources_that_no_log_wrote(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b'[{"id":"1","type":"patient"}]', b'["x"]'))
     with pytest.raises(ValueError, match=r"was not written by a log \(resources\)"):
         cli(["show", str(path), "--resource", "x"], standalone_mode=False)
+
+
+def test_an_index_finds_the_entries_of_an_actor_and_an_action(tmp_path: Path) -> None:
+    path = tmp_path / "audit.db"
+    with AuditLog(path) as log:
+        log.append_many(
+            [
+                {**EVENT, "action": action, "actor": f"user-{number % 7}"}
+                for number in range(2000)
+                for action in ("read", "write")
+            ]
+        )
+    for wanted in (
+        Filter(actor="user-3"),
+        Filter(action="write"),
+        Filter(actor="user-3", action="write", result="success"),
+        Filter(actor="nobody"),
+    ):
+        every = [entry for entry in read_entries(path) if wanted.matches(entry)]
+        found = list(read_entries(path, wanted))
+        assert [entry.seq for entry in found] == [entry.seq for entry in every]
+    with closing(sqlite3.connect(path)) as database:
+        for column, index in (("actor_id", "entries_actor_id"), ("action", "entries_action")):
+            query = (
+                f"SELECT seq FROM entries WHERE seq >= 0 AND {column} = 'x' ORDER BY seq LIMIT 9"
+            )
+            plan = str(database.execute(f"EXPLAIN QUERY PLAN {query}").fetchall())
+            assert index in plan
+            assert "TEMP B-TREE" not in plan
