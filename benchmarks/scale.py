@@ -20,16 +20,17 @@ from table import Table, run
 from chained_logging import AuditLog
 
 _CHUNK = 1000
+_ACTORS = 100_000
 
 
 def events(count: int) -> Iterator[list[dict[str, Any]]]:
-    """Yield events of a thousand actors, in chunks."""
+    """Yield events of many actors, in chunks."""
     for first in range(0, count, _CHUNK):
         yield [
             {
                 **PLAIN,
                 "action": "read",
-                "actor": f"user-{i % 1000}",
+                "actor": f"user-{i % _ACTORS}",
                 "resource": f"patient_record/{i}",
             }
             for i in range(first, min(first + _CHUNK, count))
@@ -70,11 +71,13 @@ def measure(table: Table, folder: Path, suffix: str, count: int) -> dict[str, fl
 
 
 def ask(table: Table, path: Path, count: int, found: dict[str, float]) -> None:
-    """Ask for one actor's newest entries, and for one record's, which an index answers."""
+    """Ask for an actor's newest entries, and what it did to a record: an index answers."""
     show = [sys.executable, "-m", "chained_logging", "show", str(path), "--limit", "20"]
+    half = count // 2
+    actor = ["--actor", f"user-{half % _ACTORS}"]
     asked = {
-        "show --actor": ["--actor", "user-77"],
-        "show --resource": ["--resource", f"patient_record/{count // 2}"],
+        "show --actor": actor,
+        "show --actor --resource": [*actor, "--resource", f"patient_record/{half}"],
     }
     for name, filters in asked.items():
         found[name], memory = min(run(*show, *filters) for _ in range(3))
