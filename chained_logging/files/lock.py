@@ -27,6 +27,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]  # tested for before each use
 
 
+_AT_ONCE: Final = 0 if fcntl is None else fcntl.LOCK_EX | fcntl.LOCK_NB
 _HASH = re.compile("[0-9a-f]{64}")
 
 PATIENCE: Final = 0.02
@@ -72,9 +73,11 @@ class FileLock:
         :raises ForeignFile: if it is a link.
         """
         while True:
-            fd = self._fd if self._fd >= 0 else self._open()
+            fd = self._fd
+            if fd < 0:
+                fd = self._open()
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(fd, _AT_ONCE)
             except BlockingIOError:
                 if self.patience is None:
                     fcntl.flock(fd, fcntl.LOCK_EX)
@@ -93,7 +96,7 @@ class FileLock:
         """
         fd = self._fd if self._fd >= 0 else self._open()
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, _AT_ONCE)
         except BlockingIOError:
             return False
         self.held = True
@@ -187,7 +190,7 @@ def lock_file(fd: int, refusal: str, patience: float = PATIENCE) -> None:
     deadline = None
     while True:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, _AT_ONCE)
             return
         except BlockingIOError:
             now = time.monotonic()

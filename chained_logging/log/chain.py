@@ -104,7 +104,8 @@ class Chain:
                 signing.keyring.wrote(records[0].seq, len(records))
                 self._recent.add(records)
             state.counts["appended"] += len(records)
-            state.counts["incomplete"] += incomplete
+            if incomplete:
+                state.counts["incomplete"] += incomplete
         return records
 
     def _write_notices(self, head: Head) -> Head:

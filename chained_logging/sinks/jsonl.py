@@ -10,6 +10,8 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import starmap
+from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -43,6 +45,7 @@ from chained_logging.sinks.sink import Notice
 _MAX_LINE = MAX_BODY + 256
 _BLOCK = 4 * _MAX_LINE
 _FIRST_READ = 4096
+_PARTS = itemgetter(1, 2, 3)  # of a record: body, hash, signature
 _new_head = tuple.__new__
 _FIRST_BYTES = b'{"action":"'  # of every stored line
 
@@ -88,10 +91,7 @@ class JsonlSink:
         self._head = head
 
     def write(self, records: Sequence[Record]) -> None:
-        lines: list[bytes] = []
-        for _, body, hash, signature in records:  # a comprehension would be one more call
-            lines += stored_line(body, hash, signature), b"\n"
-        data = b"".join(lines)
+        data = b"\n".join(starmap(stored_line, map(_PARTS, records))) + b"\n"
         size = len(data)
         if self._max_bytes is not None and self._size + size > self._max_bytes:
             self._seal()
