@@ -122,9 +122,8 @@ def _false_columns(connection: sqlite3.Connection, path: str, batch: list[Any]) 
         return  # a body that is no JSON: it is named as such
     for seq, *values in rows:
         try:
-            entry = json.loads(bodies[seq])
-            pairs = zip(_COLUMNS, values)  # noqa: B905  # Python 3.9
-            false = [name for name, value in pairs if not _same(name, value, entry.get(name))]
+            entry = json.loads(bodies[seq].decode("utf-8", "surrogatepass"))
+            false = _false_names(entry, values)
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
             continue
         for name in false:
@@ -168,9 +167,21 @@ def _records_of(seq: int, kind: bytes, body: bytes) -> list[tuple[Any, ...]]:
         return []  # the body itself is wrong, or the key is one of its context
 
 
+def _false_names(entry: dict[str, Any], values: list[Any]) -> list[str]:
+    """Return the columns whose value is not the entry's."""
+    false = []
+    for name, shown, held in zip(_COLUMNS, values, map(entry.get, _COLUMNS)):  # noqa: B905  # 3.9
+        if shown is None and held is None:  # nearly all are this or text
+            continue
+        if type(held) is str:
+            if shown != held.encode("utf-8", "surrogatepass"):
+                false.append(name)
+        elif not _same(name, shown, held):
+            false.append(name)
+    return false
+
+
 def _same(name: str, shown: Any, held: Any) -> bool:
-    if isinstance(held, str):
-        return bool(shown == held.encode("utf-8", "surrogatepass"))
     if name in _OBJECTS and isinstance(held, (dict, list)):
         return bool(json.loads(shown) == held)
     return bool(shown == held and type(shown) is type(held))
