@@ -150,16 +150,17 @@ def draft(
     if action is not None and event.get("action") is None:
         event = {**event, "action": action}
     shape = _shape_of(event)
-    if not own and not _is_prepared(event, shape):
-        event = prepared(event)
+    ordinary = True
+    if not _FLAT.issuperset(map(type, event.values())):
+        event, ordinary = _ready(event, shape, own)
         shape = _shape_of(event)
     if redact is not None:
         redacted = _redacted(event, redact)
         if redacted is not event:
-            event = redacted
+            event, ordinary = redacted, False
             shape = _shape_of(event)
     now = time.time_ns()
-    fields = None if own or shape is None else _plain_fields(shape, event, result)
+    fields = None if own or shape is None else _plain_fields(shape, event, result, ordinary)
     problems: dict[str, str] = {}
     if fields is None:
         fields, problems = _careful_fields(event, result, own, captured)
@@ -194,9 +195,21 @@ def _with_resources(fields: dict[str, Any], incomplete: bool, names: Mapping[str
 
 
 _STRINGS: Final = frozenset({str})
-_FINAL: Final = frozenset({str, int, float, bool, dict, type(None)})
+_FLAT: Final = frozenset({str, int, bool, type(None)})
+_FINAL: Final = _FLAT | {float, dict}
 """The types of values that need no preparation."""
 _UNSET: Final = frozenset({str, type(None)})
+
+
+def _ready(
+    event: Mapping[str, Any], shape: _Shape | None, own: bool
+) -> tuple[Mapping[str, Any], bool]:
+    """Return an event that may be searched for secrets, and whether all in it is ordinary."""
+    if not own and not _is_prepared(event, shape):
+        event = prepared(event)
+    if type(event) is dict and values.is_ordinary(event):
+        return event, True
+    return values.bounded(event), False
 
 
 def _is_prepared(event: Mapping[str, Any], shape: _Shape | None) -> bool:
@@ -412,7 +425,9 @@ def _shape_of(event: Mapping[Any, Any]) -> _Shape | None:
         return shape
 
 
-def _plain_fields(shape: _Shape, event: Mapping[str, Any], result: str) -> dict[str, Any] | None:
+def _plain_fields(
+    shape: _Shape, event: Mapping[str, Any], result: str, ordinary: bool
+) -> dict[str, Any] | None:
     """Return the fields of an event in which nothing is missing, odd or too long; None of others.
 
     What :func:`draft` does value by value is asked here of all texts at once.
@@ -424,7 +439,7 @@ def _plain_fields(shape: _Shape, event: Mapping[str, Any], result: str) -> dict[
         if _UNSET.issuperset(map(type, texts)):  # an option that is unset
             given = {k: v for k, v in event.items() if v is not None or k not in FIELD_OF}
             reduced = _shape_of(given)
-            return reduced and _plain_fields(reduced, given, result)
+            return reduced and _plain_fields(reduced, given, result, ordinary)
         return None
     together = "".join(texts)
     if len(together) > MAX_IDENTIFIER or (not together.isascii() and not _is_short(together)):
@@ -461,7 +476,7 @@ def _plain_fields(shape: _Shape, event: Mapping[str, Any], result: str) -> dict[
     rest = tuple(map(event.__getitem__, shape.keys))
     context = dict(zip(shape.keys, rest))  # noqa: B905
     plain = shape.ascii and values.PLAIN.issuperset(map(type, rest))
-    fields["context"] = context if plain else Fragment(values.encode(context))
+    fields["context"] = context if plain else Fragment(values.encode(context, ordinary=ordinary))
     return fields
 
 

@@ -53,14 +53,18 @@ _LEAVES: Final = PLAIN | {uuid.UUID, Decimal, dt.datetime, dt.date, dt.time}
 _NESTED: Final = frozenset({dict, list, tuple})
 _NESTED_ORJSON: Final = ORJSON | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 _MAX_FAST: Final = 20_000  # values
+_ORJSON_DEPTH: Final = 256  # it refuses what is nested deeper
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # Where an object is in memory: in a repr, and in that of a mock.
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+| id='\d+'")
 
 
-def encode(value: Any) -> str:
-    """Return any Python value as canonical JSON text. Never raises, and ends for any input."""
-    if type(value) in _NESTED and _is_ordinary(value):
+def encode(value: Any, *, ordinary: bool = False) -> str:
+    """Return any Python value as canonical JSON text. Never raises, and ends for any input.
+
+    :param ordinary: whether :func:`is_ordinary` has said so of all that is in it.
+    """
+    if type(value) in _NESTED and (ordinary or is_ordinary(value)):
         try:
             text = orjson.dumps(value, jsonable, _NESTED_ORJSON).decode()
         except TypeError:  # a surrogate, a large integer, a key that is not a string
@@ -72,7 +76,7 @@ def encode(value: Any) -> str:
     return canonical_text(jsonable(value))
 
 
-def _is_ordinary(value: Any) -> bool:
+def is_ordinary(value: Any) -> bool:
     """Whether `orjson` writes this as RFC 8785 asks, in a tenth of the time.
 
     It does for strings, integers up to 2**53, nested objects and arrays, and for floats that
@@ -99,6 +103,28 @@ def _is_ordinary(value: Any) -> bool:
             return count <= _MAX_FAST
         level = below
     return False
+
+
+def bounded(event: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """Return an event that can be serialised in a time that its size in memory bounds.
+
+    A list that holds one list twice, which holds one list twice, and so on, takes little memory,
+    and would never end. Of such an event each value is converted (:func:`jsonable`).
+    """
+    level: list[Any] = [event]
+    count = 0
+    for _ in range(_ORJSON_DEPTH):
+        below: list[Any] = []
+        for container in level:
+            members: Any = container.values() if type(container) is dict else container
+            count += len(members)
+            if count > MAX_NODES:
+                return {key: jsonable(value) for key, value in event.items()}
+            below += [member for member in members if type(member) in _NESTED]
+        if not below:
+            break
+        level = below
+    return event
 
 
 def _is_ordinary_float(value: Any) -> bool:

@@ -697,7 +697,7 @@ def test_the_short_way_makes_what_the_careful_way_makes(
 def test_plain_events_go_the_short_way_and_keys_made_up_at_run_time_cost_no_memory() -> None:
     shape = drafts._shape_of(GOOD)
     assert shape is not None
-    assert drafts._plain_fields(shape, GOOD, "success") is not None
+    assert drafts._plain_fields(shape, GOOD, "success", True) is not None
     for n in range(3000):
         draft({**EVENT, f"key-{n}": 1})
     assert len(drafts._shapes) <= 1000
