@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from decimal import Decimal
 from fractions import Fraction
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from itertools import compress
 from typing import Any, Final
 
 import orjson
@@ -52,6 +53,7 @@ PLAIN: Final = frozenset({str, int, bool, type(None)})
 _LEAVES: Final = PLAIN | {uuid.UUID, Decimal, dt.datetime, dt.date, dt.time}
 _NESTED: Final = frozenset({dict, list, tuple})
 _NESTED_ORJSON: Final = ORJSON | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+_is_nested: Final = _NESTED.__contains__
 _MAX_FAST: Final = 20_000  # values
 _ORJSON_DEPTH: Final = 256  # it refuses what is nested deeper
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -98,7 +100,7 @@ def is_ordinary(value: Any) -> bool:
                 kinds.discard(float)
             if not kinds <= _NESTED or count > _MAX_FAST:
                 return False
-            below += [member for member in members if type(member) in _NESTED]
+            below += compress(members, map(_is_nested, map(type, members)))
         if not below:
             return count <= _MAX_FAST
         level = below
@@ -120,7 +122,7 @@ def bounded(event: Mapping[Any, Any]) -> Mapping[Any, Any]:
             count += len(members)
             if count > MAX_NODES:
                 return {key: jsonable(value) for key, value in event.items()}
-            below += [member for member in members if type(member) in _NESTED]
+            below += compress(members, map(_is_nested, map(type, members)))
         if not below:
             break
         level = below
