@@ -3073,14 +3073,18 @@ class _Signed:
 # Which files a log is: its segments, copies, and the logs of a folder.
 
 
+_SEALED = re.compile(r"\.[0-9]{20}\.[a-z]+(\.gz)?\Z", re.ASCII)
+
+
 def _with_segments(paths: list[str], held: _Held) -> list[str]:
     """Add the sealed segments beside a log: ``audit.<20 digits>.jsonl``.
 
     A log is held open first. Should it be sealed meanwhile, it is still what it was, and its new
-    name and what came after it are left out.
+    name and what came after it are left out. Segments, which keep their names, take what is left
+    of the files that may be open at once.
     """
     found = []
-    for path in paths:
+    for path in sorted(paths, key=lambda path: _SEALED.search(path) is not None):
         log = _hold(path, held)
         segments = _segments_beside(path)
         if log is not None or not segments:  # a crash may have left segments alone

@@ -214,6 +214,16 @@ def test_a_log_is_intact_while_four_processes_write(tmp_path: Path, suffix: str)
     assert check(path).intact
 
 
+def test_of_many_segments_the_log_that_may_be_sealed_is_held_open(tmp_path: Path) -> None:
+    path = write(tmp_path / "audit.jsonl", 200, max_bytes=1000)
+    names = sorted(str(file) for file in tmp_path.glob("*.jsonl"))
+    assert len(names) > MODULE.MAX_HELD
+    with MODULE._holding() as held:
+        found = MODULE._with_segments(names, held)
+        assert sorted(found) == names
+        assert str(path) in held
+
+
 # --- Bounds. Each limit is one that only an algorithm that is not linear misses.
 
 
