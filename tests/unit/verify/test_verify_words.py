@@ -220,7 +220,7 @@ def test_of_many_segments_the_log_that_may_be_sealed_is_held_open(tmp_path: Path
     assert len(names) > MODULE.MAX_HELD
     with MODULE._holding() as held:
         found = MODULE._with_segments(names, held)
-        assert sorted(found) == names
+        assert set(found) == set(names)
         assert str(path) in held
 
 
