@@ -8,7 +8,7 @@ _LARGE_PART = 1 << 27  # so that what is read in vain is bounded, and progress i
 def _verify_in_parts(chain: _Chain, files: list[str], jobs: int, progress: _Progress) -> bool:
     """Follow a chain that is intact, and say whether it is: else one process must look."""
     parts = _parts(files, jobs)
-    able = _has_one_thread() or (sys.executable and os.path.isfile(__file__))
+    able = _may_fork() or (sys.executable and os.path.isfile(__file__))
     if chain.report.fault_count or len(parts) < 2 or not able:
         return False
     found = _run_parts(chain, parts, jobs, progress)
@@ -123,7 +123,7 @@ def _answers(
     tasks: Iterable[dict[str, Any]], jobs: int
 ) -> Generator[dict[str, Any] | None, None, None]:
     """Yield what processes find in parts, in their order, while others go on with the next."""
-    start = _Forked if _has_one_thread() else _Started
+    start = _Forked if _may_fork() else _Started
     running: list[_Forked | _Started] = []
     try:
         for task in tasks:
@@ -148,12 +148,17 @@ def _taken(running: list[_Forked | _Started]) -> dict[str, Any] | None:
     return found
 
 
-def _has_one_thread() -> bool:
-    """Whether a copy of this process can go on by itself. Only Linux says so for certain."""
+def _may_fork() -> bool:
+    """Whether a copy of this process can go on by itself, and nothing else waits for its end.
+
+    Only Linux tells for certain that there is one thread. If SIGCHLD is ignored, or has a handler,
+    the copy's number may be another process's before it is stopped here.
+    """
     try:
-        return len(os.listdir("/proc/self/task")) == 1
+        alone = len(os.listdir("/proc/self/task")) == 1
     except OSError:
         return False
+    return alone and signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL
 
 
 class _Forked:
