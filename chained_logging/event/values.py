@@ -21,7 +21,7 @@ import pathlib
 import re
 import types
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from decimal import Decimal
 from fractions import Fraction
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -84,27 +84,19 @@ def is_ordinary(value: Any) -> bool:
     It does for strings, integers up to 2**53, nested objects and arrays, and for floats that
     both write without an exponent. Keys are for `encode` to look at.
     """
-    level: list[Any] = [value]
     count = 0
-    for _ in range(MAX_DEPTH):
-        below: list[Any] = []
-        for container in level:
-            members: Any = container.values() if type(container) is dict else container
-            count += len(members)
-            kinds = set(map(type, members)) - _LEAVES
-            if not kinds:
-                continue
-            if float in kinds:
-                if not all(map(_is_ordinary_float, members)):
-                    return False
-                kinds.discard(float)
-            if not kinds <= _NESTED or count > _MAX_FAST:
+    for depth, members in _containers(value):
+        count += len(members)
+        if depth == MAX_DEPTH or count > _MAX_FAST:
+            return False
+        kinds = set(map(type, members)) - _LEAVES
+        if float in kinds:
+            if not all(map(_is_ordinary_float, members)):
                 return False
-            below += compress(members, map(_is_nested, map(type, members)))
-        if not below:
-            return count <= _MAX_FAST
-        level = below
-    return False
+            kinds.discard(float)
+        if not kinds <= _NESTED:
+            return False
+    return True
 
 
 def bounded(event: Mapping[Any, Any]) -> Mapping[Any, Any]:
@@ -113,20 +105,29 @@ def bounded(event: Mapping[Any, Any]) -> Mapping[Any, Any]:
     A list that holds one list twice, which holds one list twice, and so on, takes little memory,
     and would never end. Of such an event each value is converted (:func:`jsonable`).
     """
-    level: list[Any] = [event]
     count = 0
-    for _ in range(_ORJSON_DEPTH):
+    for _, members in _containers(event):
+        count += len(members)
+        if count > MAX_NODES:
+            return {key: jsonable(value) for key, value in event.items()}
+    return event
+
+
+def _containers(value: Any) -> Iterator[tuple[int, Any]]:
+    """Yield the members of each object and array in a value, level by level, with their depth.
+
+    What is held twice comes twice. It ends where `orjson` does, also for what holds itself.
+    """
+    level = [value]
+    for depth in range(_ORJSON_DEPTH):
         below: list[Any] = []
         for container in level:
-            members: Any = container.values() if type(container) is dict else container
-            count += len(members)
-            if count > MAX_NODES:
-                return {key: jsonable(value) for key, value in event.items()}
+            members = container.values() if type(container) is dict else container
+            yield depth, members
             below += compress(members, map(_is_nested, map(type, members)))
         if not below:
-            break
+            return
         level = below
-    return event
 
 
 def _is_ordinary_float(value: Any) -> bool:
