@@ -23,27 +23,22 @@ Spans = Sequence[tuple[int, int]]
 """Where a match begins and ends, then each of its groups; -1 and -1 of one that matched nothing."""
 
 _NOWHERE: Final = (-1, -1)
-_ANCHORS: Final = getattr(re2, "_Anchor", None)
-_ANYWHERE: Final = getattr(_ANCHORS, "UNANCHORED", "search")
-_HERE: Final = getattr(_ANCHORS, "ANCHOR_START", "match")
-_METHODS: Final = ("search", "match", "fullmatch", "finditer", "sub")
+_METHODS: Final = ("search", "finditer", "sub")
 _PATIENCE: Final = 0.5
 """Seconds that a fork and a search wait for one another: either may hold a lock the other needs."""
 _PAUSE: Final = 0.0005
 
 
 class Expression:
-    """An expression of RE2, with the methods that :mod:`re` has, and quicker ones for bytes.
+    """An expression of RE2, with methods that :mod:`re` has, and quicker ones for bytes.
 
     :raises re2.error: for what RE2 does not take: a back-reference, a look-around.
     """
 
     _search: Callable[..., Any]
-    _match: Callable[..., Any]
-    _fullmatch: Callable[..., Any]
     _finditer: Callable[..., Any]
     _sub: Callable[..., Any]
-    _find: Callable[[Any, bytes, int, int], Spans]
+    _find: Callable[[bytes, int, int], Spans]
 
     def __init__(self, pattern: str | bytes, options: Any) -> None:
         self._pattern = pattern
@@ -54,14 +49,6 @@ class Expression:
     def search(self, *where: Any) -> Any:
         """Find the first match: in a text, from a position, up to a position."""
         return self._guarded(self._search, *where)
-
-    def match(self, *where: Any) -> Any:
-        """Match at the beginning of a text, or at a position in it."""
-        return self._guarded(self._match, *where)
-
-    def fullmatch(self, *where: Any) -> Any:
-        """Match the whole of a text."""
-        return self._guarded(self._fullmatch, *where)
 
     def sub(self, *where: Any) -> Any:
         """Replace each match by a text, or by what a function returns for it."""
@@ -75,22 +62,12 @@ class Expression:
 
     def spans(self, data: bytes, at: int = 0) -> Spans | None:
         """Find the first match in bytes, from a position; return where it and its groups are."""
-        _inside.add(token := object())
+        _inside.add(token := object())  # as _guarded, without the call: each event is searched
         try:
             if _gate.locked():
                 _wait(token)
-            found: Spans = self._find(_ANYWHERE, data, at, len(data))
+            found: Spans = self._find(data, at, len(data))
             return None if found[0] == _NOWHERE else found
-        finally:
-            _inside.discard(token)
-
-    def begins(self, data: bytes, at: int) -> bool:
-        """Whether there is a match at a position in bytes."""
-        _inside.add(token := object())
-        try:
-            if _gate.locked():
-                _wait(token)
-            return self._find(_HERE, data, at, len(data))[0] != _NOWHERE
         finally:
             _inside.discard(token)
 
@@ -129,23 +106,23 @@ class Expression:
         return getattr(self, f"_{name}")(*arguments)
 
 
-def _finder(made: Any) -> Callable[[Any, bytes, int, int], Spans]:
-    """Return what searches in bytes, from a position to another.
+def _finder(made: Any) -> Callable[[bytes, int, int], Spans]:
+    """Return a function that searches bytes from one position to another.
 
-    The wrapper makes a generator and a match of each search, which takes longer than most searches
-    do. So what it wraps is asked, which it does not document; where that is not as it was, the
-    wrapper is.
+    google-re2 makes a generator and a match object for each search, which takes longer than most
+    searches. So this calls what its wrapper calls, which is not documented, and the wrapper itself
+    if a release changes that.
     """
     try:
-        find: Callable[[Any, bytes, int, int], Spans] = made._regexp.Match
-        (_, _), *_ = find(_ANYWHERE, b"", 0, 0)
+        find = functools.partial(made._regexp.Match, re2._Anchor.UNANCHORED)
+        (_, _), *_ = find(b"", 0, 0)
     except (AttributeError, TypeError, ValueError):
         return functools.partial(_found, made)
     return find
 
 
-def _found(made: Any, anchor: Any, data: bytes, at: int, end: int) -> Spans:
-    found = (made.match if anchor == _HERE else made.search)(data, at, end)
+def _found(made: Any, data: bytes, at: int, end: int) -> Spans:
+    found = made.search(data, at, end)
     return [found.span(group) for group in range(made.groups + 1)] if found else [_NOWHERE]
 
 
