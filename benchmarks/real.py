@@ -95,18 +95,14 @@ def _call(event: Row) -> Row:
 # --- Contestants.
 
 
-def structlog_to(file: Any, *audit: Any) -> Any:
+def structlog_to(file: Any, *processors: Any) -> Any:
     """Return structlog's logger as its performance guide has it, to a file."""
-    processors = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        *audit,
-        structlog.processors.JSONRenderer(serializer=orjson.dumps),
-    ]
-    wrapper = structlog.make_filtering_bound_logger(logging.INFO)
+    first = structlog.contextvars.merge_contextvars
+    last = structlog.processors.JSONRenderer(serializer=orjson.dumps)
     return structlog.wrap_logger(
-        structlog.BytesLogger(file), processors=processors, wrapper_class=wrapper
+        structlog.BytesLogger(file),
+        processors=[first, *processors, last],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     ).bind()
 
 
@@ -142,7 +138,9 @@ def contestants(root: Path, real: list[Row], close: contextlib.ExitStack) -> dic
 
     file = close.enter_context((root / "plain.out").open("ab"))
     plain = [{**PLAIN, "action": "read", "resource": f"patient_record/{i}"} for i in range(2000)]
-    base, audited = structlog_to(file), structlog_to(file, AuditProcessor(log("structlog")))
+    stamped = structlog.processors.add_log_level, structlog.processors.TimeStamper("iso", utc=True)
+    base = structlog_to(file, *stamped)
+    audited = structlog_to(file, *stamped, AuditProcessor(log("structlog")))
     lines, handled = (
         stdlib_to(root / "lines.out"),
         stdlib_to(root / "handled.out", AuditHandler(log=log("stdlib"))),
@@ -346,7 +344,7 @@ def chart(table: Table, folder: Path) -> Iterable[Path]:
             legend_at_bottom=True,
             height=560,
             print_values=True,
-            formatter=lambda value: "" if value is None else f"{value:.0f}",
+            formatter=_microseconds,
         )
         plot.x_labels = kinds
         plot.add("chained_logging, append", [table.found.get(f"append, {k}") for k in kinds])
@@ -354,6 +352,11 @@ def chart(table: Table, folder: Path) -> Iterable[Path]:
         target = folder / f"cost-{name}.svg"
         target.write_bytes(re.sub(rb"<script.*?</script>", b"", plot.render(), flags=re.DOTALL))
         yield target
+
+
+def _microseconds(value: float | None) -> str:
+    """Return the label of a bar. A contestant that was not measured has none."""
+    return "" if value is None else f"{value:.0f}"
 
 
 def measure(table: Table, root: Path, *, quick: bool, events: Path = EVENTS) -> None:

@@ -24,7 +24,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import orjson
 import real
 import structlog
 from table import Table, run
@@ -57,18 +56,13 @@ def structlog_call(
 ) -> Call:
     """Structlog as its performance guide has it, to a plain file."""
     file = close.enter_context((folder / "plain.jsonl").open("ab"))
-    logger = structlog.wrap_logger(
-        structlog.BytesLogger(file),
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            *audit,
-            structlog.processors.add_log_level,
-            structlog.processors.format_exc_info,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(serializer=orjson.dumps),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-    ).bind()
+    logger = real.structlog_to(
+        file,
+        *audit,
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    )
     if not tag:
         return lambda i: logger.info("read", **fields(i))
     return lambda i: logger.info("read", audit=True, **fields(i))

@@ -160,7 +160,9 @@ def draft(
             event, ordinary = redacted, False
             shape = _shape_of(event)
     now = time.time_ns()
-    fields = None if own or shape is None else _plain_fields(shape, event, result, ordinary)
+    fields = None
+    if shape is not None and not own:
+        fields = _plain_fields(shape, event, result, ordinary)
     problems: dict[str, str] = {}
     if fields is None:
         fields, problems = _careful_fields(event, result, own, captured)

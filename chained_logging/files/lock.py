@@ -23,11 +23,12 @@ from chained_logging.format.record import Head
 
 try:
     import fcntl
+
+    _AT_ONCE: Final = fcntl.LOCK_EX | fcntl.LOCK_NB  # take the lock now, or raise BlockingIOError
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]  # tested for before each use
 
 
-_AT_ONCE: Final = 0 if fcntl is None else fcntl.LOCK_EX | fcntl.LOCK_NB
 _HASH = re.compile("[0-9a-f]{64}")
 
 PATIENCE: Final = 0.02

@@ -43,8 +43,10 @@ class StoredCheckpoint(NamedTuple):
 
         :raises ValueError: if one has another type.
         """
-        texts = (note, state, "" if timestamp is None else timestamp)
-        if type(size) is not int or not all(type(text) is str for text in texts):
+        texts = [note, state]
+        if timestamp is not None:
+            texts.append(timestamp)
+        if type(size) is not int or any(type(text) is not str for text in texts):
             raise ValueError("a field of the checkpoint has another type")
         return cls(note, size, state, timestamp)
 

@@ -136,7 +136,8 @@ def captured(record: logging.LogRecord, known: AuditId | None) -> Captured:
     first = original(record)  # a formatter's copy has lost the arguments and the exception
     logged = noted(first)
     message = logged.message
-    if message is None and type(record.msg) is not str and isinstance(record.msg, Mapping):
+    said_in_text = type(record.msg) is str  # nearly always; asking for a Mapping takes a call
+    if message is None and not said_in_text and isinstance(record.msg, Mapping):
         message = record.msg
     fields = _fields(record, logged, known)
     if message is not None:
@@ -156,8 +157,9 @@ def captured(record: logging.LogRecord, known: AuditId | None) -> Captured:
             event.setdefault("message", text)
         failed = (record.levelno or 0) >= logging.ERROR
     caught = logged.exception
-    if caught is None and (info := record.exc_info or first.exc_info):
-        caught = exception_of(info)
+    exc_info = record.exc_info or first.exc_info
+    if exc_info and not caught:
+        caught = exception_of(exc_info)
     if caught is not None:
         event["exception"] = caught
         failed = True

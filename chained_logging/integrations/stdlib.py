@@ -58,11 +58,12 @@ class AuditHandler(Listener):
         level: int | str = logging.NOTSET,
         **options: Any,
     ) -> None:
-        if (path is None) == (log is None):
+        given = path if log is None else log
+        if given is None or (path is not None and log is not None):
             raise TypeError("AuditHandler needs either a path or log=, not both")
         self._ours = log is None
         # Before logging knows the handler, so that a failure here leaves nothing registered.
-        self.log = opened(path or "" if log is None else log, **options)
+        self.log = opened(given, **options)
         self._checked = False
         super().__init__()
         self.setLevel(level)

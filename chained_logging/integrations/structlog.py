@@ -95,7 +95,8 @@ class AuditProcessor:
             made = self.log.record(found, action=action, result=result)
         except Exception as error:
             lost(self.log, error)
-        known = made if known is None and given is None else joined(known, made, given)
+        only = known is None and given is None  # nearly always
+        known = made if only else joined(known, made, given)
         if known is not None and isinstance(record, logging.LogRecord):
             mark(record, known)
         return known

@@ -29,12 +29,12 @@ class Memory:
 
     @property
     def broken_off(self) -> bool:
-        """Whether an attempt began and neither succeeded nor failed."""
+        """Whether an attempt began, and the events are still here: they may be in the log too."""
         return self._since is not None
 
     def begin(self) -> None:
-        """Note where the entries begin that the coming attempt may make."""
-        if self._since is None:
+        """Note the first ``seq`` that the coming attempt may write, unless one was broken off."""
+        if not self.broken_off:
             self._since = self._state.seq + 1
 
     def attempt(self, count: int) -> Sequence[Draft]:

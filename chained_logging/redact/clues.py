@@ -48,8 +48,9 @@ _ARN: Final = re.compile(rb"arn:[a-z\-]+:secretsmanager:[a-z0-9\-]*:[0-9]*:\Z")
 
 
 def is_mere_label(data: bytes, start: int, end: int) -> bool:
-    """Whether a name under a label is that of no value, as nothing is called one."""
-    return b'":"' in data[start:end] and _VALUE.search(data) is None
+    """Whether a label such as ``"name":"Cookie"`` has no value: no member is called one."""
+    has_label = b'":"' in data[start:end]
+    return has_label and not _VALUE.search(data)
 
 
 def is_arn(data: bytes, start: int, end: int) -> bool:

@@ -34,7 +34,7 @@ def commands(data: bytes) -> Iterator[Span]:
     """Find the passwords of command lines whose short options take one."""
     at = 0
     for _ in range(MANY):
-        found = _COMMAND.spans(data, at)
+        found = _COMMAND.find(data, at)
         if found is None:
             return
         start, at = found[0]

@@ -99,7 +99,7 @@ def may_be_secret(run: bytes) -> bool:
     """
     if run.translate(None, b"0123456789-"):
         return True
-    return (b"-" in run and _SSN.spans(run) is not None) or any(
+    return (b"-" in run and _SSN.find(run) is not None) or any(
         True
         for found in _NUMBER.finditer(run)
         if _mere_digits(found)

@@ -74,7 +74,7 @@ _BASE64_RUN: Final = re.compile(rb"[A-Za-z0-9+/_-]*=*")
 def encoded(data: bytes) -> Iterator[Span]:
     """Find base64 that tells of a secret: what it means is for the caller to look at."""
     at = 0
-    while found := _STEM.spans(data, at):
+    while found := _STEM.find(data, at):
         first, end = found[0]
         start = at + len(data[at:first].rstrip(_BASE64_BYTES))
         at = end_of(_BASE64_RUN, data, end)

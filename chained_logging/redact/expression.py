@@ -38,7 +38,7 @@ class Expression:
     _search: Callable[..., Any]
     _finditer: Callable[..., Any]
     _sub: Callable[..., Any]
-    _find: Callable[[bytes, int, int], Spans]
+    _locate: Callable[[bytes, int, int], Spans]
 
     def __init__(self, pattern: str | bytes, options: Any) -> None:
         self._pattern = pattern
@@ -60,13 +60,13 @@ class Expression:
         while (match := self._guarded(next, found, None)) is not None:
             yield match
 
-    def spans(self, data: bytes, at: int = 0) -> Spans | None:
+    def find(self, data: bytes, at: int = 0) -> Spans | None:
         """Find the first match in bytes, from a position; return where it and its groups are."""
         _inside.add(token := object())  # as _guarded, without the call: each event is searched
         try:
             if _gate.locked():
                 _wait(token)
-            found: Spans = self._find(data, at, len(data))
+            found: Spans = self._locate(data, at, len(data))
             return None if found[0] == _NOWHERE else found
         finally:
             _inside.discard(token)
@@ -74,7 +74,7 @@ class Expression:
     def each(self, data: bytes) -> Iterator[Spans]:
         """Find one match after another in bytes. None may be empty."""
         at = 0
-        while (found := self.spans(data, at)) is not None:
+        while (found := self.find(data, at)) is not None:
             yield found
             at = found[0][1]
 
@@ -92,14 +92,14 @@ class Expression:
         made = re2.compile(self._pattern, self._options)
         for name in _METHODS:
             setattr(self, f"_{name}", getattr(made, name))
-        self._find = _finder(made)
+        self._locate = _finder(made)
 
     def _forget(self) -> None:
         """Compile at the next use: a child that never searches need not wait for it."""
         _abandoned.append(self._search)
         for name in _METHODS:
             setattr(self, f"_{name}", functools.partial(self._first, name))
-        self._find = functools.partial(self._first, "find")
+        self._locate = functools.partial(self._first, "locate")
 
     def _first(self, name: str, *arguments: Any) -> Any:
         self._compile()

@@ -201,13 +201,13 @@ class Names:
         if self.is_allowed(name):
             return OPEN
         data = shadow(name)
-        if self._telling.spans(data) is None:
+        if not self._telling.find(data):
             return OPEN
-        if self._secret.spans(data):
-            return MAYBE if _DOUBTFUL.spans(data) else SECRET
-        if _LOCATOR.spans(data):
+        if self._secret.find(data):
+            return MAYBE if _DOUBTFUL.find(data) else SECRET
+        if _LOCATOR.find(data):
             return LOCATOR
-        return IDENTIFIER if _IDENTIFIER.spans(data) else OPEN
+        return IDENTIFIER if _IDENTIFIER.find(data) else OPEN
 
 
 _DOUBTFUL: Final = compile_bytes(_whole_words(DOUBTFUL) + rb"(?i:e?s)?" + _TAIL + _CLOSERS + rb"\z")
@@ -228,7 +228,7 @@ _URL_NAME: Final = compile_bytes(
 
 def is_url_name(name: str) -> bool:
     """Whether a parameter of a URL is secret there."""
-    return _URL_NAME.spans(shadow(name[-_LONGEST:])) is not None
+    return _URL_NAME.find(shadow(name[-_LONGEST:])) is not None
 
 
 # --- Letters and digits that look like others.

@@ -46,7 +46,7 @@ def _has_clue(data: bytes, found: Spans | None, clue: Expression) -> bool:
             at = end - 1  # so may the colon
         else:
             return True
-        found = clue.spans(data, at)
+        found = clue.find(data, at)
     return True
 
 
@@ -100,7 +100,7 @@ class Scanner:
 
         Where it says that it does not, the careful way finds nothing either.
         """
-        found = self._clue.spans(data)
+        found = self._clue.find(data)
         if found is None and b"%" not in data:  # the usual case
             return False
         return self._tells(data, found, self._clue)
@@ -111,7 +111,7 @@ class Scanner:
         There a string that is a member's value is followed by another member, not by a value that
         belongs to it, unless the string is a label: ``{"name":"Cookie","value":"…"}``.
         """
-        found = self._clue_of_members.spans(data)
+        found = self._clue_of_members.find(data)
         if found is None and b"%" not in data:  # the usual case
             return False
         return self._tells(data, found, self._clue_of_members)
@@ -126,13 +126,13 @@ class Scanner:
             if plain == data:
                 return False
             data = plain
-            found = clue.spans(data)
+            found = clue.find(data)
         return True
 
     @staticmethod
     def is_marked(data: bytes) -> bool:
         """Tell by one search whether a text may hold a secret with a form of its own, or base64."""
-        return _marked.spans(data) is not None
+        return _marked.find(data) is not None
 
     def spans(
         self, data: bytes, *, url: bool = False, cards: bool = True, marked: bool = True
@@ -154,7 +154,7 @@ class Scanner:
         """Find values that follow a secret name and are joined to it."""
         at = 0
         for _ in range(MANY):
-            found = self._named.spans(data, at) if at < len(data) else None
+            found = self._named.find(data, at) if at < len(data) else None
             if found is None:
                 return
             end = self._end_of_name(data, *found[0])
@@ -171,7 +171,7 @@ class Scanner:
         """Return where the name ends in what was found: mostly before a sign alone."""
         if data[end - 1 : end] in _SIGNS and data[end - 2 : end - 1].isalnum():
             return end - 1
-        found = self._parted.spans(data, start)
+        found = self._parted.find(data, start)
         return found[1][1] if found else end
 
     def _value(self, data: bytes, at: int, end: int) -> Span | None:

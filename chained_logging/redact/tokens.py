@@ -195,7 +195,7 @@ _END: Final = compile_bytes(rb"-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|Pr
 
 def tokens(data: bytes) -> Iterator[Span]:
     """Find the tokens of vendors, by their prefixes."""
-    if _CLUE.spans(data) is None:
+    if _CLUE.find(data) is None:
         return
     for (_, end), given, rest in _TOKEN.each(data):
         if _is_token(data[slice(*given)], data[slice(*rest)].rstrip(b".:=/+")):
@@ -224,9 +224,9 @@ def web_tokens(data: bytes) -> Iterator[Span]:
 def private_keys(data: bytes) -> Iterator[Span]:
     """Find private keys in text form, each to its end, or to the end of the text."""
     at = 0
-    while begin := _BEGIN.spans(data, at):
+    while begin := _BEGIN.find(data, at):
         start, stop = begin[0]
-        end = _END.spans(data, stop)
+        end = _END.find(data, stop)
         at = end[0][1] if end else len(data)
         yield start, at
 

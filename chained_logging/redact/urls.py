@@ -25,7 +25,7 @@ def parameters(data: bytes, url: bool) -> Iterator[Span]:
     at = 0
     pattern = _ANY_PARAMETER if url else _SIGNATURE
     for _ in range(MANY):
-        found = pattern.spans(data, at)
+        found = pattern.find(data, at)
         if found is None:
             return
         start = found[1][1]

@@ -34,6 +34,6 @@ def test_spans_are_those_of_the_matches(monkeypatch: pytest.MonkeyPatch, wrapped
         monkeypatch.setattr(expression.re2, "compile", hidden)
     found = compile_bytes(rb"([a-z])(x)?([0-9]+)")
     assert [tuple(spans) for spans in found.each(DATA)] == by_hand()
-    assert tuple(found.spans(DATA, 1) or ()) == by_hand()[1]
-    assert found.spans(DATA, len(DATA)) is None
-    assert (compile_bytes(rb"\b7").spans(b"x7 7", 1) or ())[0] == (3, 4)
+    assert tuple(found.find(DATA, 1) or ()) == by_hand()[1]
+    assert found.find(DATA, len(DATA)) is None
+    assert (compile_bytes(rb"\b7").find(b"x7 7", 1) or ())[0] == (3, 4)
