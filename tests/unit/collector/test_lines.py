@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -36,17 +37,24 @@ def test_lines_come_in_order_without_their_line_feed(
     assert read(ends) == [b"one", b"two"]
 
 
-def test_a_line_may_come_in_pieces(ends: tuple[socket.socket, socket.socket]) -> None:
-    line = b"x" * (3 * CHUNK)
+@contextmanager
+def sending(end: socket.socket, data: bytes) -> Iterator[None]:
+    """Send what the other end must read meanwhile, because it is more than a socket holds."""
 
     def send() -> None:
-        ends[1].sendall(line + b"\nlast\n")
-        ends[1].shutdown(socket.SHUT_WR)
+        end.sendall(data)
+        end.shutdown(socket.SHUT_WR)
 
     thread = threading.Thread(target=send)
     thread.start()
-    assert read(ends) == [line, b"last"]
+    yield
     thread.join()
+
+
+def test_a_line_may_come_in_pieces(ends: tuple[socket.socket, socket.socket]) -> None:
+    line = b"x" * (3 * CHUNK)
+    with sending(ends[1], line + b"\nlast\n"):
+        assert read(ends) == [line, b"last"]
 
 
 def test_a_last_line_without_a_line_feed_is_refused(
@@ -63,14 +71,8 @@ def test_a_last_line_without_a_line_feed_is_refused(
 def test_a_line_that_is_too_long_spoils_no_other(
     ends: tuple[socket.socket, socket.socket],
 ) -> None:
-    def send() -> None:
-        ends[1].sendall(b"x" * (MAX_LINE + CHUNK) + b"\nnext\n")
-        ends[1].shutdown(socket.SHUT_WR)
-
-    thread = threading.Thread(target=send)
-    thread.start()
-    assert read(ends) == [TOO_LONG, b"next"]
-    thread.join()
+    with sending(ends[1], b"x" * (MAX_LINE + CHUNK) + b"\nnext\n"):
+        assert read(ends) == [TOO_LONG, b"next"]
 
 
 def test_a_line_must_end_in_time_however_its_bytes_trickle(
