@@ -160,11 +160,9 @@ class SqliteSink:
             yield record
 
     def _rows(self, start: int, fields: Mapping[str, str] = _ANY) -> Iterator[tuple[Any, ...]]:
-        only = "".join(f" AND {name} = ?" for name in fields)
-        query = f"SELECT seq, body, hash, signature FROM entries WHERE seq >= ?{only}"  # noqa: S608  # names of columns
-        while rows := self._read(
-            f"{query} ORDER BY seq LIMIT ?", (start, *fields.values(), _BATCH)
-        ):
+        wanted = "".join(f" AND {name} = ?" for name in fields)  # names of columns
+        query = f"{_ENTRIES}{wanted} ORDER BY seq LIMIT ?"
+        while rows := self._read(query, (start, *fields.values(), _BATCH)):
             yield from rows
             start = rows[-1][0] + 1
 
