@@ -17,7 +17,7 @@ from chained_logging.errors import FAILURES, Busy, Failure
 from chained_logging.event.draft import Draft
 from chained_logging.event.entry import AuditEntry
 from chained_logging.event.fields import OURSELVES
-from chained_logging.format.line import position
+from chained_logging.format.line import GENESIS, leaf_hash, position
 from chained_logging.format.record import Head, Record
 from chained_logging.log.memory import Memory
 from chained_logging.log.options import Options
@@ -135,11 +135,12 @@ class Backlog:
         :raises FAILURES: if it cannot be written, or a spill file cannot be read. The rest stays.
         """
         self.spilled = False  # until a signal handler logs in the middle of this
+        read: dict[str, None] = {}
         try:
             for spill in self.spills:
                 if spill.exists():
                     with spill.held():
-                        head = self._chain_spilled(spill, head, write)
+                        head = self._chain_spilled(spill, head, write, read)
         except BaseException:
             self.spilled = True
             raise
@@ -149,7 +150,11 @@ class Backlog:
             self.waiting.remove(count)
         return head
 
-    def _chain_spilled(self, spill: Spill, head: Head, write: Write) -> Head:
+    def _chain_spilled(self, spill: Spill, head: Head, write: Write, read: dict[str, None]) -> Head:
+        """Chain the events of a spill file.
+
+        :param read: the events that were read last, by :func:`_was_read`.
+        """
         sink = self._state.sink
         start, done = spill.start(), dict[str, Record]()
         sync = not self._hasty
@@ -162,7 +167,7 @@ class Backlog:
         for item in spill.read():
             if isinstance(item, bytes):
                 strange = True
-            elif isinstance(item, Draft) and not _is_there(item, done):
+            elif isinstance(item, Draft) and not (_was_read(item, read) or _is_there(item, done)):
                 batch.append(item)
                 if len(batch) == BATCH:
                     head = _chain_batch(batch, head, write)
@@ -214,6 +219,20 @@ def _chain_batch(drafts: Sequence[Draft], head: Head, write: Write) -> Head:
         return head
     *_, last = write(drafts, head)
     return Head(last.seq, last.hash)
+
+
+def _was_read(draft: Draft, read: dict[str, None]) -> bool:
+    """Whether this very event is among those that were read last, where it is noted now.
+
+    Memory is spilled a second time if an exception of a signal handler comes after the first time,
+    and before the events are removed from memory. So the copies are no further apart than that.
+    """
+    event = leaf_hash(draft.body(0, GENESIS))
+    known = event in read
+    read[event] = None
+    if len(read) > 2 * MEMORY_LIMIT:
+        del read[next(iter(read))]
+    return known
 
 
 def _is_there(draft: Draft, done: Mapping[str, Record]) -> bool:

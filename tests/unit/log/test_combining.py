@@ -21,6 +21,8 @@ from programs import noted, running
 from chained_logging.errors import Failure, StoreError
 from chained_logging.format.record import Record
 from chained_logging.log import AuditLog, AuditWarning
+from chained_logging.log.memory import Memory
+from chained_logging.log.spill import Spill
 from chained_logging.verify import verify
 
 THREADS = 8
@@ -275,6 +277,33 @@ def test_what_was_logged_in_the_middle_of_an_append_is_there_once_after_an_inter
     log.append("last", **EVENT)
     log.close()
     assert sorted(check(path, {})) == sorted(["log.open", "outer", "inner", "last"])
+
+
+def test_what_was_spilled_twice_because_of_an_interrupt_is_chained_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    log = AuditLog(path, spill=path.with_name("spill"), sync_interval=1000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AuditWarning)
+        with monkeypatch.context() as patched:
+            patched.setattr(log._sink, "write", full)
+            with monkeypatch.context() as both:
+                both.setattr(Spill, "add", full)
+                log.append("first", **EVENT)  # waits in memory
+            with monkeypatch.context() as late:
+                late.setattr(Memory, "remove", interrupted)
+                with pytest.raises(KeyboardInterrupt):
+                    log.append("second", **EVENT)  # both are spilled, and the first waits still
+            log.append("third", **EVENT)
+        log.append("last", **EVENT)
+    log.close()
+    assert check(path, {}) == ["log.open", "first", "second", "third", "last"]
 
 
 def test_a_closed_log_tells_each_that_waited(path: Path) -> None:
