@@ -224,8 +224,8 @@ def _chain_batch(drafts: Sequence[Draft], head: Head, write: Write) -> Head:
 def _was_read(draft: Draft, read: dict[str, None]) -> bool:
     """Whether this very event is among those that were read last, where it is noted now.
 
-    Memory is spilled a second time if an exception of a signal handler comes after the first time,
-    and before the events are removed from memory. So the copies are no further apart than that.
+    An exception of a signal handler may come after the events in memory were spilled, and before
+    they are removed there: they are then spilled again, at most as many events later.
     """
     event = leaf_hash(draft.body(0, GENESIS))
     known = event in read
