@@ -54,18 +54,28 @@ class Keeper:
     def start(self) -> None:
         """Start the threads. At the interpreter's exit there are none: closing does the rest."""
         self.started = True
-        self._thread = threading.Thread(
-            target=_keep,
-            args=(self._log, self._stop, self._interval),
-            name="chained_logging",
-            daemon=True,
-        )
         try:
+            self._thread = threading.Thread(
+                target=_keep,
+                args=(self._log, self._stop, self._interval),
+                name="chained_logging",
+                daemon=True,
+            )
             self._thread.start()
             if self._destinations:
                 self._start_shipper()
-        except RuntimeError:
-            self.started, self._thread = False, None
+        except BaseException as error:  # perhaps from a signal handler: the next append tries again
+            self._give_up()
+            if not isinstance(error, RuntimeError):
+                raise
+
+    def _give_up(self) -> None:
+        """End what was started, without waiting for it."""
+        self._stop.set()
+        if self._shipper is not None:
+            self._shipper.stop(0)
+            self._shipper = None
+        self.afresh()
 
     def _start_shipper(self) -> None:
         from chained_logging.ship.shipper import Shipper

@@ -87,3 +87,20 @@ def test_the_first_event_starts_it(path: Path) -> None:
         assert not log._parts.keeper.started
         log.append("a", **EVENT)
         assert log._parts.keeper.started
+
+
+def test_an_interrupt_while_the_thread_starts_leaves_it_to_the_next_append(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    with AuditLog(path) as log:
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                log.append("read", **EVENT)
+        assert not log._parts.keeper.started
+        log.append("write", **EVENT)
+        assert log._parts.keeper.started
+    assert "write" in [entry.action for entry in AuditLog(path).entries()]
