@@ -195,9 +195,7 @@ class Connection:
                 **options,
             )
         except BaseException:
-            transport = client._transport  # which connect() leaves open
-            if transport is not None:
-                transport.close()  # type: ignore[no-untyped-call]
+            _close_transport(client)
             raise
         return client
 
@@ -300,8 +298,15 @@ class Connection:
             future = asyncio.run_coroutine_threadsafe(client.close(), loop)
             with contextlib.suppress(Exception):
                 future.result(2)
+            loop.call_soon_threadsafe(_close_transport, client)
         loop.call_soon_threadsafe(loop.stop)
         self._thread.join(2)
+
+
+def _close_transport(client: Client) -> None:
+    """Close the socket, which `nats-py` leaves open if connecting or closing fails."""
+    if client._transport is not None:
+        client._transport.close()  # type: ignore[no-untyped-call]
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
@@ -313,6 +318,7 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await loop.shutdown_default_executor()
+        await asyncio.sleep(0)  # a transport that was closed just now closes its socket
 
     try:
         loop.run_forever()
