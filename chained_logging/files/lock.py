@@ -31,6 +31,9 @@ except ImportError:  # Windows
 
 _HASH = re.compile("[0-9a-f]{64}")
 
+_NOTE: Final = 85
+"""Bytes of a noted head: 20 digits, a space, a hash."""
+
 PATIENCE: Final = 0.02
 """Seconds to wait for other writers. They normally hold a lock for microseconds."""
 
@@ -52,6 +55,7 @@ class FileLock:
     description, and so hold it together.
 
     :ivar patience: seconds to wait for the lock; None waits without limit.
+    :ivar others_wrote: whether the head noted is another's, as of :meth:`acquire`.
     """
 
     def __init__(self, path: Path, patience: float | None = None) -> None:
@@ -64,7 +68,9 @@ class FileLock:
         self.patience = patience
         self._boot = _boot_id()
         self._fd = -1
+        self._noted = b""
         self.held = False
+        self.others_wrote = True
 
     def acquire(self) -> None:
         """Take the lock, or wait for it.
@@ -86,6 +92,7 @@ class FileLock:
                     lock_file(fd, f"another process holds {self.path}", self.patience)
             # A lock file that somebody deleted keeps nobody out any more: take the new one.
             if os.fstat(fd).st_nlink:
+                self.others_wrote = os.pread(fd, _NOTE, 0) != self._noted
                 self.held = True
                 return
             self.close()
@@ -137,7 +144,9 @@ class FileLock:
 
         After a kill this note shows whether the file was moved or cut meanwhile.
         """
-        os.pwrite(self._fd, f"{seq:020d} {hash}".encode(), 0)
+        noted = f"{seq:020d} {hash}".encode()
+        os.pwrite(self._fd, noted, 0)
+        self._noted = noted
 
     def note_synced(self, seq: int) -> None:
         """Note the last ``seq`` on the disk. May run while another thread appends."""

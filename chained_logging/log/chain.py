@@ -54,7 +54,7 @@ class Chain:
             lock.acquire()
             # The last hash is read here, after the lock was taken, or two writers would fork
             # the chain.
-            head = sink.head()
+            head = sink.head() if not lock.others_wrote else state.head()
             if self._follows or self._membership.look_around:
                 self._agree(head, drafts)
             if (backlog.spilled or backlog.waiting.drafts) and not self._membership.mute:
@@ -111,12 +111,6 @@ class Chain:
     def _write_notices(self, head: Head) -> Head:
         """Record what the sink came across, such as a torn line."""
         state, sink = self._state, self._state.sink
-        memory = state.file_lock.recall()
-        if memory is not None and memory.head.seq > head.seq:
-            # The file was cut or moved away, with entries of others that we never saw: continue
-            # after those.
-            head = memory.head
-            sink.resume(head)
         notices = list(sink.notices)
         origin = self._signing.keyring.origin
         records = self._write([own_draft(notice, origin) for notice in notices], head)

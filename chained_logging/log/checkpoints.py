@@ -56,7 +56,7 @@ class Checkpoints:
         self._state.notice_fork()
         with self.lock:
             with self._state.held():
-                head = self._state.sink.head()
+                head = self._state.head()
             self._covered, self._made_at = head.seq + 1, time.monotonic()
             return self._at(head).note.encode()
 
@@ -86,7 +86,7 @@ class Checkpoints:
         """
         state = self._state
         with state.held():
-            kept, end = self.kept(), state.sink.head()
+            kept, end = self.kept(), state.head()
         if kept is not None and kept.size > end.seq + 1:
             raise BrokenLog(
                 f"a checkpoint of {state.path} covers {kept.size:,} entries, and there are "
@@ -99,10 +99,10 @@ class Checkpoints:
         self._signing.check_names(head, last)
         if head.seq < self._signing.keyring.since:  # a segment sealed before the log had this key
             with state.held():
-                head = state.sink.head()
+                head = state.head()
         made = self.sign(head, last)
         with state.held():
-            kept, end = self.kept(), state.sink.head()
+            kept, end = self.kept(), state.head()
             if kept is None or kept.size < made.size:  # else another process was faster
                 state.sink.add_checkpoint(made)
             self.tell_of_foreign(end)
@@ -206,5 +206,5 @@ class Checkpoints:
             raise ValueError(f"{state.path} does not have this checkpoint")
         state.notice_fork()
         with state.held():
-            state.sink.head()
+            state.head()
             state.sink.add_checkpoint(stored._replace(note=note.decode(), timestamp=timestamp))

@@ -19,6 +19,7 @@ class Recovery:
     """Finds the end of a chain. Its caller holds both of the log's locks."""
 
     def __init__(self, state: State) -> None:
+        self._state = state
         self._path = state.path
         self._sink = state.sink
         self._file_lock = state.file_lock
@@ -116,7 +117,7 @@ class Recovery:
         lock = self._file_lock
         try:
             lock.acquire()
-            head, memory = self._sink.head(), lock.recall()
+            head, memory = self._state.head(), lock.recall()
             synced = -1 if memory is None else min(memory.synced, head.seq)
             lock.introduce(head, synced, origin)
         finally:

@@ -45,7 +45,7 @@ class Rotation:
         with checkpoints.lock:
             checkpoints.make()  # so that the seal, under the lock, has little to read
             with state.held():
-                head, named = state.sink.head(), verifier_key(state.origin, new)
+                head, named = state.head(), verifier_key(state.origin, new)
                 signing.check_names(head)
                 about = {
                     "origin": state.origin,
@@ -69,7 +69,7 @@ class Rotation:
         state, signing = self._state, self._signing
         state.notice_fork()
         with self._checkpoints.lock, state.held():
-            head, ring = state.sink.head(), Keyring(state.origin)
+            head, ring = state.head(), Keyring(state.origin)
             for record in state.sink.records():
                 ring.look(record)
             if public_key not in {key.format() for key in ring.known}:

@@ -13,7 +13,8 @@ from typing import Final, Protocol
 
 from chained_logging.errors import Busy, LogError
 from chained_logging.files.lock import PATIENCE, FileLock
-from chained_logging.sinks import Sink
+from chained_logging.format.record import Head
+from chained_logging.sinks import Notice, Sink
 
 OPENING_PATIENCE: Final = 30.0
 """Seconds to wait for a log that is to be opened or signed."""
@@ -120,6 +121,27 @@ class State:
             return False
         return True
 
+    def head(self) -> Head:
+        """Return the last entry's ``seq`` and hash. Call it with the lock held.
+
+        What other processes noted in the lock file is compared with what the sink found: the file
+        may have been cut, and be exactly as long as it was by now. No ``seq`` is given twice.
+
+        :raises FAILURES: as :meth:`chained_logging.sinks.Sink.head`.
+        """
+        head = self.sink.head()
+        memory = self.file_lock.recall() if self.file_lock.others_wrote else None
+        if memory is None or memory.head.seq <= head.seq:
+            return head
+        if not self.sink.notices:
+            head = self.sink.reread()
+        if memory.head.seq > head.seq:
+            if not self.sink.notices:
+                self.sink.notices.append(_shortened(memory.head, head))
+            head = memory.head
+            self.sink.resume(head)
+        return head
+
     def tell(self, problem: str | None) -> None:
         """Note a problem, and report it once in the program's own logging."""
         if problem is None:
@@ -128,3 +150,8 @@ class State:
         if problem != self._told:
             self._told = problem
             _logger.error("audit log %s: %s", self.path, problem)
+
+
+def _shortened(noted: Head, found: Head) -> Notice:
+    cause = f"entry {noted.seq} had been written, and the file ends at {found.seq}"
+    return Notice("log.recover", {"cause": cause, "lost": noted.seq - found.seq})

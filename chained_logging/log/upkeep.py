@@ -87,7 +87,7 @@ class Upkeep:
         if backlog.spilled or backlog.waiting or backlog.deferred:
             backlog.chain_deferred(self._chain.append)
         state.file_lock.acquire()
-        head = state.sink.head()
+        head = state.head()
         self._membership.see_that_writers_agree(head)
         try:
             state.sink.tend()

@@ -42,6 +42,8 @@ def read_checkpoints(log: Path, mark: int = 0) -> Iterator[tuple[int, StoredChec
             while line := file.readline(_MAX_LINE):
                 mark += len(line)
                 whole = line.endswith(b"\n")
+                if not whole and len(line) < _MAX_LINE:
+                    return  # another process may just be writing the rest
                 stored = _parse(line) if whole and not inside else NO_CHECKPOINT
                 inside = not whole
                 if stored is not NO_CHECKPOINT:

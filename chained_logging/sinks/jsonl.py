@@ -87,6 +87,10 @@ class JsonlSink:
             return self._head
         return self._catch_up()
 
+    def reread(self) -> Head:
+        self._size = 0
+        return self._catch_up()
+
     def resume(self, head: Head) -> None:
         self._head = head
 
@@ -481,8 +485,9 @@ def _lines(file: BinaryIO, start: int) -> Iterator[bytes]:
     inside = False  # in a line that is too long and comes in pieces
     while line := file.readline(_MAX_LINE):
         whole = line.endswith(b"\n")
-        if whole or len(line) == _MAX_LINE:
-            yield line[:-1] if whole and not inside else b""
+        if not whole and len(line) < _MAX_LINE:
+            return  # the end; another process may just be writing the rest of this line
+        yield line[:-1] if whole and not inside else b""
         inside = not whole
 
 

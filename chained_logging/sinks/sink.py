@@ -43,6 +43,9 @@ class Sink(Protocol):
         :raises FAILURES: if the store cannot be read.
         """
 
+    def reread(self) -> Head:
+        """As :meth:`head`, but rely on nothing that was read before."""
+
     def resume(self, head: Head) -> None:
         """Continue after `head`, whatever the store itself holds."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 from log_parts import events
 
 from chained_logging.format.line import GENESIS, leaf_hash
@@ -18,3 +20,14 @@ def chained(count: int, head: Head = EMPTY) -> list[Record]:
         prev = leaf_hash(body)
         records.append(Record(seq, body, prev, None))
     return records
+
+
+class Growing(io.BytesIO):
+    """A file to which another process writes: each read sees a little more."""
+
+    def __init__(self, *reads: bytes) -> None:
+        super().__init__()
+        self.reads = list(reads)
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        return self.reads.pop(0) if self.reads else b""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sink_records import Growing
 
 from chained_logging.errors import LogError
 from chained_logging.format.record import NO_CHECKPOINT, StoredCheckpoint
+from chained_logging.sinks import checkpoint_file
 from chained_logging.sinks.checkpoint_file import (
     append_checkpoint,
     checkpoint_path,
@@ -45,6 +47,20 @@ def test_a_line_that_was_not_finished_is_replaced(log: Path) -> None:
     assert read(log) == [1, 2]
     assert b"half" not in path.read_bytes()
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_one_that_is_just_being_written_is_read_the_next_time(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for size in (1, 2, 3):
+        append_checkpoint(log, stored(size))
+    first, second, third = checkpoint_path(log).read_bytes().splitlines(keepends=True)
+    with monkeypatch.context() as patch:
+        file = Growing(first, second[:9], second[9:], third)
+        patch.setattr(checkpoint_file, "open_regular", lambda path: file)
+        ((mark, found),) = read_checkpoints(log)
+    assert (mark, found.size) == (len(first), 1)
+    assert [one.size for _, one in read_checkpoints(log, mark)] == [2, 3]
 
 
 @pytest.mark.parametrize("junk", [b"hello\n", b"{}\n", b'{"note":1,"size":2,"state":""}\n', b"\n"])
