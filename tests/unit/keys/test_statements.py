@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import multiprocessing
 import subprocess
 import sys
@@ -10,12 +12,14 @@ from typing import Any
 
 import pytest
 from chains import EVENT
+from folders import VECTORS
 from signed_logs import ORIGIN, Key, pin
 
 from chained_logging import AuditLog, verify
 from chained_logging.errors import KeyMissing
+from chained_logging.format.vkey import VerifierKey
 from chained_logging.keys import PrivateKey
-from chained_logging.keys.statements import verifier_key
+from chained_logging.keys.statements import made_statement, statement_message, verifier_key
 
 FORK = multiprocessing.get_context("fork")
 
@@ -172,3 +176,12 @@ def test_a_writer_killed_between_a_rotation_and_its_seal_spoils_nothing(
         log.append("b", **EVENT)
     report = verify(path, public_key=pin(old))
     assert (report.status, report.unsigned) == ("intact", 0)
+
+
+def test_the_vector_of_a_rotation() -> None:
+    for vector in json.loads((VECTORS / "statements.json").read_text()):
+        key = VerifierKey.parse(vector["signer"])
+        names = ("action", "origin", "seq", "prev_hash", "signer", "key")
+        message = statement_message(*(vector[name] for name in names))
+        assert message.hex() == vector["message_hex"]
+        assert made_statement(key, message, base64.b64decode(vector["statement"]))

@@ -20,7 +20,6 @@ from typing import Any
 import pytest
 from chains import EVENT
 from commands import command
-from folders import VECTORS
 from signed_logs import ORIGIN, Key, append_lines, own, pin
 
 from chained_logging import AuditLog
@@ -197,15 +196,6 @@ def test_a_statement_is_bound_to_its_place_and_log(path: Path) -> None:
     # Once more in the same log, after it: the place is another one.
     append_lines(path, [own("key.rotate", **entry.context)], own=True)
     assert verdicts(path) == {1}
-
-
-def test_the_vector_of_a_rotation() -> None:
-    for vector in json.loads((VECTORS / "statements.json").read_text()):
-        key = VerifierKey.parse(vector["signer"])
-        names = ("action", "origin", "seq", "prev_hash", "signer", "key")
-        message = statement_message(*(vector[name] for name in names))
-        assert message.hex() == vector["message_hex"]
-        assert made_statement(key, message, base64.b64decode(vector["statement"]))
 
 
 def test_the_first_key_of_a_log_is_vouched_for_by_nobody(path: Path) -> None:
