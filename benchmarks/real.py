@@ -261,7 +261,7 @@ def carrying(table: Table, root: Path, real: list[Row], rounds: int) -> None:
         "verify": ("sha256sum", [*command, "verify", str(path)]),
         "verify.py, standard library": ("sha256sum", [python, "-I", "-S", VERIFY, str(path)]),
         "export": ("cat", [*command, "export", str(path)]),
-        "show --json": ("orjson.loads of each line", [*command, "show", "--json", str(path)]),
+        "query --json": ("orjson.loads of each line", [*command, "query", "--json", str(path)]),
         "append from standard input": (
             "orjson.loads of each line",
             ["sh", "-c", f"exec {python} -m chained_logging append {root}/in.jsonl < {events}"],

@@ -72,15 +72,15 @@ def measure(table: Table, folder: Path, suffix: str, count: int) -> dict[str, fl
 
 def ask(table: Table, path: Path, count: int, found: dict[str, float]) -> None:
     """Ask for an actor's newest entries, and what it did to a record: an index answers."""
-    show = [sys.executable, "-m", "chained_logging", "show", str(path), "--limit", "20"]
+    query = [sys.executable, "-m", "chained_logging", "query", str(path), "--limit", "20"]
     half = count // 2
     actor = ["--actor", f"user-{half % _ACTORS}"]
     asked = {
-        "show --actor": actor,
-        "show --actor --resource": [*actor, "--resource", f"patient_record/{half}"],
+        "query --actor": actor,
+        "query --actor --resource": [*actor, "--resource", f"patient_record/{half}"],
     }
     for name, filters in asked.items():
-        found[name], memory = min(run(*show, *filters) for _ in range(3))
+        found[name], memory = min(run(*query, *filters) for _ in range(3))
         table.line(name, found[name], "s", f"{memory:.0f} MiB")
 
 

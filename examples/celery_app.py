@@ -4,7 +4,7 @@
     export BROKER=redis://localhost
     celery --workdir examples -A celery_app worker
     python examples/celery_app.py                # asks for three runs, as ann
-    chained-logging show examples/audit.jsonl
+    chained-logging query examples/audit.jsonl
 
 The lines that audit are marked; the rest would be there without them. A web application needs no
 ``with context``: the actor and the address of the request go along with what it enqueues.

@@ -4,7 +4,7 @@
     python examples/django_app.py                # makes the database, and ann with a token
     gunicorn --chdir examples django_app:app -w 4 --preload
     curl -H "Authorization: Token $TOKEN" localhost:8000/patients/456
-    chained-logging show examples/audit.jsonl
+    chained-logging query examples/audit.jsonl
 
 The lines that audit are marked; the rest would be there without them.
 """

@@ -4,7 +4,7 @@
     uvicorn --app-dir examples fastapi_app:app --workers 4
     curl -d username=ann -d password=secret localhost:8000/login
     curl -H 'Authorization: Bearer ann' localhost:8000/patients/456
-    chained-logging show audit.jsonl
+    chained-logging query audit.jsonl
 
 The lines that audit are marked; the rest would be there without them.
 """

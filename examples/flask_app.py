@@ -4,7 +4,7 @@
     gunicorn --chdir examples flask_app:app -w 4 --preload
     curl -c jar -d username=ann -d password=secret localhost:8000/login
     curl -b jar localhost:8000/patients/456
-    chained-logging show examples/audit.jsonl
+    chained-logging query examples/audit.jsonl
 
 The lines that audit are marked; the rest would be there without them.
 """

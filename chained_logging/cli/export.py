@@ -10,7 +10,7 @@ from chained_logging.cli.options import log_argument
 from chained_logging.cli.output import complain, write
 from chained_logging.cli.types import FilePath
 from chained_logging.review.export import export_log, export_tiles
-from chained_logging.review.query import read_entries
+from chained_logging.review.opening import stored
 
 
 @click.command()
@@ -40,7 +40,7 @@ def export(log: str, file: str | None, form: str) -> None:
         size, written = export_tiles(Path(log), Path(file))
         complain(f"{size} entries, {written} files written")
     elif file is None:
-        for entry in read_entries(Path(log)):
+        for entry in stored(log):
             write(entry.line + b"\n")
     else:
         count, last = export_log(Path(log), Path(file))

@@ -18,15 +18,15 @@ from chained_logging.cli.keys import keygen, revoke_key, rotate_key
 from chained_logging.cli.land import land
 from chained_logging.cli.output import complain
 from chained_logging.cli.proofs import checkpoint, prove
+from chained_logging.cli.query import query
 from chained_logging.cli.ship import ship
-from chained_logging.cli.show import show
 from chained_logging.cli.stores import init, restore
 from chained_logging.cli.verify import verify, verify_proof
 from chained_logging.cli.witness import witness
 from chained_logging.errors import ChainedLoggingError
 
 _COMMANDS = (
-    *(append, collect, show, export),
+    *(append, collect, query, export),
     *(verify, checkpoint, prove, verify_proof, witness),
     *(keygen, rotate_key, revoke_key),
     *(init, ship, land, restore),
@@ -57,7 +57,7 @@ def main() -> NoReturn:
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except BrokenPipeError:  # the reader stopped reading: `show | head`
+    except BrokenPipeError:  # the reader stopped reading: `query | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except (ChainedLoggingError, OSError, ValueError, ImportError) as problem:

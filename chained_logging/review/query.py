@@ -1,181 +1,189 @@
-"""Reading entries and filtering them."""
+"""Asking a log: which entries a filter finds, how many, and what they have in common.
+
+A log is opened by :func:`chained_logging.review.opening.open_log`. Nothing is verified: that is for
+:mod:`chained_logging.verify`.
+"""
 
 from __future__ import annotations
 
-import datetime as dt
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from chained_logging.event.entry import AuditEntry
-from chained_logging.event.resources import split
-from chained_logging.event.values import timestamp_text
-from chained_logging.sinks import open_sink
-from chained_logging.text import printable
+from chained_logging.format.record import Record
+from chained_logging.review.conditions import FOUND
+from chained_logging.review.filter import ANY, Filter
+
+Order = Literal["newest", "oldest"]
+PAGE: Final = 500
+
+FACETS: Final = ("actor_id", "action", "resource_type", "result", "ip_address", "tenant_id")
+"""The columns that :meth:`Engine.facets` counts by default."""
 
 
-@dataclass(frozen=True)
-class Filter:
-    """Which entries to show. None means any.
+class Store(Protocol):
+    """A log in a database, for one thread.
 
-    :ivar resource: a type, or a record in any form that an event may use: ``type/id``, a URL, an
-        ARN or a path. An entry is found by its ``resources`` too, and a request by the other
-        parameters of its route, so ``patients/456`` finds ``GET /patients/456/notes/7``.
-    :ivar since: the earliest ``timestamp``, in the form that entries have.
-    :ivar until: the first ``timestamp`` that is too late, in the same form.
+    :ivar name: how the log is called in messages.
+    :ivar fault: the first fault of the chain that reading it showed, in words.
     """
 
-    actor: str | None = None
-    on_behalf_of: str | None = None
-    tenant: str | None = None
-    trace_id: str | None = None
-    action: str | None = None
-    resource: str | None = None
-    result: str | None = None
-    since: str | None = None
-    until: str | None = None
-    incomplete: bool = False
+    name: str
 
     @property
-    def indexed(self) -> dict[str, str]:
-        """What an index of a database finds at once, by the name of its column."""
-        columns = {"actor_id": self.actor, "action": self.action}
-        return {name: value for name, value in columns.items() if value is not None}
+    def fault(self) -> str | None: ...
 
-    def matches(self, entry: AuditEntry) -> bool:
-        """Whether an entry passes the filter."""
-        return (
-            self.actor in (None, entry.actor_id)
-            and self.on_behalf_of in (None, entry.on_behalf_of)
-            and self.tenant in (None, entry.tenant_id)
-            and self.trace_id in (None, entry.trace_id)
-            and self.action in (None, entry.action)
-            and (self.resource is None or _concerns(entry, self.resource))
-            and self.result in (None, entry.result)
-            # All timestamps have the same form and length, so they sort as text.
-            and (self.since is None or entry.timestamp >= self.since)
-            and (self.until is None or entry.timestamp < self.until)
-            and (not self.incomplete or entry.incomplete)
+    def found(self, wanted: Filter, values: dict[str, Any]) -> str:
+        """Return the query of the entries that a filter finds.
+
+        :param values: takes its parameters, by their names. In the text they are ``:name``.
+        """
+
+    def rows(self, sql: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """Return what a query returns."""
+
+    def records(self, wanted: Sequence[int]) -> list[Record]:
+        """Return entries by their ``seq``, in that order, as the log has them."""
+
+    def refresh(self) -> None:
+        """Take in what was appended to the log since."""
+
+    def close(self) -> None:
+        """Close what is open."""
+
+
+class Page(NamedTuple):
+    """Some of the entries that a filter finds.
+
+    :ivar cursor: what :meth:`Engine.entries` takes for the next page; None after the last one.
+    """
+
+    entries: list[AuditEntry]
+    cursor: int | None
+
+
+class Scope(NamedTuple):
+    """What was looked at: how many entries, and the times of the earliest and the latest event."""
+
+    entries: int
+    earliest: str | None
+    latest: str | None
+
+
+class Engine:
+    """Questions about one log, over SQL.
+
+    :param store: the log. It is closed with the engine.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the log."""
+        self.store.close()
+
+    def count(self, wanted: Filter = ANY) -> int:
+        """Return how many entries a filter finds."""
+        ((count,),) = self._ask("SELECT count(*) FROM found", wanted)
+        return int(count)
+
+    def scope(self, wanted: Filter = ANY) -> Scope:
+        """Return how many entries a filter finds, and from which time to which."""
+        return Scope(
+            *self._ask("SELECT count(*), min(timestamp), max(timestamp) FROM found", wanted)[0]
         )
 
+    def entries(
+        self,
+        wanted: Filter = ANY,
+        *,
+        cursor: int | None = None,
+        limit: int = PAGE,
+        order: Order = "newest",
+    ) -> Page:
+        """Return a page of the entries that a filter finds.
 
-ANY: Final = Filter()
+        :param cursor: where the page before ended. What is appended meanwhile moves no page.
+        :param limit: how many entries at most.
+        :param order: by ``seq``, from the newest or from the oldest one on.
+        """
+        values: dict[str, Any] = {"limit": limit + 1}
+        where = ""
+        if cursor is not None:
+            values["cursor"] = cursor
+            where = f"WHERE seq {'<' if order == 'newest' else '>'} :cursor"
+        direction = "DESC" if order == "newest" else "ASC"
+        sql = f"SELECT seq FROM found {where} ORDER BY seq {direction} LIMIT :limit"  # noqa: S608
+        seqs = [seq for (seq,) in self._ask(sql, wanted, values)]
+        page = seqs[:limit]
+        entries = [
+            AuditEntry(body, hash, signature)
+            for _, body, hash, signature in (self.store.records(page) if page else ())
+        ]
+        return Page(entries, page[-1] if len(seqs) > limit else None)
 
+    def every(
+        self, wanted: Filter = ANY, *, limit: int | None = None, order: Order = "oldest"
+    ) -> Iterator[AuditEntry]:
+        """Yield all entries that a filter finds, page by page.
 
-def _concerns(entry: AuditEntry, wanted: str) -> bool:
-    """Return whether an entry is about a resource: a type, or a record by its name."""
-    records = [(entry.resource_type, entry.resource_id)]
-    records += [(record["type"], record["id"]) for record in entry.resources or ()]
-    if any(wanted in (kind, id, f"{kind}/{id}") for kind, id in records):
-        return True
-    record = split(wanted)
-    return record in records or record in set(_parameters(entry.context))
+        :param limit: stop after so many.
+        """
+        cursor, left = None, limit
+        while left is None or left > 0:
+            size = PAGE if left is None else min(PAGE, left)
+            found, cursor = self.entries(wanted, cursor=cursor, limit=size, order=order)
+            yield from found
+            left = None if left is None else left - len(found)
+            if cursor is None:
+                return
 
+    def facets(
+        self, wanted: Filter = ANY, *, columns: Sequence[str] = FACETS, limit: int = 10
+    ) -> dict[str, list[tuple[Any, int]]]:
+        """Return the most frequent values in some columns, each with how many entries have it.
 
-def _parameters(context: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield type and id of each parameter of a request's route.
+        :param columns: of :data:`~chained_logging.review.conditions.FOUND`.
+        :param limit: how many values of a column.
+        """
+        return {
+            column: [
+                (value, int(count))
+                for value, count in self._ask(
+                    f"SELECT {column}, count(*) FROM found WHERE {column} IS NOT NULL"  # noqa: S608
+                    " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT :limit",
+                    wanted,
+                    {"limit": limit},
+                )
+            ]
+            for column in map(_column, columns)
+        }
 
-    A parameter is yielded twice: the type is the literal before it, and its name without ``_id``.
-    """
-    route, values = context.get("route"), context.get("params")
-    if not isinstance(route, str) or not isinstance(values, dict):
-        return
-    before = ""
-    for segment in route.split("/"):
-        parameter = _PARAMETER.fullmatch(segment)
-        if parameter is None:
-            before = segment
-            continue
-        value = values.get(parameter[1])
-        if isinstance(value, str):
-            yield before, value
-            yield parameter[1].removesuffix("_id"), value
+    def histogram(self, wanted: Filter = ANY) -> dict[str, dict[str, int]]:
+        """Return how many entries a filter finds on each day (in UTC), by their result."""
+        days: dict[str, dict[str, int]] = {}
+        day_and_result = "substr(timestamp, 1, 10), result"
+        sql = f"SELECT {day_and_result}, count(*) FROM found GROUP BY 1, 2 ORDER BY 1, 2"  # noqa: S608
+        for day, result, count in self._ask(sql, wanted):
+            days.setdefault(day, {})[result] = int(count)
+        return days
 
-
-_PARAMETER = re.compile(r"\{(\w+)\}")
-
-
-def moment(text: str) -> str:
-    """Return a time in the form that entries have, in UTC.
-
-    :param text: an RFC 3339 time, or a date for its beginning. Without an offset it is in UTC.
-    :raises ValueError: if it is neither.
-    """
-    try:
-        found = dt.datetime.fromisoformat(text)
-        return timestamp_text(found if found.tzinfo else found.replace(tzinfo=dt.UTC))
-    except (ValueError, OverflowError):
-        raise ValueError(f"must be a date or an RFC 3339 time, not {printable(text)!r}") from None
-
-
-def read_entries(path: Path, wanted: Filter = ANY) -> Iterator[AuditEntry]:
-    """Read the entries of a log that may be in use, without verifying them.
-
-    :param wanted: leave out entries that do not match, as far as an index tells.
-    :raises OSError: if the log cannot be read; also LogError.
-    :raises ValueError: at a line that is not an entry.
-    """
-    for _, body, hash, signature in open_sink(path).candidates(wanted.indexed):
-        yield AuditEntry(body, hash, signature)
-
-
-def legible(entries: Iterable[AuditEntry], log: str) -> Iterator[AuditEntry]:
-    """Yield entries as long as their fields can be read. They are not verified.
-
-    An error names an entry by its number among these.
-
-    :param log: the name of the log, for error messages.
-    :raises ValueError: at an entry that was changed so much that it cannot be shown.
-    """
-    for number, entry in enumerate(entries, 1):
-        try:
-            fields = entry.fields
-        except ValueError:
-            raise ValueError(
-                f"{log}: entry {number}, counted from 1, is not a JSON object"
-            ) from None
-        wrong = [name for name, is_right in _SHOWN.items() if not is_right(fields.get(name))]
-        if wrong:
-            raise ValueError(
-                f"{log}: entry {number}, counted from 1, was not written by a log "
-                f"({', '.join(wrong)}). chained-logging verify reports every fault"
-            )
-        yield entry
+    def _ask(
+        self, sql: str, wanted: Filter, values: dict[str, Any] | None = None
+    ) -> list[tuple[Any, ...]]:
+        values = {} if values is None else values
+        found = self.store.found(wanted, values)
+        return self.store.rows(f"WITH found AS ({found}) {sql}", values)
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_optional_text(value: Any) -> bool:
-    return isinstance(value, str | None)
-
-
-def _is_records(value: Any) -> bool:
-    return value is None or (
-        isinstance(value, list)
-        and all(
-            isinstance(record, dict) and _is_text(record.get("type")) and _is_text(record.get("id"))
-            for record in value
-        )
-    )
-
-
-def _is_context(value: Any) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("invalid", {}), dict)
-
-
-_TEXTS: Final = (
-    *("timestamp", "actor_id", "actor_type", "action"),
-    *("resource_type", "resource_id", "result"),
-)
-_SHOWN: Final[Mapping[str, Callable[[Any], bool]]] = {
-    **dict.fromkeys(_TEXTS, _is_text),
-    "ip_address": _is_optional_text,
-    "on_behalf_of": _is_optional_text,
-    "resources": _is_records,
-    "context": _is_context,
-}
-"""The fields that are shown and searched, and what each must be."""
+def _column(name: str) -> str:
+    if name not in FOUND:
+        raise ValueError(f"must be one of {', '.join(FOUND)}, not {name!r}")
+    return name

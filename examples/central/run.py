@@ -117,7 +117,7 @@ def walk(folder: Path, database: str, bucket: str) -> None:
         audit.append("write", actor="user-123", ip="10.0.0.1", resource="patient_record/4")
     run("verify", log, "--public-key", public)
     run("ship", log, "--to", bucket)
-    run("show", log)
+    run("query", log)
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def test_any_request_leaves_one_entry_and_an_intact_chain(
         assert "invalid" not in fields["context"], fields
         assert len(str(fields)) < 20_000
     shown = subprocess.run(
-        [sys.executable, "-m", "chained_logging", "show", log], capture_output=True, check=True
+        [sys.executable, "-m", "chained_logging", "query", log], capture_output=True, check=True
     ).stdout.decode()
     assert len(shown.splitlines()) >= len(found)
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", shown)

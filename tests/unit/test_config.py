@@ -167,7 +167,7 @@ def test_commands_find_the_log_and_their_options(folder: Path) -> None:
         "1 appended, 0 of them incomplete, 0 refused\n",
     )
     assert '"resource_type":"patient_record"' in appended.stdout
-    assert "patient_record/4" in run("show").stdout
+    assert "patient_record/4" in run("query").stdout
     assert run("checkpoint").stdout.startswith("example.com/audit\n2\n")
     assert run("export").stdout == (folder / "audit.jsonl").read_text()
     assert run("append", "audit.jsonl", given=EVENT).returncode == 0  # the same log, by its name
@@ -175,7 +175,7 @@ def test_commands_find_the_log_and_their_options(folder: Path) -> None:
     assert '"patients"' in run("append", "other.jsonl", "--json", given=EVENT).stdout
     assert not (folder / "other.jsonl.checkpoints").exists()
     written(file, 'orign = "a"\n')
-    refused = run("show")
+    refused = run("query")
     assert (refused.returncode, refused.stderr) == (
         2,
         f"chained-logging: {file}: orign is not a setting; did you mean origin?\n",
@@ -183,6 +183,6 @@ def test_commands_find_the_log_and_their_options(folder: Path) -> None:
 
 
 def test_a_command_without_a_log_says_how_to_name_one() -> None:
-    refused = run("show")
+    refused = run("query")
     assert refused.returncode == 2
     assert "give LOG, or name it in chained-logging.toml" in refused.stderr

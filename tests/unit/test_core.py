@@ -281,6 +281,6 @@ def test_commands(tmp_path: Path) -> None:
     assert run("export", log, copy).returncode == 0
     assert run("export", copy).stdout == Path(log).read_text()
     assert run("verify", copy).returncode == 0
-    shown = run("show", log, "--action", "backup", "--json").stdout
+    shown = run("query", log, "--action", "backup", "--json").stdout
     assert len(shown.splitlines()) == 2
-    assert run("show", str(tmp_path / "none.db")).returncode == 2
+    assert run("query", str(tmp_path / "none.db")).returncode == 2

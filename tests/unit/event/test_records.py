@@ -16,7 +16,7 @@ from chained_logging.diagnostics import AuditWarning
 from chained_logging.errors import NotALog
 from chained_logging.event.draft import draft
 from chained_logging.redact import Redactor
-from chained_logging.review.query import read_entries
+from chained_logging.review.opening import stored
 
 LISTED = {**EVENT, "resource": "patients", "action": "list"}
 
@@ -94,9 +94,9 @@ def test_what_does_not_fit_one_body_fills_several_entries(tmp_path: Path, suffix
         first = log.append(**LISTED, resources=given, note="x" * 30_000, resources_part="mine")
         many = log.append_many([{**LISTED, "resources": given[:3000]}, LISTED])
         id = log.record({**LISTED, "resources": given})
-        stored = log.stats()["appended"]
-    entries = list(read_entries(path))[1:]
-    assert len(entries) == stored
+        appended = log.stats()["appended"]
+    entries = list(stored(str(path)))[1:]
+    assert len(entries) == appended
     assert many[1].resources is None
     by_event: dict[str, list[AuditEntry]] = {}
     for entry in entries:
@@ -119,7 +119,7 @@ def test_parts_wait_in_the_spill_file_like_any_entry(tmp_path: Path) -> None:
             with pytest.warns(AuditWarning):
                 log.append(**LISTED, resources=[("patient", n) for n in range(5000)])
         log.append(**LISTED)
-    entries = list(read_entries(path))
+    entries = list(stored(str(path)))
     assert sum(len(entry.resources or ()) for entry in entries) == 5000
     assert "log.recover" not in {entry.action for entry in entries}
     assert check(path).intact

@@ -144,7 +144,7 @@ def test_names_that_cannot_be(tmp_path: Path, names: Any) -> None:
 
 
 def shown(path: Path, wanted: str) -> list[dict[str, Any]]:
-    done = run("show", path, "--json", "--resource", wanted)
+    done = run("query", path, "--json", "--resource", wanted)
     return [json.loads(line) for line in done.splitlines()]
 
 

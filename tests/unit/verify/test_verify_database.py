@@ -168,7 +168,7 @@ def test_the_writer_and_every_reader_say_so(
 ) -> None:
     edit(log, sql)
     target = str(log.with_name("x.jsonl"))
-    for arguments in (["show", log], ["show", "--json", log], ["export", log, target]):
+    for arguments in (["query", log], ["query", "--json", log], ["export", log, target]):
         monkeypatch.setattr(sys, "argv", ["chained-logging", *map(str, arguments)])
         with pytest.raises(SystemExit) as stop:
             command_line()

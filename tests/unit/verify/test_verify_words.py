@@ -366,7 +366,7 @@ def test_a_reader_that_stops_reading_ends_it_quietly(tmp_path: Path, broken: boo
     if broken:  # each line is a fault, printed while the log is read
         path.write_bytes(path.read_bytes().replace(b'"read"', b'"read!"'))
     command = [sys.executable, "-m", "chained_logging"]
-    for program in (ALONE_COMMAND, [*command, "verify"], [*command, "show"], [*command, "export"]):
+    for program in (ALONE_COMMAND, [*command, "verify"], [*command, "query"], [*command, "export"]):
         reading, writing = os.pipe()
         os.close(reading)
         with open(writing, "wb") as out:
@@ -375,7 +375,7 @@ def test_a_reader_that_stops_reading_ends_it_quietly(tmp_path: Path, broken: boo
             )
         assert b"ipe" not in done.stderr, (program, done.stderr)
         assert b"Traceback" not in done.stderr
-        if "show" not in program and "export" not in program:
+        if "query" not in program and "export" not in program:
             assert (done.returncode, done.stderr) == (2, b"")
 
 

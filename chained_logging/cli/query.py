@@ -1,0 +1,217 @@
+"""``query``: which entries a log has, as a table or for other programs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+import click
+
+from chained_logging.cli.options import log_argument, refuse_options
+from chained_logging.cli.output import complain, write
+from chained_logging.cli.types import Parsed
+from chained_logging.event.entry import AuditEntry
+from chained_logging.review.filter import ANY, Filter, seq_range
+from chained_logging.review.moments import moment, spoken
+from chained_logging.review.opening import open_log, stored
+from chained_logging.review.query import Engine
+from chained_logging.review.rows import CSV_COLUMNS, HEADS, cells, csv_row, csv_values, more
+from chained_logging.review.silence import explain
+from chained_logging.text import printable
+
+_WIDTHS: Final = dict(zip(HEADS, (8, 27, 20, 16, 30, 8, 15), strict=True))
+_FOLLOWED: Final = 1.0  # seconds between two looks at a log that is followed
+
+_SINCE: Final = Parsed("TIME", moment)
+_UNTIL: Final = Parsed("TIME", lambda text: moment(text, latest=True))
+_SEQ: Final = Parsed("RANGE", seq_range)
+
+_FIELDS: Final = {
+    "actor": ("ID", "this actor_id"),
+    "actor_type": ("TYPE", "this type of actor: user, service, admin or system"),
+    "on_behalf_of": ("ID", "an actor who acted for this person"),
+    "action": ("NAME", "this action"),
+    "resource": (
+        "NAME",
+        "this resource, alone or among others, or as a parameter of the request: TYPE, ID, "
+        "TYPE/ID, a URL, an ARN or a path",
+    ),
+    "result": ("RESULT", "this result: success, failure, denied or unknown"),
+    "ip": ("ADDRESS", "this address"),
+    "user_agent": ("TEXT", "this user agent"),
+    "session": ("ID", "this session_id"),
+    "tenant": ("ID", "this tenant_id"),
+    "trace_id": ("ID", "this trace (32 hexadecimal digits)"),
+    "id": ("ID", "this id, which ordinary log lines have as audit_id"),
+    "changed": ("FIELD", "this field among the changed ones"),
+    "text": ("WORDS", "all of these words in context, reason or old_values; inv* is a beginning"),
+}
+"""The options that can be given several times, and what an entry must have."""
+
+
+def _filters(command: Any) -> Any:
+    """Add an option for each field of :class:`~chained_logging.review.filter.Filter`."""
+    times = (
+        "such as 30d, today, 2026-01-31 or 2026-01-31T09:30. A time is local unless it ends with "
+        "Z or an offset."
+    )
+    options = [
+        click.option(f"--{name.replace('_', '-')}", name, metavar=kind, multiple=True, help=help)
+        for name, (kind, what) in _FIELDS.items()
+        for help in [f"Only entries with {what}."]
+    ]
+    options += [
+        click.option("--since", type=_SINCE, help=f"Only entries from this time on, {times}"),
+        click.option("--until", type=_UNTIL, help=f"Only entries before this time, {times}"),
+        click.option("--seq", type=_SEQ, help="Only these numbers: 7, 100-200 or 100-."),
+        click.option(
+            "--incomplete", is_flag=True, help="Only entries with a missing or invalid field."
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command()
+@log_argument(exists=True)
+@_filters
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N matches.")
+@click.option("--json", "as_json", is_flag=True, help="Print the stored entries as JSON Lines.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print every field as CSV.")
+@click.option("--follow", is_flag=True, help="Go on with entries that are appended later.")
+@click.option("--no-pager", is_flag=True, help="On a terminal: print the table at once.")
+def query(
+    log: str,
+    limit: int | None,
+    as_json: bool,
+    as_csv: bool,
+    follow: bool,
+    no_pager: bool,
+    trace_id: tuple[str, ...],
+    seq: tuple[int | None, int | None] | None,
+    **filters: Any,
+) -> None:
+    """Find entries of LOG.
+
+    An option that is given several times finds entries with any of its values. Different options
+    must all fit.
+
+    The entries are not verified: use chained-logging verify for that. Control characters are shown
+    as escapes.
+    """
+    refuse_options(as_json, "cannot be combined with --json", "as_csv")
+    first, last = seq or (None, None)
+    wanted = Filter(
+        **filters,
+        trace_id=tuple(map(str.lower, trace_id)),
+        first_seq=first,
+        last_seq=last,
+    )
+    if as_json and wanted == ANY and not limit and not follow:  # as it stands, whatever it is
+        for entry in stored(log):
+            write(entry.line + b"\n")
+        return
+    with open_log(log) as engine:
+        _say_times(wanted)
+        _Answer(engine, wanted, as_json, as_csv).give(limit, follow, paged=not no_pager)
+        if engine.store.fault is not None:
+            complain(f"{engine.store.fault}: run chained-logging verify")
+            raise SystemExit(1)
+
+
+def _say_times(wanted: Filter) -> None:
+    """Say which instants a person's times are."""
+    said = [
+        f"{name} {spoken(time)}"
+        for name, time in (("since", wanted.since), ("before", wanted.until))
+        if time is not None
+    ]
+    if said:
+        complain(", ".join(said))
+
+
+class _Answer:
+    """The entries that somebody asked for, in one of the forms."""
+
+    def __init__(self, engine: Engine, wanted: Filter, as_json: bool, as_csv: bool) -> None:
+        self._engine = engine
+        self._wanted = wanted
+        self._table = not (as_json or as_csv)
+        self._count = 0
+        self._next = 0  # where to go on to follow
+        self._form: Callable[[AuditEntry], bytes] = _json if as_json else _csv if as_csv else _row
+        self._head = csv_row(CSV_COLUMNS) if as_csv else _head() if self._table else ""
+
+    def give(self, limit: int | None, follow: bool, *, paged: bool) -> None:
+        """Print the answer, through a pager if it is a table on a terminal."""
+        lines = self._lines(limit)
+        if self._table and paged and not follow and sys.stdout.isatty():
+            click.echo_via_pager(line.decode() for line in lines)
+        else:
+            for line in lines:
+                write(line)
+        if self._count == 0:
+            sys.stdout.flush()
+            for sentence in explain(self._engine, self._wanted):
+                complain(sentence)
+        elif self._table:
+            complain(f"{self._count:,} {'entry' if self._count == 1 else 'entries'}")
+        while follow:
+            sys.stdout.flush()
+            time.sleep(_FOLLOWED)
+            self._engine.store.refresh()
+            for line in self._later():
+                write(line)
+
+    def _lines(self, limit: int | None) -> Iterator[bytes]:
+        yield self._head.encode()
+        yield from self._formed(self._found(limit))
+
+    def _found(self, limit: int | None) -> Iterable[AuditEntry]:
+        if limit is None:
+            return self._engine.every(self._wanted)
+        limit = min(limit, sys.maxsize - 1)
+        return reversed(list(self._engine.every(self._wanted, limit=limit, order="newest")))
+
+    def _later(self) -> Iterator[bytes]:
+        first = max(self._next, self._wanted.first_seq or 0)
+        yield from self._formed(self._engine.every(self._wanted.narrowed(first_seq=first)))
+
+    def _formed(self, entries: Iterable[AuditEntry]) -> Iterator[bytes]:
+        for entry in entries:
+            self._count += 1
+            self._next = entry.seq + 1
+            yield self._form(entry)
+
+
+def _json(entry: AuditEntry) -> bytes:
+    return entry.line + b"\n"
+
+
+def _csv(entry: AuditEntry) -> bytes:
+    return csv_row(csv_values(entry)).encode()
+
+
+def _head() -> str:
+    return "  ".join(head.ljust(width) for head, width in _WIDTHS.items()).rstrip() + "\n"
+
+
+def _row(entry: AuditEntry) -> bytes:
+    fitted = [
+        _cell(printable(text), width, more(entry) if head == "resource" else "")
+        for text, (head, width) in zip(cells(entry), _WIDTHS.items(), strict=True)
+    ]
+    row = "  ".join(fitted).rstrip()
+    if entry.incomplete:
+        row += printable("  incomplete: " + ", ".join(entry.context["invalid"]))
+    return f"{row}\n".encode()
+
+
+def _cell(text: str, width: int, end: str = "") -> str:
+    width -= len(end)
+    if len(text) > width:
+        text = text[: width - 1] + "…"
+    return (text + end).ljust(width + len(end))

@@ -1,0 +1,97 @@
+"""From a filter to SQL over an index. Values are parameters, never a part of the text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from chained_logging.event.resources import split
+from chained_logging.review import names
+from chained_logging.review.filter import COLUMNS, Filter
+from chained_logging.review.index_rows import INCOMPLETE, record_token, token, type_token
+
+FOUND: Final = (
+    *("seq", "timestamp", "actor_id", "actor_type", "on_behalf_of", "action", "resource_type"),
+    *("resource_id", "result", "ip_address", "user_agent", "session_id", "tenant_id", "trace_id"),
+    "changed_fields",
+)
+"""The columns of what a filter finds, in every store: what the questions may ask for."""
+
+_COLUMNS: Final = ", ".join(f"entries.{name}" for name in FOUND[1:])
+
+
+def indexed(wanted: Filter, values: dict[str, Any]) -> str:
+    """Return the query of the entries that a filter finds, with the columns :data:`FOUND`.
+
+    Fields, records and words are found in the inverted index, all at once; what else is asked is
+    a range of ``seq``, or of times.
+
+    :param values: takes the parameters of the query, by their names.
+    """
+    match = " AND ".join(_terms(wanted))
+    seq = "words.rowid" if match else "entries.seq"
+    conditions = list(_ranges(wanted, seq, values))
+    source = "entries"
+    if match:
+        source = "words CROSS JOIN entries ON entries.seq = words.rowid"
+        values["match"] = match
+        conditions.insert(0, "words MATCH :match")
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"SELECT {seq} AS seq, {_COLUMNS} FROM {source}{where}"  # noqa: S608 -- names from here
+
+
+def _ranges(wanted: Filter, seq: str, values: dict[str, Any]) -> Iterator[str]:
+    for name, condition in _RANGES.items():
+        value = getattr(wanted, name)
+        if value is not None:
+            values[name] = value
+            yield condition.format(seq=seq)
+
+
+# A period is narrowed to the blocks that may have it: entries are nearly in the order of time.
+_RANGES: Final = {
+    "since": "entries.timestamp >= :since AND {seq} >="
+    " (SELECT coalesce(min(block) << 10, 0) FROM spans WHERE latest >= :since)",
+    "until": "entries.timestamp < :until AND {seq} <"
+    " (SELECT coalesce((max(block) + 1) << 10, 0) FROM spans WHERE earliest < :until)",
+    "first_seq": "{seq} >= :first_seq",
+    "last_seq": "{seq} <= :last_seq",
+}
+
+
+def _terms(wanted: Filter) -> Iterator[str]:
+    """Yield what must all be true, in the language of FTS5."""
+    for name in (*COLUMNS, "changed"):
+        yield from _either(_exact(token(name, value)) for value in getattr(wanted, name))
+    yield from _either(term for value in wanted.resource for term in _named(value))
+    if wanted.incomplete:
+        yield _exact(INCOMPLETE)
+    yield from _either(
+        "(" + " AND ".join(_word(*word) for word in names.asked(text)) + ")" for text in wanted.text
+    )
+
+
+def _either(terms: Iterator[str]) -> Iterator[str]:
+    joined = " OR ".join(terms)
+    if joined:
+        yield f"({joined})"
+
+
+def _exact(text: str, more: str = "") -> str:
+    return f'exact : "{text}"{more}'
+
+
+def _word(forms: tuple[str, ...], prefix: bool) -> str:
+    return "(" + " OR ".join(f'text : "{form}"' + " *" * prefix for form in forms) + ")"
+
+
+def _named(wanted: str) -> Iterator[str]:
+    """Yield the terms for a resource: see :func:`chained_logging.review.names.concerns`."""
+    pairs = {split(wanted)} | {
+        (wanted[:at], wanted[at + 1 :]) for at, char in enumerate(wanted) if char == "/"
+    }
+    for kind, id in sorted(pairs, key=str):
+        if kind is not None and id is not None:
+            yield _exact(record_token(kind, id))
+    yield _exact(type_token(wanted))
+    yield _exact(record_token(None, wanted), " *")

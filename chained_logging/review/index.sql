@@ -1,0 +1,22 @@
+-- The index of a log: derived from it, and thrown away when it does not fit. What it says is where
+-- entries are; the entries themselves are read from the log. A blank line separates statements.
+
+-- The columns are named as those of a log's own database (sinks/schema.sql). place is where the
+-- source of the log finds the entry again: of a file, the offset of its line.
+CREATE TABLE entries (
+  seq INTEGER PRIMARY KEY, place INTEGER NOT NULL, hash BLOB NOT NULL, timestamp TEXT NOT NULL,
+  actor_id TEXT, actor_type TEXT, on_behalf_of TEXT, action TEXT, resource_type TEXT,
+  resource_id TEXT, result TEXT, ip_address TEXT, user_agent TEXT, session_id TEXT, tenant_id TEXT,
+  trace_id TEXT, changed_fields TEXT
+);
+
+-- Which entries hold a word (text), and which have a value in a field (exact): a letter for the
+-- field, and the value in hexadecimal, so that no text in an event can pass for a value.
+CREATE VIRTUAL TABLE words USING fts5(
+  text, exact, content = '', detail = 'column', columnsize = 0, tokenize = 'ascii'
+);
+
+-- The times in each block of 1,024 entries, so that a period is a range of seq.
+CREATE TABLE spans (block INTEGER PRIMARY KEY, earliest TEXT NOT NULL, latest TEXT NOT NULL);
+
+CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);

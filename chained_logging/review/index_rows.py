@@ -1,0 +1,160 @@
+"""From stored entries to the rows of an index: the hot path of building one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from chained_logging.event.entry import AuditEntry
+from chained_logging.format.line import leaf_hash, position
+from chained_logging.format.record import Head, Record
+from chained_logging.review import names
+from chained_logging.review.filter import COLUMNS
+from chained_logging.review.legible import require_legible
+
+BLOCK: Final = 10
+"""A block of ``spans`` holds two to the power of this many entries."""
+INCOMPLETE: Final = "m"
+"""The token of an incomplete entry."""
+
+_LETTERS: Final = {
+    "actor": "a",
+    "actor_type": "k",
+    "on_behalf_of": "o",
+    "action": "v",
+    "result": "q",
+    "ip": "p",
+    "user_agent": "u",
+    "session": "s",
+    "tenant": "n",
+    "trace_id": "t",
+    "id": "i",
+    "changed": "c",
+}
+_COLUMNS: Final = (
+    *("actor_id", "actor_type", "on_behalf_of", "action", "resource_type", "resource_id"),
+    *("result", "ip_address", "user_agent", "session_id", "tenant_id", "trace_id"),
+)
+
+
+def token(field: str, value: str) -> str:
+    """Return the token that stands for a value in a field of a filter."""
+    return _LETTERS[field] + _hex(value)
+
+
+def record_token(kind: str | None, id: str) -> str:
+    """Return the token for a record; without a type, how those of all records with an id begin."""
+    return f"x{_hex(id)}y{'' if kind is None else _hex(kind)}"
+
+
+def type_token(kind: str) -> str:
+    """Return the token for the type of a record."""
+    return f"y{_hex(kind)}"
+
+
+def _hex(value: str) -> str:
+    # A lone surrogate, which no log has, may be asked for.
+    return value.encode("utf-8", "surrogatepass").hex()
+
+
+class _Tokens(dict[str, str]):
+    """Tokens of one field, by value: many entries have the same few."""
+
+    def __init__(self, letter: str) -> None:
+        self._letter = letter
+
+    def __missing__(self, value: str) -> str:
+        if len(self) > 50_000:
+            self.clear()
+        made = self[value] = self._letter + value.encode().hex()
+        return made
+
+
+class Rows(NamedTuple):
+    """What is inserted for some entries.
+
+    :ivar spans: the earliest and the latest time by block.
+    """
+
+    entries: list[tuple[Any, ...]]
+    words: list[tuple[int, str, str]]
+    spans: dict[int, tuple[str, str]]
+
+
+class RowMaker:
+    """Makes rows of entries in order, and checks on the way that they are a chain.
+
+    :param head: the last entry before.
+    :param fault: the first fault that was found before.
+    :ivar head: the last entry.
+    :ivar fault: the first fault that was found, in words; None if all is well.
+    """
+
+    def __init__(self, head: Head, fault: str | None = None) -> None:
+        self.head = head
+        self.fault = fault
+        self._caches = [
+            (COLUMNS[name], _Tokens(letter)) for name, letter in _LETTERS.items() if name in COLUMNS
+        ]
+        self._types = _Tokens("y")
+
+    def rows(self, found: Iterable[tuple[int, Record]]) -> Rows:
+        """Return the rows for entries.
+
+        :param found: each with its place in the log.
+        :raises ValueError: at what was not written by a log.
+        """
+        made = Rows([], [], {})
+        for place, record in found:
+            try:
+                self._add(made, place, record)
+            except (AttributeError, KeyError, TypeError, ValueError):
+                require_legible(AuditEntry(record.body, record.hash), record.seq)
+                raise
+        return made
+
+    def _add(self, made: Rows, place: int, record: Record) -> None:
+        seq, body, hash, _ = record
+        entry = orjson.loads(body)
+        self._check(seq, body, hash)
+        context, changed = entry["context"], entry.get("changed_fields")
+        timestamp = entry["timestamp"]
+        incomplete = "invalid" in context
+        if (
+            type(context) is not dict
+            or type(timestamp) is not str
+            or (incomplete and type(context["invalid"]) is not dict)
+        ):
+            raise TypeError
+        exact = self._exact(entry)
+        if changed is not None:
+            exact += [token("changed", name) for name in changed]
+            changed = orjson.dumps(changed).decode()
+        if incomplete:
+            exact.append(INCOMPLETE)
+        made.entries.append(
+            (seq, place, bytes.fromhex(hash), timestamp, *map(entry.get, _COLUMNS), changed)
+        )
+        made.words.append((seq, names.words(entry), " ".join(exact)))
+        first, last = made.spans.get(seq >> BLOCK, (timestamp, timestamp))
+        made.spans[seq >> BLOCK] = min(first, timestamp), max(last, timestamp)
+
+    def _exact(self, entry: Mapping[str, Any]) -> list[str]:
+        found = [
+            tokens[value] for name, tokens in self._caches if (value := entry.get(name)) is not None
+        ]
+        for kind, id in names.records(entry):
+            found.append(f"x{id.encode().hex()}{self._types[kind]}")
+            found.append(self._types[kind])
+        return found
+
+    def _check(self, seq: int, body: bytes, hash: str) -> None:
+        """Note the first fault of the chain. The verifier names them all."""
+        last, self.head = self.head, Head(seq, hash)
+        if self.fault is None:
+            if leaf_hash(body) != hash:
+                self.fault = f"the hash of entry {seq} is not that of its content"
+            elif last.seq >= 0 and (seq != last.seq + 1 or position(body)[1] != last.hash):
+                self.fault = f"entry {seq} does not follow entry {last.seq}"

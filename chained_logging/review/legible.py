@@ -1,0 +1,69 @@
+"""Whether the fields of an entry are such as a log writes, so that they can be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from chained_logging.event.entry import AuditEntry
+
+
+def require_legible(entry: AuditEntry, seq: int) -> None:
+    """Check that the fields of an entry can be shown and searched. The entry is not verified.
+
+    :param seq: its number, for the error message.
+    :raises ValueError: if it was changed so much that they cannot.
+    """
+    try:
+        fields = entry.fields
+    except ValueError:
+        raise ValueError(f"entry {seq} is not a JSON object") from None
+    wrong = [name for name, is_right in _SHOWN.items() if not is_right(fields.get(name))]
+    if wrong:
+        raise ValueError(
+            f"entry {seq} was not written by a log ({', '.join(wrong)}). "
+            "chained-logging verify reports every fault"
+        )
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_optional_text(value: Any) -> bool:
+    return isinstance(value, str | None)
+
+
+def _is_records(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, list)
+        and all(
+            isinstance(record, dict) and _is_text(record.get("type")) and _is_text(record.get("id"))
+            for record in value
+        )
+    )
+
+
+def _is_names(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and all(map(_is_text, value)))
+
+
+def _is_context(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("invalid", {}), dict)
+
+
+_TEXTS: Final = (
+    *("timestamp", "actor_id", "actor_type", "action"),
+    *("resource_type", "resource_id", "result", "id"),
+)
+_OPTIONAL: Final = (
+    *("ip_address", "on_behalf_of", "user_agent", "session_id", "tenant_id", "trace_id", "reason"),
+)
+_SHOWN: Final[Mapping[str, Callable[[Any], bool]]] = {
+    **dict.fromkeys(_TEXTS, _is_text),
+    **dict.fromkeys(_OPTIONAL, _is_optional_text),
+    "changed_fields": _is_names,
+    "resources": _is_records,
+    "context": _is_context,
+}
+"""The fields that are shown and searched, and what each must be."""
