@@ -153,8 +153,6 @@ def test_an_entry_that_was_edited_is_said(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     with AuditLog(path) as log:
         log.append_many([{**EVENT, "action": "read"}] * 5)
-    path.write_bytes(
-        path.read_bytes().replace(b'"seq":3', b'"seq":3 ', 1).replace(b"read", b"rEad")
-    )
+    path.write_bytes(path.read_bytes().replace(b"read", b"rEad"))
     with open_log(str(path)) as engine:
         assert engine.store.fault == "the hash of entry 1 is not that of its content"
