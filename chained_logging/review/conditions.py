@@ -8,7 +8,13 @@ from typing import Any, Final
 from chained_logging.event.resources import split
 from chained_logging.review import names
 from chained_logging.review.filter import COLUMNS, Filter
-from chained_logging.review.index_rows import INCOMPLETE, record_token, token, type_token
+from chained_logging.review.index_rows import (
+    INCOMPLETE,
+    parameter_token,
+    record_token,
+    token,
+    type_token,
+)
 
 FOUND: Final = (
     *("seq", "timestamp", "actor_id", "actor_type", "on_behalf_of", "action", "resource_type"),
@@ -87,11 +93,12 @@ def _word(forms: tuple[str, ...], prefix: bool) -> str:
 
 def _named(wanted: str) -> Iterator[str]:
     """Yield the terms for a resource: see :func:`chained_logging.review.names.concerns`."""
-    pairs = {split(wanted)} | {
-        (wanted[:at], wanted[at + 1 :]) for at, char in enumerate(wanted) if char == "/"
-    }
-    for kind, id in sorted(pairs, key=str):
-        if kind is not None and id is not None:
-            yield _exact(record_token(kind, id))
+    slashes = (at for at, char in enumerate(wanted) if char == "/")
+    pairs = [(wanted[:at], wanted[at + 1 :]) for at in slashes]
+    kind, id = split(wanted)
+    if kind is not None and id is not None:
+        pairs.append((kind, id))
+        yield _exact(parameter_token(kind, id))
+    yield from (_exact(record_token(*pair)) for pair in dict.fromkeys(pairs))
     yield _exact(type_token(wanted))
     yield _exact(record_token(None, wanted), " *")

@@ -49,6 +49,11 @@ def record_token(kind: str | None, id: str) -> str:
     return f"x{_hex(id)}y{'' if kind is None else _hex(kind)}"
 
 
+def parameter_token(kind: str, id: str) -> str:
+    """Return the token for a record that a request has as a parameter."""
+    return f"z{_hex(id)}y{_hex(kind)}"
+
+
 def type_token(kind: str) -> str:
     """Return the token for the type of a record."""
     return f"y{_hex(kind)}"
@@ -148,6 +153,9 @@ class RowMaker:
         for kind, id in names.records(entry):
             found.append(f"x{id.encode().hex()}{self._types[kind]}")
             found.append(self._types[kind])
+        if "params" in entry["context"]:
+            for kind, id in names.parameters(entry["context"]):
+                found.append(f"z{id.encode().hex()}{self._types[kind]}")
         return found
 
     def _check(self, seq: int, body: bytes, hash: str) -> None:

@@ -19,25 +19,23 @@ _WORD: Final = re.compile(r"[0-9a-z\x80-\U0010ffff]+")
 
 
 def records(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield type and id of each record that an entry names.
-
-    They are its resource, its further ``resources``, and the parameters of a request's route: the
-    route ``/patients/{patient_id}/notes/{id}`` names ``patients/456``, ``patient/456`` and
-    ``notes/7``. One may be yielded twice.
+    """Yield type and id of an entry's resource and of its further ``resources``.
 
     :param entry: the fields of an entry, as they are in its body.
     """
     yield entry["resource_type"], entry["resource_id"]
     for record in entry.get("resources") or ():
         yield record["type"], record["id"]
-    context = entry["context"]
-    if "params" in context:
-        yield from _parameters(context)
 
 
-def _parameters(context: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield a parameter twice: its type is the literal before it, and its name without ``_id``."""
-    route, values = context.get("route"), context["params"]
+def parameters(context: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield type and id of each parameter of a request's route.
+
+    A parameter is yielded twice: its type is the literal before it, and its name without ``_id``.
+    The route ``/patients/{patient_id}/notes/{id}`` has ``patients/456``, ``patient/456``,
+    ``notes/7`` and ``id/7``.
+    """
+    route, values = context.get("route"), context.get("params")
     if not isinstance(route, str) or not isinstance(values, dict):
         return
     before = ""
@@ -56,10 +54,12 @@ def concerns(entry: Mapping[str, Any], wanted: str) -> bool:
     """Return whether an entry names a record, or records of a type, or with an id.
 
     :param wanted: a type, an id, or a record in any form that an event may use: ``type/id``, a URL,
-        an ARN or a path.
+        an ARN or a path. Parameters of a request are found by a record only.
     """
     record = split(wanted)
-    return any(found == record or wanted in (*found, "/".join(found)) for found in records(entry))
+    return any(
+        found == record or wanted in (*found, "/".join(found)) for found in records(entry)
+    ) or (record in parameters(entry["context"]))
 
 
 def words(entry: Mapping[str, Any]) -> str:
