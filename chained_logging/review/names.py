@@ -59,7 +59,7 @@ def concerns(entry: Mapping[str, Any], wanted: str) -> bool:
     record = split(wanted)
     return any(
         found == record or wanted in (*found, "/".join(found)) for found in records(entry)
-    ) or (record in parameters(entry["context"]))
+    ) or (record in set(parameters(entry["context"])))
 
 
 def words(entry: Mapping[str, Any]) -> str:
