@@ -42,9 +42,9 @@ def commands(data: bytes) -> Iterator[Span]:
         end = end_of(_COMMAND_LINE, data, at)
         for names, flag in _COMMANDS:
             if names.match(name):
-                given = flag.search(data, at - 1, end)
-                if given and _takes_secret(name, given[1]):
-                    yield given.span(1)
+                for given in flag.finditer(data, at - 1, end):
+                    if _takes_secret(name, given[1]):
+                        yield given.span(1)
         at = end
     yield from all_of(data)
 
