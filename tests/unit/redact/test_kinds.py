@@ -1,27 +1,18 @@
-"""What is found and what is left alone; the quick search and the careful way agree."""
+"""Secrets of all kinds are found, the rest is left alone, and no text takes long."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
-import random
-import re
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
-from chains import EVENT, often
 from folders import ROOT
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from chained_logging import AuditLog
-from chained_logging.event.values import jsonable
-from chained_logging.redact import REDACTED, Redactor
-from chained_logging.redact.walk import Walk
+from chained_logging.redact import Redactor
 
 _FILE = ROOT / "benchmarks" / "redaction.py"
 _SPEC = importlib.util.spec_from_file_location("benchmark_redaction", _FILE)
@@ -44,64 +35,6 @@ def test_what_is_no_secret_is_left_alone() -> None:
     assert len(corpus.NEGATIVES) >= 20
     parts = corpus.false_positives(7, 300, redact)
     assert {kind: part for kind, part in parts.items() if part >= 0.01} == {}
-
-
-def test_a_number_that_names_something_is_kept_and_a_card_that_names_something_is_marked(
-    tmp_path: Path,
-) -> None:
-    seeded = random.Random(3)
-    with AuditLog(tmp_path / "a.jsonl") as log:
-        for _ in range(300):
-            number = str(seeded.randrange(4 * 10**15, 10**18))
-            for given in (number, int(number)):
-                entry = log.append("x", **{**EVENT, "actor": given, "resource": ("user", given)})
-                assert (entry.actor_id, entry.resource_id) == (number, number)
-        entry = log.append("x", **{**EVENT, "resource": ("card", "4111111111111111")})
-    assert entry.incomplete
-    assert entry.resource_id == "unknown"
-    assert b"4111111111111111" not in (tmp_path / "a.jsonl").read_bytes()
-
-
-# --- The quick search.
-
-RULES = Redactor()  # to build the rules takes as long as a hundred examples
-PARTS = st.sampled_from(
-    [
-        *("password", "pin", "token", "api_key", "auth", "x", "id", "url", "query", "code", "sig"),
-        *("=", ": ", ":", " is ", '"', "'", "\\", "<", ">", "</", "&", "?", "%3D", "%2570", "+"),
-        *("hunter2", "a", "ok", "4111111111111111", "4111 1111 ", "078-05-1120", "\n", "\r\n\r\n"),
-        *(
-            "://",
-            "@",
-            "bearer ",
-            "basic ",
-            "eyJhbGciOi.eyJz.x",
-            "ghp_16C7e42F292c6912E7710c838347A",
-        ),
-        *("cGFzc3dvcmQ", "-----BEGIN PRIVATE KEY-----", "DE89370400440532013000", "４", "а", "é"),
-        *("mysql -p", "--", "[", "]", "{", "}", ",", ";", "name=", "Cookie", REDACTED, "\\u0070"),
-    ]
-)
-TEXT = st.lists(PARTS, max_size=6).map("".join)
-VALUE = st.recursive(
-    st.one_of(TEXT, st.integers(0, 10**17), st.booleans(), st.none()),
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(TEXT, inner, max_size=3)),
-    max_leaves=6,
-)
-
-
-@settings(max_examples=often(1500), deadline=None)
-@given(st.dictionaries(TEXT, VALUE, max_size=3))
-def test_where_the_search_finds_nothing_the_careful_way_changes_nothing(
-    event: dict[str, Any],
-) -> None:
-    for known in (RULES._open, RULES._shown, RULES._clean, RULES._harmless):
-        known.clear()
-    if RULES(event) is event:
-        for known in (RULES._open, RULES._shown, RULES._clean, RULES._harmless):
-            known.clear()
-        taken_apart = Walk(RULES, 100_000).event(event)
-        assert jsonable(taken_apart) == jsonable(event)
 
 
 # --- Time.
@@ -148,13 +81,6 @@ def test_no_text_takes_long_by_any_way(shape: str) -> None:
         assert took < 0.5, f"{way}: {took:.3f} s"  # 10 to 20 ms alone on a machine
 
 
-def test_many_members_of_one_name_do_not_take_long() -> None:
-    event = {"k": {f"password=a{number}": 1 for number in range(20_000)}}
-    began = time.process_time()
-    redact(event)
-    assert time.process_time() - began < 5  # quadratic would be minutes
-
-
 def test_other_threads_go_on_meanwhile() -> None:
     text = "a=[" * 2_000_000
     counted = 0
@@ -174,21 +100,3 @@ def test_other_threads_go_on_meanwhile() -> None:
     finally:
         stop.set()
         thread.join()
-
-
-# --- An application's own patterns.
-
-
-def test_own_patterns_run_on_re2() -> None:
-    own = Redactor(patterns=[r"\bMRN-\d+\b", re.compile("ward (seven|eight)", re.IGNORECASE)])
-    assert own.text("MRN-12 in WARD seven") == f"{REDACTED} in {REDACTED}"
-    for text in ("a" * N, "ab" * N):
-        began = time.process_time()
-        Redactor(patterns=["(a+)+$", "(a|aa)+b$"]).text(text)
-        assert time.process_time() - began < 5  # exponential otherwise
-
-
-@pytest.mark.parametrize("pattern", [r"(a)\1", r"(?=a)", r"(?<!a)b", r"(?P=x)", "(", b"a"])
-def test_a_pattern_that_re2_does_not_take_is_refused(pattern: Any) -> None:
-    with pytest.raises(ValueError, match="pattern"):
-        Redactor(patterns=[pattern])

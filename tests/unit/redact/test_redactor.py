@@ -4,83 +4,26 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import enum
 import hashlib
 import hmac
 import json
 import logging
-import random
 import string
 import time
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from chains import EVENT, check_chain, often, stored
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from redacted import CARDS, JWT, KEY, SECRET, kept, redact
 
 from chained_logging import AuditHandler, AuditLog
-from chained_logging.event.draft import draft
 from chained_logging.redact import REDACTED, Redactor
 
-CARDS = (
-    "4111111111111111",  # the networks' own test numbers
-    "5555555555554444",
-    "2223003122003222",
-    "378282246310005",
-    "6011111111111117",
-    "30569309025904",
-    "3530111333300000",
-    "6200000000000005",
-)
-JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
-SECRET = "S3cr3tV4lue"
-KEY = b"0123456789abcdef"
-redact = Redactor()
-
-
-def kept(event: dict[str, Any], redactor: Any = redact) -> bytes:
-    """Return the bytes that an event becomes."""
-    return draft({**EVENT, "action": "read", **event}, redact=redactor).body(1, "a" * 64)
-
-
 # --- By name.
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("password", "PASSWORD", "user_password", "newPassword", "password2", "Passwd", "pwd"),
-        *("db_pass", "passphrase", "secret", "clientSecret", "client-secret", "token", "authToken"),
-        *("access_token", "Authorization", "HTTP_AUTHORIZATION", "cookie", "Set-Cookie", "apiKey"),
-        *("api_key", "X-API-Key", "private_key", "aws_secret_access_key", "credentials", "cvv"),
-        *("card_number", "pin", "otp", "jwt", "session_token", "password_hash", "tokens"),
-        *("secretValue", "accesstoken", "dbpassword", "csrf", "ssn", "user[password]"),
-    ],
-)
-def test_a_value_under_a_secret_name_is_replaced_at_any_depth(name: str) -> None:
-    for event in (
-        {name: SECRET},
-        {"form": {name: SECRET}},
-        {"a": [{"b": ({name: [SECRET, {"x": SECRET}]},)}]},
-        {"old_values": {name: SECRET}},
-        {"context": {name: SECRET}},
-        {"body": json.dumps({"a": {name: SECRET}})},
-        {"message": f"failed with {name}={SECRET}"},
-        {"message": f"got {{'{name}': '{SECRET}', 'a': 1}} instead"},
-        {"message": f'got {{"{name}": "{SECRET} \\" {SECRET}", "a": 1}} instead'},
-        {"headers": [(name, SECRET), ("accept", "text/html")]},
-        {"headers": [(name.encode(), SECRET.encode())]},
-        {"fields": [{"name": name, "value": SECRET}]},
-    ):
-        data = kept(event)
-        assert SECRET.encode() not in data, event
-        assert base64.b64encode(SECRET.encode()) not in data, event
-        assert REDACTED.encode() in data, event
 
 
 @pytest.mark.parametrize(
@@ -121,48 +64,6 @@ def test_the_applications_own_names_are_added_and_taken_away() -> None:
 
 
 # --- By pattern.
-
-
-@pytest.mark.parametrize("number", CARDS)
-def test_a_card_number_is_replaced_however_it_is_written(number: str) -> None:
-    in_fours = [number[i : i + 4] for i in range(0, len(number), 4)]
-    for text in (
-        number,
-        f"card_{number}",
-        f"paid with {number}, expires 12/27",
-        f"({number})",
-        "-".join(in_fours) if len(in_fours[-1]) > 1 else number,
-        f"{' '.join(in_fours)} 123" if len(number) == 16 else number,
-        f"12 {' '.join(in_fours)}" if len(number) == 16 else number,
-        f"q=a&n={number}",
-        f"n={'+'.join(in_fours)}" if len(number) == 16 else number,
-    ):
-        data = kept({"note": text})
-        assert number.encode() not in data.translate(None, b" -+"), text
-    assert number.encode() not in kept({"n": int(number), "x": [float(number)]})
-    assert number.encode() not in kept({"resource": ("card", number)})
-    assert number.encode() not in kept({number: 1, "d": {number: {number: number}}})
-
-
-@given(st.integers(10**12, 10**19 - 1))
-def test_a_number_that_fails_the_check_digit_is_no_card(number: int) -> None:
-    digits = [int(digit) for digit in str(number)][::-1]
-    total = sum(d if i % 2 == 0 else d * 2 - 9 * (d > 4) for i, d in enumerate(digits))
-    if total % 10:
-        assert redact.text(f"order {number}.") == f"order {number}."
-        assert redact({"n": number}) == {"n": number}
-
-
-def test_uuids_are_never_taken_for_cards() -> None:
-    seeded = random.Random(7)
-    for _ in range(50_000):
-        text = str(uuid.UUID(int=seeded.getrandbits(128), version=4))
-        assert redact.text(text) == text
-    for first in ("becc", "cccc", "00cc", "ABCC"):  # too rare to be met by chance
-        text = f"{first}4675-8652-4560-8411-d2e68d1fb4cf"
-        assert redact.text(text) == text
-        assert redact({"idempotency_key": text}) == {"idempotency_key": text}
-    assert redact.text("cc4675-8652-4560-8411") == f"cc{REDACTED}"
 
 
 @pytest.mark.parametrize(
@@ -208,19 +109,6 @@ def test_what_looks_like_a_secret_is_replaced_in_any_text(text: str) -> None:
         assert SECRET.encode() not in data, event
         assert JWT.encode() not in data, event
         assert JWT.split(".")[2].encode() not in data, event
-
-
-def test_a_url_loses_its_credentials_and_keeps_the_rest() -> None:
-    url = "https://ann:x@example.com/cb?code=123&page=2&X-Amz-Signature=ab12&sid=9#token=z"
-    assert redact.url(url) == (
-        f"https://{REDACTED}@example.com/cb?code={REDACTED}&page=2"
-        f"&X-Amz-Signature={REDACTED}&sid={REDACTED}#token={REDACTED}"
-    )
-    for name in ("query", "request_url", "Referer"):
-        event = {name: "/cb?code=7&page=2"}
-        redact.text("/cb?code=7&page=2")  # which is not a secret elsewhere
-        assert redact(event) == {name: f"/cb?code={REDACTED}&page=2"}
-    assert redact.url("page=2&q=a%20b") == "page=2&q=a%20b"
 
 
 # --- Any event.
@@ -306,26 +194,6 @@ def test_events_without_secrets_are_stored_as_they_are(event: dict[str, Any]) ->
     assert json.dumps(plain) == json.dumps(looked_at)
 
 
-class Broken:
-    def __hash__(self) -> int:
-        raise RuntimeError("no")
-
-    def __repr__(self) -> str:
-        raise RuntimeError("no")
-
-
-def test_no_value_makes_it_fail() -> None:
-    cycle: list[Any] = []
-    cycle.append(cycle)
-    nested: Any = "x"
-    for _ in range(2000):
-        nested = [nested]
-    event = {"a": Broken(), "b": cycle, "c": nested, 7: "x", None: "y", ("t",): "z", "d": "\ud800"}
-    data = json.loads(kept(event))
-    assert data["context"]["7"] == "x"
-    assert redact.text("[" * 100_000) == "[" * 100_000
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -363,73 +231,6 @@ def test_a_hashed_value_can_be_compared_and_is_the_documented_hmac() -> None:
     assert b"ann@" not in kept(event, keyed)
     assert keyed(keyed(event)) == keyed(event)
     assert KEY.decode() not in repr(keyed)
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        {"resource": "patient_record/123-45-6789"},
-        {"resource": ("patient_record", "123-45-6789")},
-        {"resource": None, "resource_type": "patient_record", "resource_id": "123-45-6789"},
-        {"resource": "a/b", "actor": None, "actor_id": "123-45-6789"},
-        {"resource": "a/b", "actor": None, "user_id": "123-45-6789"},
-    ],
-)
-def test_an_identifier_is_hashed_each_time(event: dict[str, Any]) -> None:
-    redactor = Redactor(hash_key=KEY, hashed=["resource_id", "actor_id"])
-    for _ in range(3):
-        assert b"123-45-6789" not in kept(event, redactor)
-
-
-class Name(enum.Enum):
-    PASSWORD = "password"
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        *({name: SECRET} for name in ("token3", "password0", "password_3", b"password")),
-        {Name.PASSWORD: SECRET},
-        {"headers": {b"authorization": b"Token " + SECRET.encode()}},
-        {"headers": [{"Name": "password", "Value": SECRET}]},
-        {"name": "password", "value": SECRET},
-        {"url": f"https://app/?code={SECRET}".encode()},
-        {"url": [f"https://app/?sig={SECRET}"]},
-        {"query": {"code": SECRET, "page": "2"}},
-        *(
-            {"note": text + SECRET}
-            for text in (
-                *("password    = ", "password =  ", "Bearer\t", "password=<", "Api-Key: "),
-                *("X-Access-Token: ", "user[password][0]="),
-            )
-        ),
-    ],
-)
-def test_a_secret_is_seen_whatever_holds_its_name(event: dict[str, Any]) -> None:
-    for _ in range(2):  # what was looked at once goes the short way
-        body = kept(event)
-        assert SECRET.encode() not in body
-        assert base64.b64encode(SECRET.encode()) not in body
-        assert b"[redacted]" in body
-
-
-@pytest.mark.parametrize("times", [1, 2, 3, 9])
-@pytest.mark.parametrize(
-    "value",
-    [
-        f"/reset?token={SECRET}",
-        f'{{"password":"{SECRET}"}}',
-        f"https://app/cb?code={SECRET}",
-        f"https://bob:{SECRET}@host/",
-    ],
-)
-def test_a_secret_in_an_encoded_parameter_is_seen(value: str, times: int) -> None:
-    for _ in range(times):
-        value = quote(value, safe="")
-    for name in ("query", "url", "location"):
-        text = redact({name: f"page=2&next={value}&q=a%26b%3Dc"})[name]
-        assert SECRET not in text
-        assert text == "page=2&next=[redacted]&q=a%26b%3Dc"
 
 
 def test_a_short_key_a_missing_one_and_a_field_of_fixed_form_are_refused() -> None:
