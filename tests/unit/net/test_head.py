@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
+from chains import often
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from chained_logging.net.head import MAX_FIELDS, BadRequest, Head, check_line, parse_head
 
@@ -93,3 +98,53 @@ def test_a_line_ends_with_crlf_and_holds_no_other(line: bytes) -> None:
     with pytest.raises(BadRequest, match="CRLF"):
         check_line(line)
     check_line(b"X-A: 1\r\n")
+
+
+def test_a_line_of_spaces_takes_linear_time() -> None:
+    started = time.process_time()
+    for line in (b"x:" + b" " * 16_000 + b"\x01", b"x:" + b" a" * 8_000 + b"\x01"):
+        with pytest.raises(BadRequest):
+            parse_head([b"GET / HTTP/1.1", b"Host: x", line])
+    assert time.process_time() - started < 1
+
+
+_LINES = st.lists(
+    st.one_of(
+        st.sampled_from(
+            [b"Host: x", b"Content-Length: 3", b"content-length:3", b"Connection: close", b"a: b"]
+        ),
+        st.binary(max_size=12),
+        st.tuples(st.sampled_from([b"Host", b"x", b"Expect", b"Content-Length"]), st.binary()).map(
+            b": ".join
+        ),
+    ),
+    max_size=6,
+)
+
+
+@settings(max_examples=often(300), deadline=None)
+@given(
+    st.one_of(
+        st.just(b"POST /v1/events HTTP/1.1"),
+        st.binary(max_size=20).map(b"POST /%b HTTP/1.1".__mod__),
+    ),
+    _LINES,
+)
+def test_a_head_that_is_taken_means_the_same_to_h11(first: bytes, lines: list[bytes]) -> None:
+    h11 = pytest.importorskip("h11")
+    data = b"\r\n".join([first, *lines, b"", b""])
+    whole = data.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+    try:
+        for line in whole[:-2].split(b"\n")[:-1]:
+            check_line(line + b"\n")
+        head = parse_head(whole[:-4].split(b"\r\n"))
+    except BadRequest:
+        return
+    other = h11.Connection(h11.SERVER)
+    other.receive_data(whole)
+    said = other.next_event()
+    assert (said.method.decode(), said.target.decode()) == (head.method, head.target)
+    for name, value in said.headers:
+        assert value.decode("latin-1") in head.headers[name.decode()]
+    length = dict(said.headers).get(b"content-length", b"0")
+    assert int(length) == head.length
