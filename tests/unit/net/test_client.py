@@ -97,6 +97,17 @@ def test_an_answer_has_a_bound() -> None:
         client.post(url, b"", {}, timeout=20, limit=1_000_000)
 
 
+def test_an_answer_of_one_byte_more_is_refused() -> None:
+    def talk(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n" + bytes(11))
+
+    with lying(talk) as (url, _), Client() as client:
+        assert len(client.post(url, b"", {}, timeout=20, limit=11).body) == 11
+        with pytest.raises(TooLong, match="more than 10 bytes"):
+            client.post(url, b"", {}, timeout=20, limit=10)
+
+
 def test_a_name_that_is_not_resolved_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(3))
     started = time.monotonic()
