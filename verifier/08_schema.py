@@ -1,6 +1,7 @@
-# Databases. SQL must not answer other than the bodies that are verified: the schema is compared as
-# SQLite keeps it before anything in it is run, SQLite checks its own indexes, and each column is
-# compared with the body. Files beside it count too: readers take them into account.
+# Databases. SQL must not answer other than the bodies that are verified. So the schema is compared
+# as SQLite keeps it, before anything in it is run: all columns of the known one are virtual, and
+# SQLite computes them from the body. It checks its own indexes, which hold copies. Files beside the
+# database count too: readers take them into account.
 
 _SCHEMA = """\
 {{ chained_logging/sinks/schema.sql }}

@@ -1,8 +1,6 @@
-# The rows of a database, each as the line that it would be, and what SQL shows of it.
+# The rows of a database, each as the line that it would be.
 
 _DOUBT = "doubt"  # no fault, but what keeps a log from being called intact
-_COLUMNS = [line.split()[0] for line in _SCHEMA.split("\n") if " GENERATED ALWAYS AS " in line]
-_OBJECTS = ("context", "old_values", "changed_fields", "resources")  # which SQLite gives as JSON
 _STORED = {b"integer": "a number", b"real": "a number", b"blob": "a BLOB", b"null": "NULL"}
 _LEAST_ROW = 40  # bytes that any row takes: more of them than fit are pages that are read twice
 
@@ -36,8 +34,6 @@ def _rows_through(connection: sqlite3.Connection, path: str) -> Iterator[_Block 
     named = _Resources(connection) if schema.resources else None
     for batch in _batches(connection, path):
         yield from _row_blocks(path, batch)
-        if schema.entries:
-            yield from _false_columns(connection, path, batch)
         if named is not None:
             named.compare(batch)
     if named is not None and named.reason():
@@ -111,26 +107,6 @@ def _row_line(
     return body[:-1] + ending + b"}\n", None
 
 
-def _false_columns(connection: sqlite3.Connection, path: str, batch: list[Any]) -> Iterator[_Line]:
-    """Name columns that say other than the bodies, in SQLite's own words."""
-    # The names are those of this file, and the bounds are parameters.
-    query = f"SELECT seq, {', '.join(_COLUMNS)} FROM entries NOT INDEXED WHERE seq BETWEEN ? AND ?"  # noqa: S608
-    bodies = {row[0]: row[2] for row in batch}
-    try:
-        rows = connection.execute(query, (batch[0][0], batch[-1][0])).fetchall()
-    except _SQL_ERRORS:
-        return  # a body that is no JSON: it is named as such
-    for seq, *values in rows:
-        try:
-            entry = json.loads(bodies[seq].decode("utf-8", "surrogatepass"))
-            false = _false_names(entry, values)
-        except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
-            continue
-        for name in false:
-            reason = f"at {seq}, the database shows another {name} than the body holds"
-            yield _Line(path, 0, seq=seq, bad=_Bad("schema", reason))
-
-
 class _Resources:
     """Compares the table `resources` with the bodies: both are in the order of writing."""
 
@@ -165,26 +141,6 @@ def _records_of(seq: int, kind: bytes, body: bytes) -> list[tuple[Any, ...]]:
         ]
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         return []  # the body itself is wrong, or the key is one of its context
-
-
-def _false_names(entry: dict[str, Any], values: list[Any]) -> list[str]:
-    """Return the columns whose value is not the entry's."""
-    false = []
-    for name, shown, held in zip(_COLUMNS, values, map(entry.get, _COLUMNS)):  # noqa: B905  # 3.9
-        if shown is None and held is None:  # nearly all are this or text
-            continue
-        if type(held) is str:
-            if shown != held.encode("utf-8", "surrogatepass"):
-                false.append(name)
-        elif not _same(name, shown, held):
-            false.append(name)
-    return false
-
-
-def _same(name: str, shown: Any, held: Any) -> bool:
-    if name in _OBJECTS and isinstance(held, (dict, list)):
-        return bool(json.loads(shown) == held)
-    return bool(shown == held and type(shown) is type(held))
 
 
 def _read(
