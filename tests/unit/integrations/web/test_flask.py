@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import sqlite3
 import uuid
@@ -420,67 +419,9 @@ def test_plain_session_and_a_page_named_login(tmp_path: Path) -> None:
     site.log.close()
 
 
-# --- WSGI itself.
-
-
-def begin(app: Any, **more: str) -> Any:
-    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "REMOTE_ADDR": "192.0.2.1", **more}
-    return app(environ, lambda status, headers, exc_info=None: lambda data: None)
-
-
-def test_iterable_that_nobody_closes_has_an_entry(tmp_path: Path) -> None:
-    log = AuditLog(tmp_path / "audit.jsonl")
-
-    def app(environ: Any, start_response: Any) -> Iterator[bytes]:
-        start_response("200 OK", [])
-        yield b"a"
-        yield b"b"
-
-    for taken in (0, 1):
-        iterable = begin(AuditMiddleware(app, log=log))
-        for _ in range(taken):
-            next(iterable)
-        del iterable
-        gc.collect()
-    found = entries(log.path)
-    assert [(f["result"], f["context"]["cause"]) for f in found] == [
-        ("failure", "the answer was not finished")
-    ] * 2
-    log.close()
-
-
-def test_user_whom_the_server_signed_in(tmp_path: Path) -> None:
-    log = AuditLog(tmp_path / "audit.jsonl")
-
-    def app(environ: Any, start_response: Any) -> list[bytes]:
-        start_response("200 OK", [])
-        return [b"a"]
-
-    for user in ({"REMOTE_USER": "ann"}, {"REMOTE_USER": ""}, {"HTTP_REMOTE_USER": "eve"}):
-        assert list(begin(AuditMiddleware(app, log=log), **user)) == [b"a"]
-    assert [f["actor_id"] for f in entries(log.path)] == ["ann", "anonymous", "anonymous"]
-    log.close()
-
-
 def test_application_that_is_not_what_it_seems(site: Site) -> None:
     site.app.login_manager.blueprint_login_views = {"x": ["unhashable"]}  # type: ignore[attr-defined]
     with pytest.warns(AuditWarning, match="flask raised TypeError"):
         reply = site.app.test_client().post("/enter", data={"username": "ann", "password": "x"})
     assert reply.status_code == 200
     assert site.last()["context"]["flask_failed"] is True
-
-
-@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, GeneratorExit])
-def test_application_that_ends_the_process_has_an_entry(
-    tmp_path: Path, error: type[BaseException]
-) -> None:
-    log = AuditLog(tmp_path / "audit.jsonl")
-
-    def app(environ: Any, start_response: Any) -> Any:
-        raise error("x")
-
-    with pytest.raises(error):
-        begin(AuditMiddleware(app, log=log))
-    (fields,) = entries(log.path)
-    assert (fields["result"], fields["context"]["exception"]["type"]) == ("failure", error.__name__)
-    log.close()

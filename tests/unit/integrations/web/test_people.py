@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
-import subprocess
-import sys
-import textwrap
 import uuid
 import warnings
 from collections.abc import AsyncIterator, Iterator
@@ -16,10 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chains import check_chain
-from fastapi import BackgroundTasks, Depends, FastAPI, Form, HTTPException, Request, WebSocket
-from fastapi.responses import PlainTextResponse, RedirectResponse, StreamingResponse
-from fastapi.testclient import TestClient
+from fastapi import BackgroundTasks, Depends, FastAPI, Request, WebSocket
 from sqlalchemy import create_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from starlette.authentication import (
@@ -32,38 +25,12 @@ from starlette.authentication import (
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from web_servers import entries
+from web_site import Site, said
 
-from chained_logging import AuditHandler, AuditLog, context
-from chained_logging.event.entry import InvalidEntry
-from chained_logging.integrations.asgi import AuditMiddleware, annotate, set_actor
+from chained_logging import AuditLog, context
+from chained_logging.integrations.asgi import AuditMiddleware, set_actor
 from chained_logging.integrations.web import Exchange, Person
-from chained_logging.integrations.web.account import Attempt, account_in
-from chained_logging.integrations.web.login import LoginPages, comes_back
 from chained_logging.log import AuditWarning
-
-
-class Site:
-    """A FastAPI application, its log and a client."""
-
-    def __init__(self, folder: Path, app: Any = None, **options: Any) -> None:
-        self.log = AuditLog(folder / "audit.jsonl", **options.pop("log_options", {}))
-        self.logger = logging.Logger("shop")
-        self.logger.addHandler(AuditHandler(log=self.log))
-        self.app = FastAPI() if app is None else app
-        self.audited = AuditMiddleware(self.app, log=self.log, **options)
-
-    def client(self, **about: Any) -> TestClient:
-        about = {"follow_redirects": False, "raise_server_exceptions": False, **about}
-        return TestClient(self.audited, **about)
-
-    def log_inside(self) -> None:
-        self.logger.info("inside", extra={"audit": True, "resource": "report/7"})
-
-    def found(self) -> list[dict[str, Any]]:
-        return [f for f in entries(self.log.path) if f["resource_type"] != "report"]
-
-    def inside(self) -> list[dict[str, Any]]:
-        return [f for f in entries(self.log.path) if f["resource_type"] == "report"]
 
 
 @pytest.fixture
@@ -71,11 +38,6 @@ def site(tmp_path: Path) -> Iterator[Site]:
     site = Site(tmp_path)
     yield site
     site.log.close()
-
-
-def said(fields: dict[str, Any]) -> tuple[str, str, str]:
-    assert "invalid" not in fields["context"]
-    return fields["actor_id"], fields["action"], fields["result"]
 
 
 @dataclass
@@ -417,169 +379,6 @@ def test_result_of_a_callable(tmp_path: Path) -> None:
     site.log.close()
 
 
-@pytest.mark.parametrize(
-    ("options", "location", "result"),
-    [
-        ({}, "/login", "denied"),
-        ({}, "/accounts/sign-in/?next=%2F", "denied"),
-        ({}, "https://id.example/login?next=/", "denied"),
-        ({}, "login", "denied"),
-        ({}, "/login.html", "denied"),
-        ({}, "/enter?next=http%3A%2F%2Ftestserver%2F", "denied"),
-        ({}, "/enter?next=/other", "success"),
-        ({}, "/welcome", "success"),
-        ({}, "/login/help", "success"),
-        ({}, "//[", "success"),
-        ({"login_url": "/enter"}, "/enter", "denied"),
-        ({"login_url": ["/enter/"]}, "/enter?x=1", "denied"),
-        ({"login_url": "/enter"}, "/login", "success"),
-        (
-            {"login_url": "https://id.example/authorize"},
-            "https://id.example/authorize?a=b",
-            "denied",
-        ),
-        ({"login_url": "https://id.example/authorize"}, "https://id.example/authorized", "success"),
-        ({"login_url": []}, "/login", "success"),
-    ],
-)
-def test_request_that_is_sent_to_the_login_page_was_denied(
-    tmp_path: Path, options: Any, location: str, result: str
-) -> None:
-    site = Site(tmp_path, **options)
-    site.app.get("/")(lambda: RedirectResponse(location))
-    site.client().get("/")
-    assert said(site.found()[0])[2] == result
-    site.log.close()
-
-
-@pytest.mark.parametrize(
-    ("path", "method", "location", "result"),
-    [
-        ("/orders", "POST", "/login?next=/orders", "denied"),
-        ("/register", "POST", "/login", "success"),
-        ("/logout", "GET", "/login", "success"),
-        ("/logout", "POST", "/login", "success"),
-        ("/login", "GET", "/en/login", "success"),
-        ("/login", "POST", "/login", "failure"),
-        ("/login", "POST", "/home", "success"),
-    ],
-)
-def test_not_all_who_are_sent_there_were_denied(
-    site: Site, path: str, method: str, location: str, result: str
-) -> None:
-    site.app.api_route(path, methods=[method])(lambda: RedirectResponse(location, 303))
-    site.client().request(method, path)
-    assert said(site.found()[0])[2] == result
-
-
-FORM = {"username": "ann", "password": "hunter2hunter2"}
-
-
-@pytest.mark.parametrize("kind", ["form", "json", "multipart"])
-@pytest.mark.parametrize("path", ["/login", "/token", "/auth/sign-in"])
-def test_login_that_fails_names_the_account(site: Site, kind: str, path: str) -> None:
-    @site.app.post(path)
-    async def enter(request: Request) -> None:
-        await request.body()
-        raise HTTPException(401)
-
-    client = site.client()
-    if kind == "json":
-        client.post(path, json=FORM)
-    elif kind == "form":
-        client.post(path, data=FORM)
-    else:
-        client.post(path, files={name: (None, value) for name, value in FORM.items()})
-    (fields,) = site.found()
-    assert said(fields) == ("anonymous", "login", "denied")
-    assert fields["context"]["account"] == "ann"
-    assert "hunter2" not in site.log.path.read_text()
-
-
-def test_login_that_succeeds_names_the_actor(site: Site) -> None:
-    @site.app.post("/login")
-    def enter(username: str = Form()) -> str:
-        set_actor(username)
-        return "x"
-
-    site.client().post("/login", data=FORM)
-    (fields,) = site.found()
-    assert said(fields) == ("ann", "login", "success")
-    assert "account" not in fields["context"]
-
-
-def test_refused_login_by_annotation(site: Site) -> None:
-    @site.app.post("/enter")
-    def enter(username: str = Form()) -> str:
-        annotate(action="login", result="failure", account=username)
-        return "try again"
-
-    site.client().post("/enter", data=FORM)
-    (fields,) = site.found()
-    assert said(fields) == ("anonymous", "login", "failure")
-    assert fields["context"]["account"] == "ann"
-
-
-@pytest.mark.parametrize("field", ["kennung", ["x", "kennung"]])
-def test_field_of_the_account_can_be_named(tmp_path: Path, field: Any) -> None:
-    site = Site(tmp_path, login_url="/anmelden", login_field=field)
-
-    @site.app.post("/anmelden")
-    def enter(kennung: str = Form()) -> PlainTextResponse:
-        return PlainTextResponse("x", 401)
-
-    site.client().post("/anmelden", data={"kennung": "ann", "username": "not this"})
-    assert site.found()[0]["context"]["account"] == "ann"
-    site.log.close()
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b'"ann"',
-        b'{"username": 7}',
-        b'{"username": null, "password": "ann"}',
-        b"[" * 10_000,
-        b"\xff\xfe",
-        b'{"username": "' + b"x" * 100_000 + b'"}',
-    ],
-)
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "application/json",
-        "application/x-www-form-urlencoded",
-        "multipart/form-data; boundary=x",
-        "multipart/form-data",
-        "text/plain",
-        "\xff",
-    ],
-)
-def test_body_that_names_no_account(body: bytes, kind: str) -> None:
-    attempt = Attempt(("username",), certain=True)
-    attempt.feed(body)
-    account = attempt.account(kind)
-    assert account is None or len(account) <= 256
-
-
-def test_account_in_a_form() -> None:
-    assert account_in({"password": "x"}) is None
-    assert account_in({"user": {"email": " ann@example.com "}}) == "ann@example.com"
-    assert account_in("ann") is None
-    assert comes_back("next=%2Fa%2F", "/a")
-    assert not comes_back("next=/b", "/a")
-    assert not comes_back("&".join("a=/a" for _ in range(50)), "/a")  # too many to look at
-
-
-@pytest.mark.parametrize("url", ["login", "", "http:login"])
-def test_login_url_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="must be a path or a URL"):
-        LoginPages(url, "username")
-
-
 # --- Test clients, strict logs, trio.
 
 
@@ -589,43 +388,6 @@ def test_strict_log_under_a_test_client(tmp_path: Path) -> None:
     assert site.client().get("/").status_code == 200
     (fields,) = site.found()
     assert (fields["ip_address"], fields["context"]["client"]) == ("127.0.0.1", "testclient")
-    site.log.close()
-
-
-@pytest.mark.parametrize("durability", ["os", "fsync"])
-@pytest.mark.parametrize("mode", ["before", "after"])
-def test_under_trio(tmp_path: Path, durability: str, mode: str) -> None:
-    pytest.importorskip("trio")
-    site = Site(tmp_path, mode=mode, log_options={"durability": durability})
-
-    @site.app.get("/stream")
-    async def stream() -> StreamingResponse:
-        async def chunks() -> AsyncIterator[str]:
-            yield "a"
-            yield "b"
-
-        return StreamingResponse(chunks())
-
-    @site.app.get("/raises")
-    async def raises() -> str:
-        raise ValueError("on purpose")
-
-    with site.client(backend="trio") as client:
-        assert client.get("/stream").text == "ab"
-        assert client.get("/raises").status_code == 500
-        assert client.get("/nothing").status_code == 404
-    assert [f["result"] for f in site.found()] == ["success", "failure", "failure"]
-    site.log.close()
-
-
-@pytest.mark.parametrize("durability", ["os", "fsync"])
-def test_log_that_refuses_under_trio(tmp_path: Path, durability: str) -> None:
-    pytest.importorskip("trio")
-    options = {"durability": durability, "strict": True}
-    site = Site(tmp_path, actor=lambda exchange: "", log_options=options)
-    client = site.client(backend="trio", raise_server_exceptions=True)
-    with pytest.raises(InvalidEntry):
-        client.get("/")
     site.log.close()
 
 
@@ -649,37 +411,3 @@ def test_user_of_litestars_middleware(tmp_path: Path) -> None:
         client.get("/")
     log.close()
     assert said(entries(log.path)[0])[0] == "42"
-
-
-def test_no_warning_breaks_a_request_under_w_error(tmp_path: Path) -> None:
-    """``python -W error`` makes exceptions of warnings: the request must not see them."""
-    code = """
-    import logging, sys
-    from chained_logging.integrations.wsgi import AuditMiddleware
-
-    def broken(exchange):
-        raise KeyError("x")
-
-    def application(environ, start_response):
-        start_response("200 OK", [("Content-Length", "2")])
-        return [b"ok"]
-
-    said = []
-    handler = logging.Handler()
-    handler.emit = lambda record: said.append((record.name, record.levelname))
-    logging.getLogger().addHandler(handler)
-    app = AuditMiddleware(application, log="audit.jsonl", actor=broken)
-    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/p/1", "REMOTE_ADDR": "10.0.0.1"}
-    for _ in range(2):
-        assert b"".join(app(dict(environ), lambda status, headers: None)) == b"ok"
-    assert said == [("chained_logging", "WARNING")], said
-    """
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    assert [e["actor_id"] for e in check_chain(tmp_path / "audit.jsonl")[1:]] == ["unknown"] * 2
