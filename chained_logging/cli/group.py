@@ -6,8 +6,9 @@ Exit status 0: done, or intact. 1: tampered with or incomplete. 2: could not be 
 from __future__ import annotations
 
 import os
+import select
 import sys
-from typing import NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -32,8 +33,34 @@ _COMMANDS = (
     *(init, ship, land, restore),
 )
 
+_STDOUT: Final = 1
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class _Commands(click.Group):
+    """The group. It judges broken pipes itself: click would exit with 1, which says tampered."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            print(end="", flush=True)  # does nothing where there is no standard output: `>&-`
+        except BrokenPipeError as problem:
+            if not _reader_left():
+                raise ChainedLoggingError(f"a connection was closed: {problem}") from problem
+            sys.exit(0)
+        return result
+
+
+def _reader_left() -> bool:
+    """Whether standard output is a pipe that nobody reads any more: `query | head`."""
+    poll = select.poll()
+    poll.register(_STDOUT, 0)  # errors alone
+    if not poll.poll(0):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)  # what is still to be flushed goes there
+    return True
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="chained_logging")
 def cli() -> None:
     """Keep an audit log that anyone can check.
@@ -51,15 +78,11 @@ def main() -> NoReturn:
     """Run a command. A failure prints one sentence and exits with 2, never with a traceback."""
     try:
         cli(standalone_mode=False)
-        sys.stdout.flush()
     except click.ClickException as problem:
         problem.show()
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except BrokenPipeError:  # the reader stopped reading: `query | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except (ChainedLoggingError, OSError, ValueError, ImportError) as problem:
         complain(f"chained-logging: {problem}")
         sys.exit(2)
