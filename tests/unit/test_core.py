@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import ready
 import rfc8785
 import structlog
 from chains import often
@@ -266,21 +265,3 @@ def test_stdlib(path: Path, root: logging.Logger) -> None:
 def test_an_open_log_has_its_options(tmp_path: Path) -> None:
     with AuditLog(tmp_path / "a.jsonl") as log, pytest.raises(TypeError):
         AuditHandler(log=log, strict=True)
-
-
-def test_commands(tmp_path: Path) -> None:
-    def run(*words: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        return ready.run(words, given)
-
-    log, copy = str(tmp_path / "a.jsonl"), str(tmp_path / "b.db")
-    lines = '{"action":"backup","actor":"cron","actor_type":"service","resource":"db/1"}\nno\n'
-    done = run("append", log, given=lines * 2)
-    assert done.returncode == 1
-    assert "line 2: is not JSON" in done.stderr
-    assert run("verify", log).returncode == 0
-    assert run("export", log, copy).returncode == 0
-    assert run("export", copy).stdout == Path(log).read_text()
-    assert run("verify", copy).returncode == 0
-    shown = run("query", log, "--action", "backup", "--json").stdout
-    assert len(shown.splitlines()) == 2
-    assert run("query", str(tmp_path / "none.db")).returncode == 2

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
-import json
 import os
 import random
 import signal
-import subprocess
 import threading
 import time
 import traceback
@@ -17,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from chains import check_chain
-from collecting import COLLECT, EVENT, TOKEN, Client, command
+from collecting import EVENT, Client, command
 from programs import until
 
 from chained_logging import verify
@@ -115,35 +112,3 @@ def test_killed_at_any_moment_what_was_acknowledged_is_there_once(tmp_path: Path
     assert sorted(found) == sorted(sent)
     assert verify(tmp_path / "audit.jsonl").intact
     print(f"{len(entries)} events, {ROUNDS} kills")
-
-
-def test_the_command_serves_both(tmp_path: Path) -> None:
-    file = tmp_path / "token"
-    file.write_text(TOKEN)
-    file.chmod(0o600)
-    with command(tmp_path, "--http", "127.0.0.1:0", "--token-file", str(file)) as process:
-        assert process.stderr is not None
-        port = int(process.stderr.readline().rpartition(":")[2].removesuffix("/v1/events\n"))
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-        for seq in (1, 2):  # on one connection
-            connection.request("POST", "/v1/events", json.dumps(EVENT), headers)
-            response = connection.getresponse()
-            assert (response.status, json.loads(response.read())["seq"]) == (201, seq)
-        with Client(tmp_path / "s") as client:
-            assert client.ask(EVENT)["seq"] == 3
-        process.terminate()
-        assert process.wait(20) == 0
-        connection.close()
-    refused = subprocess.run(
-        [
-            *(*COLLECT, str(tmp_path / "audit.jsonl"), "--socket", str(tmp_path / "s")),
-            *("--http", "0.0.0.0:0", "--token-file", str(file)),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=20,
-    )
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert "not a loopback address" in refused.stderr
-    assert TOKEN not in refused.stderr
