@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from chains import EVENT
 from click.testing import CliRunner
-from commands import run
+from commands import ORIGIN, run
 
 from chained_logging import AuditLog
 from chained_logging.cli import cli
@@ -34,10 +34,13 @@ def test_the_verdict_is_the_exit_status(path: Path) -> None:
     run("verify", path.with_name("none.db"), status=2)
 
 
-def test_options_reach_the_verifier(path: Path) -> None:
-    with AuditLog(path) as log:
-        log.append("read", **EVENT)
-    run("verify", path, "--public-key", path.with_name("none.pem"), status=2)
+def test_options_reach_the_verifier(signed: tuple[Path, Path, Path]) -> None:
+    path, key, public = signed
+    other = run("keygen", path.with_name("other.key"), "--origin", ORIGIN).splitlines()[-1]
+    note = path.with_name("kept.note")
+    note.write_text(run("checkpoint", path, "--key", key))
+    run("verify", path, "--public-key", public, "--checkpoint", note)
+    run("verify", path, "--public-key", other, status=1)
     run("verify", path, "--checkpoint", path.with_name("none.note"), status=2)
 
 
