@@ -36,7 +36,8 @@ def test_the_verdict_is_the_exit_status(path: Path) -> None:
 
 def test_options_reach_the_verifier(signed: tuple[Path, Path, Path]) -> None:
     path, key, public = signed
-    other = run("keygen", path.with_name("other.key"), "--origin", ORIGIN).splitlines()[-1]
+    other = path.with_name("other.vkey")
+    other.write_text(run("keygen", path.with_name("other.key"), "--origin", ORIGIN))
     note = path.with_name("kept.note")
     note.write_text(run("checkpoint", path, "--key", key))
     run("verify", path, "--public-key", public, "--checkpoint", note)
