@@ -1,7 +1,7 @@
 """A log's index: an SQLite database derived from it, in which its entries are found.
 
 The index is not believed. An entry is shown as the log has it, after its hash was computed again
-and compared with the one that was noted; see :class:`IndexedLog`.
+and compared with the one that was noted. Where they differ, the index is thrown away.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import resources
+from pathlib import Path
 from typing import Any, Final
 
 from chained_logging.errors import StoreError
@@ -17,56 +17,129 @@ from chained_logging.format.line import leaf_hash
 from chained_logging.format.record import EMPTY, Head, Record
 from chained_logging.review.conditions import indexed
 from chained_logging.review.filter import Filter
+from chained_logging.review.index_files import connect, replacing
 from chained_logging.review.index_rows import RowMaker, Rows
-from chained_logging.review.sources import Source
+from chained_logging.review.query import Misfit
+from chained_logging.review.sources import Found, Source
 
+VERSION: Final = "1"
+"""Of the tables and the tokens in them. An index of another version is made again."""
+SMALL: Final = 4 << 20
+"""Bytes of a log whose index is made in memory each time, within a tenth of a second."""
 _BATCH: Final = 2000
 
 
-class Misfit(Exception):
-    """The index does not fit the log."""
-
-
 class IndexedLog:
-    """A log that is asked through its index: a store as :class:`chained_logging.review.query.Store`
-    describes it.
+    """A log that is asked through its index: see :class:`chained_logging.review.query.Store`.
 
     :param source: the log.
+    :param path: where its index is kept; None makes it in memory.
     :raises OSError: if the log cannot be read; also LogError.
     :raises ValueError: if what is in the log is not entries.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, path: Path | None = None) -> None:
         self.name = source.name
         self._source = source
-        self._database = _made()
-        self.refresh()
+        self._path = path
+        self._database: sqlite3.Connection | None = None
+        try:
+            self._open()
+        except (Misfit, sqlite3.Error):
+            self.rebuild()
 
     @property
     def fault(self) -> str | None:
         """The first fault of the chain that was found while it was read; None if all is well."""
-        return self._about().get("fault")
+        return _about(self._opened).get("fault")
+
+    @property
+    def _opened(self) -> sqlite3.Connection:
+        if self._database is None:
+            raise StoreError(f"the index of {self.name} is closed")
+        return self._database
+
+    def _open(self) -> None:
+        if self._path is not None and not self._path.exists():
+            raise Misfit("there is no index")
+        self._database = connect(self._path)
+        if self._path is not None:
+            self._check()
+        self._catch_up()
+
+    def _check(self) -> None:
+        """Check that an index begins as its log does.
+
+        :raises Misfit: if it does not.
+        """
+        about = _about(self._opened)
+        first = next(iter(self._source.entries()), None)
+        begins = leaf_hash(first.body) if first else ""
+        if (about.get("version"), about.get("begins", "")) != (VERSION, begins):
+            raise Misfit("the index is of another log, or another version")
 
     def refresh(self) -> None:
-        """Take in what was appended to the log since."""
-        about = self._about()
-        head = Head(int(about["seq"]), about["hash"]) if about else EMPTY
-        maker = RowMaker(head, about.get("fault"))
-        found = self._new(head, int(about.get("place", 0)))
-        while batch := list(itertools.islice(found, _BATCH)):
-            rows = maker.rows(batch)
-            with self._database as transaction:
-                _insert(transaction, rows)
-                noted = {"seq": maker.head.seq, "hash": maker.head.hash, "place": batch[-1][0]}
-                if maker.fault is not None:
-                    noted["fault"] = maker.fault
-                transaction.executemany(
-                    "INSERT OR REPLACE INTO about (name, value) VALUES (?, ?)", noted.items()
-                )
+        try:
+            self._catch_up()
+        except (Misfit, sqlite3.Error):
+            self.rebuild()
+
+    def rebuild(self) -> None:
+        self.close()
+        if self._path is None:
+            self._database = connect(None)
+            self._fill(self._database)
+            return
+        try:
+            with replacing(self._path) as database:
+                self._fill(database)
+            self._database = connect(self._path)
+        except sqlite3.Error as error:
+            raise StoreError(f"the index {self._path} cannot be made: {error}") from error
+
+    def _catch_up(self) -> None:
+        """Take in what was appended to the log since, unless another process just does."""
+        database = self._opened
+        while True:
+            about = _about(database)
+            found = self._after(about)
+            batch = list(itertools.islice(found, _BATCH))
+            if not batch:
+                return
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                if _about(database) == about:
+                    _fill(database, about, itertools.chain(batch, found))
+                database.execute("COMMIT")
+            except BaseException:
+                if database.in_transaction:
+                    database.execute("ROLLBACK")
+                raise
+
+    def _fill(self, database: sqlite3.Connection) -> None:
+        database.execute("BEGIN")
+        _fill(database, {}, self._source.entries())
+        database.execute("COMMIT")
+
+    def _after(self, about: Mapping[str, str]) -> Iterator[Found]:
+        """Return the entries after the last one that is indexed.
+
+        :raises Misfit: if that is not where it was, or another one.
+        """
+        if not about:
+            return self._source.entries()
+        found = self._source.entries(int(about["seq"]), int(about["place"]))
+        try:
+            last = next(found, None)
+        except ValueError:
+            last = None
+        if last is None or (leaf_hash(last.body), last.hash) != (about["leaf"], about["hash"]):
+            raise Misfit(f"entry {about['seq']} is not in the log any more")
+        return found
 
     def rows(self, sql: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         try:
-            return self._database.execute(sql, values).fetchall()
+            return self._opened.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise StoreError(f"the index of {self.name}: {error}") from error
 
@@ -74,50 +147,53 @@ class IndexedLog:
         return indexed(wanted, values)
 
     def records(self, wanted: Sequence[int]) -> list[Record]:
-        marks = ",".join("?" * len(wanted))
-        rows = self._database.execute(
-            f"SELECT seq, place, hash FROM entries WHERE seq IN ({marks})",  # noqa: S608 -- marks
-            wanted,
-        )
-        noted = {seq: (place, hash) for seq, place, hash in rows}
-        read = self._source.read([(seq, noted[seq][0]) for seq in wanted])
+        noted = self._noted(wanted)
+        if len(noted) < len(wanted):
+            raise Misfit("the index names entries that it does not have")
         records = []
-        for seq, record in itertools.zip_longest(wanted, read):
-            if record is None or record.seq != seq or record.hash != noted[seq][1].hex():
-                raise Misfit(seq)
+        read = self._source.read([(seq, noted[seq][0]) for seq in wanted])
+        for seq, record in zip(wanted, read, strict=True):
+            if record is None or (record.seq, leaf_hash(record.body)) != (seq, noted[seq][1]):
+                raise Misfit(f"entry {seq} is not what it was")
             records.append(record)
         return records
 
+    def _noted(self, wanted: Sequence[int]) -> dict[int, tuple[int, str]]:
+        """Return place and hash of entries, by their ``seq``."""
+        noted: dict[int, tuple[int, str]] = {}
+        for at in range(0, len(wanted), _BATCH):
+            part = wanted[at : at + _BATCH]
+            marks = ",".join("?" * len(part))
+            sql = f"SELECT seq, place, lower(hex(hash)) FROM entries WHERE seq IN ({marks})"  # noqa: S608
+            noted |= {seq: (place, hash) for seq, place, hash in self._opened.execute(sql, part)}
+        return noted
+
     def close(self) -> None:
-        self._database.close()
-
-    def _about(self) -> dict[str, str]:
-        return dict(self._database.execute("SELECT name, value FROM about"))
-
-    def _new(self, head: Head, place: int) -> Iterator[tuple[int, Record]]:
-        """Yield the entries after the last one that is indexed.
-
-        :raises Misfit: if that is not where it was, or another one.
-        """
-        if head == EMPTY:
-            yield from self._source.entries()
-            return
-        found = self._source.entries(head.seq, place)
-        _, last = next(found, (0, None))
-        if last is None or Head(last.seq, leaf_hash(last.body)) != head != Head(
-            last.seq, last.hash
-        ):
-            raise Misfit(head.seq)
-        yield from found
+        database, self._database = self._database, None
+        if database is not None:
+            database.close()
 
 
-def _made() -> sqlite3.Connection:
-    """Return a new index in memory."""
-    database = sqlite3.connect(":memory:", check_same_thread=False)
-    text = resources.files(__package__).joinpath("index.sql").read_text(encoding="utf-8")
-    for statement in text.split("\n\n")[1:]:
-        database.execute(statement)
-    return database
+def _about(database: sqlite3.Connection) -> dict[str, str]:
+    return dict(database.execute("SELECT name, value FROM about"))
+
+
+def _fill(database: sqlite3.Connection, about: Mapping[str, str], found: Iterator[Found]) -> None:
+    """Insert entries, and what is known of the log then."""
+    head = Head(int(about["seq"]), about["hash"]) if about else EMPTY
+    maker = RowMaker(head, about.get("fault"))
+    known = {"version": VERSION, **about}
+    while batch := list(itertools.islice(found, _BATCH)):
+        _insert(database, maker.rows(batch))
+        known.setdefault("begins", leaf_hash(batch[0].body))
+        known |= {"seq": str(maker.head.seq), "hash": maker.head.hash}
+        known |= {"place": str(batch[-1].place), "leaf": leaf_hash(batch[-1].body)}
+    if maker.fault is not None:
+        known["fault"] = maker.fault
+    if "seq" in known:
+        database.executemany(
+            "INSERT OR REPLACE INTO about (name, value) VALUES (?, ?)", known.items()
+        )
 
 
 def _insert(database: sqlite3.Connection, rows: Rows) -> None:
@@ -126,7 +202,7 @@ def _insert(database: sqlite3.Connection, rows: Rows) -> None:
     database.executemany(_SPAN, ((block, *span) for block, span in rows.spans.items()))
 
 
-_ENTRY: Final = "INSERT OR REPLACE INTO entries VALUES (" + ",".join("?" * 17) + ")"  # noqa: S608
+_ENTRY: Final = "INSERT INTO entries VALUES (" + ",".join("?" * 17) + ")"  # noqa: S608 -- marks
 _SPAN: Final = """
     INSERT INTO spans (block, earliest, latest) VALUES (?, ?, ?) ON CONFLICT (block) DO UPDATE
     SET earliest = min(earliest, excluded.earliest), latest = max(latest, excluded.latest)

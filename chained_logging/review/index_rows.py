@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 import orjson
 
+from chained_logging.errors import NotAnEntry
 from chained_logging.event.entry import AuditEntry
-from chained_logging.format.line import leaf_hash, position
-from chained_logging.format.record import Head, Record
+from chained_logging.format.canonical import MAX_SAFE_INTEGER
+from chained_logging.format.record import EMPTY, Head
 from chained_logging.review import names
 from chained_logging.review.filter import COLUMNS
 from chained_logging.review.legible import require_legible
+from chained_logging.review.sources import Found
 
 BLOCK: Final = 10
 """A block of ``spans`` holds two to the power of this many entries."""
@@ -105,25 +108,25 @@ class RowMaker:
         ]
         self._types = _Tokens("y")
 
-    def rows(self, found: Iterable[tuple[int, Record]]) -> Rows:
+    def rows(self, found: Iterable[Found]) -> Rows:
         """Return the rows for entries.
 
-        :param found: each with its place in the log.
         :raises ValueError: at what was not written by a log.
         """
         made = Rows([], [], {})
-        for place, record in found:
+        for place, body, hash in found:
             try:
-                self._add(made, place, record)
-            except (AttributeError, KeyError, TypeError, ValueError):
-                require_legible(AuditEntry(record.body, record.hash), record.seq)
-                raise
+                self._add(made, place, body, hash)
+            except (AttributeError, KeyError, TypeError, ValueError) as problem:
+                require_legible(AuditEntry(body, hash))
+                raise NotAnEntry(f"an entry was not written by a log: {problem}") from None
         return made
 
-    def _add(self, made: Rows, place: int, record: Record) -> None:
-        seq, body, hash, _ = record
+    def _add(self, made: Rows, place: int, body: bytes, hash: str) -> None:
         entry = orjson.loads(body)
-        self._check(seq, body, hash)
+        seq = entry["seq"]
+        digest = sha256(b"\0" + body)
+        self._check(seq, entry["prev_hash"], hash, digest.hexdigest())
         context, changed = entry["context"], entry.get("changed_fields")
         timestamp = entry["timestamp"]
         incomplete = "invalid" in context
@@ -140,7 +143,7 @@ class RowMaker:
         if incomplete:
             exact.append(INCOMPLETE)
         made.entries.append(
-            (seq, place, bytes.fromhex(hash), timestamp, *map(entry.get, _COLUMNS), changed)
+            (seq, place, digest.digest(), timestamp, *map(entry.get, _COLUMNS), changed)
         )
         made.words.append((seq, names.words(entry), " ".join(exact)))
         first, last = made.spans.get(seq >> BLOCK, (timestamp, timestamp))
@@ -158,11 +161,14 @@ class RowMaker:
                 found.append(f"z{id.encode().hex()}{self._types[kind]}")
         return found
 
-    def _check(self, seq: int, body: bytes, hash: str) -> None:
+    def _check(self, seq: int, prev: str, hash: str, own: str) -> None:
         """Note the first fault of the chain. The verifier names them all."""
         last, self.head = self.head, Head(seq, hash)
-        if self.fault is None:
-            if leaf_hash(body) != hash:
-                self.fault = f"the hash of entry {seq} is not that of its content"
-            elif last.seq >= 0 and (seq != last.seq + 1 or position(body)[1] != last.hash):
-                self.fault = f"entry {seq} does not follow entry {last.seq}"
+        if type(seq) is not int or not last.seq < seq <= MAX_SAFE_INTEGER:
+            raise ValueError(f"its seq is {seq}, after {last.seq}")
+        if own == hash and seq == last.seq + 1 and prev == last.hash:
+            return
+        if own != hash:
+            self.fault = self.fault or f"the hash of entry {seq} is not that of its content"
+        elif last != EMPTY:
+            self.fault = self.fault or f"entry {seq} does not follow entry {last.seq}"

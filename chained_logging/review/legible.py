@@ -6,24 +6,31 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from chained_logging.event.entry import AuditEntry
+from chained_logging.format.line import position
 
 
-def require_legible(entry: AuditEntry, seq: int) -> None:
+def require_legible(entry: AuditEntry) -> None:
     """Check that the fields of an entry can be shown and searched. The entry is not verified.
 
-    :param seq: its number, for the error message.
     :raises ValueError: if it was changed so much that they cannot.
     """
     try:
         fields = entry.fields
     except ValueError:
-        raise ValueError(f"entry {seq} is not a JSON object") from None
+        raise ValueError(f"entry {_seq(entry)} is not a JSON object") from None
     wrong = [name for name, is_right in _SHOWN.items() if not is_right(fields.get(name))]
     if wrong:
         raise ValueError(
-            f"entry {seq} was not written by a log ({', '.join(wrong)}). "
+            f"entry {_seq(entry)} was not written by a log ({', '.join(wrong)}). "
             "chained-logging verify reports every fault"
         )
+
+
+def _seq(entry: AuditEntry) -> object:
+    try:
+        return position(entry.body)[0]
+    except ValueError:
+        return "without a seq"
 
 
 def _is_text(value: Any) -> bool:

@@ -6,20 +6,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chained_logging.event.entry import AuditEntry
-from chained_logging.review.index import IndexedLog
+from chained_logging.review.files import JsonlSource
+from chained_logging.review.index import SMALL, IndexedLog
+from chained_logging.review.index_files import index_path
 from chained_logging.review.query import Engine
-from chained_logging.review.sources import SinkSource
-from chained_logging.sinks import open_sink
+from chained_logging.review.sources import SinkSource, Source
+from chained_logging.sinks import JSONL_SUFFIXES, open_sink
 
 
-def open_log(where: str) -> Engine:
+def open_log(where: str, *, fresh: bool = False) -> Engine:
     """Return the engine for a log, which may be in use.
 
     :param where: the path of a log.
+    :param fresh: make the index now, in memory and from the log alone. It takes as long as there
+        are entries, and nobody can have changed it.
     :raises OSError: if the log cannot be read; also LogError.
     :raises ValueError: if what is in it is not entries.
     """
-    return Engine(IndexedLog(SinkSource(Path(where))))
+    path = Path(where)
+    source: Source = JsonlSource(path) if path.suffix in JSONL_SUFFIXES else SinkSource(path)
+    kept = None if fresh or source.size() < SMALL else index_path(path)
+    return Engine(IndexedLog(source, kept))
 
 
 def stored(where: str) -> Iterator[AuditEntry]:

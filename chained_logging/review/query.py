@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
+from chained_logging.errors import BrokenLog
 from chained_logging.event.entry import AuditEntry
 from chained_logging.format.record import Record
 from chained_logging.review.conditions import FOUND
@@ -43,13 +44,23 @@ class Store(Protocol):
         """Return what a query returns."""
 
     def records(self, wanted: Sequence[int]) -> list[Record]:
-        """Return entries by their ``seq``, in that order, as the log has them."""
+        """Return entries by their ``seq``, in that order, as the log has them.
+
+        :raises Misfit: if they are not what was indexed.
+        """
 
     def refresh(self) -> None:
         """Take in what was appended to the log since."""
 
+    def rebuild(self) -> None:
+        """Make what is derived from the log again, from the log alone."""
+
     def close(self) -> None:
         """Close what is open."""
+
+
+class Misfit(Exception):
+    """The index of a log does not fit it: another log is there now, or somebody changed one."""
 
 
 class Page(NamedTuple):
@@ -114,6 +125,16 @@ class Engine:
         :param limit: how many entries at most.
         :param order: by ``seq``, from the newest or from the oldest one on.
         """
+        try:
+            return self._page(wanted, cursor, limit, order)
+        except Misfit:
+            self.store.rebuild()
+        try:
+            return self._page(wanted, cursor, limit, order)
+        except Misfit as misfit:
+            raise BrokenLog(f"{self.store.name} changes while it is read: {misfit}") from None
+
+    def _page(self, wanted: Filter, cursor: int | None, limit: int, order: Order) -> Page:
         values: dict[str, Any] = {"limit": limit + 1}
         where = ""
         if cursor is not None:
@@ -127,6 +148,9 @@ class Engine:
             AuditEntry(body, hash, signature)
             for _, body, hash, signature in (self.store.records(page) if page else ())
         ]
+        for entry in entries:
+            if not wanted.matches(entry):  # an index may say what it likes
+                raise Misfit(f"entry {entry.seq} is not one {wanted.words()}")
         return Page(entries, page[-1] if len(seqs) > limit else None)
 
     def every(

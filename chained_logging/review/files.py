@@ -1,0 +1,206 @@
+"""The files of a JSON Lines log: sealed segments, what logrotate moved away, gzip, the log itself.
+
+A place is an offset in a file, as it is when it is not compressed. Which file that is tells the
+``seq``: each file holds the entries from its first one on. So a place stays the same when a file
+is sealed, moved away beside the log, or compressed.
+"""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+import gzip
+import os
+import re
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, Final, NamedTuple, cast
+
+from chained_logging.errors import NotALog, NotAnEntry
+from chained_logging.files.own import open_regular
+from chained_logging.format.line import MAX_BODY, position, split_line
+from chained_logging.format.record import Record
+from chained_logging.review.sources import Found
+
+_MAX_LINE: Final = MAX_BODY + 256
+_BLOCK: Final = 1 << 20
+_MAGIC: Final = b"\x1f\x8b"
+_DAMAGED: Final = (EOFError, gzip.BadGzipFile, zlib.error)
+# audit.00000000000000000007.jsonl, audit.jsonl.1, audit.jsonl-20261127.gz
+_NAME: Final = r"{stem}(\.[0-9]{{20}})?{suffix}([.-][0-9]{{1,14}})?(\.gz)?"
+
+
+class _File(NamedTuple):
+    """An open file of a log.
+
+    :ivar first: the ``seq`` of its first entry.
+    """
+
+    first: int
+    path: Path
+    handle: IO[bytes]
+
+
+class JsonlSource:
+    """See :class:`chained_logging.review.sources.Source`.
+
+    :param path: the log. The files beside it with its name and a number or a date, as segments and
+        logrotate have them, are read too, but for those that hold only what another one holds.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self._path = path
+
+    def size(self) -> int:
+        return sum(path.stat().st_size for path in self._paths())
+
+    def entries(self, seq: int = 0, place: int = 0) -> Iterator[Found]:
+        with self._opened() as files:
+            ends: list[int | None] = [*(file.first for file in files[1:]), None]
+            for file, end in zip(files, ends, strict=True):
+                if end is None or end > seq:
+                    yield from _entries(file, place if file.first <= seq else 0, end)
+
+    def read(self, wanted: Sequence[tuple[int, int]]) -> Iterator[Record | None]:
+        with self._opened() as files:
+            firsts = [file.first for file in files]
+            for seq, place in wanted:
+                number = bisect.bisect_right(firsts, seq) - 1
+                yield _entry_at(files[number], place) if number >= 0 else None
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[list[_File]]:
+        """Yield the files, by the ``seq`` of their first entries.
+
+        :raises NotALog: if one does not begin with an entry.
+        """
+        with contextlib.ExitStack() as stack:
+            yield _in_order([stack.enter_context(_closing(file)) for file in self._open()])
+
+    def _open(self) -> list[_File]:
+        """Open each file once. One that is sealed, moved or compressed meanwhile has two names."""
+        for attempt in range(20):
+            files: list[_File] = []
+            try:
+                for path in self._paths():
+                    files.append(_opened(path))
+                return files
+            except FileNotFoundError:
+                for file in files:
+                    file.handle.close()
+                if attempt == 19:
+                    raise
+                time.sleep(0.005)
+        raise AssertionError  # for the type checker
+
+    def _paths(self) -> list[Path]:
+        """Return the files of the log, the log itself first."""
+        stem, suffix = re.escape(self._path.stem), re.escape(self._path.suffix)
+        name = re.compile(_NAME.format(stem=stem, suffix=suffix), re.ASCII)
+        found = [path for path in self._path.parent.iterdir() if name.fullmatch(path.name)]
+        found.sort(key=lambda path: (path.name != self._path.name, path.suffix == ".gz", path.name))
+        if not found:
+            raise FileNotFoundError(f"{self._path} does not exist")
+        return found
+
+
+def _opened(path: Path) -> _File:
+    """Open a file, and read where it begins: -1 if it holds no entry yet."""
+    handle: IO[bytes] = open_regular(path)
+    try:
+        packed = handle.read(2) == _MAGIC
+        handle.seek(0)
+        if packed:
+            handle = cast(IO[bytes], gzip.GzipFile(fileobj=handle, mode="rb"))
+        line = handle.readline(_MAX_LINE)
+        if not line.endswith(b"\n"):
+            return _File(-1, path, handle)
+        return _File(position(split_line(line[:-1]).body)[0], path, handle)
+    except ValueError:
+        handle.close()
+        raise NotALog(f"{path} does not begin with an entry: it is not a log") from None
+    except _DAMAGED as error:
+        handle.close()
+        raise _damage(path, error) from None
+    except BaseException:
+        handle.close()
+        raise
+
+
+@contextlib.contextmanager
+def _closing(file: _File) -> Iterator[_File]:
+    with file.handle:
+        yield file
+
+
+def _in_order(files: list[_File]) -> list[_File]:
+    """Return the files that have entries, in order; of those with one beginning, the first."""
+    once: dict[int, _File] = {}
+    for file in files:
+        once.setdefault(file.first, file)
+    once.pop(-1, None)
+    return [once[first] for first in sorted(once)]
+
+
+def _damage(path: Path, error: Any) -> NotAnEntry:
+    return NotAnEntry(f"{path} is damaged, or not complete: {error}")
+
+
+def _entries(file: _File, start: int, end: int | None) -> Iterator[Found]:
+    """Yield the entries of a file from a place on.
+
+    :param end: the ``seq`` that the next file begins with, if there is one.
+    """
+    overlaps = end is not None and _last(file) >= end
+    place = start
+    try:
+        for line in _lines(file, start):
+            # The rest of the form is checked where an entry is shown, and by the verifier.
+            if line[-75:-66] != b',"hash":"' or line[-2:] != b'"}':
+                body, hash, _ = split_line(line)
+            else:
+                body, hash = line[:-75] + b"}", line[-66:-2].decode()
+            if overlaps and end is not None and position(body)[0] >= end:
+                return
+            yield Found(place, body, hash)
+            place += len(line) + 1
+    except _DAMAGED as error:
+        raise _damage(file.path, error) from None
+    except ValueError as error:
+        raise NotAnEntry(f"{file.path}, at byte {place:,}: {error}") from None
+
+
+def _lines(file: _File, start: int) -> Iterator[bytes]:
+    """Yield whole lines. One that is torn, at the end, is left out."""
+    file.handle.seek(start)
+    rest = b""
+    while block := file.handle.read(_BLOCK):
+        *lines, rest = (rest + block).split(b"\n")
+        yield from lines
+        if len(rest) > _MAX_LINE:
+            raise ValueError("the line is longer than an entry can be")
+
+
+def _last(file: _File) -> int:
+    """Return the last ``seq`` of a file; of a compressed one, that it may be any."""
+    if isinstance(file.handle, gzip.GzipFile):
+        return 1 << 62
+    size = os.fstat(file.handle.fileno()).st_size
+    tail = os.pread(file.handle.fileno(), 2 * _MAX_LINE, max(0, size - 2 * _MAX_LINE))
+    with contextlib.suppress(ValueError, IndexError):
+        return position(split_line(tail.split(b"\n")[-2]).body)[0]
+    return 1 << 62
+
+
+def _entry_at(file: _File, place: int) -> Record | None:
+    """Return the entry at a place; None if there is none."""
+    try:
+        file.handle.seek(place)
+        line = file.handle.readline(_MAX_LINE)
+        body, hash, signature = split_line(line.removesuffix(b"\n"))
+        return Record(position(body)[0], body, hash, signature)
+    except (*_DAMAGED, ValueError):
+        return None

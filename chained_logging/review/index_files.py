@@ -1,0 +1,107 @@
+"""The file of an index: where it is, how it is opened, and how one replaces another.
+
+An index is nobody's but its user's: one that another user owns or can write to is not opened. It
+lies beside the log, or in a cache folder where the log's folder cannot be written to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from hashlib import sha256
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from chained_logging.errors import ForeignFile
+from chained_logging.files.durable import sync_directory
+from chained_logging.files.own import open_own, require_own
+
+_SIDES: Final = ("", "-journal", "-wal", "-shm")  # SQLite believes what is in these
+_FAST: Final = (
+    "journal_mode = OFF",
+    "synchronous = OFF",
+    "cache_size = -65536",
+    "locking_mode = EXCLUSIVE",
+)
+
+
+def index_path(log: Path) -> Path | None:
+    """Return where the index of a log is, or can be made; None if nowhere."""
+    beside = log.with_name(f"{log.name}.index")
+    for path in (beside, cached(os.path.realpath(log))):
+        if _is_usable(path):
+            return path
+    return None
+
+
+def cached(name: str) -> Path:
+    """Return the path of an index in the cache folder (``XDG_CACHE_HOME``, or ``~/.cache``)."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    digest = sha256(os.fsencode(name)).hexdigest()[:32]
+    return Path(home, "chained-logging", f"{digest}.index")
+
+
+def _is_usable(path: Path) -> bool:
+    try:
+        if path.parent.name == "chained-logging":
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = [require_own(path.with_name(path.name + side)) for side in _SIDES]
+    except (OSError, ForeignFile):
+        return False
+    return os.access(path.parent, os.W_OK | os.X_OK) and (
+        not found[0] or os.access(path, os.R_OK | os.W_OK)
+    )
+
+
+def connect(path: Path | None) -> sqlite3.Connection:
+    """Open an index.
+
+    :param path: None makes a new one in memory.
+    :raises sqlite3.Error: if it cannot be opened.
+    """
+    if path is None:
+        database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        create(database)
+        return database
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    return sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False, timeout=30.0
+    )
+
+
+def create(database: sqlite3.Connection) -> None:
+    """Make the tables of an index."""
+    text = resources.files(__package__).joinpath("index.sql").read_text(encoding="utf-8")
+    for statement in text.split("\n\n")[1:]:
+        database.execute(statement)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[sqlite3.Connection]:
+    """Yield a new index, which takes the place of another one once it is complete.
+
+    :raises OSError: if it cannot be made.
+    """
+    new = path.with_name(f"{path.name}.{os.getpid()}.new")
+    new.unlink(missing_ok=True)
+    os.close(open_own(new, os.O_RDWR | os.O_CREAT | os.O_EXCL))
+    try:
+        with contextlib.closing(connect(new)) as database:
+            for setting in _FAST:
+                database.execute(f"PRAGMA {setting}")
+            create(database)
+            yield database
+        fd = os.open(new, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.replace(new, path)
+        for side in _SIDES[1:]:
+            path.with_name(path.name + side).unlink(missing_ok=True)
+        sync_directory(path)
+    finally:
+        new.unlink(missing_ok=True)
