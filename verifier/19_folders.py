@@ -73,7 +73,7 @@ _LOG_NAME = re.compile(
 )
 # Files beside a log that hold no entries: see docs/format.md.
 _BESIDE = re.compile(
-    r".*(\.checkpoints|\.lock|\.writers|\.manifest|\.new|\.spill(\..*)?|\.ship-[0-9a-f]{12}|-wal|-shm|"
+    r".*(\.checkpoints|\.lock|\.writers|\.manifest|\.index|\.new|\.spill(\..*)?|\.ship-[0-9a-f]{12}|-wal|-shm|"
     r"-journal)",
     re.DOTALL,
 )

@@ -82,6 +82,9 @@ def _filters(command: Any) -> Any:
 @click.option("--json", "as_json", is_flag=True, help="Print the stored entries as JSON Lines.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print every field as CSV.")
 @click.option("--follow", is_flag=True, help="Go on with entries that are appended later.")
+@click.option(
+    "--fresh", is_flag=True, help="Read the whole log, and use no index that is there already."
+)
 @click.option("--no-pager", is_flag=True, help="On a terminal: print the table at once.")
 def query(
     log: str,
@@ -89,6 +92,7 @@ def query(
     as_json: bool,
     as_csv: bool,
     follow: bool,
+    fresh: bool,
     no_pager: bool,
     trace_id: tuple[str, ...],
     seq: tuple[int | None, int | None] | None,
@@ -114,7 +118,7 @@ def query(
         for entry in stored(log):
             write(entry.line + b"\n")
         return
-    with open_log(log) as engine:
+    with open_log(log, fresh=fresh) as engine:
         _say_times(wanted)
         _Answer(engine, wanted, as_json, as_csv).give(limit, follow, paged=not no_pager)
         if engine.store.fault is not None:

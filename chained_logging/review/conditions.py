@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from chained_logging.event.resources import split
 from chained_logging.review import names
-from chained_logging.review.filter import COLUMNS, Filter
+from chained_logging.review.filter import Filter
 from chained_logging.review.index_rows import (
     INCOMPLETE,
+    LETTERS,
     parameter_token,
     record_token,
     token,
@@ -36,7 +37,7 @@ def indexed(wanted: Filter, values: dict[str, Any]) -> str:
     """
     match = " AND ".join(_terms(wanted))
     seq = "words.rowid" if match else "entries.seq"
-    conditions = list(_ranges(wanted, seq, values))
+    conditions = [*_ranges(wanted, seq, values), *_numbers(wanted, seq, values)]
     source = "entries"
     if match:
         source = "words CROSS JOIN entries ON entries.seq = words.rowid"
@@ -54,6 +55,29 @@ def _ranges(wanted: Filter, seq: str, values: dict[str, Any]) -> Iterator[str]:
             yield condition.format(seq=seq)
 
 
+def _numbers(wanted: Filter, seq: str, values: dict[str, Any]) -> Iterator[str]:
+    """Yield conditions for the fields that are stored as the numbers that they are."""
+    for column, given in (("id", wanted.id), ("trace", wanted.trace_id)):
+        if not given:
+            continue
+        marks = []
+        for number, text in enumerate(given):
+            values[f"{column}_{number}"] = _bytes(text)
+            marks.append(f":{column}_{number}")
+        condition = f"entries.{column} IN ({', '.join(marks)})"
+        yield condition
+        for limit, sign in (("min", ">="), ("max", "<=")):
+            yield f"{seq} {sign} (SELECT {limit}(seq) FROM entries WHERE {condition})"  # noqa: S608
+
+
+def _bytes(text: str) -> bytes | None:
+    """Return the bytes of a UUID or a number; None, which fits nothing, for what is neither."""
+    try:
+        return bytes.fromhex(text.replace("-", ""))
+    except ValueError:
+        return None
+
+
 # A period is narrowed to the blocks that may have it: entries are nearly in the order of time.
 _RANGES: Final = {
     "since": "entries.timestamp >= :since AND {seq} >="
@@ -67,7 +91,7 @@ _RANGES: Final = {
 
 def _terms(wanted: Filter) -> Iterator[str]:
     """Yield what must all be true, in the language of FTS5."""
-    for name in (*COLUMNS, "changed"):
+    for name in LETTERS:
         yield from _either(_exact(token(name, value)) for value in getattr(wanted, name))
     yield from _either(term for value in wanted.resource for term in _named(value))
     if wanted.incomplete:

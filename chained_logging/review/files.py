@@ -114,7 +114,9 @@ def _opened(path: Path) -> _File:
         packed = handle.read(2) == _MAGIC
         handle.seek(0)
         if packed:
-            handle = cast(IO[bytes], gzip.GzipFile(fileobj=handle, mode="rb"))
+            unpacked = gzip.GzipFile(fileobj=handle, mode="rb")
+            unpacked.myfileobj = cast(Any, handle)  # which is closed with it
+            handle = cast(IO[bytes], unpacked)
         line = handle.readline(_MAX_LINE)
         if not line.endswith(b"\n"):
             return _File(-1, path, handle)

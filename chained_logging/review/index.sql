@@ -4,11 +4,14 @@
 -- The columns are named as those of a log's own database (sinks/schema.sql). place is where the
 -- source of the log finds the entry again: of a file, the offset of its line.
 CREATE TABLE entries (
-  seq INTEGER PRIMARY KEY, place INTEGER NOT NULL, hash BLOB NOT NULL, timestamp TEXT NOT NULL,
+  seq INTEGER PRIMARY KEY, place INTEGER NOT NULL, hash BLOB NOT NULL, id BLOB NOT NULL,
+  trace BLOB, timestamp TEXT NOT NULL,
   actor_id TEXT, actor_type TEXT, on_behalf_of TEXT, action TEXT, resource_type TEXT,
   resource_id TEXT, result TEXT, ip_address TEXT, user_agent TEXT, session_id TEXT, tenant_id TEXT,
-  trace_id TEXT, changed_fields TEXT
+  changed_fields TEXT,
+  trace_id GENERATED ALWAYS AS (CASE WHEN trace IS NOT NULL THEN lower(hex(trace)) END) VIRTUAL
 );
+
 
 -- Which entries hold a word (text), and which have a value in a field (exact): a letter for the
 -- field, and the value in hexadecimal, so that no text in an event can pass for a value.
@@ -20,3 +23,9 @@ CREATE VIRTUAL TABLE words USING fts5(
 CREATE TABLE spans (block INTEGER PRIMARY KEY, earliest TEXT NOT NULL, latest TEXT NOT NULL);
 
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+
+-- What comes last is made once the tables are filled. Nearly every entry has an id and a trace of
+-- its own: in an inverted index, which is for words that many have, they would take more.
+CREATE INDEX entries_id ON entries (id);
+
+CREATE INDEX entries_trace ON entries (trace) WHERE trace IS NOT NULL;

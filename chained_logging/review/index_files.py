@@ -59,24 +59,23 @@ def _is_usable(path: Path) -> bool:
 def connect(path: Path | None) -> sqlite3.Connection:
     """Open an index.
 
-    :param path: None makes a new one in memory.
+    :param path: None makes one in memory, without tables.
     :raises sqlite3.Error: if it cannot be opened.
     """
     if path is None:
-        database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        create(database)
-        return database
+        return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     uri = f"{path.absolute().as_uri()}?mode=rw"
     return sqlite3.connect(
         uri, uri=True, isolation_level=None, check_same_thread=False, timeout=30.0
     )
 
 
-def create(database: sqlite3.Connection) -> None:
-    """Make the tables of an index."""
+def schema() -> tuple[list[str], list[str]]:
+    """Return the statements that make an index: those before it is filled, and those after."""
     text = resources.files(__package__).joinpath("index.sql").read_text(encoding="utf-8")
-    for statement in text.split("\n\n")[1:]:
-        database.execute(statement)
+    parts = [part.strip().rstrip(";") for part in text.split("\n\n")[1:]]
+    statements = [part[part.index("CREATE ") :] for part in parts]
+    return statements[:-2], statements[-2:]
 
 
 @contextlib.contextmanager
@@ -92,7 +91,6 @@ def replacing(path: Path) -> Iterator[sqlite3.Connection]:
         with contextlib.closing(connect(new)) as database:
             for setting in _FAST:
                 database.execute(f"PRAGMA {setting}")
-            create(database)
             yield database
         fd = os.open(new, os.O_RDONLY | os.O_CLOEXEC)
         try:

@@ -22,7 +22,7 @@ BLOCK: Final = 10
 INCOMPLETE: Final = "m"
 """The token of an incomplete entry."""
 
-_LETTERS: Final = {
+LETTERS: Final = {
     "actor": "a",
     "actor_type": "k",
     "on_behalf_of": "o",
@@ -32,19 +32,18 @@ _LETTERS: Final = {
     "user_agent": "u",
     "session": "s",
     "tenant": "n",
-    "trace_id": "t",
-    "id": "i",
     "changed": "c",
 }
+"""The fields of a filter that are found by tokens, and what their tokens begin with."""
 _COLUMNS: Final = (
     *("actor_id", "actor_type", "on_behalf_of", "action", "resource_type", "resource_id"),
-    *("result", "ip_address", "user_agent", "session_id", "tenant_id", "trace_id"),
+    *("result", "ip_address", "user_agent", "session_id", "tenant_id"),
 )
 
 
 def token(field: str, value: str) -> str:
     """Return the token that stands for a value in a field of a filter."""
-    return _LETTERS[field] + _hex(value)
+    return LETTERS[field] + _hex(value)
 
 
 def record_token(kind: str | None, id: str) -> str:
@@ -104,7 +103,7 @@ class RowMaker:
         self.head = head
         self.fault = fault
         self._caches = [
-            (COLUMNS[name], _Tokens(letter)) for name, letter in _LETTERS.items() if name in COLUMNS
+            (COLUMNS[name], _Tokens(letter)) for name, letter in LETTERS.items() if name in COLUMNS
         ]
         self._types = _Tokens("y")
 
@@ -136,6 +135,10 @@ class RowMaker:
             or (incomplete and type(context["invalid"]) is not dict)
         ):
             raise TypeError
+        id = bytes.fromhex(entry["id"].replace("-", ""))
+        trace = entry.get("trace_id")
+        if trace is not None:
+            trace = bytes.fromhex(trace)
         exact = self._exact(entry)
         if changed is not None:
             exact += [token("changed", name) for name in changed]
@@ -143,7 +146,11 @@ class RowMaker:
         if incomplete:
             exact.append(INCOMPLETE)
         made.entries.append(
-            (seq, place, digest.digest(), timestamp, *map(entry.get, _COLUMNS), changed)
+            (
+                *(seq, place, digest.digest(), id, trace, timestamp),
+                *map(entry.get, _COLUMNS),
+                changed,
+            )
         )
         made.words.append((seq, names.words(entry), " ".join(exact)))
         first, last = made.spans.get(seq >> BLOCK, (timestamp, timestamp))

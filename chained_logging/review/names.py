@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -38,16 +39,24 @@ def parameters(context: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     route, values = context.get("route"), context.get("params")
     if not isinstance(route, str) or not isinstance(values, dict):
         return
-    before = ""
+    for name, kinds in _in_route(route):
+        value = values.get(name)
+        if isinstance(value, str):
+            for kind in kinds:
+                yield kind, value
+
+
+@lru_cache(maxsize=1024)  # an application has so many routes, and no more
+def _in_route(route: str) -> list[tuple[str, tuple[str, str]]]:
+    """Return the parameters of a route, each with its types."""
+    found, before = [], ""
     for segment in route.split("/"):
         parameter = _PARAMETER.fullmatch(segment)
         if parameter is None:
             before = segment
-            continue
-        value = values.get(parameter[1])
-        if isinstance(value, str):
-            yield before, value
-            yield parameter[1].removesuffix("_id"), value
+        else:
+            found.append((parameter[1], (before, parameter[1].removesuffix("_id"))))
+    return found
 
 
 def concerns(entry: Mapping[str, Any], wanted: str) -> bool:
