@@ -198,7 +198,7 @@ def _last(file: _File) -> int:
 
 
 def _entry_at(file: _File, place: int) -> Record | None:
-    """Return the entry at a place; None if there is none."""
+    """Return the entry at a place; None if it is not there."""
     try:
         file.handle.seek(place)
         line = file.handle.readline(_MAX_LINE)
