@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import random
 import shutil
 import signal
 import subprocess
@@ -19,10 +16,10 @@ import pytest
 from folders import SUPPORT
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from note_keys import LOG_KEY, ORIGIN, OTHER_KEY, WITNESS, WITNESS_KEY
+from note_keys import LOG_KEY, ORIGIN, WITNESS, WITNESS_KEY
 from tile_folders import bodies, body, checkpoint, hashes, signed, write
+from tile_oracle import expected_files, files, mth, naive_root
 
-from chained_logging.files import durable
 from chained_logging.format import merkle
 from chained_logging.format import note as notes
 from chained_logging.format.checkpoint import Checkpoint
@@ -37,81 +34,6 @@ from chained_logging.transparency.tiles import (
     with_partials,
     write_tiles,
 )
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    """Return all that is published: what begins with a dot is not."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and not path.relative_to(folder).as_posix().startswith(".")
-    }
-
-
-# --- An oracle: C2SP tlog-tiles and RFC 6962 section 2.1, word for word and slow.
-
-
-def mth(leaves: list[bytes]) -> bytes:
-    """Return MTH(D[n]) for leaf hashes, as RFC 6962 defines it."""
-    if not leaves:
-        return hashlib.sha256(b"").digest()
-    if len(leaves) == 1:
-        return leaves[0]
-    k = 1
-    while k * 2 < len(leaves):
-        k *= 2
-    return hashlib.sha256(b"\x01" + mth(leaves[:k]) + mth(leaves[k:])).digest()
-
-
-def spelled(number: int) -> str:
-    text = str(number)
-    text = text.zfill((len(text) + 2) // 3 * 3)
-    parts = [text[at : at + 3] for at in range(0, len(text), 3)]
-    return "/".join(["x" + part for part in parts[:-1]] + parts[-1:])
-
-
-def expected_files(entries: list[bytes]) -> dict[str, bytes]:
-    """Return the tiles of a tree, by the formula of the specification."""
-    size = len(entries)
-    leaves = [hashlib.sha256(b"\0" + each).digest() for each in entries]
-    found = {}
-    for level in range(64):
-        row = size // 256**level
-        if not row:
-            break
-        above = [mth(leaves[i * 256**level : (i + 1) * 256**level]) for i in range(row)]
-        for n in range((row + 255) // 256):
-            part = above[n * 256 : (n + 1) * 256]
-            suffix = "" if len(part) == 256 else f".p/{len(part)}"
-            found[f"tile/{level}/{spelled(n)}{suffix}"] = b"".join(part)
-    for n in range((size + 255) // 256):
-        part = entries[n * 256 : (n + 1) * 256]
-        suffix = "" if len(part) == 256 else f".p/{len(part)}"
-        found[f"tile/entries/{spelled(n)}{suffix}"] = b"".join(
-            len(each).to_bytes(2, "big") + each for each in part
-        )
-    return found
-
-
-def naive_root(folder: Path) -> tuple[int, bytes, list[bytes]]:
-    """Read a folder as a stranger would; return size, root and all entries."""
-    _, size_line, *_ = (folder / "checkpoint").read_text().split("\n")
-    size = int(size_line)
-    leaves, entries = [], []
-    for n in range((size + 255) // 256):
-        width = min(256, size - n * 256)
-        suffix = "" if width == 256 else f".p/{width}"
-        tile = (folder / f"tile/0/{spelled(n)}{suffix}").read_bytes()
-        assert len(tile) == 32 * width
-        leaves += [tile[at : at + 32] for at in range(0, len(tile), 32)]
-        bundle = (folder / f"tile/entries/{spelled(n)}{suffix}").read_bytes()
-        while bundle:
-            length = int.from_bytes(bundle[:2], "big")
-            entries.append(bundle[2 : 2 + length])
-            bundle = bundle[2 + length :]
-    assert [hashlib.sha256(b"\0" + each).digest() for each in entries] == leaves
-    return size, mth(leaves), entries
-
 
 # --- The layout.
 
@@ -251,13 +173,6 @@ def test_more_signatures_are_published(tmp_path: Path) -> None:
     assert check_tiles(tmp_path, [LOG_KEY, WITNESS_KEY]).size == 300
 
 
-def test_nobody_else_may_read_it(tmp_path: Path) -> None:
-    folder = tmp_path / "public" / "log"
-    write(folder, 300)
-    for path in folder.rglob("*"):
-        assert path.stat().st_mode & 0o077 == 0, path
-
-
 # --- What is refused, and leaves the published log as it was.
 
 
@@ -303,219 +218,7 @@ def test_an_entry_that_is_too_long_is_refused(tmp_path: Path) -> None:
         write_tiles(tmp_path, entries, signed(merkle.root(leaves), 2), 2)
 
 
-def test_wrong_tiles_of_a_refused_run_are_replaced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(staging, "_BATCH", 1)
-    write(tmp_path, 300)
-    wrong = [*bodies(300), *(b"wrong %d" % number for number in range(700))]
-    with pytest.raises(ProofError, match="another root"):
-        write_tiles(tmp_path, wrong, checkpoint(900), 900)
-    assert files(tmp_path)["tile/0/001"] != expected_files(list(bodies(900)))["tile/0/001"]
-    assert check_tiles(tmp_path, [LOG_KEY]).size == 300  # by the partial ones
-    assert merkle.root(TileReader(tmp_path), 300) == merkle.root(hashes(300))
-    write(tmp_path, 900)
-    assert check_tiles(tmp_path, [LOG_KEY]).size == 900
-    assert expected_files(list(bodies(900))).items() <= files(tmp_path).items()
-
-
-# --- Damage.
-
-
-@pytest.fixture(scope="module")
-def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A log of 600 entries that had checkpoints at 20, 300 and 590."""
-    folder = tmp_path_factory.mktemp("grown")
-    for size in (20, 300, 590, 600):
-        write(folder, size)
-    return folder
-
-
-def test_every_file_is_checked(grown: Path, tmp_path: Path) -> None:
-    there = files(grown)
-    # 44 of 300 went when its tile became full.
-    assert {path for path in there if ".p/" in path} == {
-        *(f"tile/{row}/002.p/{width}" for row in ("0", "entries") for width in (78, 88)),
-        "tile/1/000.p/1",
-        "tile/1/000.p/2",
-    }
-    folder = tmp_path / "log"
-    shutil.copytree(grown, folder)
-    chance = random.Random(1)
-    for path, data in there.items():
-        every = range(len(data)) if len(data) < 300 else chance.sample(range(len(data)), 40)
-        for at in every:
-            damaged = bytearray(data)
-            damaged[at] ^= 1 << chance.randrange(8)
-            (folder / path).write_bytes(damaged)
-            with pytest.raises((ProofError, NoteError)):
-                check_tiles(folder, [LOG_KEY])
-        for other in (b"", data[:-1], data + b"\0", data[:-32], data + data[-32:]):
-            (folder / path).write_bytes(other)
-            with pytest.raises((ProofError, NoteError)):
-                check_tiles(folder, [LOG_KEY])
-        (folder / path).write_bytes(data)
-    assert check_tiles(folder, [LOG_KEY]).size == 600
-    needed = {"checkpoint", *expected_files(list(bodies(600)))}
-    for path, data in there.items():
-        (folder / path).unlink()
-        if path in needed:
-            with pytest.raises(ProofError, match=r"missing|no checkpoint"):
-                check_tiles(folder, [LOG_KEY])
-        else:  # the specification asks a log for it, but this checkpoint can do without
-            check_tiles(folder, [LOG_KEY])
-        (folder / path).write_bytes(data)
-
-
-def test_a_changed_entry_with_all_its_hashes_is_found(grown: Path, tmp_path: Path) -> None:
-    # Who can write the folder can make it consistent, but not sign it.
-    entries = list(bodies(600))
-    entries[123] = b'{"seq":124}'
-    for path, data in expected_files(entries).items():
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_bytes(data)
-    (tmp_path / "checkpoint").write_bytes(checkpoint(600))
-    with pytest.raises(ProofError, match="another root"):
-        check_tiles(tmp_path, [LOG_KEY])
-    root = mth([merkle.leaf_hash(each) for each in entries])
-    for note in (
-        Checkpoint(ORIGIN, 600, root).format() + "\n" + checkpoint(600).decode().split("\n\n")[1],
-        notes.sign_note(Checkpoint(ORIGIN, 600, root).format(), ORIGIN, WITNESS).format().decode(),
-    ):
-        (tmp_path / "checkpoint").write_text(note)
-        with pytest.raises(NoteError):
-            check_tiles(tmp_path, [LOG_KEY])
-
-
-def test_the_logs_own_signature_is_needed(tmp_path: Path) -> None:
-    write(tmp_path, 3)
-    note = notes.Note.parse(checkpoint(3))
-    cosignature = notes.cosign(note.text, WITNESS_KEY.name, WITNESS, 7)
-    (tmp_path / "checkpoint").write_bytes(notes.Note(note.text, (cosignature,)).format())
-    for keys in ([LOG_KEY], [LOG_KEY, WITNESS_KEY], [OTHER_KEY], []):
-        with pytest.raises(NoteError):
-            check_tiles(tmp_path, keys)
-
-
-def test_what_is_beyond_the_checkpoint_or_no_tile_is_not_looked_at(
-    grown: Path, tmp_path: Path
-) -> None:
-    folder = tmp_path / "log"
-    shutil.copytree(grown, folder)
-    for path in ("tile/0/002", "tile/0/002.p/200", "tile/0/002.p/note.txt", "tile/0/003", "x"):
-        (folder / path).write_bytes(b"anything")
-    (folder / "tile/0/001.p").write_bytes(b"anything")
-    assert check_tiles(folder, [LOG_KEY]).size == 600
-
-
-# --- The reader.
-
-
-def test_nodes_and_tiles_within_bounds_only(grown: Path) -> None:
-    reader = TileReader(grown)
-    leaves = hashes(600)
-    for level in range(10):
-        for index in range(600 >> level):
-            expected = mth(leaves[index << level : (index + 1) << level])
-            assert reader(level, index) == expected, (level, index)
-    for level, index in (
-        *((level, 600 >> level) for level in range(70)),
-        (-1, 0),
-        (0, -1),
-        (10, 0),
-        (64, 0),
-        (1 << 70, 0),
-        (0, 1 << 70),
-    ):
-        with pytest.raises(ProofError, match="no node"):
-            reader(level, index)
-    assert reader.tile(0, 2) == leaves[512:]
-    assert reader.bundle(2) == list(bodies(600, 512))
-    assert [reader.entry(index) for index in (0, 255, 256, 599)] == [
-        body(index) for index in (0, 255, 256, 599)
-    ]
-    for level, index in ((0, 3), (0, -1), (1, 1), (2, 0), (-1, 0), (64, 0)):
-        with pytest.raises(ProofError, match="no tile"):
-            reader.tile(level, index)
-    for index in (600, -1, -600):
-        with pytest.raises(ProofError, match="no entry"):
-            reader.entry(index)
-    with pytest.raises(ProofError, match="no tile"):
-        reader.bundle(3)
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.integers(1, 600), st.data())
-def test_proofs_from_tiles(grown: Path, size: int, data: st.DataObject) -> None:
-    reader = TileReader(grown)
-    root = merkle.root(reader, size)
-    index = data.draw(st.integers(0, size - 1))
-    proof = merkle.inclusion_proof(reader, index, size)
-    merkle.verify_inclusion(merkle.leaf_hash(reader.entry(index)), index, size, proof, root)
-    proof = merkle.consistency_proof(reader, size, 600)
-    merkle.verify_consistency(size, root, 600, reader.checkpoint.root, proof)
-
-
-def test_a_reader_goes_on_while_the_folder_grows(tmp_path: Path) -> None:
-    write(tmp_path, 300)
-    reader = TileReader(tmp_path)
-    write(tmp_path, 800)
-    assert not (tmp_path / "tile/0/001.p").exists()
-    assert merkle.root(reader, 300) == reader.checkpoint.root
-    assert reader.bundle(1) == list(bodies(300, 256))
-    assert reader.tile(0, 1) == hashes(300)[256:]
-    with pytest.raises(ProofError):
-        reader.entry(300)
-
-
-def test_a_folder_without_a_log(tmp_path: Path) -> None:
-    assert resume_at(tmp_path) == 0
-    with pytest.raises(FileNotFoundError):
-        TileReader(tmp_path)
-    with pytest.raises(ProofError, match="has no checkpoint"):
-        check_tiles(tmp_path, [LOG_KEY])
-    (tmp_path / "checkpoint").write_bytes(b"no note")
-    for call in (TileReader, resume_at):
-        with pytest.raises(NoteError):
-            call(tmp_path)
-
-
 # --- Kills, failures, and two at once.
-
-
-def test_the_order_of_what_reaches_the_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # A model of a disk: contents are safe once synced, names once their directory was.
-    synced: set[int] = set()
-    pending: set[Path] = set()
-    rename, sync_file, sync_directory = os.rename, durable.sync_file, durable.sync_directory
-
-    def on_rename(source: Path, target: Path) -> None:
-        assert os.stat(source).st_ino in synced, f"{target} gets its name before its content"
-        if target.name == "checkpoint":
-            assert not pending, "the checkpoint gets its name before the tiles have theirs"
-        rename(source, target)
-        at = target
-        while at != tmp_path:
-            pending.add(at)
-            at = at.parent
-
-    def on_sync_file(fd: int) -> None:
-        sync_file(fd)
-        synced.add(os.fstat(fd).st_ino)
-
-    def on_sync_directory(path: Path) -> None:
-        sync_directory(path)
-        pending.difference_update([each for each in pending if each.parent == path.parent])
-
-    monkeypatch.setattr(staging, "sync_file", on_sync_file)
-    monkeypatch.setattr(staging, "sync_directory", on_sync_directory)
-    monkeypatch.setattr(os, "rename", on_rename)
-    monkeypatch.setattr(staging, "_BATCH", 3)
-    for size in (10, 256, 1500, 1501, 4000):
-        write(tmp_path, size)
-        assert not pending
 
 
 _KILLED = """
