@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from chained_logging import config
-from chained_logging.cli.types import FilePath
+from chained_logging.cli.types import FileOrStore, FilePath
 from chained_logging.log import AuditLog
 
 if TYPE_CHECKING:
@@ -26,17 +26,18 @@ _OWN_OPTIONS: Final = {
 # --- The log.
 
 
-def log_argument(*, exists: bool = False) -> Callable[[Any], Any]:
+def log_argument(*, exists: bool = False, stores: bool = False) -> Callable[[Any], Any]:
     """Return a decorator for the argument LOG: a file, or what the configuration names.
 
     The configured settings become the defaults of the command's options, for the configured log
     alone.
 
     :param exists: whether the file must be there.
+    :param stores: whether it may be the URL of a central store.
     """
     return click.argument(
         "log",
-        type=FilePath(dir_okay=False, exists=exists),
+        type=(FileOrStore if stores else FilePath)(dir_okay=False, exists=exists),
         required=False,
         is_eager=True,  # before the options, whose defaults it sets
         callback=_configured,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import click
@@ -13,12 +13,14 @@ from chained_logging.cli.options import log_argument, refuse_options
 from chained_logging.cli.output import complain, write
 from chained_logging.cli.types import Parsed
 from chained_logging.event.entry import AuditEntry
+from chained_logging.format.canonical import canonical
 from chained_logging.review.filter import ANY, Filter, seq_range
 from chained_logging.review.moments import moment, spoken
-from chained_logging.review.opening import open_log, stored
+from chained_logging.review.opening import is_url, open_log, stored
 from chained_logging.review.query import Engine
+from chained_logging.review.questions import NAMES, question
 from chained_logging.review.rows import CSV_COLUMNS, HEADS, cells, csv_row, csv_values, more
-from chained_logging.review.silence import explain
+from chained_logging.review.silence import explain, explain_answer
 from chained_logging.text import printable
 
 _WIDTHS: Final = dict(zip(HEADS, (8, 27, 20, 16, 30, 8, 15), strict=True))
@@ -76,9 +78,11 @@ def _filters(command: Any) -> Any:
 
 
 @click.command()
-@log_argument(exists=True)
+@log_argument(exists=True, stores=True)
 @_filters
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N matches.")
+@click.option("--question", "asked", type=click.Choice(NAMES), help="Answer this question.")
+@click.option("--origin", metavar="NAME", help="Name of the log, if a store holds several.")
 @click.option("--json", "as_json", is_flag=True, help="Print the stored entries as JSON Lines.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print every field as CSV.")
 @click.option("--follow", is_flag=True, help="Go on with entries that are appended later.")
@@ -93,6 +97,8 @@ def query(
     as_csv: bool,
     follow: bool,
     fresh: bool,
+    asked: str | None,
+    origin: str | None,
     no_pager: bool,
     trace_id: tuple[str, ...],
     seq: tuple[int | None, int | None] | None,
@@ -114,16 +120,49 @@ def query(
         first_seq=first,
         last_seq=last,
     )
-    if as_json and wanted == ANY and not limit and not follow:  # as it stands, whatever it is
+    refuse_options(not is_url(log), "is for the URL of a store", "origin")
+    refuse_options(asked is not None, "cannot be combined with --question", "limit", "follow")
+    if (
+        as_json and wanted == ANY and not (limit or follow or asked or is_url(log))
+    ):  # as it stands, whatever it is
         for entry in stored(log):
             write(entry.line + b"\n")
         return
-    with open_log(log, fresh=fresh) as engine:
+    with open_log(log, origin=origin, fresh=fresh) as engine:
         _say_times(wanted)
-        _Answer(engine, wanted, as_json, as_csv).give(limit, follow, paged=not no_pager)
+        if asked is not None:
+            _answer(engine, asked, wanted, as_json, as_csv)
+        else:
+            _Found(engine, wanted, as_json, as_csv).give(limit, follow, paged=not no_pager)
         if engine.store.fault is not None:
             complain(f"{engine.store.fault}: run chained-logging verify")
             raise SystemExit(1)
+
+
+def _answer(engine: Engine, asked: str, wanted: Filter, as_json: bool, as_csv: bool) -> None:
+    """Print the answer to a named question."""
+    columns, rows = engine.ask(asked, wanted)
+    if as_json:
+        for row in rows:
+            write(canonical(dict(zip(columns, row, strict=True))) + b"\n")
+    elif as_csv:
+        for row in (columns, *rows):
+            write(csv_row(row).encode())
+    else:
+        complain(question(asked).asks)
+        for line in _table(columns, rows):
+            click.echo(line)
+    if not rows:
+        sys.stdout.flush()
+        for sentence in explain_answer(engine, wanted):
+            complain(sentence)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[str]:
+    shown = [["-" if value is None else printable(str(value)) for value in row] for row in rows]
+    widths = [min(40, max(map(len, column))) for column in zip(columns, *shown, strict=True)]
+    for row in (columns, *shown):
+        yield "  ".join(map(_cell, row, widths)).rstrip()
 
 
 def _say_times(wanted: Filter) -> None:
@@ -137,7 +176,7 @@ def _say_times(wanted: Filter) -> None:
         complain(", ".join(said))
 
 
-class _Answer:
+class _Found:
     """The entries that somebody asked for, in one of the forms."""
 
     def __init__(self, engine: Engine, wanted: Filter, as_json: bool, as_csv: bool) -> None:

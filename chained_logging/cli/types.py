@@ -27,6 +27,21 @@ class FilePath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class FileOrStore(FilePath):
+    """A file's path, or the URL of a central store."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """Return the path or the URL."""
+        if isinstance(value, str) and value.startswith(_STORES):
+            return value
+        return super().convert(value, param, ctx)
+
+
+_STORES: Final = ("postgresql://", "postgres://", "s3://", "nats://", "tls://")
+
+
 class Parsed(click.ParamType):  # type: ignore[type-arg]  # generic in the newest click alone
     """A value that a function makes of the text.
 

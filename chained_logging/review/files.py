@@ -71,6 +71,9 @@ class JsonlSource:
                 number = bisect.bisect_right(firsts, seq) - 1
                 yield _entry_at(files[number], place) if number >= 0 else None
 
+    def close(self) -> None:
+        """Nothing is left open."""
+
     @contextlib.contextmanager
     def _opened(self) -> Iterator[list[_File]]:
         """Yield the files, by the ``seq`` of their first entries.

@@ -21,7 +21,7 @@ from chained_logging.review.conditions import indexed
 from chained_logging.review.filter import Filter
 from chained_logging.review.index_files import connect, replacing, schema
 from chained_logging.review.index_rows import RowMaker, Rows
-from chained_logging.review.query import Misfit
+from chained_logging.review.query import Answer, Misfit
 from chained_logging.review.sources import Found, Source
 
 VERSION: Final = "1"
@@ -92,7 +92,9 @@ class IndexedLog:
             self.rebuild()
 
     def rebuild(self) -> None:
-        self.close()
+        database, self._database = self._database, None
+        if database is not None:
+            database.close()
         if self._path is None:
             self._database = connect(None)
             self._fill(self._database)
@@ -151,9 +153,10 @@ class IndexedLog:
             raise Misfit(f"entry {about['seq']} is not in the log any more")
         return found
 
-    def rows(self, sql: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    def ask(self, sql: str, values: Mapping[str, Any]) -> Answer:
         try:
-            return self._opened.execute(sql, values).fetchall()
+            cursor = self._opened.execute(sql, values)
+            return Answer(tuple(column[0] for column in cursor.description), cursor.fetchall())
         except sqlite3.Error as error:
             raise StoreError(f"the index of {self.name}: {error}") from error
 
@@ -186,6 +189,7 @@ class IndexedLog:
         database, self._database = self._database, None
         if database is not None:
             database.close()
+        self._source.close()
 
 
 @contextlib.contextmanager

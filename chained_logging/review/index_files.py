@@ -31,14 +31,19 @@ _FAST: Final = (
 def index_path(log: Path) -> Path | None:
     """Return where the index of a log is, or can be made; None if nowhere."""
     beside = log.with_name(f"{log.name}.index")
-    for path in (beside, cached(os.path.realpath(log))):
-        if _is_usable(path):
-            return path
-    return None
+    return beside if _is_usable(beside) else cached_path(os.path.realpath(log))
 
 
-def cached(name: str) -> Path:
-    """Return the path of an index in the cache folder (``XDG_CACHE_HOME``, or ``~/.cache``)."""
+def cached_path(name: str) -> Path | None:
+    """Return where an index in the cache folder is, or can be made; None if nowhere.
+
+    :param name: of the log: a path, or the name of a store and a log in it.
+    """
+    path = _in_cache(name)
+    return path if _is_usable(path) else None
+
+
+def _in_cache(name: str) -> Path:
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     digest = sha256(os.fsencode(name)).hexdigest()[:32]
     return Path(home, "chained-logging", f"{digest}.index")

@@ -8,25 +8,34 @@ from pathlib import Path
 from chained_logging.event.entry import AuditEntry
 from chained_logging.review.files import JsonlSource
 from chained_logging.review.index import SMALL, IndexedLog
-from chained_logging.review.index_files import index_path
+from chained_logging.review.index_files import cached_path, index_path
 from chained_logging.review.query import Engine
-from chained_logging.review.sources import SinkSource, Source
+from chained_logging.review.sources import SinkSource, Source, StoreSource
 from chained_logging.sinks import JSONL_SUFFIXES, open_sink
 
 
-def open_log(where: str, *, fresh: bool = False) -> Engine:
+def open_log(where: str, *, origin: str | None = None, fresh: bool = False) -> Engine:
     """Return the engine for a log, which may be in use.
 
-    :param where: the path of a log.
+    :param where: the path of a log, or the URL of a central store.
+    :param origin: the name of the log, where a store holds several.
     :param fresh: make the index now, in memory and from the log alone. It takes as long as there
         are entries, and nobody can have changed it.
     :raises OSError: if the log cannot be read; also LogError.
     :raises ValueError: if what is in it is not entries.
     """
+    if is_url(where):
+        store = StoreSource(where, origin)
+        return Engine(IndexedLog(store, None if fresh else cached_path(store.name)))
     path = Path(where)
     source: Source = JsonlSource(path) if path.suffix in JSONL_SUFFIXES else SinkSource(path)
     kept = None if fresh or source.size() < SMALL else index_path(path)
     return Engine(IndexedLog(source, kept))
+
+
+def is_url(where: str) -> bool:
+    """Whether this names a central store, and not a file."""
+    return "://" in where and not Path(where).exists()
 
 
 def stored(where: str) -> Iterator[AuditEntry]:

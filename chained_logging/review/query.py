@@ -14,12 +14,20 @@ from chained_logging.event.entry import AuditEntry
 from chained_logging.format.record import Record
 from chained_logging.review.conditions import FOUND
 from chained_logging.review.filter import ANY, Filter
+from chained_logging.review.questions import narrowed, question
 
 Order = Literal["newest", "oldest"]
 PAGE: Final = 500
 
 FACETS: Final = ("actor_id", "action", "resource_type", "result", "ip_address", "tenant_id")
 """The columns that :meth:`Engine.facets` counts by default."""
+
+
+class Answer(NamedTuple):
+    """A table: the names of its columns, and its rows."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
 
 
 class Store(Protocol):
@@ -40,7 +48,7 @@ class Store(Protocol):
         :param values: takes its parameters, by their names. In the text they are ``:name``.
         """
 
-    def rows(self, sql: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+    def ask(self, sql: str, values: dict[str, Any]) -> Answer:
         """Return what a query returns."""
 
     def records(self, wanted: Sequence[int]) -> list[Record]:
@@ -199,12 +207,25 @@ class Engine:
             days.setdefault(day, {})[result] = int(count)
         return days
 
+    def ask(self, name: str, wanted: Filter = ANY) -> Answer:
+        """Return the answer to a named question, about the entries that a filter finds.
+
+        :param name: of :data:`chained_logging.review.questions.NAMES`.
+        :raises ValueError: if there is no such question, or the filter lacks a field it needs.
+        """
+        asked = question(name)
+        if asked.needs is not None and not getattr(wanted, asked.needs):
+            raise ValueError(f"{name} is about one {asked.needs}: give --{asked.needs}")
+        return self._table(asked.sql, narrowed(wanted, asked.narrowed), {})
+
     def _ask(
         self, sql: str, wanted: Filter, values: dict[str, Any] | None = None
     ) -> list[tuple[Any, ...]]:
-        values = {} if values is None else values
+        return self._table(sql, wanted, {} if values is None else values).rows
+
+    def _table(self, sql: str, wanted: Filter, values: dict[str, Any]) -> Answer:
         found = self.store.found(wanted, values)
-        return self.store.rows(f"WITH found AS ({found}) {sql}", values)
+        return self.store.ask(f"WITH found AS ({found}) {sql}", values)
 
 
 def _column(name: str) -> str:

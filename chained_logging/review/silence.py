@@ -28,6 +28,18 @@ def explain(engine: Engine, wanted: Filter) -> list[str]:
     ]
 
 
+def explain_answer(engine: Engine, wanted: Filter) -> list[str]:
+    """Return in sentences what was looked at where a named question has no answer."""
+    scope = engine.scope(wanted)
+    if scope.earliest is None or scope.latest is None:
+        return explain(engine, wanted)
+    entries = "1 entry" if scope.entries == 1 else f"{scope.entries:,} entries"
+    return [
+        f"no entry answers the question: looked at {entries}, {spoken(scope.earliest)} to "
+        f"{spoken(scope.latest)}, {wanted.words()}"
+    ]
+
+
 def _unmatched(engine: Engine, wanted: Filter) -> Iterator[str]:
     """Yield a sentence for each value that no entry of the log has."""
     alone = 0

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
+from chained_logging.errors import ShipError
 from chained_logging.format.record import Record
+from chained_logging.ship import open_destination
+from chained_logging.ship.check import origins
 from chained_logging.sinks import open_sink
+
+_NEAR: Final = 500  # entries that are read in vain rather than ask once more
 
 
 class Found(NamedTuple):
@@ -46,6 +51,9 @@ class Source(Protocol):
         :param wanted: ``seq`` and place of each.
         """
 
+    def close(self) -> None:
+        """Close what is open."""
+
 
 class SinkSource:
     """A log that its sink reads by ``seq``: a database. Places mean nothing."""
@@ -63,3 +71,59 @@ class SinkSource:
 
     def read(self, wanted: Sequence[tuple[int, int]]) -> Iterator[Record | None]:
         return (next(self._sink.records(seq), None) for seq, _ in wanted)
+
+    def close(self) -> None:
+        self._sink.close()
+
+
+class StoreSource:
+    """A log in a central store. Places mean nothing.
+
+    :param url: of the store.
+    :param origin: the log's name, where the store holds several.
+    :raises ShipError: if the store does not hold that log, or several; also DestinationError.
+    """
+
+    def __init__(self, url: str, origin: str | None = None) -> None:
+        self._destination = open_destination(url)
+        try:
+            names = origins(self._destination, origin)
+            if len(names) > 1:
+                raise ShipError(
+                    f"{self._destination.name} holds several logs: choose one with --origin: "
+                    + ", ".join(names)
+                )
+        except BaseException:
+            self._destination.close()
+            raise
+        self._origin = names[0]
+        self.name = f"{self._destination.name} {self._origin}"
+
+    def size(self) -> int:
+        return 1 << 62  # nobody knows before it is read
+
+    def entries(self, seq: int = 0, place: int = 0) -> Iterator[Found]:
+        records = self._destination.records(self._origin, seq)
+        return (Found(0, record.body, record.hash) for record in records)
+
+    def read(self, wanted: Sequence[tuple[int, int]]) -> Iterator[Record | None]:
+        found = self._found(sorted(seq for seq, _ in wanted))
+        return (found.get(seq) for seq, _ in wanted)
+
+    def _found(self, wanted: list[int]) -> dict[int, Record]:
+        """Return entries by their ``seq``: those that are near each other are read in one go."""
+        found: dict[int, Record] = {}
+        records: Iterator[Record] = iter(())
+        reached = -1
+        for seq in wanted:
+            if reached < 0 or seq > reached + _NEAR:
+                records = self._destination.records(self._origin, seq)
+            for record in records:
+                reached = record.seq
+                if record.seq >= seq:
+                    found[record.seq] = record
+                    break
+        return found
+
+    def close(self) -> None:
+        self._destination.close()

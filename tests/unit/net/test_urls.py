@@ -88,7 +88,7 @@ def test_what_is_shown_of_a_url_has_no_credentials(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", [*MALFORMED, *WELL_FORMED])
-@pytest.mark.parametrize("command", ["append", "checkpoint", "query", "export", "keygen", "ship"])
+@pytest.mark.parametrize("command", ["append", "checkpoint", "export", "keygen", "ship"])
 def test_an_address_given_as_a_file_is_neither_shown_nor_created(
     url: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

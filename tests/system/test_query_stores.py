@@ -1,0 +1,128 @@
+"""Central stores are asked as a local log is, and answer alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chains import EVENT
+from click.testing import CliRunner
+from postgres_logs import ORIGIN, Database, database, records_of
+from servers_postgres import PASSWORD, postgres_server
+
+from chained_logging.cli import cli
+from chained_logging.review.filter import ANY, Filter
+from chained_logging.review.opening import open_log
+from chained_logging.review.questions import NAMES
+
+__all__ = ["database", "postgres_server"]
+
+EVENTS: list[dict[str, Any]] = [
+    {
+        **EVENT,
+        "action": ("read", "write", "login", "export")[number % 4],
+        "actor": f"user-{number % 5}",
+        "actor_type": ("user", "admin", "service")[number % 3],
+        "on_behalf_of": "boss" if number % 7 == 0 else None,
+        "ip": ("10.0.0.1", "2001:db8::1", None)[number % 3],
+        "resource": f"patient/{number % 4}",
+        "resources": [f"note/{number % 3}", "https://x.example/2"] if number % 5 == 0 else None,
+        "result": ("success", "denied", "failure")[number % 11 % 3],
+        "tenant": f"t-{number % 2}",
+        "session_id": f"s-{number // 10}",
+        "user_agent": "curl/8" if number % 6 == 0 else None,
+        "trace_id": f"{number // 5 + 1:032x}",
+        "changed_fields": ['na"me', "wärd/2"] if number % 4 == 1 else None,
+        "old_values": {"name": "Müller-Lüdenscheidt\n4711"} if number % 4 == 1 else None,
+        "reason": "Treatment, ward 5" if number % 8 == 0 else None,
+        "route": "/wards/{ward_id}/beds/{bed}",
+        "params": {"ward_id": str(number % 3), "bed": "b/1"},
+        "note": "nul \0 here" if number % 10 == 0 else "x",
+    }
+    for number in range(200)
+] + [{"action": "odd", "actor": "", "resource": "patient/1"}]
+
+FILTERS = [
+    "",
+    "actor=user-3&actor=user-4&action=write",
+    "actor=USER-3",
+    "actor_type=admin&result=denied&result=failure",
+    "ip=2001:db8::1&tenant=t-1",
+    "ip=unknown",
+    "on_behalf_of=boss",
+    "session=s-3",
+    "session=s",
+    "user_agent=curl/8&action=read",
+    "trace_id=0000000000000000000000000000000A",
+    "trace_id=xyz",
+    "id=00000000-0000-7000-8000-000000000000",
+    "id=nothing",
+    "changed=w%C3%A4rd/2&actor=user-1",
+    "changed=ward",
+    "resource=patient/2",
+    "resource=patient&seq=-30",
+    "resource=2",
+    "resource=note/1&resource=note/2",
+    "resource=https://x.example/2",
+    "resource=wards/2&action=write",
+    "resource=ward/2",
+    "resource=beds/b/1&seq=4",
+    "text=treatment",
+    "text=WARD%205%20treatment",
+    "text=treat*%20ward",
+    "text=treat",
+    "text=m%C3%BCller",
+    "text=M%C3%9CLLER%204711",
+    "text=nul",
+    "text=n%27%20%7C%20%26%20!%20(x",
+    "incomplete=true",
+    "seq=5-9",
+    "since=2020-01-01",
+    "until=2020-01-01",
+    "since=1h&actor=user-0",
+]
+
+
+@pytest.fixture
+def filled(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    database.shipper.write(ORIGIN, records_of(tmp_path, EVENTS), [])
+    return database
+
+
+def reader(filled: Database) -> str:
+    return filled.server.url(filled.name, "test_reader")
+
+
+def test_postgresql_finds_and_answers_what_the_local_log_does(
+    filled: Database, tmp_path: Path
+) -> None:
+    (local,) = tmp_path.glob("*.jsonl")
+    with open_log(str(local)) as here, open_log(reader(filled)) as there:
+        for text in FILTERS:
+            wanted = Filter.parse(text)
+            expected = [entry.line for entry in here.every(wanted)]
+            assert [entry.line for entry in there.every(wanted)] == expected, text
+            assert there.scope(wanted) == here.scope(wanted), text
+        for name in NAMES:
+            wanted = Filter(actor=("user-1",), resource=("patient/1", "patient/2"))
+            assert there.ask(name, wanted) == here.ask(name, wanted)
+        assert there.histogram() == here.histogram()
+        assert there.facets() == here.facets()
+        first = there.entries(ANY, limit=7)
+        assert [entry.seq for entry in first.entries] == list(range(201, 194, -1))
+        assert there.entries(ANY, limit=7, cursor=first.cursor).entries[0].seq == 194
+
+
+def test_several_logs_of_one_store_are_asked_one_at_a_time(
+    filled: Database, tmp_path: Path
+) -> None:
+    other = "example.com/audit/other"
+    filled.shipper.write(other, records_of(tmp_path, EVENTS[:3], other), [])
+    result = CliRunner().invoke(cli, ["query", reader(filled), "--json"])
+    assert isinstance(result.exception, ValueError | OSError | Exception)
+    assert "choose one with --origin" in str(result.exception)
+    assert PASSWORD not in str(result.exception)
+    result = CliRunner().invoke(cli, ["query", reader(filled), "--json", "--origin", other])
+    assert len(result.stdout.splitlines()) == 4
