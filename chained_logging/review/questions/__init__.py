@@ -39,7 +39,7 @@ class Question(NamedTuple):
 def question(name: str) -> Question:
     """Return a question by its name.
 
-    :raises ValueError: if there is none of that name.
+    :raises ValueError: if no question has that name.
     """
     if name not in NAMES:
         raise ValueError(f"there is no question {name!r}: ask {', '.join(NAMES)}")
@@ -51,6 +51,6 @@ def question(name: str) -> Question:
 
 
 def narrowed(wanted: Filter, by: Filter) -> Filter:
-    """Return a filter with the fields of another one where it has none of its own."""
+    """Return a filter with what another one says of the fields that it leaves open."""
     given = {name: values for name, values in vars(by).items() if values and not vars(wanted)[name]}
     return wanted.narrowed(**given)
