@@ -16,7 +16,6 @@ from chained_logging.integrations.log_records import (
     exception_of,
     message_text,
     noted,
-    original,
     settle,
 )
 from chained_logging.log import AuditLog
@@ -49,12 +48,12 @@ def capture_record(log: AuditLog, record: logging.LogRecord) -> AuditId | None:
 
     :returns: the id of the entry in the log that had it first, or None if no log has it.
     """
-    settle(record)
+    first = settle(record)
     known = recorded_as(record)
     if known is None or log.path not in known.logs:
         made: AuditId | None = None
         try:
-            found = captured(record, known)
+            found = captured(record, first, known)
             made = log.record(found.event, action=found.action, result=found.result)
         except Exception as error:
             lost(log, error)
@@ -123,17 +122,19 @@ def event_of(record: logging.LogRecord) -> dict[str, Any]:
 
     It is what :class:`chained_logging.AuditHandler` stores, for a handler that sends it elsewhere.
     """
-    settle(record)
-    event, action, result = captured(record, recorded_as(record))
+    event, action, result = captured(record, settle(record), recorded_as(record))
     return {"action": action, "result": result, **event}
 
 
-def captured(record: logging.LogRecord, known: AuditId | None) -> Captured:
+def captured(
+    record: logging.LogRecord, first: logging.LogRecord, known: AuditId | None
+) -> Captured:
     """Return what is to be stored of a record.
 
+    :param first: the record that this is a copy of: a formatter's copy has lost the arguments and
+        the exception.
     :param known: the id that it got from another log.
     """
-    first = original(record)  # a formatter's copy has lost the arguments and the exception
     logged = noted(first)
     message = logged.message
     said_in_text = type(record.msg) is str  # nearly always; asking for a Mapping takes a call
@@ -149,7 +150,8 @@ def captured(record: logging.LogRecord, known: AuditId | None) -> Captured:
     else:
         text = logged.text
         if text is None:
-            text = message_text(record if record.args else first)
+            plain = said_in_text and not record.args and first is record
+            text = record.msg if plain else message_text(record if record.args else first)
         # A queue's handler of another kind may have put a traceback into the message.
         action = text.partition("\n")[0]
         event = over(logged.context, fields) if logged.context else dict(fields)

@@ -84,11 +84,16 @@ If not, the garbage collector may have ended it, in the middle of anything.
 """
 
 
-def settle(record: logging.LogRecord) -> None:
-    """Note that a log was asked to store a record, or that it is sent elsewhere."""
-    for each in (record, original(record)):
+def settle(record: logging.LogRecord) -> logging.LogRecord:
+    """Note that a log was asked to store a record, or that it is sent elsewhere.
+
+    :returns: what :func:`original` does.
+    """
+    first = original(record)
+    for each in (record, first):
         if isinstance(each, AuditRecord):
             each.settled = True
+    return first
 
 
 # Of records that a factory of the program's made, by the moment: a queue's copies have the same

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NoReturn
 
 from chained_logging.diagnostics import AuditWarning, count_unheard
-from chained_logging.errors import FAILURES, LogClosed
+from chained_logging.errors import FAILURES, Failure, LogClosed
 from chained_logging.event.context import current
 from chained_logging.event.draft import Draft, draft
 from chained_logging.event.entry import AuditEntry, AuditId
@@ -194,10 +194,7 @@ class AuditLog:
         except LogClosed:
             raise
         except FAILURES as error:
-            if self.on_failure == "raise":
-                raise
-            self._alarm.raise_for(error, stacklevel=4)
-            self._rest_at_exit()
+            self._fail(error)
             records = []
         else:
             if self._alarm.raised or forks.exiting:
@@ -230,10 +227,7 @@ class AuditLog:
         except LogClosed:
             raise
         except FAILURES as error:
-            if self.on_failure == "raise":
-                raise
-            self._alarm.raise_for(error, stacklevel=4)
-            self._rest_at_exit()
+            self._fail(error)
         else:
             if self._alarm.raised or forks.exiting:
                 self._after_a_call()
@@ -250,6 +244,13 @@ class AuditLog:
         if not records:  # during an append of this very thread, which writes it at its end
             return AuditEntry(entry.body(0, GENESIS), None)
         return AuditEntry(*records[0][1:])
+
+    def _fail(self, error: Failure) -> None:
+        """Raise the error that a call met, or warn of it, as the options say."""
+        if self.on_failure == "raise":
+            raise error
+        self._alarm.raise_for(error, stacklevel=5)
+        self._rest_at_exit()
 
     def _after_a_call(self) -> None:
         """Do what is seldom due after a call that went well."""
@@ -303,7 +304,7 @@ class AuditLog:
         with state.held():
             if state.released:
                 raise LogClosed(f"the audit log {self.path} is closed")
-            head = self._sink.head()
+            head = state.head()
         self._sink.sync()
         return head
 
