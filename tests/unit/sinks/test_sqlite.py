@@ -1,0 +1,164 @@
+"""SQLite: what a query says cannot disagree with what was hashed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sink_records import chained
+
+from chained_logging.errors import BrokenLog, Busy, NotALog, NotAnEntry, StoreError
+from chained_logging.format.record import NO_CHECKPOINT, Head, StoredCheckpoint
+from chained_logging.sinks.sqlite import SqliteSink
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "audit.db"
+
+
+@pytest.fixture
+def sink(log: Path) -> Iterator[SqliteSink]:
+    sink = SqliteSink(log)
+    sink.head()
+    yield sink
+    sink.close()
+
+
+def sql(log: Path, *statements: str) -> list[tuple[object, ...]]:
+    with contextlib.closing(sqlite3.connect(log, isolation_level=None)) as connection:
+        for statement in statements:
+            rows = connection.execute(statement).fetchall()
+    return rows
+
+
+def test_columns_are_derived_from_the_text_and_cannot_be_written(
+    sink: SqliteSink, log: Path
+) -> None:
+    (record,) = chained(1)
+    sink.write([record])
+    query = "SELECT body, hash, actor_id, resource_id, action FROM entries"
+    assert sql(log, query) == [(record.body.decode(), record.hash, "user-1", "456", "a")]
+    for statement in (
+        "UPDATE entries SET hash = 'x'",
+        "DELETE FROM entries",
+        "INSERT INTO entries (seq, body, hash) SELECT seq, body, hash FROM entries",
+        "INSERT INTO entries (seq, body, hash, actor_id) VALUES (1, '{}', 'x', 'eve')",
+    ):
+        with pytest.raises(sqlite3.Error):
+            sql(log, statement)
+    assert sql(log, query) == [(record.body.decode(), record.hash, "user-1", "456", "a")]
+
+
+def test_several_entries_are_one_transaction(sink: SqliteSink, log: Path) -> None:
+    records = chained(3)
+    with pytest.raises(StoreError):
+        sink.write([*records[:2], records[0]])
+    assert list(sink.records()) == []
+    sink.write(records)
+    assert sink.head() == Head(2, records[2].hash)
+
+
+def test_entries_are_found_by_their_columns(sink: SqliteSink) -> None:
+    records = chained(3)
+    sink.write(records)
+    assert list(sink.candidates({"actor_id": "user-1", "action": "a"})) == records
+    assert list(sink.candidates({"actor_id": "eve"})) == []
+
+
+def test_another_program_that_holds_the_database_is_waited_for_and_named(
+    sink: SqliteSink, log: Path
+) -> None:
+    sink.patience = 0.05
+    sink.head()
+    with contextlib.closing(sqlite3.connect(log, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Busy, match="another program holds"):
+            sink.write(chained(1))
+        other.execute("ROLLBACK")
+    sink.write(chained(1))
+
+
+def test_a_database_of_something_else_is_left_as_it_is(log: Path) -> None:
+    sql(log, "CREATE TABLE mine (x)")
+    before = log.read_bytes()
+    with pytest.raises(NotALog, match="a database of something else"):
+        SqliteSink(log).head()
+    assert log.read_bytes() == before
+
+
+def test_a_log_of_an_earlier_version_is_left_as_it_is(sink: SqliteSink, log: Path) -> None:
+    sink.close()
+    sql(log, "DROP TABLE resources")
+    with pytest.raises(NotALog, match=r"a version before 0\.1\.0"):
+        SqliteSink(log).head()
+
+
+def test_a_database_that_was_cut_is_named(sink: SqliteSink, log: Path) -> None:
+    sink.write(chained(50))
+    sink.close()  # what was in the log beside it is in the database now
+    sink.head()
+    os.truncate(log, log.stat().st_size // 2)
+    with pytest.raises(BrokenLog, match="was cut from"):
+        sink.head()
+
+
+def test_a_file_that_was_moved_is_continued_in_a_new_one(sink: SqliteSink, log: Path) -> None:
+    records = chained(2)
+    sink.write(records[:1])
+    for path in list(log.parent.glob("audit.db*")):
+        path.rename(path.with_name(f"moved-{path.name}"))
+    assert sink.head() == Head(0, records[0].hash)  # no second genesis
+    assert [notice.action for notice in sink.notices] == ["log.reopen"]
+    sink.write(records[1:])
+    assert list(sink.records()) == records[1:]
+
+
+def test_a_row_that_is_not_text_is_named_and_hides_no_other(sink: SqliteSink, log: Path) -> None:
+    records = chained(3)
+    sink.write(records)
+    sql(
+        log,
+        *(f"DROP TRIGGER {name}" for (name,) in sql(log, TRIGGERS)),
+        "UPDATE entries SET hash = zeroblob(64) WHERE seq = 1",
+    )
+    with pytest.raises(NotAnEntry, match="entry 1 is not stored as text"):
+        list(sink.records())
+    assert list(sink.readable()) == [records[0], records[2]]
+
+
+TRIGGERS = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+
+
+def test_a_log_without_a_key_gets_the_table_of_checkpoints_with_the_first(
+    sink: SqliteSink, log: Path
+) -> None:
+    assert list(sink.checkpoints()) == []
+    stored = StoredCheckpoint("note", 1, "", None)
+    sink.add_checkpoint(stored)
+    sql(log, "INSERT INTO checkpoints (note, size, state, id) VALUES ('x', 'many', '', 7)")
+    assert list(sink.checkpoints()) == [(1, stored)]
+    assert sink.recent_checkpoints() == [stored, NO_CHECKPOINT]
+
+
+def test_a_fork_that_nobody_announced_is_refused(sink: SqliteSink) -> None:
+    sink.write(chained(1))
+    sink.forked()  # as a child finds it: with its parent's connection
+    with pytest.raises(StoreError, match="was open when C code forked this process"):
+        sink.head()
+
+
+def test_around_a_fork_it_is_closed_and_opened_again(sink: SqliteSink) -> None:
+    records = chained(2)
+    sink.write(records[:1])
+    sink.before_fork()
+    with pytest.raises(StoreError, match="is closed"):
+        sink.write(records[1:])
+    sink.after_fork()
+    assert sink.head() == Head(0, records[0].hash)
+    sink.write(records[1:])
+    assert list(sink.records(1)) == records[1:]
