@@ -12,7 +12,6 @@ import json
 import random
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -21,18 +20,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-import nats as nats_py
 import psycopg
 import pytest
 import ready
 import ship_crash
 from chains import EVENT
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from folder_store import FolderStore
 from folders import ROOT
-from hypothesis import given
-from hypothesis import strategies as st
-from nats.js.api import DiscardPolicy
 from nats_logs import ORIGIN, Store, Stream, batch, ship, stream, write
 from programs import free_port
 from servers_nats import (
@@ -44,19 +38,16 @@ from servers_postgres import PostgresServer
 from servers_s3 import CREDENTIALS
 
 from chained_logging import AuditLog
-from chained_logging.errors import DestinationError, Refused, ShipError
+from chained_logging.errors import DestinationError, ShipError
 from chained_logging.format.line import leaf_hash
-from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
+from chained_logging.format.record import EMPTY, Head, Record
 from chained_logging.keys import PrivateKey
-from chained_logging.log.options import ORIGIN as ALLOWED_ORIGIN
 from chained_logging.ship import destination_name, nats, open_destination
 from chained_logging.ship.land import Landing
 from chained_logging.ship.nats import (
     MAX_LINES,
     NatsDestination,
-    decode,
     encode,
-    origin_of,
     partition_of,
     token_of,
 )
@@ -167,22 +158,6 @@ def test_checkpoints_alone_reach_the_destination(
     opened.close()
 
 
-def test_several_messages_of_one_log_become_one_write(stream: Stream, tmp_path: Path) -> None:
-    records = write(tmp_path / "audit.jsonl", 99)
-    destination = NatsDestination(stream.url)
-    for start in range(0, 100, 10):
-        destination.write(ORIGIN, records[start : start + 10], [])
-    destination.close()
-    opened: list[FolderStore] = []
-
-    def opener() -> FolderStore:
-        opened.append(FolderStore(tmp_path / "store"))
-        return opened[-1]
-
-    assert Landing(stream.url, opener).land(10)
-    assert [one.writes for one in opened] == [1]
-
-
 def test_the_stream_lands_in_s3(
     stream: Stream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,59 +178,6 @@ def test_the_stream_lands_in_s3(
 
 
 # --- Exactly once.
-
-
-def test_of_two_shippers_the_stream_takes_the_first(stream: Stream, tmp_path: Path) -> None:
-    records = write(tmp_path / "audit.jsonl", 20)
-    one, two = NatsDestination(stream.url), NatsDestination(stream.url)
-    assert one.head(ORIGIN) == two.head(ORIGIN) == EMPTY
-    one.write(ORIGIN, records[:10], [])
-    fork = [*records[:5], forged(records[5])]
-    with pytest.raises(DestinationError, match="another shipper"):
-        two.write(ORIGIN, fork, [])
-    assert two.head(ORIGIN) == Head(9, records[9].hash)
-    with pytest.raises(Refused, match="does not follow"):
-        two.write(ORIGIN, records[8:], [])
-    with pytest.raises(Refused, match="does not follow"):
-        two.write(ORIGIN, records[12:], [])
-    two.write(ORIGIN, records[10:], [])
-    assert list(one.records(ORIGIN)) == records
-    one.close()
-    two.close()
-
-
-def test_a_repeated_batch_is_refused_beyond_the_window_too(stream: Stream, tmp_path: Path) -> None:
-    records = write(tmp_path / "audit.jsonl", 20)
-    destination = NatsDestination(stream.url)
-    destination.write(ORIGIN, records[:10], [])
-    late = NatsDestination(stream.url)
-    late._ends[ORIGIN] = (0, EMPTY)  # what a shipper knew that was stopped before it published
-    with pytest.raises(DestinationError, match="was there already"):
-        late.write(ORIGIN, records[:10], [])
-    stream.change(duplicate_window=0.1)
-    time.sleep(0.5)
-    late._ends[ORIGIN] = (0, EMPTY)
-    with pytest.raises(DestinationError, match="another shipper"):
-        late.write(ORIGIN, records[:10], [])
-    assert list(destination.records(ORIGIN)) == records[:10]
-    destination.close()
-    late.close()
-
-
-def test_what_is_published_twice_all_the_same_is_landed_once(
-    stream: Stream, store: Store, tmp_path: Path
-) -> None:
-    records = write(tmp_path / "audit.jsonl", 29)
-    subject = stream.subject(ORIGIN)
-    for start, end in ((0, 10), (0, 10), (5, 15), (12, 20), (0, 20), (20, 30), (20, 30)):
-        stream.publish(subject, *batch(records[start:end]))
-    assert store.land(stream)
-    assert store.records() == records
-    stream.publish(subject, *batch(records[3:8]))
-    stream.publish(subject, *batch(records))
-    assert store.land(stream)
-    assert store.records() == records
-    assert store.alerts == []
 
 
 def test_two_landings_share_one_partition(
@@ -282,26 +204,6 @@ def test_two_landings_share_one_partition(
     for origin, records in logs.items():
         assert store.records(origin) == records
     assert store.alerts == []
-
-
-def test_landings_of_some_partitions_each_do_the_whole_together(
-    stream: Stream, store: Store, tmp_path: Path
-) -> None:
-    logs = {f"example.com/{n}": write(tmp_path / f"{n}.jsonl", 5, f"example.com/{n}")
-            for n in range(8)}  # fmt: skip
-    destination = NatsDestination(stream.url)
-    for origin, records in logs.items():
-        destination.write(origin, records, [])
-    assert destination.origins() == sorted(logs)
-    destination.close()
-    assert store.landing(stream, partitions=[0, 1]).land(10)
-    assert {origin for origin in logs if store.records(origin)} == {
-        origin for origin in logs if partition_of(origin, 4) < 2
-    }
-    assert store.landing(stream, partitions=[2, 3]).land(10)
-    assert {origin: store.records(origin) for origin in logs} == logs
-    with pytest.raises(ValueError, match="4 partitions"):
-        store.landing(stream, partitions=[4]).land(10)
 
 
 # --- What is forged.
@@ -509,27 +411,6 @@ def test_what_was_acknowledged_without_being_landed_is_found_again(
     assert store.alerts == []
 
 
-def test_where_a_log_stands_is_known_after_its_messages_expired(
-    stream: Stream, store: Store, tmp_path: Path
-) -> None:
-    path = tmp_path / "audit.jsonl"
-    records = write(path, 9)
-    assert ship(path, stream.url).seq == 9
-    store.land(stream)
-    stream.change(max_age=1.0, duplicate_window=1.0)
-    time.sleep(2.5)
-    destination = NatsDestination(stream.url)
-    assert list(destination.records(ORIGIN)) == []
-    assert destination.head(ORIGIN) == Head(9, records[9].hash)
-    stream.change(max_age=3600.0)
-    records = write(path, 5)
-    assert ship(path, stream.url).seq == 14
-    assert next(destination.records(ORIGIN)).seq == 10, "nothing is shipped again"
-    destination.close()
-    store.land(stream)
-    assert store.records() == records
-
-
 def test_a_server_set_back_to_an_old_copy_gets_everything_again(
     store: Store, tmp_path: Path
 ) -> None:
@@ -616,48 +497,7 @@ def test_a_server_without_room_keeps_the_shipper_waiting(store: Store, tmp_path:
         assert 0 < progress.seq + 1 < len(records)
 
 
-def test_a_message_that_the_server_cannot_take_is_refused_at_once() -> None:
-    with (
-        running_nats("max_payload: 65536") as server,
-        pytest.raises(Refused, match="max_payload is 65536"),
-    ):
-        nats.init(server.url("AUDIT"))
-
-
 # --- How it is set up.
-
-
-def test_init_changes_nothing_that_stands_and_names_what_is_weak(stream: Stream) -> None:
-    done = nats.init(stream.url, partitions=4)
-    assert all("already" in sentence for sentence in done)
-    with pytest.raises(Refused, match="subjects is"):
-        nats.init(stream.url, partitions=5)
-    destination = NatsDestination(stream.url)
-    stream.change(discard=DiscardPolicy.OLD, max_msgs_per_subject=1)
-    reasons = " ".join(fault.reason for fault in destination.inspect(ORIGIN))
-    assert "discard is old, not new" in reasons
-    assert "max_msgs_per_subject is 1, not -1" in reasons
-    destination.close()
-    with pytest.raises(Refused, match="discard is old"):
-        nats.init(stream.url, partitions=4)
-
-
-def test_messages_can_be_neither_deleted_nor_purged_and_that_cannot_be_undone(
-    stream: Stream, tmp_path: Path
-) -> None:
-    records = write(tmp_path / "a.jsonl", 9)
-    stream.publish(stream.subject(ORIGIN), *batch(records))
-    for attack in (
-        lambda js: js.delete_msg(stream.name, 1),
-        lambda js: js.purge_stream(stream.name),
-    ):
-        with pytest.raises(nats_py.js.errors.APIError):
-            stream.do(attack)
-    with pytest.raises(nats_py.js.errors.APIError):
-        stream.change(deny_delete=False)
-    destination = NatsDestination(stream.url)
-    assert list(destination.records(ORIGIN)) == records
-    destination.close()
 
 
 def test_without_init_a_shipper_is_told_what_to_do(
@@ -735,66 +575,6 @@ def test_land_runs_until_it_is_told_to_end(
 
 
 # --- Who may connect, and what is shown.
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-         "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return folder
-
-
-def test_tls_checks_the_name_and_who_signed_it(certificates: Path) -> None:
-    config = (
-        f'tls {{ cert_file: "{certificates}/cert.pem", key_file: "{certificates}/key.pem" }}\n'
-        f'authorization {{ user: app, password: "{PASSWORD}" }}'
-    )
-    login = "app:k7-hush%2Fhush%40%25"
-    with running_nats(config) as server:
-        ca = f"?ca={certificates}/cert.pem"
-        good = f"tls://{login}@localhost:{server.port}/AUDIT{ca}"
-        assert nats.init(good)
-        for url, why in (
-            (f"tls://{login}@localhost:{server.port}/AUDIT", "certificate"),
-            (f"tls://{login}@127.0.0.1:{server.port}/AUDIT{ca}", "certificate"),
-            (f"tls://app:wrong-one@localhost:{server.port}/AUDIT{ca}", "uthorization"),
-        ):
-            destination = NatsDestination(url)
-            with pytest.raises(DestinationError, match=why) as error:
-                destination.head(ORIGIN)
-            shown = f"{error.value!r} {error.value} {destination.name} {vars(destination)}"
-            assert "hush" not in shown
-            assert "wrong-one" not in shown
-
-
-def test_no_password_is_sent_where_tls_was_asked_for_and_not_offered() -> None:
-    """Whoever sits in between says that the server wants no TLS."""
-    heard = bytearray()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        info = {"server_id": "x", "version": "2.9.10", "max_payload": 1 << 20, "headers": True,
-                "proto": 1, "auth_required": True, "tls_required": False}  # fmt: skip
-
-        def listen() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.settimeout(3)
-                connection.sendall(f"INFO {json.dumps(info)}\r\n".encode())
-                while data := connection.recv(10_000):
-                    heard.extend(data)
-
-        thread = threading.Thread(target=listen, daemon=True)
-        thread.start()
-        destination = NatsDestination(f"tls://app:secret-word@127.0.0.1:{port}/AUDIT")
-        with pytest.raises(DestinationError, match="offers no TLS"):
-            destination.head(ORIGIN)
-        thread.join(5)
-    assert bytes(heard) == b""
 
 
 def test_a_host_and_a_landing_do_with_the_permissions_in_the_docs(
@@ -926,42 +706,3 @@ def test_a_secret_of_the_url_is_shown_nowhere(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=why) as error:
             NatsDestination(url)
         assert "hush" not in str(error.value)
-
-
-# --- The form of a message.
-
-
-@given(st.text(min_size=1, max_size=60).filter(ALLOWED_ORIGIN.fullmatch))
-def test_a_name_is_one_token_of_a_subject_and_comes_back(origin: str) -> None:
-    token = token_of(origin)
-    assert origin_of(token) == origin
-    assert set(token) <= nats.message._PLAIN | {"="}
-    assert partition_of(origin, 16) == partition_of(origin, 16) < 16
-
-
-@given(st.text(max_size=30))
-def test_only_the_token_of_a_name_is_taken_for_one(token: str) -> None:
-    try:
-        assert token_of(origin_of(token)) == token
-    except ValueError as error:
-        assert "does not name a log" in str(error)  # noqa: PT017
-
-
-@given(st.binary(max_size=200), st.dictionaries(st.text(max_size=20), st.text(max_size=20)))
-def test_whatever_a_message_holds_it_is_read_or_refused(
-    data: bytes, headers: dict[str, str]
-) -> None:
-    good = {"Audit-Format": "1", "Audit-First-Seq": "0", "Audit-Last-Seq": "0",
-            "Audit-Last-Hash": "0" * 64}  # fmt: skip
-    for attempt in (data, gzip.compress(data), gzip.compress(data + b"\n")):
-        with pytest.raises(ValueError, match=r"."):
-            decode("A.0.b", good | headers, attempt).check()
-
-
-def test_a_checkpoint_of_each_kind_comes_back() -> None:
-    notes = [StoredCheckpoint("a\nb\n", 1, "c"), StoredCheckpoint("ü", 2, "d", "e")]
-    headers, data = encode(5, Head(4, "0" * 64), [], notes)
-    message = decode("A.0.b", headers, data)
-    assert (message.origin, message.first, message.head) == ("b", 5, Head(4, "0" * 64))
-    assert (message.records, message.checkpoints) == ([], notes)
-    message.check()
