@@ -164,12 +164,14 @@ class Recorder:
             **current(),
             **_sender(request),
             "action": name,
-            "resource": ("task", task_id),
+            "resource_type": "task",
+            "resource_id": task_id,
             "result": result,
             "state": state,
             "retries": getattr(request, "retries", None),
             **about,
         }
+        event.pop("resource", None)  # the context's: not what this is about
         if isinstance(error, BaseException):
             event["exception"] = jsonable(error)
         self.log.append_many([event])
