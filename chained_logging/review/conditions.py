@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from chained_logging.event.resources import split
-from chained_logging.review import names
 from chained_logging.review.filter import Filter
 from chained_logging.review.index_rows import (
     INCOMPLETE,
-    LETTERS,
     parameter_token,
     record_token,
     token,
     type_token,
 )
+from chained_logging.review.terms import Choice, Term, Word, terms
 
 FOUND: Final = (
     *("seq", "timestamp", "actor_id", "actor_type", "on_behalf_of", "action", "resource_type"),
@@ -35,7 +33,7 @@ def indexed(wanted: Filter, values: dict[str, Any]) -> str:
 
     :param values: takes the parameters of the query, by their names.
     """
-    match = " AND ".join(_terms(wanted))
+    match = _match(terms(wanted.narrowed(id=(), trace_id=())))
     seq = "words.rowid" if match else "entries.seq"
     conditions = [*_ranges(wanted, seq, values), *_numbers(wanted, seq, values)]
     source = "entries"
@@ -89,40 +87,27 @@ _RANGES: Final = {
 }
 
 
-def _terms(wanted: Filter) -> Iterator[str]:
-    """Yield what must all be true, in the language of FTS5."""
-    for name in LETTERS:
-        yield from _either(_exact(token(name, value)) for value in getattr(wanted, name))
-    yield from _either(term for value in wanted.resource for term in _named(value))
-    if wanted.incomplete:
-        yield _exact(INCOMPLETE)
-    yield from _either(
-        "(" + " AND ".join(_word(*word) for word in names.asked(text)) + ")" for text in wanted.text
+def _match(choices: list[Choice]) -> str:
+    """Return what must all be true, in the language of FTS5."""
+    return " AND ".join(
+        "(" + " OR ".join(" AND ".join(map(_spelled, every)) for every in choice) + ")"
+        for choice in choices
     )
 
 
-def _either(terms: Iterator[str]) -> Iterator[str]:
-    joined = " OR ".join(terms)
-    if joined:
-        yield f"({joined})"
+def _spelled(term: Term | Word) -> str:
+    if isinstance(term, Word):
+        return "(" + " OR ".join(f'text : "{f}"' + " *" * term.prefix for f in term.forms) + ")"
+    if term.of == "record_id":
+        return f'exact : "{record_token(None, term.value)}" *'
+    return f'exact : "{_token(term)}"'
 
 
-def _exact(text: str, more: str = "") -> str:
-    return f'exact : "{text}"{more}'
-
-
-def _word(forms: tuple[str, ...], prefix: bool) -> str:
-    return "(" + " OR ".join(f'text : "{form}"' + " *" * prefix for form in forms) + ")"
-
-
-def _named(wanted: str) -> Iterator[str]:
-    """Yield the terms for a resource: see :func:`chained_logging.review.names.concerns`."""
-    slashes = (at for at, char in enumerate(wanted) if char == "/")
-    pairs = [(wanted[:at], wanted[at + 1 :]) for at in slashes]
-    kind, id = split(wanted)
-    if kind is not None and id is not None:
-        pairs.append((kind, id))
-        yield _exact(parameter_token(kind, id))
-    yield from (_exact(record_token(*pair)) for pair in dict.fromkeys(pairs))
-    yield _exact(type_token(wanted))
-    yield _exact(record_token(None, wanted), " *")
+def _token(term: Term) -> str:
+    if term.of == "record":
+        return record_token(term.kind, term.value)
+    if term.of == "parameter":
+        return parameter_token(term.kind, term.value)
+    if term.of == "type":
+        return type_token(term.value)
+    return INCOMPLETE if term.of == "incomplete" else token(term.of, term.value)

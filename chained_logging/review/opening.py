@@ -24,6 +24,10 @@ def open_log(where: str, *, origin: str | None = None, fresh: bool = False) -> E
     :raises OSError: if the log cannot be read; also LogError.
     :raises ValueError: if what is in it is not entries.
     """
+    if where.startswith(("postgresql://", "postgres://")) and not fresh:
+        from chained_logging.review.postgres import PostgresLog
+
+        return Engine(PostgresLog(where, origin))
     if is_url(where):
         store = StoreSource(where, origin)
         return Engine(IndexedLog(store, None if fresh else cached_path(store.name)))

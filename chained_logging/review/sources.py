@@ -55,6 +55,16 @@ class Source(Protocol):
         """Close what is open."""
 
 
+def only(names: list[str], store: str) -> str:
+    """Return the one log of a store.
+
+    :raises ShipError: if there are several.
+    """
+    if len(names) > 1:
+        raise ShipError(f"{store} holds several logs: choose one with --origin: {', '.join(names)}")
+    return names[0]
+
+
 class SinkSource:
     """A log that its sink reads by ``seq``: a database. Places mean nothing."""
 
@@ -87,16 +97,10 @@ class StoreSource:
     def __init__(self, url: str, origin: str | None = None) -> None:
         self._destination = open_destination(url)
         try:
-            names = origins(self._destination, origin)
-            if len(names) > 1:
-                raise ShipError(
-                    f"{self._destination.name} holds several logs: choose one with --origin: "
-                    + ", ".join(names)
-                )
+            self._origin = only(origins(self._destination, origin), self._destination.name)
         except BaseException:
             self._destination.close()
             raise
-        self._origin = names[0]
         self.name = f"{self._destination.name} {self._origin}"
 
     def size(self) -> int:

@@ -108,6 +108,84 @@ BEGIN
 END
 $$;
 
+-- What an entry is found by: the words in its context, reason and old_values, and the values of its
+-- fields, each behind a letter and =, which no word holds. docs/query.md says what a word is.
+
+-- A lexeme has 2,046 bytes at most. What is longer is its beginning and its SHA-256.
+CREATE FUNCTION chained_logging.lexemes(list text[]) RETURNS tsvector
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog AS $$
+  SELECT array_to_tsvector(coalesce(array_agg(
+    CASE WHEN octet_length(item) <= 1500 THEN item
+      ELSE left(item, 100) || encode(sha256(convert_to(item, 'UTF8')), 'hex') END), '{}'))
+  FROM unnest(list) AS found (item) WHERE item <> ''
+$$;
+
+-- Parameters of a request's route, each under the literal before it and under its own name.
+CREATE FUNCTION chained_logging.parameters(context jsonb) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog AS $$
+DECLARE
+  found text[] := '{}';
+  before text := '';
+  part text;
+  name text;
+  value text;
+BEGIN
+  IF jsonb_typeof(context -> 'route') IS DISTINCT FROM 'string'
+    OR jsonb_typeof(context -> 'params') IS DISTINCT FROM 'object'
+  THEN
+    RETURN found;
+  END IF;
+  FOREACH part IN ARRAY string_to_array(context ->> 'route', '/') LOOP
+    name := substring(part FROM '^\{(\w+)\}$');
+    IF name IS NULL THEN
+      before := part;
+    ELSIF jsonb_typeof(context -> 'params' -> name) = 'string' THEN
+      value := context -> 'params' ->> name;
+      found := found || concat('z=', length(value), ':', value, '/', before)
+        || concat('z=', length(value), ':', value, '/', regexp_replace(name, '_id$', ''));
+    END IF;
+  END LOOP;
+  RETURN found;
+END
+$$;
+
+CREATE FUNCTION chained_logging.searched(body text) RETURNS tsvector
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE COST 1000 SET search_path = pg_catalog AS $$
+DECLARE
+  entry json := chained_logging.parsed(body);
+  fields jsonb := entry::jsonb;
+  said text := concat(entry -> 'context', ' ', entry -> 'reason', ' ', entry -> 'old_values');
+  record jsonb;
+  found text[];
+BEGIN
+  IF strpos(said, '\') > 0 THEN
+    said := regexp_replace(said, '\\(u[0-9a-f]{4}|.)', ' ', 'g');
+  END IF;
+  found := string_to_array(translate(
+    lower(said COLLATE "C"), E' !"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~\x7f', repeat(' ', 34)), ' ');
+  found := found || ARRAY[
+    'a=' || (fields ->> 'actor_id'), 'k=' || (fields ->> 'actor_type'),
+    'o=' || (fields ->> 'on_behalf_of'), 'v=' || (fields ->> 'action'),
+    'q=' || (fields ->> 'result'), 'p=' || (fields ->> 'ip_address'),
+    'u=' || (fields ->> 'user_agent'), 's=' || (fields ->> 'session_id'),
+    'n=' || (fields ->> 'tenant_id'), 't=' || (fields ->> 'trace_id'), 'i=' || (fields ->> 'id'),
+    CASE WHEN fields -> 'context' ? 'invalid' THEN 'm=' END];
+  FOR record IN
+    SELECT jsonb_build_object('type', fields -> 'resource_type', 'id', fields -> 'resource_id')
+    UNION ALL SELECT jsonb_array_elements(fields -> 'resources')
+  LOOP
+    found := found || ARRAY[
+      'y=' || (record ->> 'type'), 'j=' || (record ->> 'id'),
+      concat('x=', length(record ->> 'id'), ':', record ->> 'id', '/', record ->> 'type')];
+  END LOOP;
+  IF fields ? 'changed_fields' THEN
+    found := found || ARRAY(
+      SELECT 'c=' || name FROM jsonb_array_elements_text(fields -> 'changed_fields') AS name);
+  END IF;
+  RETURN chained_logging.lexemes(found || chained_logging.parameters(fields -> 'context'));
+END
+$$;
+
 
 -- Entries: the exact text that was hashed, and columns that the database derives from it, so that
 -- what is queried cannot disagree with what was hashed. A partition key can not be derived, so
@@ -254,6 +332,9 @@ CREATE INDEX ON chained_logging.entries USING gin (resources jsonb_path_ops)
 -- Small, as most attempts succeed; it answers refused_attempts() from itself alone.
 CREATE INDEX ON chained_logging.entries ("timestamp", actor_id)
   WHERE result IN ('failure', 'denied');
+-- Finds an entry by any of its fields, and by words: searched(body) @@ '''a=ann'' & treatment'.
+CREATE INDEX entries_searched_idx ON chained_logging.entries
+  USING gin (chained_logging.searched(body));
 
 -- For what no month takes, such as an event of a clock that is far off.
 CREATE TABLE chained_logging.entries_default PARTITION OF chained_logging.entries DEFAULT;
@@ -534,14 +615,16 @@ GRANT INSERT (origin, size, note, state, timestamp) ON chained_logging.checkpoin
 GRANT SELECT ON chained_logging.heads TO chained_logging_shipper;
 GRANT EXECUTE ON FUNCTION
   chained_logging.parsed(text), chained_logging.names(json), chained_logging.records(json),
-  chained_logging.whole(text)
+  chained_logging.whole(text), chained_logging.searched(text), chained_logging.lexemes(text[]),
+  chained_logging.parameters(jsonb)
   TO chained_logging_shipper;
 
 GRANT SELECT ON chained_logging.entries, chained_logging.heads, chained_logging.checkpoints
   TO chained_logging_reader;
 GRANT EXECUTE ON FUNCTION
   chained_logging.actions_of(text, interval), chained_logging.access_to(text, text),
-  chained_logging.refused_attempts(bigint, interval)
+  chained_logging.refused_attempts(bigint, interval), chained_logging.searched(text),
+  chained_logging.parsed(text), chained_logging.lexemes(text[]), chained_logging.parameters(jsonb)
   TO chained_logging_reader;
 
 RESET ROLE;

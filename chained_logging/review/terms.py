@@ -1,0 +1,68 @@
+"""From a filter to what an inverted index is asked for, whatever the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, Literal, NamedTuple
+
+from chained_logging.event.resources import split
+from chained_logging.review import names
+from chained_logging.review.filter import Filter
+
+FIELDS: Final = (
+    *("actor", "actor_type", "on_behalf_of", "action", "result", "ip", "user_agent", "session"),
+    *("tenant", "trace_id", "id", "changed"),
+)
+"""The fields of a filter whose values are terms."""
+
+Of = Literal["record", "parameter", "type", "record_id", "incomplete"]
+
+
+class Term(NamedTuple):
+    """A value that an entry has.
+
+    :ivar of: a field of a filter, or one of :data:`Of`.
+    :ivar value: the value; of a record its id.
+    :ivar kind: of a record its type.
+    """
+
+    of: str
+    value: str
+    kind: str = ""
+
+
+class Word(NamedTuple):
+    """A word that an entry has, in one of some forms; or its beginning."""
+
+    forms: tuple[str, ...]
+    prefix: bool
+
+
+Choice = list[list[Term | Word]]
+"""Alternatives; of each, all must be there."""
+
+
+def terms(wanted: Filter) -> list[Choice]:
+    """Return what an entry must have so that a filter finds it, beside its time and its number."""
+    return [choice for choice in _choices(wanted) if choice]
+
+
+def _choices(wanted: Filter) -> Iterator[Choice]:
+    for name in FIELDS:
+        yield [[Term(name, value)] for value in getattr(wanted, name)]
+    yield [[term] for value in wanted.resource for term in _named(value)]
+    yield [[Term("incomplete", "")]] * wanted.incomplete
+    yield [[Word(*word) for word in names.asked(text)] for text in wanted.text]
+
+
+def _named(wanted: str) -> Iterator[Term]:
+    """Yield the terms for a resource: see :func:`chained_logging.review.names.concerns`."""
+    slashes = (at for at, char in enumerate(wanted) if char == "/")
+    pairs = [(wanted[:at], wanted[at + 1 :]) for at in slashes]
+    kind, id = split(wanted)
+    if kind is not None and id is not None:
+        pairs.append((kind, id))
+        yield Term("parameter", id, kind)
+    yield from (Term("record", id, kind) for kind, id in dict.fromkeys(pairs))
+    yield Term("type", wanted)
+    yield Term("record_id", wanted)
