@@ -24,7 +24,7 @@ from pathlib import Path
 
 import psycopg
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/support"))
 from servers_postgres import PostgresServer, running_server
 
 from chained_logging import AuditLog

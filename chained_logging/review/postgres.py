@@ -27,6 +27,7 @@ _SETTINGS: Final = {
     "enable_seqscan": "on",
     "enable_sort": "on",
     "statement_timeout": "600000",
+    "work_mem": "'64MB'",
 }
 _LETTERS: Final = {
     "actor": "a",

@@ -414,6 +414,15 @@ def test_the_index_of_resources_without_its_newest_row_is_named(
     assert said in filled.faults()
 
 
+def test_the_index_of_words_without_its_newest_row_is_named(
+    filled: Database, records: list[Record]
+) -> None:
+    assert filled.faults() == ""
+    without_the_newest(filled, forged(records[-1]), "entries_searched_idx")
+    said = "index chained_logging.entries_searched_idx does not hold what the table holds: it finds"
+    assert f"{said} 10 rows with q=success, and the table has 11" in filled.faults()
+
+
 ORDER = (
     "UPDATE pg_amproc SET amproc = '{}' WHERE amprocnum = 1 AND amproclefttype = 'text'::regtype "
     "AND amprocrighttype = 'text'::regtype AND amprocfamily IN "

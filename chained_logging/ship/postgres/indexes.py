@@ -5,8 +5,9 @@ PostgreSQL skip it for a while. Or it may hold rows out of order, where no searc
 PostgreSQL compared differently for a while. Queries are answered from indexes, so each index is
 read as a whole, as is its table. Both must hold the same keys, and the index must be in order. The
 index of ``resources`` cannot be read as a whole: it is searched for each record that the table
-names, and must find the same rows. If the extension ``amcheck`` is installed and the role may use
-it, it checks the structure of each other index too.
+names, and must find the same rows. That of words and fields must find each row by its result. If
+the extension ``amcheck`` is installed and the role may use it, it checks the structure of each
+other index too.
 """
 
 from __future__ import annotations
@@ -94,6 +95,16 @@ _FOUND_SUM: Final = """
     FROM unnest(%s::jsonb[]) AS asked (record) JOIN chained_logging.entries
       ON resources @> jsonb_build_array(record)
 """
+_SEARCHED: Final = "entries_searched_idx"
+_BY_RESULT: Final = """
+    SELECT 'q=' || result, count(*), sum(hash_record_extended(ROW(origin, seq, "timestamp"), 0))
+    FROM chained_logging.entries GROUP BY result
+"""
+_SEARCHED_SUM: Final = """
+    SELECT count(*), sum(hash_record_extended(ROW(origin, seq, "timestamp"), 0))
+    FROM chained_logging.entries
+    WHERE chained_logging.searched(body) @@ array_to_tsvector(ARRAY[%s])::text::tsquery
+"""
 _PAGE: Final = 500
 _AMCHECK: Final = """
     SELECT p.oid::regprocedure::text FROM pg_extension AS e
@@ -132,22 +143,21 @@ def index_faults(session: Session) -> list[str]:
                     f"rows, and the table has {by_table[0]:,}"
                 )
         reasons += _records_faults(connection)
+        reasons += _searched_faults(connection)
     return reasons + _amcheck(session)
 
 
 def _records_faults(connection: psycopg.Connection[tuple[Any, ...]]) -> list[str]:
     """Return a sentence if the index of `resources` misses what the table names."""
     name = f"chained_logging.{_RECORDS}"
-    for setting, value in (_BY_TABLE | {"enable_bitmapscan": "off"}).items():
-        connection.execute(f"SET LOCAL {setting} = {value}".encode())
+    _set(connection, _BY_TABLE | {"enable_bitmapscan": "off"})
     named = connection.execute(_NAMED_SUM.encode()).fetchone()
     assert named is not None  # noqa: S101 -- an aggregate returns a row
     leaves = {leaf for (leaf,) in connection.execute(_LEAVES, (name,))}
     count = total = 0
     with connection.cursor("records") as records:
         records.execute(_DISTINCT.encode())  # which is planned now, to read the table
-        for setting, value in (_BY_INDEX | {"enable_bitmapscan": "on"}).items():
-            connection.execute(f"SET LOCAL {setting} = {value}".encode())
+        _set(connection, _BY_INDEX | {"enable_bitmapscan": "on"})
         while page := records.fetchmany(_PAGE):
             asked = ([record for (record,) in page],)
             plan = connection.execute(b"EXPLAIN (FORMAT JSON) " + _FOUND_SUM.encode(), asked)
@@ -162,6 +172,34 @@ def _records_faults(connection: psycopg.Connection[tuple[Any, ...]]) -> list[str
         f"index {name} does not hold what the table holds: it finds {count:,} resources of "
         f"entries, and the table has {named[0]:,}"
     ]
+
+
+def _searched_faults(connection: psycopg.Connection[tuple[Any, ...]]) -> list[str]:
+    """Return a sentence if the index of words and fields does not have each row under its result.
+
+    Each row has one. That the other words of a row are there would take as long as making it.
+    """
+    name = f"chained_logging.{_SEARCHED}"
+    _set(connection, _BY_TABLE | {"enable_bitmapscan": "off"})
+    leaves = {leaf for (leaf,) in connection.execute(_LEAVES, (name,))}
+    named = connection.execute(_BY_RESULT.encode()).fetchall()
+    _set(connection, _BY_INDEX | {"enable_bitmapscan": "on", "work_mem": "'256MB'"})
+    for result, *held in named:
+        plan = connection.execute(b"EXPLAIN (FORMAT JSON) " + _SEARCHED_SUM.encode(), (result,))
+        if not set(_lookups(plan.fetchone())) <= leaves:
+            return [f"index {name} is not one that can be read"]
+        found = connection.execute(_SEARCHED_SUM.encode(), (result,)).fetchone()
+        if found != tuple(held):
+            return [
+                f"index {name} does not hold what the table holds: it finds {(found or [0])[0]:,} "
+                f"rows with {result}, and the table has {held[0]:,}"
+            ]
+    return []
+
+
+def _set(connection: psycopg.Connection[tuple[Any, ...]], settings: dict[str, str]) -> None:
+    for setting, value in settings.items():
+        connection.execute(f"SET LOCAL {setting} = {value}".encode())
 
 
 def _lookups(node: Any) -> Iterator[str]:
@@ -189,8 +227,7 @@ def _held(
     one before; and the plan by which they were read."""
     template = _SUM_IN_ORDER if settings is _BY_INDEX else _SUM
     query = template.format(**index._asdict()).encode()
-    for name, value in settings.items():
-        connection.execute(f"SET LOCAL {name} = {value}".encode())
+    _set(connection, settings)
     plan = connection.execute(b"EXPLAIN (FORMAT JSON) " + query).fetchone()
     held = connection.execute(query).fetchone()
     assert held is not None  # noqa: S101 -- an aggregate returns a row
