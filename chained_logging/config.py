@@ -89,19 +89,41 @@ SETTINGS: Final[Mapping[str, _Kind]] = {
     "ship": _LIST,
     "resources": _NAMES,
 }
-"""All settings: ``log`` is the log's path, the others are the keywords of `AuditLog`."""
+"""Settings of a log: ``log`` is its path, the others are the keywords of `AuditLog`."""
+
+READING: Final[Mapping[str, tuple[str, _Kind]]] = {
+    "require_reason": ("reason", _FLAG),
+    "require_recorded_reads": ("recorded", _FLAG),
+    "record_reads_in": ("elsewhere", _PATH),
+}
+"""Settings of reading, each with its name in :class:`chained_logging.review.reading.Rules`."""
 
 
 def load(
     file: str | os.PathLike[str] | None = None, environment: Mapping[str, str] = os.environ
 ) -> dict[str, Any]:
-    """Return the configured settings, by name.
+    """Return the configured settings of a log, by name.
 
     :param file: the file to read; by default the one that the module describes.
     :param environment: the variables; by default those of this process.
     :raises ConfigError: for a setting that does not exist or has a wrong value, and for a file
         that is missing, no TOML, or could be written by another user.
     """
+    every = _every(file, environment)
+    return {name: every[name] for name in SETTINGS if name in every}
+
+
+def reading() -> dict[str, Any]:
+    """Return the configured rules of reading: the arguments of
+    :class:`chained_logging.review.reading.Rules`.
+
+    :raises ConfigError: as :func:`load`.
+    """
+    every = _every(None, os.environ)
+    return {rule: every[name] for name, (rule, _) in READING.items() if name in every}
+
+
+def _every(file: str | os.PathLike[str] | None, environment: Mapping[str, str]) -> dict[str, Any]:
     named = file or environment.get(f"{_PREFIX}CONFIG")
     found = _named(Path(named).absolute()) if named else _found()
     return _from_file(*found) | dict(_from_environment(environment))
@@ -185,8 +207,10 @@ def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, Any
 def _kind(name: str, where: str) -> _Kind:
     if name in SETTINGS:
         return SETTINGS[name]
+    if name in READING:
+        return READING[name][1]
     import difflib  # for this error alone
 
-    near = difflib.get_close_matches(name, SETTINGS, 1)
+    near = difflib.get_close_matches(name, [*SETTINGS, *READING], 1)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise ConfigError(f"{where} is not a setting{hint}")

@@ -8,9 +8,12 @@ import click
 
 from chained_logging.cli.options import log_argument
 from chained_logging.cli.output import complain, write
+from chained_logging.cli.reading import reason_option, record_reading
 from chained_logging.cli.types import FilePath
+from chained_logging.files.own import refuse_what_is_there
 from chained_logging.review.export import export_log, export_tiles
 from chained_logging.review.opening import stored
+from chained_logging.review.reading import Reading
 
 
 @click.command()
@@ -24,7 +27,8 @@ from chained_logging.review.opening import stored
     show_default=True,
     help="Format of the copy. tlog-tiles (C2SP) is a folder for transparency-log monitors.",
 )
-def export(log: str, file: str | None, form: str) -> None:
+@reason_option
+def export(log: str, file: str | None, form: str, reason: str | None) -> None:
     """Copy the stored entries of LOG, byte for byte.
 
     The copy goes to FILE, which must not exist, or to standard output. The suffix of FILE (.jsonl
@@ -33,10 +37,15 @@ def export(log: str, file: str | None, form: str) -> None:
     With --format tlog-tiles, FILE is a folder. The log is written there up to its newest
     checkpoint, as C2SP tlog-tiles. Each run adds what is new. Any web server can publish the
     folder.
+
+    The log records that it was read: by whom, how many entries, and why.
     """
-    if form == "tlog-tiles":
-        if file is None:
-            raise click.UsageError("--format tlog-tiles needs FILE, the folder to write to")
+    if form == "tlog-tiles" and file is None:
+        raise click.UsageError("--format tlog-tiles needs FILE, the folder to write to")
+    if file is not None and form != "tlog-tiles":
+        refuse_what_is_there(Path(file))
+    record_reading(log, Reading("export", reason=reason))
+    if form == "tlog-tiles" and file is not None:
         size, written = export_tiles(Path(log), Path(file))
         complain(f"{size} entries, {written} files written")
     elif file is None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import takewhile
 from typing import Any, Final
 
 import click
 
 from chained_logging.cli.options import log_argument, refuse_options
 from chained_logging.cli.output import complain, write
+from chained_logging.cli.reading import reason_option, record_reading
 from chained_logging.cli.types import Parsed
 from chained_logging.event.entry import AuditEntry
 from chained_logging.format.canonical import canonical
@@ -19,6 +21,7 @@ from chained_logging.review.moments import moment, spoken
 from chained_logging.review.opening import is_url, open_log, stored
 from chained_logging.review.query import Engine
 from chained_logging.review.questions import NAMES, question
+from chained_logging.review.reading import Reading
 from chained_logging.review.rows import CSV_COLUMNS, HEADS, cells, csv_row, csv_values, more
 from chained_logging.review.silence import explain, explain_answer
 from chained_logging.text import printable
@@ -89,6 +92,7 @@ def _filters(command: Any) -> Any:
 @click.option(
     "--fresh", is_flag=True, help="Read the whole log, and use no index that is there already."
 )
+@reason_option
 @click.option("--no-pager", is_flag=True, help="On a terminal: print the table at once.")
 def query(
     log: str,
@@ -100,6 +104,7 @@ def query(
     asked: str | None,
     origin: str | None,
     no_pager: bool,
+    reason: str | None,
     trace_id: tuple[str, ...],
     seq: tuple[int | None, int | None] | None,
     **filters: Any,
@@ -111,6 +116,8 @@ def query(
 
     The entries are not verified: use chained-logging verify for that. Control characters are shown
     as escapes.
+
+    The log records that it was read: by whom, with which options, how many entries, and why.
     """
     refuse_options(as_json, "cannot be combined with --json", "as_csv")
     first, last = seq or (None, None)
@@ -125,11 +132,14 @@ def query(
     if (
         as_json and wanted == ANY and not (limit or follow or asked or is_url(log))
     ):  # as it stands, whatever it is
-        for entry in stored(log):
+        read = record_reading(log, Reading("query", reason=reason))
+        for entry in takewhile(lambda entry: entry.seq != read, stored(log)):
             write(entry.line + b"\n")
         return
     with open_log(log, origin=origin, fresh=fresh) as engine:
         _say_times(wanted)
+        before = _recorded(log, engine, wanted, asked, limit, reason)
+        wanted = wanted if follow else before
         if asked is not None:
             _answer(engine, asked, wanted, as_json, as_csv)
         else:
@@ -137,6 +147,24 @@ def query(
         if engine.store.fault is not None:
             complain(f"{engine.store.fault}: run chained-logging verify")
             raise SystemExit(1)
+
+
+def _recorded(
+    log: str,
+    engine: Engine,
+    wanted: Filter,
+    asked: str | None,
+    limit: int | None,
+    reason: str | None,
+) -> Filter:
+    """Record the reading, and return the filter for what there was before."""
+    count = engine.count(wanted)
+    about = {} if asked is None else {"question": asked}
+    shown = count if limit is None else min(count, limit)
+    read = record_reading(log, Reading("query", wanted, shown, reason, about))
+    if read is None or count == 0 or wanted.last_seq is not None:
+        return wanted
+    return wanted.narrowed(last_seq=read - 1)
 
 
 def _answer(engine: Engine, asked: str, wanted: Filter, as_json: bool, as_csv: bool) -> None:

@@ -233,13 +233,23 @@ class AuditLog:
                 self._after_a_call()
         return AuditId(entry.id, self._paths)
 
-    def note(self, action: str, **context: Any) -> AuditEntry:
+    def note(
+        self,
+        action: str,
+        *,
+        on_behalf_of: str | None = None,
+        reason: str | None = None,
+        **context: Any,
+    ) -> AuditEntry:
         """Append an entry that the log writes about itself, such as that it was restored.
 
-        :param action: ``log.…``.
+        :param action: ``log.…`` or ``audit_log.…``.
+        :param on_behalf_of: the person who made the log do it.
         :raises OSError: if it cannot be written; also LogError.
         """
-        entry = own_draft(Notice(action, context), self.origin)
+        fields = {"on_behalf_of": on_behalf_of, "reason": reason}
+        given = {name: value for name, value in fields.items() if value is not None}
+        entry = own_draft(Notice(action, context), self.origin, **given)
         records = self._writer.store([entry])
         if not records:  # during an append of this very thread, which writes it at its end
             return AuditEntry(entry.body(0, GENESIS), None)

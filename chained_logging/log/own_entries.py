@@ -16,9 +16,12 @@ from chained_logging.sinks import Notice
 SYSTEM: Final = {"actor_id": OURSELVES, "actor_type": "system"}
 
 
-def own_draft(notice: Notice, origin: str) -> Draft:
-    """Return what a log has to say about itself, as an event."""
-    event = {**SYSTEM, "resource": ("audit_log", origin), "context": notice.context}
+def own_draft(notice: Notice, origin: str, **fields: str) -> Draft:
+    """Return what a log has to say about itself, as an event.
+
+    :param fields: further fields of the entry, such as ``reason``.
+    """
+    event = {**SYSTEM, "resource": ("audit_log", origin), "context": notice.context, **fields}
     return draft(event, action=notice.action, own=True)
 
 
