@@ -38,17 +38,18 @@ def export(log: str, file: str | None, form: str, reason: str | None) -> None:
     checkpoint, as C2SP tlog-tiles. Each run adds what is new. Any web server can publish the
     folder.
 
-    The log records that it was read: by whom, how many entries, and why.
+    The log records a copy in its own format: by whom, how many entries, and why.
     """
-    if form == "tlog-tiles" and file is None:
-        raise click.UsageError("--format tlog-tiles needs FILE, the folder to write to")
-    if file is not None and form != "tlog-tiles":
-        refuse_what_is_there(Path(file))
-    record_reading(log, Reading("export", reason=reason))
-    if form == "tlog-tiles" and file is not None:
+    if form == "tlog-tiles":  # publishing goes on by itself, as shipping does: nobody reads
+        if file is None:
+            raise click.UsageError("--format tlog-tiles needs FILE, the folder to write to")
         size, written = export_tiles(Path(log), Path(file))
         complain(f"{size} entries, {written} files written")
-    elif file is None:
+        return
+    if file is not None:
+        refuse_what_is_there(Path(file))
+    record_reading(log, Reading("export", reason=reason))
+    if file is None:
         for entry in stored(log):
             write(entry.line + b"\n")
     else:

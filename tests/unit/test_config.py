@@ -168,7 +168,7 @@ def test_commands_find_the_log_and_their_options(folder: Path) -> None:
     )
     assert '"resource_type":"patient_record"' in appended.stdout
     assert "patient_record/4" in run("query").stdout
-    assert run("checkpoint").stdout.startswith("example.com/audit\n2\n")
+    assert run("checkpoint").stdout.startswith("example.com/audit\n3\n")  # with the query
     assert run("export").stdout == (folder / "audit.jsonl").read_text()
     assert run("append", "audit.jsonl", given=EVENT).returncode == 0  # the same log, by its name
     # Another log has none of these settings.

@@ -47,7 +47,7 @@ def test_query_finds_by_each_field_and_names_whom_one_acted_for(
         lines = capsys.readouterr().out.splitlines()[1:]
         shown[option.partition("=")[2]] = [int(line.split()[0]) for line in lines]
     assert list(shown.values()) == [[2, 3], [1, 2, 3], [2, 3], [], [1], [1], [2]]
-    cli(["query", str(path)], standalone_mode=False)
+    cli(["query", str(path), "--seq=0-3"], standalone_mode=False)
     _, _, first, second, third = capsys.readouterr().out.splitlines()
     assert "u-1 for u-2 " in first
     assert "patients/* +2 " in second
