@@ -19,7 +19,7 @@ def record_reading(log: str, reading: Reading) -> int | None:
     """Record a reading before it is shown, or say why that cannot be done.
 
     :returns: the ``seq`` of the entry, if it is in the log that is read.
-    :raises NotRecorded: if the configuration demands a record or a reason, and there is none.
+    :raises NotRecorded: if the configuration demands a record or a reason that is missing.
     """
     rules = Rules(**config.reading())
     rules.check(reading)

@@ -150,7 +150,7 @@ def _uid() -> int:
 
 
 def _login() -> str | None:
-    """Return the user who logged in, whoever they became since; None if no login began this."""
+    """Return the user who logged in, before any sudo; None if no login began this process."""
     try:
         uid = int(Path("/proc/self/loginuid").read_text())
     except (OSError, ValueError):
