@@ -50,6 +50,8 @@ class JsonlSource:
         logrotate have them, are read too, but for those that hold only what another one holds.
     """
 
+    local = True
+
     def __init__(self, path: Path) -> None:
         self.name = str(path)
         self._path = path

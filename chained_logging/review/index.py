@@ -6,26 +6,22 @@ and compared with the one that was noted. Where they differ, the index is thrown
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import itertools
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from chained_logging.errors import StoreError
 from chained_logging.format.line import leaf_hash
-from chained_logging.format.record import EMPTY, Head, Record
+from chained_logging.format.record import Record
 from chained_logging.review.conditions import indexed
 from chained_logging.review.filter import Filter
+from chained_logging.review.index_build import VERSION, Alone, Batch, made, made_apart
 from chained_logging.review.index_files import connect, replacing, schema
-from chained_logging.review.index_rows import RowMaker, Rows
 from chained_logging.review.query import Answer, Misfit
 from chained_logging.review.sources import Found, Source
 
-VERSION: Final = "1"
-"""Of the tables and the tokens in them. An index of another version is made again."""
 SMALL: Final = 4 << 20
 """Bytes of a log whose index is made in memory each time, within a tenth of a second."""
 _BATCH: Final = 2000
@@ -112,13 +108,13 @@ class IndexedLog:
         while True:
             about = _about(database)
             found = self._after(about)
-            batch = list(itertools.islice(found, _BATCH))
-            if not batch:
+            first = next(found, None)
+            if first is None:
                 return
             database.execute("BEGIN IMMEDIATE")
             try:
                 if _about(database) == about:
-                    _fill(database, about, itertools.chain(batch, found))
+                    _fill(database, made(itertools.chain([first], found), about))
                 database.execute("COMMIT")
             except BaseException:
                 if database.in_transaction:
@@ -127,15 +123,11 @@ class IndexedLog:
 
     def _fill(self, database: sqlite3.Connection) -> None:
         """Fill a database that is empty."""
-        before, after = schema()
-        database.execute("BEGIN")
-        for statement in (*before, *_settings(automerge=0, crisismerge=400)):
-            database.execute(statement)
-        with _without_garbage():
-            _fill(database, {}, self._source.entries())
-        for statement in (*after, *_settings(automerge=4)):
-            database.execute(statement)
-        database.execute("COMMIT")
+        try:
+            _make(database, made_apart(self._source))
+        except Alone:
+            database.execute("ROLLBACK")
+            _make(database, made(self._source.entries(), {}))
 
     def _after(self, about: Mapping[str, str]) -> Iterator[Found]:
         """Return the entries after the last one that is indexed.
@@ -192,16 +184,15 @@ class IndexedLog:
         self._source.close()
 
 
-@contextlib.contextmanager
-def _without_garbage() -> Iterator[None]:
-    """Look for no garbage in circles: millions of objects come and go, and there are none."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+def _make(database: sqlite3.Connection, batches: Iterable[Batch]) -> None:
+    before, after = schema()
+    database.execute("BEGIN")
+    for statement in (*before, *_settings(automerge=0, crisismerge=400)):
+        database.execute(statement)
+    _fill(database, batches)
+    for statement in (*after, *_settings(automerge=4)):
+        database.execute(statement)
+    database.execute("COMMIT")
 
 
 def _settings(**values: int) -> list[str]:
@@ -213,28 +204,14 @@ def _about(database: sqlite3.Connection) -> dict[str, str]:
     return dict(database.execute("SELECT name, value FROM about"))
 
 
-def _fill(database: sqlite3.Connection, about: Mapping[str, str], found: Iterator[Found]) -> None:
+def _fill(database: sqlite3.Connection, batches: Iterable[Batch]) -> None:
     """Insert entries, and what is known of the log then."""
-    head = Head(int(about["seq"]), about["hash"]) if about else EMPTY
-    maker = RowMaker(head, about.get("fault"))
-    known = {"version": VERSION, **about}
-    while batch := list(itertools.islice(found, _BATCH)):
-        _insert(database, maker.rows(batch))
-        known.setdefault("begins", leaf_hash(batch[0].body))
-        known |= {"seq": str(maker.head.seq), "hash": maker.head.hash}
-        known |= {"place": str(batch[-1].place), "leaf": leaf_hash(batch[-1].body)}
-    if maker.fault is not None:
-        known["fault"] = maker.fault
-    if "seq" in known:
-        database.executemany(
-            "INSERT OR REPLACE INTO about (name, value) VALUES (?, ?)", known.items()
-        )
-
-
-def _insert(database: sqlite3.Connection, rows: Rows) -> None:
-    database.executemany(_ENTRY, rows.entries)
-    database.executemany("INSERT INTO words (rowid, text, exact) VALUES (?, ?, ?)", rows.words)
-    database.executemany(_SPAN, ((block, *span) for block, span in rows.spans.items()))
+    known: dict[str, str] = {}
+    for entries, words, spans, known in batches:  # noqa: B007 -- the last one counts
+        database.executemany(_ENTRY, entries)
+        database.executemany("INSERT INTO words (rowid, text, exact) VALUES (?, ?, ?)", words)
+        database.executemany(_SPAN, spans)
+    database.executemany("INSERT OR REPLACE INTO about (name, value) VALUES (?, ?)", known.items())
 
 
 _ENTRY: Final = "INSERT INTO entries VALUES (" + ",".join("?" * 18) + ")"  # noqa: S608 -- marks

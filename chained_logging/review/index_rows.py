@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
@@ -82,12 +83,12 @@ class _Tokens(dict[str, str]):
 class Rows(NamedTuple):
     """What is inserted for some entries.
 
-    :ivar spans: the earliest and the latest time by block.
+    :ivar spans: blocks, each with the earliest and the latest time in it.
     """
 
     entries: list[tuple[Any, ...]]
     words: list[tuple[int, str, str]]
-    spans: dict[int, tuple[str, str]]
+    spans: list[tuple[int, str, str]]
 
 
 class RowMaker:
@@ -112,13 +113,14 @@ class RowMaker:
 
         :raises ValueError: at what was not written by a log.
         """
-        made = Rows([], [], {})
+        made = Rows([], [], [])
         for place, body, hash in found:
             try:
                 self._add(made, place, body, hash)
             except (AttributeError, KeyError, TypeError, ValueError) as problem:
                 require_legible(AuditEntry(body, hash))
                 raise NotAnEntry(f"an entry was not written by a log: {problem}") from None
+        made.spans.extend(_spans(made.entries))
         return made
 
     def _add(self, made: Rows, place: int, body: bytes, hash: str) -> None:
@@ -153,8 +155,6 @@ class RowMaker:
             )
         )
         made.words.append((seq, names.words(entry), " ".join(exact)))
-        first, last = made.spans.get(seq >> BLOCK, (timestamp, timestamp))
-        made.spans[seq >> BLOCK] = min(first, timestamp), max(last, timestamp)
 
     def _exact(self, entry: Mapping[str, Any]) -> list[str]:
         found = [
@@ -179,3 +179,9 @@ class RowMaker:
             self.fault = self.fault or f"the hash of entry {seq} is not that of its content"
         elif last != EMPTY:
             self.fault = self.fault or f"entry {seq} does not follow entry {last.seq}"
+
+
+def _spans(entries: list[tuple[Any, ...]]) -> Iterator[tuple[int, str, str]]:
+    for block, rows in itertools.groupby(entries, lambda row: row[0] >> BLOCK):
+        times = [row[5] for row in rows]
+        yield block, min(times), max(times)

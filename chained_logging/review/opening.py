@@ -10,8 +10,9 @@ from chained_logging.review.files import JsonlSource
 from chained_logging.review.index import SMALL, IndexedLog
 from chained_logging.review.index_files import cached_path, index_path
 from chained_logging.review.query import Engine
-from chained_logging.review.sources import SinkSource, Source, StoreSource
-from chained_logging.sinks import JSONL_SUFFIXES, open_sink
+from chained_logging.review.sources import Source, SqliteSource, StoreSource
+from chained_logging.sinks import open_sink
+from chained_logging.sinks.sqlite import SqliteSink
 
 
 def open_log(where: str, *, origin: str | None = None, fresh: bool = False) -> Engine:
@@ -32,9 +33,14 @@ def open_log(where: str, *, origin: str | None = None, fresh: bool = False) -> E
         store = StoreSource(where, origin)
         return Engine(IndexedLog(store, None if fresh else cached_path(store.name)))
     path = Path(where)
-    source: Source = JsonlSource(path) if path.suffix in JSONL_SUFFIXES else SinkSource(path)
+    source: Source = _source(path)
     kept = None if fresh or source.size() < SMALL else index_path(path)
     return Engine(IndexedLog(source, kept))
+
+
+def _source(path: Path) -> Source:
+    is_database = isinstance(open_sink(path), SqliteSink)
+    return SqliteSource(path) if is_database else JsonlSource(path)
 
 
 def is_url(where: str) -> bool:

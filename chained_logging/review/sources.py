@@ -10,7 +10,7 @@ from chained_logging.errors import ShipError
 from chained_logging.format.record import Record
 from chained_logging.ship import open_destination
 from chained_logging.ship.check import origins
-from chained_logging.sinks import open_sink
+from chained_logging.sinks.sqlite import SqliteSink
 
 _NEAR: Final = 500  # entries that are read in vain rather than ask once more
 
@@ -30,9 +30,11 @@ class Source(Protocol):
     """A log whose entries are indexed.
 
     :ivar name: how the log is called in messages.
+    :ivar local: whether a copy of this process can read it by itself.
     """
 
     name: str
+    local: bool
 
     def size(self) -> int:
         """Return how many bytes the log has, about."""
@@ -65,13 +67,15 @@ def only(names: list[str], store: str) -> str:
     return names[0]
 
 
-class SinkSource:
-    """A log that its sink reads by ``seq``: a database. Places mean nothing."""
+class SqliteSource:
+    """A log in a database. Places mean nothing."""
+
+    local = True
 
     def __init__(self, path: Path) -> None:
         self.name = str(path)
         self._path = path
-        self._sink = open_sink(path)
+        self._sink = SqliteSink(path)
 
     def size(self) -> int:
         return self._path.stat().st_size
@@ -80,7 +84,8 @@ class SinkSource:
         return (Found(0, record.body, record.hash) for record in self._sink.records(seq))
 
     def read(self, wanted: Sequence[tuple[int, int]]) -> Iterator[Record | None]:
-        return (next(self._sink.records(seq), None) for seq, _ in wanted)
+        found = {record.seq: record for record in self._sink.picked([seq for seq, _ in wanted])}
+        return (found.get(seq) for seq, _ in wanted)
 
     def close(self) -> None:
         self._sink.close()
@@ -93,6 +98,8 @@ class StoreSource:
     :param origin: the log's name, where the store holds several.
     :raises ShipError: if the store does not hold that log, or several; also DestinationError.
     """
+
+    local = False  # both would use one connection
 
     def __init__(self, url: str, origin: str | None = None) -> None:
         self._destination = open_destination(url)

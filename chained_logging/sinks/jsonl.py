@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import starmap
 from operator import itemgetter
 from pathlib import Path
@@ -151,9 +151,6 @@ class JsonlSink:
         if self._manifest_due:
             complete_manifest(self._path)
             self._manifest_due = False
-
-    def candidates(self, fields: Mapping[str, str]) -> Iterator[Record]:
-        return self.records()  # there is no index
 
     def records(self, start: int = 0) -> Iterator[Record]:
         return self._read(start, _records)

@@ -6,7 +6,7 @@ Only the holder of the log's lock calls :meth:`Sink.head` and :meth:`Sink.write`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from chained_logging.format.record import Head, Record, StoredCheckpoint
@@ -69,12 +69,6 @@ class Sink(Protocol):
         """Read entries from `start` on, in order.
 
         :raises ValueError: at the first item that is not an entry.
-        """
-
-    def candidates(self, fields: Mapping[str, str]) -> Iterator[Record]:
-        """As :meth:`records`, but leave out what an index of the store tells not to match.
-
-        :param fields: values by the name of their column: ``actor_id``, ``action``.
         """
 
     def readable(self, start: int = 0) -> Iterator[Record]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -44,8 +44,9 @@ _PAGE: Final = 2048
 _WAL_PAGES: Final = 8000
 
 _BATCH: Final = 500
-_ANY: Final[Mapping[str, str]] = {}
-_ENTRIES: Final = "SELECT seq, body, hash, signature FROM entries WHERE seq >= ?"
+_ENTRIES: Final = (
+    "SELECT seq, body, hash, signature FROM entries WHERE seq >= ? ORDER BY seq LIMIT ?"
+)
 _LARGEST: Final = (1 << 63) - 1
 _PATIENCE: Final = 30.0  # until somebody says how long
 
@@ -152,8 +153,15 @@ class SqliteSink:
     def readable(self, start: int = 0) -> Iterator[Record]:
         return (record for row in self._rows(start) if (record := _record(row)) is not None)
 
-    def candidates(self, fields: Mapping[str, str]) -> Iterator[Record]:
-        return self._legible(self._rows(0, fields))
+    def picked(self, wanted: Sequence[int]) -> list[Record]:
+        """Return the entries with these numbers, as far as they are there and can be read."""
+        found = []
+        for at in range(0, len(wanted), _BATCH):
+            part = tuple(wanted[at : at + _BATCH])
+            marks = ",".join("?" * len(part))
+            query = f"SELECT seq, body, hash, signature FROM entries WHERE seq IN ({marks})"  # noqa: S608
+            found += [record for row in self._read(query, part) if (record := _record(row))]
+        return found
 
     def _legible(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[Record]:
         for row in rows:
@@ -162,10 +170,8 @@ class SqliteSink:
                 raise self._not_text(f"entry {row[0]}")
             yield record
 
-    def _rows(self, start: int, fields: Mapping[str, str] = _ANY) -> Iterator[tuple[Any, ...]]:
-        wanted = "".join(f" AND {name} = ?" for name in fields)  # names of columns
-        query = f"{_ENTRIES}{wanted} ORDER BY seq LIMIT ?"
-        while rows := self._read(query, (start, *fields.values(), _BATCH)):
+    def _rows(self, start: int) -> Iterator[tuple[Any, ...]]:
+        while rows := self._read(_ENTRIES, (start, _BATCH)):
             yield from rows
             start = rows[-1][0] + 1
 
