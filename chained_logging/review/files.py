@@ -61,7 +61,7 @@ class JsonlSource:
 
     def entries(self, seq: int = 0, place: int = 0) -> Iterator[Found]:
         with self._opened() as files:
-            ends: list[int | None] = [*(file.first for file in files[1:]), None]
+            ends: list[int | None] = [*(file.first for file in files), None][1:]
             for file, end in zip(files, ends, strict=True):
                 if end is None or end > seq:
                     yield from _entries(file, place if file.first <= seq else 0, end)
