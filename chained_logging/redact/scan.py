@@ -27,6 +27,15 @@ _OPENED: Final = re.compile(rb"<(?:[\w.\-]{1,40}:)?\Z")
 _TAG: Final = re.compile(rb"[^<>]{0,200}>")
 _SIGNS: Final = frozenset({b"=", b":", b" ", b"\n"})
 _SHORT: Final = 24
+_QUERY: Final = re.compile(
+    rb"(?:https?://[A-Za-z0-9.\-]+)?[A-Za-z0-9._~/\-]*\?"
+    rb"([A-Za-z0-9_\-]{1,40}=[A-Za-z0-9._~/\-]*(?:&[A-Za-z0-9_\-]{1,40}=[A-Za-z0-9._~/\-]*)*)"
+)
+_LONGEST_QUERY: Final = 2_000
+_SECRET: Final = b"x7hunter2"  # a value that is secret under any name that may be secret
+_CACHE: Final = 4096
+# When the value of a parameter is secret. Of one that is unsure, the value itself has a say.
+_UNKNOWN, _UNSURE, _NEVER, _UNLESS_NONE, _ALWAYS = range(5)
 _ORDINARY: Final = 16  # clues of one text that are looked at again before they count
 _marked: Final = compile_bytes(b"|".join(FORMS))
 
@@ -80,6 +89,7 @@ class Scanner:
 
     def __init__(self, names: Names) -> None:
         self._names = names
+        self._verdicts: dict[bytes, int] = {}
         # A name and what joins it to its value; a name in quotation marks with a value beside it.
         name = names.expression
         given = rb"(?:[^\"'`]*" + name + b"|" + names.loose + b")"
@@ -90,6 +100,7 @@ class Scanner:
         label = LABEL + rb"(?:" + NAME + rb"*" + name + b"|" + names.loose + rb")\"[,}]"
         joined = rb"(?:" + JOINED + rb"|\\*[\"'`],)"
         self._named = compile_bytes(name + joined)
+        self._open_schemes = self._named.find(b"http://https://") is None
         self._parted = compile_bytes(rb"(" + name + rb")" + joined)
         self._clue = compile_bytes(with_plus(b"|".join((name + JOINED, beside, *CLUES))))
         members = (name + JOINED, item, label, *CLUES)
@@ -145,10 +156,49 @@ class Scanner:
         :param marked: whether :meth:`is_marked` says that there may be secrets with a form of
             their own.
         """
+        if url and not marked:
+            quick = self._in_query(data)
+            if quick is not None:
+                return quick
         found = [*self._values(data), *parameters(data, url), *logins(data)]
         if marked:
             found += islice(_formed(data, cards), MANY + 1)
         return None if len(found) > MANY else merged(found)
+
+    def _in_query(self, data: bytes) -> list[Span] | None:
+        """Return the secrets of a URL that is all letters and digits; None for any other text."""
+        found = _QUERY.fullmatch(data) if len(data) <= _LONGEST_QUERY else None
+        if found is None or not self._open_schemes:
+            return None
+        spans = []
+        end = found.start(1) - 1
+        for part in found[1].split(b"&"):
+            name, _, value = part.partition(b"=")
+            end += len(part) + 1
+            verdict = self._verdicts.get(name, _UNKNOWN)
+            if verdict == _UNKNOWN:
+                verdict = self._verdict(name)
+            if verdict == _UNSURE:
+                return None
+            if verdict == _NEVER or not value:
+                continue
+            if verdict == _ALWAYS or len(value) > _SHORT or not NO_VALUE.match(value):
+                spans.append((end - len(value), end))
+        return spans
+
+    def _verdict(self, name: bytes) -> int:
+        """Return when the value of a parameter is secret, and remember it."""
+        example = b"?%b=%b" % (name, _SECRET)
+        verdict = _NEVER
+        if list(parameters(example, url=True)):
+            verdict = _ALWAYS
+        elif list(self._values(example)):
+            unsure = is_count(name) or self._names.kind(name.decode()) == MAYBE
+            verdict = _UNSURE if unsure else _UNLESS_NONE
+        if len(self._verdicts) >= _CACHE:
+            self._verdicts.clear()
+        self._verdicts[name] = verdict
+        return verdict
 
     def _values(self, data: bytes) -> Iterator[Span]:
         """Find values that follow a secret name and are joined to it."""

@@ -37,6 +37,7 @@ from chained_logging.redact.text import Texts
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _NUMBERS: Final = frozenset({int, float})
 _CONTAINERS: Final = frozenset({dict, list, tuple})
+_JSON: Final = ("[", "{")
 _MAX_JSON: Final = 16_384  # a longer text is looked at as one
 _MEMBERS: Final = 8  # of an object that is a name and a value
 _MANY: Final = 3  # texts that are looked at together first
@@ -393,7 +394,8 @@ class Walk:
         if not url and self._redactor.is_harmless(text):
             return text
         self._left -= _CAREFUL + (_DECODING if "%" in text or "+" in text else 0)
-        redacted = self._redactor.texts.redacted(self._parsed(text), url=url, cards=cards)
+        plain = self._parsed(text) if text.lstrip()[:1] in _JSON else text
+        redacted = self._redactor.texts.redacted(plain, url=url, cards=cards)
         if cards and not url and redacted == text:
             self._redactor.remember_harmless(text)
         return redacted
@@ -404,7 +406,7 @@ class Walk:
         An object that has a name twice is looked at as a text alone: one of the two is not seen
         otherwise.
         """
-        if text.lstrip()[:1] not in ("[", "{") or len(text) > _MAX_JSON:
+        if len(text) > _MAX_JSON:
             return text
         try:
             parsed = orjson.loads(text)
