@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -36,21 +35,15 @@ from postgres_logs import (
     records_of,
 )
 from servers_postgres import (
-    PASSWORD,
     PostgresServer,
     running_server,
 )
 
-from chained_logging import AuditLog
 from chained_logging.errors import DestinationError, Refused
 from chained_logging.event.draft import draft
 from chained_logging.format.line import MAX_BODY, leaf_hash
 from chained_logging.format.record import EMPTY, Head, Record
-from chained_logging.keys import PrivateKey
-from chained_logging.ship import open_destination
-from chained_logging.ship.postgres import PostgresDestination, init, setup, statements
-from chained_logging.ship.postgres import destination as module
-from chained_logging.sinks import open_sink
+from chained_logging.ship.postgres import PostgresDestination, init
 
 __all__ = ["database", "filled", "records"]  # fixtures
 
@@ -58,82 +51,6 @@ ROUNDS = int(os.environ.get("ROUNDS", often(20)))
 
 
 # --- What is shipped stands there.
-
-
-def test_what_was_written_is_read_back_byte_for_byte(filled: Database, records: list[Record]):
-    assert list(filled.reader.records(ORIGIN)) == records
-    assert list(filled.reader.records(ORIGIN, 7)) == records[7:]
-    assert filled.shipper.head(ORIGIN) == Head(9, records[-1].hash)
-    assert filled.shipper.head("another") == EMPTY
-    assert filled.shipper.origins() == filled.reader.origins() == [ORIGIN]
-    assert filled.faults() == ""
-    assert filled.broken() is None
-
-
-def test_signatures_and_checkpoints_are_kept_and_passed_over_the_second_time(
-    database: Database, tmp_path: Path
-):
-    path = tmp_path / "audit.db"
-    with AuditLog(path, origin=ORIGIN, key=PrivateKey.generate(), sign="each") as log:
-        for _ in range(3):
-            log.append_many(plain(10))
-            log.checkpoint()
-    sink = open_sink(path)
-    records, checkpoints = list(sink.records()), [stored for _, stored in sink.checkpoints()]
-    assert len(checkpoints) >= 3
-    with pytest.raises(Refused, match=f"a checkpoint of {ORIGIN} covers"):
-        database.shipper.write(ORIGIN, records[:-1], checkpoints)
-    assert database.shipper.head(ORIGIN) == EMPTY  # all or none
-    database.shipper.write(ORIGIN, records, checkpoints)
-    database.shipper.write(ORIGIN, [], checkpoints)
-    assert list(database.reader.records(ORIGIN)) == records
-    assert list(database.reader.checkpoints(ORIGIN)) == checkpoints
-    assert database.faults() == ""
-
-
-def test_many_logs_stand_there_apart(database: Database, tmp_path: Path):
-    logs = {
-        origin: records_of(tmp_path, plain(5), origin)
-        for origin in ("example.com/a", "example.com/ä/日本", "b" * 1024)
-    }
-    for origin, stored in logs.items():
-        database.shipper.write(origin, stored[:3], [])
-    for origin, stored in logs.items():
-        database.shipper.write(origin, stored[3:], [])
-    assert database.reader.origins() == sorted(logs, key=str.encode)
-    for origin, stored in logs.items():
-        assert list(database.reader.records(origin)) == stored
-
-
-def test_records_are_read_page_by_page_across_months(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    now = time.time()
-    events = [
-        {"action": "read", **EVENT, "timestamp": now - random.Random(n).randrange(300) * 86_400}
-        for n in range(400)
-    ]
-    records = records_of(tmp_path, events)
-    database.shipper.write(ORIGIN, records, [])
-    monkeypatch.setattr(module, "_RECORDS", module._RECORDS.replace("LIMIT 1000", "LIMIT 7"))
-    monkeypatch.setattr(module, "_PAGE", 7)
-    assert list(database.reader.records(ORIGIN)) == records
-    tables = database.sql(
-        "SELECT DISTINCT tableoid::regclass::text FROM chained_logging.entries ORDER BY 1"
-    )
-    assert len(tables) >= 9
-    assert ("chained_logging.entries_default",) not in tables
-    assert database.faults() == ""
-
-
-def test_a_clock_that_is_far_off_blocks_nothing(database: Database, tmp_path: Path):
-    times = ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z"]
-    events = [{"action": "read", **EVENT, "timestamp": text} for text in times]
-    records = records_of(tmp_path, events)
-    database.shipper.write(ORIGIN, records, [])
-    assert list(database.reader.records(ORIGIN)) == records
-    assert database.sql("SELECT count(*) FROM chained_logging.entries_default") == [(3,)]
-    assert database.faults() == ""
 
 
 def test_a_long_reader_does_not_keep_a_month_from_being_shipped(
@@ -852,151 +769,6 @@ def _after(head: Head, records: list[Record], acknowledged: int) -> int:
     assert head.seq + 1 >= acknowledged
     assert head == EMPTY or head.hash == records[head.seq].hash
     return head.seq + 1
-
-
-def test_a_server_that_is_down_is_a_passing_failure(database: Database):
-    url = database.url.replace(str(database.server.port), "1")
-    with contextlib.closing(PostgresDestination(url)) as destination:
-        for _ in range(2):
-            with pytest.raises(DestinationError, match=r"127\.0\.0\.1"):
-                destination.head(ORIGIN)
-
-
-def test_a_connection_that_was_cut_is_made_again(filled: Database, records: list[Record]):
-    filled.shipper.head(ORIGIN)
-    filled.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename LIKE 'test%'")
-    with pytest.raises(DestinationError):
-        filled.shipper.head(ORIGIN)
-    assert filled.shipper.head(ORIGIN) == Head(9, records[-1].hash)
-
-
-def test_what_is_acknowledged_is_on_the_disk_whatever_the_default(
-    filled: Database, records: list[Record]
-):
-    filled.sql("ALTER ROLE test_shipper SET synchronous_commit = off")
-    try:
-        with contextlib.closing(
-            PostgresDestination(filled.server.url(filled.name, "test_shipper"))
-        ) as destination:
-            destination.write(ORIGIN, [forged(records[-1])], [])
-            assert destination.session.rows("SHOW synchronous_commit") == [("on",)]
-    finally:
-        filled.sql("ALTER ROLE test_shipper RESET synchronous_commit")
-
-
-def test_a_server_that_may_forget_is_named():
-    with running_server(fsync="off") as server, pytest.raises(Refused, match="fsync = off"):
-        init(server.url())
-
-
-# --- Setting up.
-
-
-def test_init_says_what_it_did_and_can_be_repeated(database: Database):
-    assert "Made the schema" in database.done[0]
-    again = init(database.url, retention="hipaa")
-    assert "is there already" in again[0]
-    assert "2192 days" in again[1]
-    with pytest.raises(ValueError, match="a retention must be"):
-        init(database.url, retention="forever")
-
-
-def test_the_printed_statements_are_what_init_runs(postgres_server: PostgresServer, tmp_path):
-    with psycopg.connect(postgres_server.url(), autocommit=True) as admin:
-        admin.execute("CREATE DATABASE by_hand")
-    file = postgres_server.folder / "statements.sql"
-    file.write_text(statements())
-    postgres_server.run(
-        "psql", "-h", "127.0.0.1", "-p", str(postgres_server.port), "-U", "postgres",
-        "-v", "ON_ERROR_STOP=1", "-q", "-f", str(file), "by_hand",
-    )  # fmt: skip
-    with contextlib.closing(PostgresDestination(postgres_server.url("by_hand"))) as made:
-        assert made.inspect(ORIGIN) == []
-
-
-def test_the_catalog_that_is_compared_with_is_that_of_a_fresh_schema(
-    postgres_server: PostgresServer,
-):
-    """After a change of ``postgres.sql``: ``UPDATE=1 pytest -k catalog_that_is_compared``."""
-    with psycopg.connect(postgres_server.url(), autocommit=True) as admin:
-        admin.execute("CREATE DATABASE fresh")
-    with contextlib.closing(PostgresDestination(postgres_server.url("fresh"))) as fresh:
-        setup.create(fresh.session)
-        found = {
-            key: value
-            for key, value in fresh.catalog().items()
-            if not re.search("entries_[0-9]{4}_", key)  # months are derived from the default
-        }
-    lines = "".join(f"{key}\t{value}\n" for key, value in sorted(found.items()))
-    file = Path(module.__file__).with_name("catalog.txt")
-    if os.environ.get("UPDATE"):
-        file.write_text(lines)
-    assert file.read_text() == lines
-
-
-def test_a_role_that_may_create_roles_is_enough():
-    with running_server() as server:
-        with psycopg.connect(server.url(), autocommit=True) as admin:
-            admin.execute(f"CREATE ROLE boss LOGIN CREATEROLE PASSWORD '{PASSWORD}'".encode())
-            admin.execute(f"CREATE ROLE guest LOGIN PASSWORD '{PASSWORD}'".encode())
-            admin.execute("CREATE DATABASE managed OWNER boss")
-        with pytest.raises(Refused, match="have a DBA run what init --print prints"):
-            init(server.url("managed", "guest"))
-        init(server.url("managed", "boss"))
-        with (
-            psycopg.connect(server.url("managed", "boss"), autocommit=True) as boss,
-            pytest.raises(psycopg.errors.InsufficientPrivilege),
-        ):
-            boss.execute("ALTER TABLE chained_logging.entries DISABLE TRIGGER ALL")
-
-
-def test_an_encoding_that_cannot_hold_entries_is_refused(postgres_server: PostgresServer):
-    with psycopg.connect(postgres_server.url(), autocommit=True) as admin:
-        admin.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
-    with pytest.raises(Refused, match="encoding LATIN1"):
-        init(postgres_server.url("latin"))
-
-
-def test_without_init_a_sentence_says_so(postgres_server: PostgresServer, records: list[Record]):
-    with psycopg.connect(postgres_server.url(), autocommit=True) as admin:
-        admin.execute("CREATE DATABASE bare")
-    with contextlib.closing(PostgresDestination(postgres_server.url("bare"))) as destination:
-        for ask in (
-            lambda: destination.head(ORIGIN),
-            lambda: destination.write(ORIGIN, records, []),
-            lambda: list(destination.records(ORIGIN)),
-        ):
-            with pytest.raises(Refused, match="run init first"):
-                ask()
-        (fault,) = destination.inspect(ORIGIN)
-        assert "gone, or was not made" in fault.reason
-
-
-def test_no_password_is_ever_shown(postgres_server: PostgresServer, records: list[Record]):
-    secret = "s3cr3t%zz"
-    shown = []
-    for url in (
-        f"postgresql://me:{secret}@127.0.0.1:{postgres_server.port}/x",  # a bad escape
-        f"postgresql://me@127.0.0.1/x?password={secret}&nonsense=1",
-        f"host=127.0.0.1 password={secret}",
-        f"mysql://me:{secret}@127.0.0.1/x",
-    ):
-        with pytest.raises(ValueError, match=r"must be|must begin with|a destination is") as error:
-            (open_destination if "mysql" in url else PostgresDestination)(url)
-        shown.append(repr(error.value) + str(error.value.__cause__))
-    for url in ("postgresql://me:s3cr3t/x@127.0.0.1:1/db", "postgresql://me:9/s3cr3t@127.0.0.1/db"):
-        with pytest.raises(ValueError, match="%2F") as error:
-            open_destination(url)
-        shown.append(repr(error.value))
-    wrong = f"postgresql://postgres:{quote(secret)}@127.0.0.1:{postgres_server.port}/postgres"
-    destination = open_destination(wrong + "?sslpassword=hush")
-    with pytest.raises(DestinationError) as failed:
-        destination.head(ORIGIN)
-    shown += [str(failed.value), repr(destination), destination.name, str(failed.value.__cause__)]
-    assert destination.name == f"postgresql://postgres@127.0.0.1:{postgres_server.port}/postgres"
-    for text in shown:
-        assert "s3cr3t" not in text
-        assert "hush" not in text
 
 
 # --- The ordinary questions.

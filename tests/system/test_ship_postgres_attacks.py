@@ -10,21 +10,14 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-import pytest
-from commands import command
 from postgres_logs import (
     ORIGIN,
     Database,
     Unguarded,
     database,
     filled,
-    forged,
-    plain,
     records,
-    records_of,
 )
-from programs import missing
-from servers_postgres import running_server
 
 from chained_logging.format.record import Record
 from chained_logging.ship.postgres import PostgresDestination
@@ -74,52 +67,6 @@ def test_the_names_of_arguments_are_exchanged(filled: Database) -> None:
     faults = filled.faults()
     assert "function chained_logging.access_to(text,text) was changed" in faults
     assert faults.count("\n") == 0  # and that alone tells
-
-
-LIES: dict[str, tuple[str, str]] = {
-    "actor_id": ("\"actor_id\":\"user-1\"", "\"actor_id\":\"user-2\""),
-    "context": ('"number":3', '"number":7'),
-    "result": ("success", "failure"),
-    "ip_address": ("10.0.0.1", "10.0.0.9"),
-    "ip_address_unknown": ("10.0.0.1", "unknown"),
-}  # fmt: skip
-
-
-def lying(database: Database, old: str, new: str, function: str = "parsed") -> str:
-    """Return a function that reads bodies otherwise."""
-    text = source(database, function)
-    assert "body::pg_catalog.json" in text
-    return text.replace("body::pg_catalog.json", f"replace(body, '{old}', '{new}')::json")
-
-
-@pytest.mark.parametrize("column", LIES)
-def test_a_generated_column_is_stored_anew_while_its_function_lies(
-    filled: Database, column: str
-) -> None:
-    function = "whole" if column == "context" else "parsed"
-    truth = source(filled, function)
-    with Unguarded(filled):
-        filled.sql(
-            lying(filled, *LIES[column], function),
-            "UPDATE chained_logging.entries SET body = body WHERE seq > 0",
-            truth,
-        )
-    assert filled.broken() is None  # bodies and hashes are as they were
-    assert f"the column {column} does not say what the body says" in filled.faults()
-
-
-def test_what_was_shipped_while_a_function_lied_is_named(
-    filled: Database, records: list[Record]
-) -> None:
-    truth = source(filled, "parsed")
-    filled.sql(lying(filled, '"action":"forged"', '"action":"read"'))
-    filled.shipper.write(ORIGIN, [forged(records[-1])], [])
-    filled.sql(truth)
-    (fault,) = filled.reader.inspect(ORIGIN)
-    assert (fault.seq, fault.field) == (10, "action")
-    done = command("verify", filled.server.url(filled.name, "test_reader"))
-    assert done.returncode == 1
-    assert "the column action does not say what the body says" in done.stdout
 
 
 def test_the_timestamp_of_a_partition_is_moved(filled: Database) -> None:
@@ -356,117 +303,3 @@ def test_what_stands_beside_the_schema_is_named(filled: Database, tmp_path: Path
     # Of what is the whole server's nothing is left.
     with contextlib.closing(Database(database.server)) as other:
         assert other.faults() == ""
-
-
-def test_settings_that_only_cost_time_are_nobodys_concern(database: Database) -> None:
-    database.sql(
-        f"ALTER DATABASE {database.name} SET work_mem = '8MB'",
-        f"ALTER DATABASE {database.name} SET log_min_duration_statement = 500",
-        "ALTER ROLE test_reader SET statement_timeout = '5min'",
-    )
-    try:
-        assert database.faults() == ""
-    finally:
-        database.sql("ALTER ROLE test_reader RESET ALL")
-
-
-def without_the_newest(database: Database, record: Record, index: str) -> None:
-    """Ship an entry that an index does not learn of."""
-    ready = (
-        "UPDATE pg_index SET indisready = {} WHERE indexrelid IN (SELECT inhrelid FROM pg_inherits "
-        f"WHERE inhparent = 'chained_logging.{index}'::regclass)"
-    )
-    database.sql(ready.format("false"))
-    database.shipper.close()
-    database.shipper.write(ORIGIN, [record], [])
-    database.sql(ready.format("true"))
-
-
-@pytest.mark.parametrize(
-    "index", ["entries_actor_id_timestamp_idx", "entries_timestamp_idx", "entries_pkey"]
-)
-def test_an_index_without_its_newest_row_is_named(
-    filled: Database, records: list[Record], index: str
-) -> None:
-    without_the_newest(filled, forged(records[-1]), index)
-    said = f"index chained_logging.{index} does not hold what the table holds: 10 rows, and the"
-    assert said in filled.faults()
-
-
-def test_a_partial_index_without_its_newest_row_is_named(
-    filled: Database, records: list[Record]
-) -> None:
-    index = "entries_timestamp_actor_id_idx"
-    without_the_newest(filled, forged(records[-1], result="denied"), index)
-    assert f"index chained_logging.{index} does not hold" in filled.faults()
-
-
-def test_the_index_of_resources_without_its_newest_row_is_named(
-    filled: Database, records: list[Record]
-) -> None:
-    index = "entries_resources_idx"
-    one, two = {"id": "1", "type": "a"}, {"id": "2", "type": "a"}
-    first = forged(records[-1], resources=[one])
-    filled.shipper.write(ORIGIN, [first], [])
-    assert filled.faults() == ""
-    without_the_newest(filled, forged(first, resources=[one, two]), index)
-    said = f"index chained_logging.{index} does not hold what the table holds: it finds 1 resource"
-    assert said in filled.faults()
-
-
-def test_the_index_of_words_without_its_newest_row_is_named(
-    filled: Database, records: list[Record]
-) -> None:
-    assert filled.faults() == ""
-    without_the_newest(filled, forged(records[-1]), "entries_searched_idx")
-    said = "index chained_logging.entries_searched_idx does not hold what the table holds: it finds"
-    assert f"{said} 10 rows with q=success, and the table has 11" in filled.faults()
-
-
-ORDER = (
-    "UPDATE pg_amproc SET amproc = '{}' WHERE amprocnum = 1 AND amproclefttype = 'text'::regtype "
-    "AND amprocrighttype = 'text'::regtype AND amprocfamily IN "
-    "(SELECT oid FROM pg_opfamily WHERE opfname = 'text_ops' AND opfmethod = 403)"
-)
-
-
-def test_an_index_that_is_out_of_order_is_named(database: Database, tmp_path: Path) -> None:
-    people = [{**event, "actor": f"user-{n:03}"} for n, event in enumerate(plain(40))]
-    log = records_of(tmp_path, people)
-    database.shipper.write(ORIGIN, log, [])
-    database.shipper.close()
-    database.sql(
-        "CREATE FUNCTION public.turned(a text, b text) RETURNS int LANGUAGE sql IMMUTABLE AS "
-        "$$ SELECT -bttextcmp(a, b) $$",
-        ORDER.format("public.turned"),
-    )
-    said = database.faults()
-    assert "built-in order of text by function 1 was changed: it is public.turned" in said
-    database.shipper.write(ORIGIN, [forged(log[-1], actor="user-001")], [])
-    database.sql(ORDER.format("bttextcmp"))
-    name = "chained_logging.entries_actor_id_timestamp_idx"
-    assert f"index {name} is not in order: a search may miss rows" in database.faults()
-
-
-def test_amcheck_is_used_where_it_is_there(
-    monkeypatch: pytest.MonkeyPatch, records: list[Record]
-) -> None:
-    with_amcheck = sorted(Path("/usr/share/postgresql").glob("*/extension/amcheck.control"))
-    if not with_amcheck:
-        missing("a PostgreSQL with amcheck (Debian's package postgresql) is not installed")
-    version = with_amcheck[-1].parts[-3]
-    monkeypatch.setenv("POSTGRES_BIN", f"/usr/lib/postgresql/{version}/bin")
-    with running_server() as server:
-        database = Database(server)
-        database.shipper.write(ORIGIN, records, [])
-        database.sql(
-            "CREATE EXTENSION amcheck",
-            "GRANT EXECUTE ON FUNCTION bt_index_check(regclass, boolean) TO PUBLIC",
-        )
-        assert database.faults() == ""
-        without_the_newest(database, forged(records[-1]), "entries_actor_id_timestamp_idx")
-        said = database.faults()
-        assert (
-            f"index chained_logging.{month(records[-1])}_actor_id_timestamp_idx is damaged" in said
-        )
-        database.close()
