@@ -190,9 +190,6 @@ def test_two_shippers_at_once_leave_every_entry_once(s3: Bucket, tmp_path: Path)
         assert kinds(s3) == set()
 
 
-# --- Setting up.
-
-
 # --- Digests.
 
 

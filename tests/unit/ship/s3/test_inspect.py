@@ -96,5 +96,6 @@ def test_what_no_digest_lists_is_named_once_it_is_old(
 def test_segments_overlap_where_they_have_an_entry_in_common() -> None:
     one = Name(SEGMENTS, 10, 19)
     assert overlap(one, Name(SEGMENTS, 19, 30))
+    assert overlap(one, Name(SEGMENTS, 3, 10))
     assert overlap(one, Name(SEGMENTS, 12, 13))
     assert not overlap(one, Name(SEGMENTS, 20, 30))

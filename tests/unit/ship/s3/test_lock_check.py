@@ -14,6 +14,7 @@ from chained_logging.ship.s3 import S3Destination
 from chained_logging.ship.s3.lock_check import Locks
 from chained_logging.ship.s3.names import SEGMENTS
 from chained_logging.ship.s3.policies import POLICY
+from chained_logging.ship.s3.store import BucketState
 
 
 class Said(list[tuple[str, str]]):
@@ -78,20 +79,20 @@ def test_a_policy_that_was_replaced_is_named(locks: Locks, said: Said) -> None:
     assert "digest 7 states 31 days in mode GOVERNANCE, and the policy is less" in said[0][1]
 
 
-def test_a_bucket_that_was_changed_is_named(moto: Bucket, locks: Locks, said: Said) -> None:
-    moto.client.put_object_lock_configuration(
-        Bucket=moto.name,
-        ObjectLockConfiguration={
-            "ObjectLockEnabled": "Enabled",
-            "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 3}},
-        },
-    )
+def test_a_bucket_that_was_changed_is_named(
+    store: S3Destination, locks: Locks, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = BucketState(versioning=False, lock=False, default="GOVERNANCE 3 days")
+    monkeypatch.setattr(store, "bucket_state", lambda: changed)
     locks.check_bucket()
-    (fault,) = said
-    assert fault == (
-        "bucket",
-        "the default retention is GOVERNANCE 3 days, and was none when the policy was written",
-    )
+    assert said == [
+        ("bucket", "versioning is not on: it was suspended, or never set"),
+        ("bucket", "Object Lock is not on"),
+        (
+            "bucket",
+            "the default retention is GOVERNANCE 3 days, and was none when the policy was written",
+        ),
+    ]
 
 
 def test_a_policy_that_is_missing_or_hidden_is_named(moto: Bucket, said: Said) -> None:

@@ -19,7 +19,6 @@ from servers_s3 import Bucket
 from chained_logging.errors import Refused
 from chained_logging.format.record import StoredCheckpoint
 from chained_logging.keys import PrivateKey
-from chained_logging.ship.s3 import init
 from chained_logging.ship.s3.policies import POLICY, init, policy_in_force, read_policies
 from chained_logging.ship.s3.policy import Policy
 from chained_logging.ship.s3.store import ObjectStore

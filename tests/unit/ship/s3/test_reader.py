@@ -7,7 +7,7 @@ from s3_logs import ORIGIN, Log, locked, opened, prepared
 from servers_s3 import Bucket
 
 from chained_logging.errors import Unfit
-from chained_logging.ship.s3.names import SEGMENTS
+from chained_logging.ship.s3.names import CHECKPOINTS, SEGMENTS
 from chained_logging.ship.s3.reader import Reader
 
 
@@ -39,7 +39,10 @@ def test_entries_checkpoints_and_logs_are_read(moto: Bucket, log: Log) -> None:
     assert list(reader.checkpoints(ORIGIN)) == log.checkpoints
     assert reader.size_named(ORIGIN) == 40
     assert reader.last_number(reader.base(ORIGIN), SEGMENTS) == 30
-    assert [name.first for name, _ in reader.standing(reader.base(ORIGIN), SEGMENTS, 0)] == [15, 30]
+    assert [name.first for name, _ in reader.standing(reader.base(ORIGIN), SEGMENTS)] == [0, 15, 30]
+    sizes = [stored.size for stored in log.checkpoints]
+    after = reader.standing(reader.base(ORIGIN), CHECKPOINTS, sizes[0])
+    assert [name.first for name, _ in after] == sizes[1:]
     reader.close()
 
 
