@@ -11,7 +11,8 @@ from chained_logging.cli.output import complain, write
 from chained_logging.cli.reading import reason_option, record_reading
 from chained_logging.cli.types import FilePath
 from chained_logging.files.own import refuse_what_is_there
-from chained_logging.review.export import export_log, export_tiles
+from chained_logging.formats.table import FORMATS
+from chained_logging.review.export import converted, export_log, export_tiles, write_converted
 from chained_logging.review.opening import stored
 from chained_logging.review.reading import Reading
 
@@ -22,10 +23,11 @@ from chained_logging.review.reading import Reading
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["log", "tlog-tiles"]),
+    type=click.Choice(["log", "tlog-tiles", *FORMATS]),
     default="log",
     show_default=True,
-    help="Format of the copy. tlog-tiles (C2SP) is a folder for transparency-log monitors.",
+    help="Format of the copy. tlog-tiles (C2SP) is a folder for transparency-log monitors. fhir is "
+    "release 4.",
 )
 @reason_option
 def export(log: str, file: str | None, form: str, reason: str | None) -> None:
@@ -38,7 +40,10 @@ def export(log: str, file: str | None, form: str, reason: str | None) -> None:
     checkpoint, as C2SP tlog-tiles. Each run adds what is new. Any web server can publish the
     folder.
 
-    The log records a copy in its own format: by whom, how many entries, and why.
+    With --format ocsf, ecs, cef, csv, fhir or fhir-r5, each entry is converted for other programs.
+    ocsf, ecs and fhir hold the stored entry too, so that its hash can still be checked.
+
+    The log records an export: by whom, how many entries, and why.
     """
     if form == "tlog-tiles":  # publishing goes on by itself, as shipping does: nobody reads
         if file is None:
@@ -48,8 +53,13 @@ def export(log: str, file: str | None, form: str, reason: str | None) -> None:
         return
     if file is not None:
         refuse_what_is_there(Path(file))
-    record_reading(log, Reading("export", reason=reason))
-    if file is None:
+    record_reading(log, Reading("export", reason=reason, about={"format": form}))
+    if form in FORMATS and file is None:
+        for data in converted(Path(log), form):
+            write(data)
+    elif form in FORMATS:
+        complain(f"{write_converted(Path(log), form, Path(str(file)))} entries")
+    elif file is None:
         for entry in stored(log):
             write(entry.line + b"\n")
     else:

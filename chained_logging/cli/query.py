@@ -16,13 +16,14 @@ from chained_logging.cli.reading import reason_option, record_reading
 from chained_logging.cli.types import Parsed
 from chained_logging.event.entry import AuditEntry
 from chained_logging.format.canonical import canonical
+from chained_logging.formats import csv
 from chained_logging.review.filter import ANY, Filter, seq_range
 from chained_logging.review.moments import moment, spoken
 from chained_logging.review.opening import is_url, open_log, stored
 from chained_logging.review.query import Engine
 from chained_logging.review.questions import NAMES, question
 from chained_logging.review.reading import Reading
-from chained_logging.review.rows import CSV_COLUMNS, HEADS, cells, csv_row, csv_values, more
+from chained_logging.review.rows import HEADS, cells, more
 from chained_logging.review.silence import explain, explain_answer
 from chained_logging.text import printable
 
@@ -175,7 +176,7 @@ def _answer(engine: Engine, asked: str, wanted: Filter, as_json: bool, as_csv: b
             write(canonical(dict(zip(columns, row, strict=True))) + b"\n")
     elif as_csv:
         for row in (columns, *rows):
-            write(csv_row(row).encode())
+            write(csv.row(row).encode())
     else:
         complain(question(asked).asks)
         for line in _table(columns, rows):
@@ -214,7 +215,7 @@ class _Found:
         self._count = 0
         self._next = 0  # where to go on to follow
         self._form: Callable[[AuditEntry], bytes] = _json if as_json else _csv if as_csv else _row
-        self._head = csv_row(CSV_COLUMNS) if as_csv else _head() if self._table else ""
+        self._head = csv.row(csv.COLUMNS) if as_csv else _head() if self._table else ""
 
     def give(self, limit: int | None, follow: bool, *, paged: bool) -> None:
         """Print the answer, through a pager if it is a table on a terminal."""
@@ -263,7 +264,7 @@ def _json(entry: AuditEntry) -> bytes:
 
 
 def _csv(entry: AuditEntry) -> bytes:
-    return csv_row(csv_values(entry)).encode()
+    return csv.row(csv.values(entry)).encode()
 
 
 def _head() -> str:

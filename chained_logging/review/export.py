@@ -6,16 +6,19 @@ import itertools
 import os
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from chained_logging.errors import ForeignFile, NoCheckpoint, NotALog
+from chained_logging.event.entry import AuditEntry
 from chained_logging.files.durable import sync_directory
 from chained_logging.files.own import refuse_what_is_there
 from chained_logging.format.checkpoint import Checkpoint
-from chained_logging.format.line import GENESIS, leaf_hash, position
+from chained_logging.format.line import GENESIS, check_next, leaf_hash, position
 from chained_logging.format.note import Note
 from chained_logging.format.record import Record, StoredCheckpoint
 from chained_logging.format.spelling import NoteError
+from chained_logging.formats.table import FORMATS
 from chained_logging.log.ways import own_checkpoints
 from chained_logging.sinks import Sink, open_sink
 
@@ -96,6 +99,60 @@ def _give_name(made: Path, target: Path) -> None:
         os.rename(made, target)
     else:
         os.unlink(made)
+
+
+def converted(source: Path, form: str) -> Iterator[bytes]:
+    """Yield the entries of a log in a format of another program, each hash and link checked.
+
+    :param form: a name in :data:`chained_logging.formats.table.FORMATS`.
+    :raises OSError: if the log cannot be read; also LogError.
+    :raises ValueError: if the log is broken, or an entry cannot be converted.
+    """
+    chosen = FORMATS[form]
+    yield chosen.head
+    sink = open_sink(source)
+    try:
+        origin, seq, prev = "", None, None
+        for record in sink.records():
+            entry = AuditEntry(*record[1:])
+            if seq is None:
+                seq, origin = position(record.body)[0], _origin(entry)
+            try:
+                check_next(record.body, record.hash, seq, prev)
+            except ValueError as error:
+                raise ValueError(
+                    f"{source} is broken: {error}. Run chained-logging verify"
+                ) from None
+            yield chosen.encode(entry, origin)
+            seq, prev = seq + 1, record.hash
+    finally:
+        sink.close()
+
+
+def write_converted(source: Path, form: str, target: Path) -> int:
+    """Write the entries of a log into a new file, as :func:`converted` gives them.
+
+    :returns: the number of entries.
+    :raises FileExistsError: if the target exists.
+    :raises: as :func:`converted`. A failure leaves nothing behind.
+    """
+    refuse_what_is_there(target)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
+        made = Path(folder, target.name)
+        count = -1  # the head
+        with open(made, "xb", opener=partial(os.open, mode=0o600)) as file:
+            for count, data in enumerate(converted(source, form)):  # noqa: B007
+                file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _give_name(made, target)
+    sync_directory(target)
+    return count
+
+
+def _origin(first: AuditEntry) -> str:
+    """Return a log's name by its first entry; empty if that is not there any more."""
+    return str(first.resource_id) if first.action == "log.open" else ""
 
 
 def export_tiles(log: Path, folder: Path) -> tuple[int, int]:

@@ -11,11 +11,11 @@ import orjson
 
 from chained_logging.errors import NotAnEntry
 from chained_logging.event.entry import AuditEntry
+from chained_logging.event.legible import require_legible
 from chained_logging.format.canonical import MAX_SAFE_INTEGER
 from chained_logging.format.record import EMPTY, Head
 from chained_logging.review import names
 from chained_logging.review.filter import COLUMNS
-from chained_logging.review.legible import require_legible
 from chained_logging.review.sources import Found
 
 BLOCK: Final = 10

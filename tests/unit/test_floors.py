@@ -25,7 +25,7 @@ FLOORS = [
     {"format"},
     {"files"},
     {"event", "config"},
-    {"redact", "keys"},
+    {"redact", "keys", "formats"},
     {"sinks"},
     {"ship"},
     {"log"},

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from chains import stored
 from commands import events, run
+
+from chained_logging.format.line import split_line
 
 
 def test_without_a_file_the_stored_lines_are_printed(path: Path) -> None:
@@ -45,3 +48,24 @@ def test_tiles_need_a_folder(signed: tuple[Path, Path, Path]) -> None:
 def test_a_log_that_is_not_there_is_not_made(path: Path) -> None:
     assert "does not exist" in run("export", path, path.with_name("copy.db"), status=2)
     assert list(path.parent.iterdir()) == []
+
+
+def test_a_format_of_other_programs_goes_to_a_file_or_is_printed(path: Path) -> None:
+    run("append", path, stdin=events(3))
+    copy = path.with_name("copy.ocsf.jsonl")
+    assert run("export", path, copy, "--format", "ocsf") == ""
+    lines = [json.loads(line)["raw_data"] for line in copy.read_text().splitlines()]
+    assert [split_line(line.encode())[:2] for line in lines] == [each[1:] for each in stored(path)]
+    assert json.loads(lines[-1])["context"]["format"] == "ocsf"  # the export is recorded first
+    assert run("export", path, "--format", "ocsf").startswith(copy.read_text())
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert "is there already" in run(
+        "export", path, copy, "--format", "ecs", status=2
+    )  # never written over
+
+
+@pytest.mark.parametrize("form", ["ocsf", "ecs", "cef", "csv", "fhir", "fhir-r5"])
+def test_each_format_has_every_entry(path: Path, form: str) -> None:
+    run("append", path, stdin=events(3))
+    printed = run("export", path, "--format", form)
+    assert len(printed.splitlines()) == (6 if form == "csv" else 5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,13 @@ from signed_logs import ORIGIN, Key
 from chained_logging import AuditLog
 from chained_logging.errors import ForeignFile, NoCheckpoint, NotALog
 from chained_logging.format.record import Record
-from chained_logging.review.export import export_log, export_tiles, write_log
+from chained_logging.review.export import (
+    converted,
+    export_log,
+    export_tiles,
+    write_converted,
+    write_log,
+)
 from chained_logging.sinks import open_sink
 
 
@@ -101,3 +108,33 @@ def test_tiles_are_those_of_the_newest_checkpoint(log: Path, tmp_path: Path) -> 
     assert size == 1201
     assert written > 5
     assert export_tiles(log, tmp_path / "tiles") == (size, 0)
+
+
+def test_a_conversion_names_the_log_and_has_every_entry(log: Path, tmp_path: Path) -> None:
+    target = tmp_path / "events"
+    assert write_converted(log, "ocsf", target) == 1201
+    events = [json.loads(line) for line in target.read_bytes().splitlines()]
+    assert [event["metadata"]["sequence"] for event in events] == list(range(1201))
+    assert {event["metadata"]["log_name"] for event in events} == {ORIGIN}
+
+
+@pytest.mark.parametrize("form", ["ocsf", "csv"])
+def test_a_conversion_stops_at_the_first_broken_entry(tmp_path: Path, form: str) -> None:
+    path, target = tmp_path / "audit.jsonl", tmp_path / "events"
+    with AuditLog(path, origin=ORIGIN) as log:
+        log.append_many([{"action": "a", **EVENT}] * 9)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:5] + lines[6:]))  # each hash is right, a link is not
+    found = converted(path, form)
+    assert len([next(found) for _ in range(6)]) == 6
+    with pytest.raises(ValueError, match=r"is broken: .*verify"):
+        next(found)
+    with pytest.raises(ValueError, match="is broken"):
+        write_converted(path, form, target)
+    assert not target.exists()
+    path.write_bytes(b"".join(lines).replace(b"10.0.0.1", b"10.0.0.2", 1))
+    with pytest.raises(ValueError, match="is broken"):
+        write_converted(path, form, target)
+    assert sorted(tmp_path.iterdir()) == sorted(
+        each for each in tmp_path.iterdir() if each.name.startswith("audit.jsonl")
+    )
