@@ -41,7 +41,9 @@ def events(count: int) -> Iterator[dict[str, Any]]:
     """Yield events of 13 fields, about 620 bytes each; one in 1,000 or so is rare in each way."""
     for i in range(count):
         yield {
-            "action": ("read", "read", "read", "write", "login")[i % 5] if i % 2000 else "export",
+            "action": ("read", "read", "read", "write", "login")[(i + i // _ACTORS) % 5]
+            if i % 2000
+            else "export",
             "actor": f"user-{i * 7919 % _ACTORS}",
             "resource": ("patient_record", str(i * 104_729 % (count // 10 + 1))),
             "ip": f"10.{i % 7}.{i % 251}.{i % 241}",

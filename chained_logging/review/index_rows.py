@@ -80,6 +80,28 @@ class _Tokens(dict[str, str]):
         return made
 
 
+_SHARED: Final = ("actor_type", "action", "result", "user_agent", "tenant", "on_behalf_of")
+
+
+def _shared_by(entry: Mapping[str, Any]) -> tuple[str | None, ...]:
+    """Return the values that many entries have together."""
+    return (
+        *(entry["actor_type"], entry["action"], entry["result"]),
+        *(entry.get("user_agent"), entry.get("tenant_id"), entry.get("on_behalf_of")),
+    )
+
+
+class _Shared(dict[tuple[str | None, ...], str]):
+    """Tokens of the fields :data:`_SHARED`, by their values."""
+
+    def __missing__(self, values: tuple[str | None, ...]) -> str:
+        if len(self) > 50_000:
+            self.clear()
+        pairs = zip(_SHARED, values, strict=True)
+        made = self[values] = " ".join(token(name, v) for name, v in pairs if v is not None)
+        return made
+
+
 class Rows(NamedTuple):
     """What is inserted for some entries.
 
@@ -103,9 +125,8 @@ class RowMaker:
     def __init__(self, head: Head, fault: str | None = None) -> None:
         self.head = head
         self.fault = fault
-        self._caches = [
-            (COLUMNS[name], _Tokens(letter)) for name, letter in LETTERS.items() if name in COLUMNS
-        ]
+        self._own = [(COLUMNS[name], _Tokens(LETTERS[name])) for name in ("actor", "ip", "session")]
+        self._shared = _Shared()
         self._types = _Tokens("y")
 
     def rows(self, found: Iterable[Found]) -> Rows:
@@ -126,8 +147,8 @@ class RowMaker:
     def _add(self, made: Rows, place: int, body: bytes, hash: str) -> None:
         entry = orjson.loads(body)
         seq = entry["seq"]
-        digest = sha256(b"\0" + body)
-        self._check(seq, entry["prev_hash"], hash, digest.hexdigest())
+        digest = sha256(b"\0" + body).digest()
+        self._check(seq, entry["prev_hash"], hash, digest.hex())
         context, changed = entry["context"], entry.get("changed_fields")
         timestamp = entry["timestamp"]
         incomplete = "invalid" in context
@@ -149,7 +170,7 @@ class RowMaker:
             exact.append(INCOMPLETE)
         made.entries.append(
             (
-                *(seq, place, digest.digest(), id, trace, timestamp),
+                *(seq, place, digest, id, trace, timestamp),
                 *map(entry.get, _COLUMNS),
                 changed,
             )
@@ -157,9 +178,11 @@ class RowMaker:
         made.words.append((seq, names.words(entry), " ".join(exact)))
 
     def _exact(self, entry: Mapping[str, Any]) -> list[str]:
-        found = [
-            tokens[value] for name, tokens in self._caches if (value := entry.get(name)) is not None
-        ]
+        found = [self._shared[_shared_by(entry)]]
+        for name, tokens in self._own:
+            value = entry.get(name)
+            if value is not None:
+                found.append(tokens[value])
         for kind, id in names.records(entry):
             found.append(f"x{id.encode().hex()}{self._types[kind]}")
             found.append(self._types[kind])

@@ -73,7 +73,10 @@ def concerns(entry: Mapping[str, Any], wanted: str) -> bool:
 
 def words(entry: Mapping[str, Any]) -> str:
     """Return the text of an entry that is searched: words between spaces and punctuation."""
-    text = orjson.dumps([entry[name] for name in TEXT_FIELDS if entry.get(name)]).decode()
+    if "reason" in entry or "old_values" in entry:
+        text = orjson.dumps([entry[name] for name in TEXT_FIELDS if name in entry]).decode()
+    else:  # nearly all
+        text = orjson.dumps(entry["context"]).decode()
     return _ESCAPE.sub(" ", text) if "\\" in text else text
 
 
