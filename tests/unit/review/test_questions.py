@@ -95,7 +95,7 @@ def test_they_count_what_the_entries_say(engine: Engine) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_narrowing_only_saves_time(engine: Engine, name: str) -> None:
     wanted = ASKED.get(name, ANY)
-    assert engine._table(question(name).sql, wanted, {}) == engine.ask(name, wanted)
+    assert engine.table(question(name).sql, wanted) == engine.ask(name, wanted)
 
 
 def test_a_filter_of_ones_own_is_kept(engine: Engine) -> None:
