@@ -18,6 +18,7 @@ from chained_logging.cli.export import export
 from chained_logging.cli.keys import keygen, revoke_key, rotate_key
 from chained_logging.cli.land import land
 from chained_logging.cli.output import complain
+from chained_logging.cli.person_report import person_report
 from chained_logging.cli.proofs import checkpoint, prove
 from chained_logging.cli.query import query
 from chained_logging.cli.ship import ship
@@ -27,7 +28,7 @@ from chained_logging.cli.witness import witness
 from chained_logging.errors import ChainedLoggingError
 
 _COMMANDS = (
-    *(append, collect, query, export),
+    *(append, collect, query, person_report, export),
     *(verify, checkpoint, prove, verify_proof, witness),
     *(keygen, rotate_key, revoke_key),
     *(init, ship, land, restore),

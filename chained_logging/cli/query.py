@@ -30,8 +30,8 @@ from chained_logging.text import printable
 _WIDTHS: Final = dict(zip(HEADS, (8, 27, 20, 16, 30, 8, 15), strict=True))
 _FOLLOWED: Final = 1.0  # seconds between two looks at a log that is followed
 
-_SINCE: Final = Parsed("TIME", moment)
-_UNTIL: Final = Parsed("TIME", lambda text: moment(text, latest=True))
+SINCE: Final = Parsed("TIME", moment)
+UNTIL: Final = Parsed("TIME", lambda text: moment(text, latest=True))
 _SEQ: Final = Parsed("RANGE", seq_range)
 
 _FIELDS: Final = {
@@ -69,8 +69,8 @@ def _filters(command: Any) -> Any:
         for help in [f"Only entries with {what}."]
     ]
     options += [
-        click.option("--since", type=_SINCE, help=f"Only entries from this time on, {times}"),
-        click.option("--until", type=_UNTIL, help=f"Only entries before this time, {times}"),
+        click.option("--since", type=SINCE, help=f"Only entries from this time on, {times}"),
+        click.option("--until", type=UNTIL, help=f"Only entries before this time, {times}"),
         click.option("--seq", type=_SEQ, help="Only these numbers: 7, 100-200 or 100-."),
         click.option(
             "--incomplete", is_flag=True, help="Only entries with a missing or invalid field."
