@@ -44,6 +44,7 @@ import contextlib
 import datetime
 import functools
 import gc
+import heapq
 import ipaddress
 import itertools
 import json
@@ -54,6 +55,7 @@ import shutil
 import signal
 import sqlite3
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -75,7 +77,7 @@ except ImportError:
 # --------------------------------------------------------------------------------------------
 # What is found, and in which words a program is told of it.
 
-__all__ = ["Fault", "Report", "Stream", "main", "verify", "verify_proof"]
+__all__ = ["Fault", "Report", "Stream", "main", "verify", "verify_evidence", "verify_proof"]
 
 MAX_BODY = 65_535
 MAX_LINE = MAX_BODY + 200  # a body with its hash and signature is at most 178 bytes longer
@@ -1823,6 +1825,35 @@ def _hashes(lines: list[str]) -> list[bytes]:
     if len(found) > 63 or any(len(hash_) != 32 for hash_ in found):
         raise _Bad(None, "a line of the proof is not a hash")
     return found
+
+
+def _root_of(size: int, leaves: Iterator[tuple[int, bytes]], hashes: Iterator[bytes]) -> bytes:
+    """Return the root that some leaves of a tree lead to, with the hashes of all parts without one.
+
+    :raises _Bad: if there are not just as many hashes as that takes, or a leaf is not in the tree.
+    """
+    due = next(leaves, None)
+
+    def root(begin: int, end: int) -> bytes:
+        nonlocal due
+        if due is None or due[0] >= end:
+            found = next(hashes, None)
+            if found is None:
+                raise _Bad(None, "proof.txt has too few hashes")
+            return found
+        if end - begin == 1:
+            found, due = due[1], next(leaves, None)
+            return found
+        middle = begin + (1 << ((end - begin - 1).bit_length() - 1))
+        left = root(begin, middle)
+        return _sha256(b"\1" + left + root(middle, end)).digest()
+
+    whole = root(0, size) if size else _Tree().root()
+    if due is not None:
+        raise _Bad(None, f"the checkpoint does not cover entry {due[0]}")
+    if next(hashes, None) is not None:
+        raise _Bad(None, "proof.txt has too many hashes")
+    return whole
 
 
 # --------------------------------------------------------------------------------------------
@@ -3875,6 +3906,770 @@ def _found_in_part(task: dict[str, Any]) -> dict[str, Any] | None:
 
 
 # --------------------------------------------------------------------------------------------
+# A package of evidence: a zip file that can be written in one way only. So each byte of it is known
+# or is content, and the content of each file has a hash in the manifest.
+
+MAX_MEMBERS = 64
+MAX_SMALL = 1 << 24  # bytes of a file that is read as a whole
+_FORMAT = "chained-logging evidence 1"
+_PACKED = (
+    *("entries.jsonl", "around.jsonl", "keys.jsonl", "proof.txt", "checkpoint.note"),
+    *("timestamps.jsonl", "public-keys.txt", "verify.py", "README.txt"),
+)
+"""The files that each package begins with, in this order."""
+_MANIFEST = "manifest.json"
+_CLAIM_NOTE = "claim.note"
+_MEMBER = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_ZIP_FILE = struct.Struct("<4s5H3L2H")
+_ZIP_ENTRY = struct.Struct("<4s6H3L5H2L")
+_ZIP_END = struct.Struct("<4s4H2LH")
+_ZIP_VERSION = 20
+_ZIP_DAY = 0x21  # 1980-01-01, the first that a zip file can name
+
+
+class _Member(NamedTuple):
+    """A file in a package."""
+
+    start: int
+    size: int
+    crc: int
+
+
+class _Package:
+    """The files of a package, none of them decompressed: their sizes are those of the package.
+
+    :param file: the package, which is read at most as far as it goes now.
+    :raises _Bad: if one of its bytes outside of the files' content is not what it must be.
+    :raises _Unchecked: if it is no zip file at all.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.total = file.seek(0, os.SEEK_END)
+        self.members: dict[str, _Member] = {}
+        if self.bytes_at(0, 4) != b"PK\3\4":
+            raise _Unchecked("it does not begin as a zip file: it is not a package of evidence")
+        at, directory = 0, b""
+        while self.bytes_at(at, 4) == b"PK\3\4":
+            at, entry = self._member(at)
+            directory += entry
+        count = len(self.members)
+        end = _ZIP_END.pack(b"PK\5\6", 0, 0, count, count, len(directory), at, 0)
+        if self.bytes_at(at, len(directory + end) + 1) != directory + end:
+            raise _Bad(
+                None,
+                f"from byte {at:,} on it has not the form of a package: it was cut, added to, or "
+                "packed again",
+            )
+
+    def _member(self, at: int) -> tuple[int, bytes]:
+        """Take up a file, and return where the next one begins, and its entry in the directory."""
+        head = self.bytes_at(at, _ZIP_FILE.size)
+        if len(head) < _ZIP_FILE.size or len(self.members) == MAX_MEMBERS:
+            raise _Bad(None, f"at byte {at:,} it is cut, or has more than {MAX_MEMBERS} files")
+        crc, size, length = (
+            _ZIP_FILE.unpack(head)[6],
+            _ZIP_FILE.unpack(head)[8],
+            _ZIP_FILE.unpack(head)[9],
+        )
+        name = self.bytes_at(at + _ZIP_FILE.size, length)
+        right = _ZIP_FILE.pack(
+            b"PK\3\4", _ZIP_VERSION, 0, 0, 0, _ZIP_DAY, crc, size, size, length, 0
+        )  # not encrypted, not compressed, without further fields
+        start = at + _ZIP_FILE.size + length
+        if head != right or not _MEMBER.fullmatch(name) or start + size > self.total:
+            raise _Bad(None, f"at byte {at:,} it has not the form of a file in a package")
+        text = name.decode()
+        if text in self.members:
+            raise _Bad(None, f"{text} is in it twice")
+        self.members[text] = _Member(start, size, crc)
+        made_on, mode = 3, 0o100644  # Unix
+        entry = _ZIP_ENTRY.pack(
+            *(
+                b"PK\1\2",
+                made_on << 8 | _ZIP_VERSION,
+                _ZIP_VERSION,
+                0,
+                0,
+                0,
+                _ZIP_DAY,
+                crc,
+                size,
+                size,
+            ),
+            *(length, 0, 0, 0, 0, mode << 16, at),
+        )
+        return start + size, entry + name
+
+    def bytes_at(self, at: int, size: int) -> bytes:
+        self.file.seek(at)
+        return self.file.read(size)
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """Yield the content of a file. Several may be read in turns."""
+        at, left, _ = self.members[name]
+        while left > 0:
+            chunk = self.bytes_at(at, min(left, CHUNK))
+            if not chunk:
+                raise _Bad(None, f"{name} became shorter while it was read")
+            yield chunk
+            at, left = at + len(chunk), left - len(chunk)
+
+    def content(self, name: str) -> bytes:
+        """Return the content of a small file.
+
+        :raises _Bad: if it is not there, or is too large.
+        """
+        if name not in self.members:
+            raise _Bad(None, f"{name} is not in it")
+        if self.members[name].size > MAX_SMALL:
+            raise _Bad(None, f"{name} has more than {MAX_SMALL:,} bytes")
+        return b"".join(self.chunks(name))
+
+    def lines(self, name: str) -> Iterator[bytes]:
+        """Yield the lines of a file, of any size.
+
+        :raises _Bad: if one is longer than an entry can be, or the last one has no end.
+        """
+        rest = b""
+        for chunk in self.chunks(name):
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from lines
+            if len(rest) > MAX_LINE:
+                raise _Bad(None, f"a line of {name} is too long")
+        if rest:
+            raise _Bad(None, f"the last line of {name} does not end")
+
+    def digest(self, name: str) -> str:
+        """Return the SHA-256 of a file, in hexadecimal.
+
+        :raises _Bad: if its checksum in the zip file is not right.
+        """
+        digest, crc = _sha256(), 0
+        for chunk in self.chunks(name):
+            digest.update(chunk)
+            crc = zlib.crc32(chunk, crc)
+        if crc != self.members[name].crc:
+            raise _Bad(None, "its bytes or its checksum in the zip file were changed")
+        return digest.hexdigest()
+
+
+# --------------------------------------------------------------------------------------------
+# The filter by which the entries of a package were chosen. Each is compared with it, as far as an
+# entry shows whether it fits.
+
+_COMPARED = {
+    "actor": "actor_id",
+    "actor_type": "actor_type",
+    "on_behalf_of": "on_behalf_of",
+    "action": "action",
+    "result": "result",
+    "ip": "ip_address",
+    "user_agent": "user_agent",
+    "session": "session_id",
+    "tenant": "tenant_id",
+    "trace_id": "trace_id",
+    "id": "id",
+}
+_OF_PERIOD = {"since", "until", "seq"}
+_OF_FILTER = {*_COMPARED, *_OF_PERIOD, "resource", "changed", "text", "incomplete"}
+_SEQS = re.compile("(0|[1-9][0-9]{0,15})?-(0|[1-9][0-9]{0,15})?")
+_UNSEEN = re.compile(
+    "[\0-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff"
+    "\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+_WORDS = re.compile("[0-9a-z\x80-\U0010ffff]+")
+_PARAMETER = re.compile(r"\{(\w+)\}")
+
+
+class _Filter:
+    """The filter of a package: the query of a URL, ``actor=ann&action=read``.
+
+    Values of one name are alternatives, and all names must fit.
+
+    :raises _Bad: if the text is not one.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.given: dict[str, list[str]] = {}
+        try:
+            pairs = urllib.parse.parse_qsl(
+                text, strict_parsing=bool(text), errors="surrogateescape"
+            )
+        except ValueError:
+            raise _Bad(None, "its filter is not the query of a URL") from None
+        for name, value in pairs:
+            self.given.setdefault(name, []).append(value)
+        spelled = "&".join(
+            f"{name}={urllib.parse.quote(value, safe='/:@,*', errors='surrogateescape')}"
+            for name, value in pairs
+        )
+        if spelled != text or not _OF_FILTER.issuperset(self.given):
+            raise _Bad(None, "its filter has another form, or names what no filter has")
+        self.since, self.until = self._time("since"), self._time("until")
+        self.first, self.last = self._seqs()
+
+    def _time(self, name: str) -> str | None:
+        times = self.given.get(name, [])
+        if len(times) > 1 or not all(map(_is_timestamp, times)):
+            raise _Bad(None, f"its filter has a {name} that is not one time")
+        return times[0] if times else None
+
+    def _seqs(self) -> tuple[int, int]:
+        ranges = self.given.get("seq", ["-"])
+        found = _SEQS.fullmatch(ranges[0])
+        if len(ranges) > 1 or found is None or self.given.get("incomplete", ["true"]) != ["true"]:
+            raise _Bad(None, "its filter has a seq that is not one range")
+        return int(found[1] or 0), int(found[2] or sys.maxsize)
+
+    @property
+    def is_period(self) -> bool:
+        return _OF_PERIOD.issuperset(self.given)
+
+    @property
+    def words(self) -> str:
+        return (
+            "; ".join(
+                f"{name} {' or '.join(_UNSEEN.sub('?', value) for value in values)}"
+                for name, values in self.given.items()
+            )
+            or "all"
+        )
+
+    def misfit(self, entry: dict[str, Any]) -> str | None:
+        """Return which part of the filter an entry does not fit, as far as it shows."""
+        given = self.given
+        if not self.first <= entry["seq"] <= self.last:
+            return "seq"
+        if self.since is not None and entry["timestamp"] < self.since:
+            return "since"
+        if self.until is not None and entry["timestamp"] >= self.until:
+            return "until"
+        for name, column in _COMPARED.items():
+            if name in given and entry.get(column) not in given[name]:
+                return name
+        if "incomplete" in given and "invalid" not in entry["context"]:
+            return "incomplete"
+        if "changed" in given and not {*entry.get("changed_fields", ())} & {*given["changed"]}:
+            return "changed"
+        if "text" in given and not any(_has_words(entry, text) for text in given["text"]):
+            return "text"
+        return "resource" if self.concerns(entry) is False else None
+
+    def concerns(self, entry: dict[str, Any]) -> bool | None:
+        """Whether an entry is about one of the resources; None where that is not clear here."""
+        found = [_concerns(entry, wanted) for wanted in self.given.get("resource", [])]
+        return True if True in found or not found else None if None in found else False
+
+
+def _concerns(entry: dict[str, Any], wanted: str) -> bool | None:
+    """Whether an entry names a record; None for an address that may be split in many ways."""
+    records = [{"type": entry["resource_type"], "id": entry["resource_id"]}]
+    for record in records + entry.get("resources", []):
+        if wanted in (record["type"], record["id"], f"{record['type']}/{record['id']}"):
+            return True
+    kind, slash, id_ = wanted.partition("/")
+    if not slash:
+        return None if ":" in wanted else False
+    if not kind.isidentifier() or not id_ or id_ != id_.strip():
+        return None
+    return (kind, id_) in _parameters(entry["context"])
+
+
+def _parameters(context: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what a request has as parameters, each under both names of its type."""
+    route, values = context.get("route"), context.get("params")
+    if not isinstance(route, str) or not isinstance(values, dict):
+        return
+    before = ""
+    for segment in route.split("/"):
+        found = _PARAMETER.fullmatch(segment)
+        if found is None:
+            before = segment
+        elif isinstance(values.get(found[1]), str):
+            yield before, values[found[1]]
+            yield re.sub("_id$", "", found[1]), values[found[1]]
+
+
+def _has_words(entry: dict[str, Any], wanted: str) -> bool:
+    """Whether words occur in an entry's texts, also within longer words."""
+    parts = [entry.get(name) for name in ("context", "reason", "old_values")]
+    there = json.dumps(parts, ensure_ascii=False).casefold()
+    words = _WORDS.findall(re.sub("[A-Z]", lambda found: found[0].lower(), wanted))
+    # Numbers such as 1e+21 are spelled in several ways.
+    return all(word.casefold() in there for word in words if not re.match("[0-9]+e", word))
+
+
+# --------------------------------------------------------------------------------------------
+# What the manifest of a package claims: which entries it holds, of how many, by which filter, and
+# how a sample was drawn. And what a check of it reports.
+
+MAX_SAMPLE = 10_000
+_README = """\
+Evidence from the audit log {origin}.
+{statement}
+The entries are in entries.jsonl, one a line, with the bytes that the log holds.
+The checkpoint in checkpoint.note is signed, and covers the first {size:,} entries of the log.
+The hashes in proof.txt show that each entry here is one of these, at its place.
+{meaning}
+To check all of it, with Python 3.9 or later: python3 verify.py --evidence evidence.zip
+Signatures need the package cryptography. The report says what was not checked.
+Get verify.py and the log's public key from elsewhere too, and add: --public-key FILE
+Exit status 0: all is as the log has it. 1: something was changed or left out. 2: not checked.
+"""
+
+
+def _drawn(root: bytes, population: int, count: int) -> list[int]:
+    """Return which numbers below `population` the root of a checkpoint draws."""
+    if count >= population:
+        return list(range(population))
+    found: set[int] = set()
+    for number in itertools.count():
+        text = b"chained-logging sample v1\n" + root + number.to_bytes(8, "big")
+        found.add(int(_sha256(text).hexdigest(), 16) % population)
+        if len(found) == count:
+            break
+    return sorted(found)
+
+
+@dataclass
+class EvidenceReport(Report):
+    """What the verification of a package of evidence found.
+
+    Entries, ``first_seq`` and ``last_seq`` are those of the package.
+    """
+
+    size: int | None = None
+    """How many entries the log had at the checkpoint."""
+    statement: str | None = None
+    """How many of these entries are here, and by which filter they were chosen."""
+    whole: bool = False
+    """Whether nothing is left out from ``first_seq`` to ``last_seq``."""
+    around: list[str] = field(default_factory=list)
+    """Of a period, the entries just before and after it, with their times."""
+    claim_signed: bool | None = False
+    """Whether the log's key signed the claim: filter, sample, and the hash of each file. None where
+    the signature could not be checked."""
+    unproven: list[str] = field(default_factory=list)
+    """What the package claims, or could be taken to show, and nothing in it proves."""
+
+
+class _Claim:
+    """What the manifest of a package says of its selection.
+
+    :raises _Bad: if it is not a manifest, or contradicts itself.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        said = _parse(data, exactly=True)
+        if said.get("format") != _FORMAT:
+            raise _Bad(None, f"its format is not {_FORMAT}")
+        try:
+            self.origin, self.root = str(said.pop("origin")), _unbase64(said.pop("root"))
+            self.statement, text = str(said.pop("statement")), str(said.pop("filter"))
+            numbers = ("entries", "population", "size", "first_seq", "last_seq", "sample")
+            found = {name: said.pop(name) for name in numbers if name in said}
+            if any(type(number) is not int or number < 0 for number in found.values()):
+                raise ValueError
+            self.entries, self.population = found["entries"], found["population"]
+            self.size, self.sample = found["size"], found.get("sample")
+            self.first, self.last = found.get("first_seq"), found.get("last_seq")
+            self.files = {str(name): str(hash_) for name, hash_ in said.pop("files").items()}
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise _Bad(None, "its fields are not those of a manifest") from None
+        if {*said} != {"format"}:
+            raise _Bad(None, "it has other fields than a manifest")
+        self.filter = _Filter(text)
+        if not self._agrees():
+            raise _Bad(None, "its numbers contradict each other, or its filter")
+        self.expected = self._expected()
+
+    def _agrees(self) -> bool:
+        first, last = self.first, self.last
+        if self.filter.is_period:
+            ends = first is not None and last is not None and first <= last < self.size
+            agrees = ends and self.population == (last or 0) - (first or 0) + 1
+        else:
+            agrees = first is None and last is None and self.population <= self.size
+        if self.sample is None:
+            return agrees and self.entries == self.population > 0
+        right = 0 < self.sample <= MAX_SAMPLE
+        return agrees and right and 0 < self.entries == min(self.sample, self.population)
+
+    def _expected(self) -> Iterator[int] | None:
+        """Yield which entries must be here; None where the filter alone does not tell."""
+        if self.first is None or self.last is None:
+            return None
+        if self.sample is None:
+            return iter(range(self.first, self.last + 1))
+        return (self.first + at for at in _drawn(self.root, self.population, self.sample))
+
+    @property
+    def edges(self) -> dict[int, bool]:
+        """Of a period, the entries at its ends and beside them, and whether they must fit."""
+        if self.first is None or self.last is None:
+            return {}
+        beside = {self.first - 1: False, self.last + 1: False}
+        edges = {**beside, self.first: True, self.last: True}
+        return {seq: fits for seq, fits in edges.items() if 0 <= seq < self.size}
+
+    def sentence(self) -> str:
+        how = "chosen by this filter"
+        if self.sample is not None:
+            how = f"drawn from the {self.population:,} that this filter chooses"
+        head = f"{self.entries:,} of {self.size:,} entries of this log, {how}: "
+        return head + self.filter.words
+
+    def readme(self) -> str:
+        meaning = "That no other entry fits the filter cannot be seen from here: ask for a period."
+        if self.sample is not None:
+            meaning = "The root of the checkpoint drew the sample. docs/format.md has the steps."
+        elif self.filter.is_period:
+            meaning = f"Nothing is left out from seq {self.first} to seq {self.last}: "
+            meaning += "verify.py checks it."
+        return _README.format(
+            origin=self.origin, statement=self.sentence(), size=self.size, meaning=meaning
+        )
+
+    def unproven(self) -> Iterator[str]:
+        """Yield what the selection leaves open, whatever is found."""
+        if not self.filter.is_period:
+            what = "that no other entry of the log fits the filter"
+            if self.sample is not None:
+                what += f", nor that the sample is drawn from just the {self.population:,} that fit"
+            yield what + ": that needs the log, or a period"
+        elif self.filter.since is not None or self.filter.until is not None:
+            yield (
+                "that no entry before or after these numbers bears a time of this period: order is "
+                "seq, and the clock of who reported an event may have been wrong"
+            )
+
+
+# --------------------------------------------------------------------------------------------
+# Evidence: entries of a log in a package, with one proof that they are in it, checked without the
+# log. The entries are read once, from the first to the last, in little memory.
+
+
+class _Evidence:
+    """The check of one package."""
+
+    def __init__(
+        self,
+        package: _Package,
+        path: str,
+        chain: _Chain,
+        report: EvidenceReport,
+        wanted: str | None,
+    ) -> None:
+        self.package, self.path, self.report = package, path, report
+        self.chain, self.wanted = chain, wanted
+        self.unclear = 0  # entries whose resource may be the one asked for
+        self.before: _Line | None = None
+        self.begins = False  # whether the log's first entry is here
+        self.edges: dict[int, bool] = {}
+
+    def fault(self, kind: str, file: str, reason: str, seq: int | None = None) -> None:
+        name = f"{self.path}: {file}" if file else self.path
+        self.chain.findings.fault(kind, _Line(name, 0, seq=seq), None, reason)
+
+    def check(self, question: _Question, origin: str | None) -> None:
+        """Check all of it.
+
+        :raises _Bad: if something is such that the rest cannot be understood.
+        """
+        manifest = self.package.content(_MANIFEST)
+        claim = self.claim = _Claim(manifest)
+        self.check_files()
+        note = _Note(self.package.content("checkpoint.note"), f"{self.path}: checkpoint.note")
+        if (claim.origin, claim.size, claim.root) != (note.origin, note.size, note.root):
+            self.fault("claim", _MANIFEST, "its origin, size or root is not the checkpoint's")
+        if origin is not None and origin != note.origin:
+            self.fault("claim", "", f"it is of the log {note.origin}, not of {origin}")
+        report = self.report
+        report.origin, report.size, report.statement = note.origin, note.size, claim.sentence()
+        if (claim.statement, claim.readme().encode()) != (
+            report.statement,
+            self.package.content("README.txt"),
+        ):
+            self.fault("claim", "README.txt", "it does not say what the manifest says")
+        self.check_entries(note)
+        self.check_keys()
+        outside = self.outside_notes(question, note)
+        last, report.last_seq = report.last_seq, note.size - 1  # of the log, as _Signed asks
+        notes = [*self.notes(note), *outside]
+        _Signed(self.chain, notes, question.pin, question.witnesses, question.roots).check()
+        report.last_seq = last
+        self.check_claim_note(_sha256(manifest).hexdigest())
+        self.conclude()
+
+    def check_files(self) -> None:
+        """Compare each file with its hash in the manifest."""
+        members = list(self.package.members)
+        end = [_MANIFEST, *([_CLAIM_NOTE] if _CLAIM_NOTE in members else [])]
+        extra = [name for name in members if name not in (*_PACKED, *end)]
+        if members != [*_PACKED, *extra, *end] or {*members} - {*end} != {*self.claim.files}:
+            self.fault(
+                "claim", _MANIFEST, "it names other files than are here, or in another order"
+            )
+        for name in members:
+            try:
+                if self.package.digest(name) != self.claim.files.get(name) and name not in end:
+                    self.fault("edited", name, "its hash is not the one in the manifest")
+            except _Bad as bad:
+                self.fault("edited", name, bad.reason)
+        if extra:
+            names = ", ".join(extra)
+            self.report.unproven.append(f"what {names} says: only that its bytes are those named")
+        if self.package.content("verify.py") != _own_text():
+            self.report.remarks.append(
+                "the verify.py in the package is not the one that checks it here, which counts"
+            )
+
+    def check_entries(self, note: _Note) -> None:
+        """Check each entry, that it is in the log, and that it is one that was to be chosen."""
+        report = self.report
+        report.starts_at_genesis, self.edges = True, self.claim.edges
+        hashes = self.hashes()
+        root = _root_of(note.size, self.leaves(), hashes)
+        missing = next(self.claim.expected, None) if self.claim.expected is not None else None
+        if missing is not None:
+            self.fault("missing", "entries.jsonl", _LEFT_OUT, missing)
+        if report.entries != self.claim.entries:
+            reason = f"{report.entries:,} entries are here, not {self.claim.entries:,}"
+            self.fault("missing", "entries.jsonl", reason)
+        for seq in self.edges:
+            reason = "the entry is not here that shows where the period begins or ends"
+            self.fault("missing", "around.jsonl", reason, seq)
+        if self.wanted is not None and not report.anchored:
+            self.fault("missing", "entries.jsonl", "no entry here has the hash that was given")
+        # As _Signed compares a log's entries with a checkpoint.
+        self.chain.growth.roots = {note.size: root}
+        # Between the entries here are others, so where signatures stop does not show.
+        self.chain.keys.gaps, self.chain.keys.bare = [], None
+
+    def hashes(self) -> Iterator[bytes]:
+        for line in self.package.lines("proof.txt"):
+            yield _hashes([line.decode("ascii", "replace")])[0]
+
+    def leaves(self) -> Iterator[tuple[int, bytes]]:
+        """Yield number and hash of each entry in the package, once and in order."""
+        files = ("entries.jsonl", "around.jsonl", "keys.jsonl")
+        lines = heapq.merge(*map(self.lines, files), key=lambda line: line.seq or 0)
+        for seq, same in itertools.groupby(lines, lambda line: line.seq or 0):
+            first, *others = same
+            if any((line.body, line.hash) != (first.body, first.hash) for line in others):
+                self.fault("edited", "keys.jsonl", "the same entry is here in two forms", seq)
+            self.follow(first, seq)
+            yield seq, bytes.fromhex(first.hash or "")
+
+    def lines(self, name: str) -> Iterator[_Line]:
+        """Yield the entries of a file. One that is no entry is named, and ends the check."""
+        last = -1
+        for number, text in enumerate(self.package.lines(name), 1):
+            line = _read_line(text, f"{self.path}: {name}", number)
+            if line.hash is None or line.seq is None or line.seq <= last:
+                reason = "it is not an entry, or not after the one before it"
+                raise _Bad(None, f"{name}, line {number:,}: {reason}")
+            last = line.seq
+            if line.altered:
+                reason = "its hash is not that of its content: the entry or its hash was edited"
+                self.chain.findings.fault("edited", line, None, reason)
+            elif line.bad is not None:
+                self.chain.findings.fault("malformed", line, line.bad.field, line.bad.reason)
+            if name == "entries.jsonl":
+                self.choose(line, last)
+            elif name == "keys.jsonl" and line.entry and last and _Naming.of(line) is None:
+                self.fault("inserted", name, "it is not about a key of the log", last)
+            yield line
+
+    def choose(self, line: _Line, seq: int) -> None:
+        """Check that an entry is one that the claim chooses."""
+        report, claim = self.report, self.claim
+        report.entries += 1
+        report.incomplete += line.incomplete
+        report.oversize += line.oversize
+        if report.first_seq is None:
+            report.first_seq, report.first_hash = seq, line.hash
+            report.first_timestamp = line.entry.get("timestamp")
+        report.last_seq, report.last_hash = seq, line.hash
+        report.last_timestamp = line.entry.get("timestamp")
+        report.anchored |= self.wanted is not None and line.own == self.wanted
+        if claim.expected is not None:
+            self.expect(seq)
+        elif line.entry:
+            misfit = claim.filter.misfit(line.entry)
+            if misfit is not None:
+                reason = f"the entry does not fit the filter: {misfit}"
+                self.fault("claim", "entries.jsonl", reason, seq)
+            self.unclear += claim.filter.concerns(line.entry) is None
+
+    def expect(self, seq: int) -> None:
+        """Compare an entry with the next that must be here."""
+        expected: Iterator[int] = self.claim.expected or iter(())
+        due = next(expected, None)
+        if due is None or due > seq:
+            reason = "the entry is not one that the claim chooses"
+            self.fault("inserted", "entries.jsonl", reason, seq)
+            self.claim.expected = itertools.chain([] if due is None else [due], expected)
+        elif due < seq:
+            self.fault("missing", "entries.jsonl", _LEFT_OUT, due)
+            self.claim.expected = itertools.dropwhile(lambda each: each <= seq, expected)
+
+    def follow(self, line: _Line, seq: int) -> None:
+        """Follow what an entry says of keys, its link, and the ends of the period."""
+        before, self.before = self.before, line
+        if before is not None and before.seq == seq - 1 and line.prev != before.hash:
+            self.chain.findings.fault("inserted", line, "prev_hash", "it does not follow the last")
+        if line.bad is not None or line.altered:
+            return
+        self.begins |= seq == 0
+        if seq == 0 and line.entry["resource_id"] != self.report.origin:
+            self.fault("rewritten", "keys.jsonl", "it begins another log than the checkpoint's", 0)
+        self.chain.keys.see(line)
+        if seq not in self.edges:
+            return
+        if self.edges.pop(seq) is not (self.claim.filter.misfit(line.entry) is None):
+            reason = "by the filter, the period does not begin or end here"
+            self.fault("missing", "around.jsonl", reason, seq)
+        if seq in ((self.claim.first or 0) - 1, (self.claim.last or 0) + 1):
+            self.report.around.append(f"seq {seq} is of {line.entry['timestamp']}")
+
+    def check_keys(self) -> None:
+        """Check that the first entry is here, and the keys are those that the entries name."""
+        keys = [key for _, key in self.chain.keys.known]
+        if "".join(f"{key.vkey}\n" for key in keys).encode() != self.package.content(
+            "public-keys.txt"
+        ):
+            self.fault("key", "public-keys.txt", "the keys are not those that the entries name")
+        if not self.begins:
+            self.fault("missing", "keys.jsonl", "the first entry of the log is not here")
+
+    def notes(self, note: _Note) -> Iterator[_Note]:
+        """Yield the checkpoint, and each of its versions that was timestamped."""
+        yield note
+        name = "timestamps.jsonl"
+        for line in self.package.content(name).splitlines():
+            said = _parse(line)
+            if {*said} != {"note", "timestamp"} or not all(
+                isinstance(x, str) for x in said.values()
+            ):
+                raise _Bad(None, f"{name}: a line is not a timestamp")
+            stamped = _Note(
+                said["note"].encode(), f"{self.path}: {name}", timestamp=said["timestamp"]
+            )
+            if stamped.text != note.text:
+                self.fault("timestamp", name, "a timestamp is of another checkpoint")
+            yield stamped
+
+    def outside_notes(self, question: _Question, note: _Note) -> list[_Note]:
+        """Return the checkpoints that were kept elsewhere.
+
+        :raises _Unchecked: if one is of another size: that needs the log.
+        """
+        outside = [each for path in question.outside for each in _given_notes(path)]
+        for each in outside:
+            if each.size != note.size:
+                raise _Unchecked(
+                    f"the checkpoint given is of size {each.size:,}, and the evidence of "
+                    f"{note.size:,}: ask for evidence with --size {each.size}"
+                )
+        return outside
+
+    def check_claim_note(self, digest: str) -> None:
+        """Check the signature of the log's key over the manifest."""
+        report = self.report
+        if _CLAIM_NOTE not in self.package.members:
+            report.unproven.append(
+                "who made the claim: no key signed filter and sample, which somebody may have put "
+                "in place of others that these entries fit too"
+            )
+            return
+        note = _Statement(self.package.content(_CLAIM_NOTE), _CLAIM_NOTE)
+        if note.lines != ["chained-logging evidence v1", str(report.origin), digest]:
+            self.fault("signature", _CLAIM_NOTE, "it is not over this manifest")
+            return
+        key = self.chain.keys.known[-1][1] if self.chain.keys.known else None
+        value = note.by_key.get((key.name, key.id)) if key else None
+        holds = bool(value) and key is not None and key.verifies(value or b"", note.text.encode())
+        if holds is None:
+            report.unchecked_signatures += 1
+        elif not holds or len(note.signatures) != 1:
+            self.fault(
+                "signature", _CLAIM_NOTE, "it is not signed by the log's key, and that alone"
+            )
+        report.claim_signed = holds
+
+    def conclude(self) -> None:
+        report, claim = self.report, self.claim
+        report.unproven[:0] = claim.unproven()
+        if self.unclear:
+            report.unproven.append(
+                f"that {self.unclear:,} entries are about the resource of the filter: it is an "
+                "address, and is not split here"
+            )
+        report.whole = claim.sample is None and claim.filter.is_period and not report.fault_count
+        report.unsigned = None
+
+
+_LEFT_OUT = "the entry was left out"
+
+
+class _Statement(_Note):
+    """A signed note that is not a checkpoint."""
+
+    def _read_text(self, *lines: str) -> None:
+        self.lines = list(lines)
+
+
+def _own_text() -> bytes:
+    with open(__file__, "rb") as file:
+        return file.read()
+
+
+def verify_evidence(
+    path: str | os.PathLike[str],
+    *,
+    on_fault: Callable[[Fault], None] | None = None,
+    public_key: str | None = None,
+    checkpoints: Sequence[str | os.PathLike[str]] = (),
+    witness_keys: Sequence[str] = (),
+    timestamp_roots: bytes | None = None,
+    origin: str | None = None,
+    entry_hash: str | None = None,
+) -> EvidenceReport:
+    """Check a package of evidence, without the log.
+
+    :param public_key: the log's first public key or a later one, from elsewhere.
+    :param checkpoints: files with checkpoints that were kept elsewhere, of the package's size.
+    :param witness_keys: keys of witnesses that must have cosigned the checkpoint, as ``vkey``.
+    :param timestamp_roots: certificates in PEM; one must vouch for a timestamp of the checkpoint.
+    :param origin: the name that the log must have.
+    :param entry_hash: the hash of an entry that must be in the package.
+    :returns: a report, as of :func:`verify`. Nothing is raised for what the package holds.
+    """
+    name = os.fspath(path)
+    report = EvidenceReport(files=[name])
+    chain = _Chain(report, on_fault)
+    try:
+        question = _Question.of(
+            None, entry_hash, 1, public_key, checkpoints, witness_keys, timestamp_roots
+        )
+        _check_regular(name)
+        with open(name, "rb") as file:
+            try:
+                evidence = _Evidence(_Package(file), name, chain, report, question.to_hash)
+                evidence.check(question, origin)
+            except _Bad as bad:
+                chain.findings.fault("malformed", _Line(name, 0), None, bad.reason)
+        report.status = "tampered"
+        if not report.fault_count:
+            report.status, report.reason = _judge(report, set(), question, None)
+    except (_Unchecked, OSError) as problem:
+        report.status, report.reason = "unchecked", str(problem)
+    return report
+
+
+# --------------------------------------------------------------------------------------------
 # What is found, in words for a person.
 
 
@@ -3916,6 +4711,28 @@ def _summary(report: Report) -> list[str]:
         *_on_others(report),
     ]
     return [verdict, *(f"  {line}" for line in covered)]
+
+
+def _summary_of_evidence(report: EvidenceReport) -> list[str]:
+    """Return the verdict on a package of evidence, and what it covers, a line each."""
+    if report.status == "unchecked":
+        return [f"NOT CHECKED: {report.reason}"]
+    if report.fault_count:
+        return [f"TAMPERED: {report.fault_count:,} breaks, listed above"]
+    covered = [
+        str(report.statement),
+        f"from the log {report.origin}, from seq {report.first_seq} to seq {report.last_seq}",
+        "each of them is in the log at its number, as the checkpoint has it",
+        *(["nothing is left out between these numbers"] if report.whole else []),
+        *report.around,
+        f"{report.incomplete:,} of them are incomplete",
+        *_on_keys(report),
+        *(["the claim is signed by the log's key"] if report.claim_signed else []),
+        *(_revocation(report, note) for note in report.revoked),
+        *_on_others(report),
+        *(f"NOT PROVEN: {what}" for what in report.unproven),
+    ]
+    return ["INTACT", *(f"  {line}" for line in covered)]
 
 
 def _on_keys(report: Report) -> Iterator[str]:
@@ -4009,17 +4826,25 @@ class Option(NamedTuple):
     """Whether it may be given more than once."""
     of_proof: bool = False
     """Whether it applies to proofs too."""
+    of_evidence: bool = False
+    """Whether it applies to packages of evidence, beside what applies to proofs."""
+
+    @property
+    def name(self) -> str:
+        """What the parser calls its value."""
+        return self.flag[2:].replace("-", "_")
 
 
 OPTIONS = (
     Option("--proof", "FILE", "Check the proof in FILE, without a log."),
+    Option("--evidence", "FILE", "Check the package of evidence in FILE, without a log."),
     Option("--json", None, "Print the report as JSON, with every fault.", of_proof=True),
     Option("--quiet", None, "Print nothing if all is well.", of_proof=True),
     Option("--from-hash", "HEX", "Hash of the last entry before these files.", _hash),
     Option(
         "--to-hash",
         "HEX",
-        "Hash of an entry, kept elsewhere. The log, or the proof, must hold that entry.",
+        "Hash of an entry, kept elsewhere. The log, proof or evidence must hold that entry.",
         _hash,
         of_proof=True,
     ),
@@ -4048,6 +4873,7 @@ OPTIONS = (
         "--timestamp-root",
         "FILE",
         "File with root certificates in PEM. One of them must vouch for a timestamp of the log.",
+        of_evidence=True,
     ),
     Option(
         "--max-gap",
@@ -4085,7 +4911,7 @@ def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="verify", description="Check an audit log.")
     parser.add_argument("log", nargs="*", help="A log, or files that hold one, in any order.")
-    for flag, metavar, help_, read, many, _ in OPTIONS:
+    for flag, metavar, help_, read, many, *_ in OPTIONS:
         if metavar is None:
             parser.add_argument(flag, action="store_true", help=help_)
         elif many:
@@ -4130,12 +4956,12 @@ def main(argv: list[str] | None = None, stores: Stores | None = None) -> int:
     parser = _parser()
     try:
         options = parser.parse_args(argv)
-        if bool(options.log) == bool(options.proof):
-            parser.error("name a log, or a proof with --proof")
+        if [*map(bool, (options.log, options.proof, options.evidence))].count(True) != 1:
+            parser.error("name a log, or a proof with --proof, or evidence with --evidence")
     except SystemExit as stop:
         return 2 if stop.code else 0
     try:
-        status = _run_proof(options) if options.proof else _run(options, stores or Stores())
+        status = _status(options, stores or Stores())
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:
@@ -4147,19 +4973,53 @@ def main(argv: list[str] | None = None, stores: Stores | None = None) -> int:
         return 2
 
 
+def _status(options: argparse.Namespace, stores: Stores) -> int:
+    if options.evidence:
+        return _run_evidence(options)
+    return _run_proof(options) if options.proof else _run(options, stores)
+
+
 def _bytes_of(path: str) -> bytes:
     _check_regular(path)  # a pipe might never end, or never begin
     with open(path, "rb") as file:
         return file.read(2 * MAX_NOTE)
 
 
+def _check_applicable(options: argparse.Namespace, to: str) -> None:
+    """Refuse an option that would be ignored."""
+    for option in OPTIONS:
+        given = getattr(options, option.name)
+        applies = option.of_proof or (option.of_evidence and options.evidence)
+        said = given is not None and given is not False and given != []
+        if said and not applies and option.flag not in ("--proof", "--evidence"):
+            raise _Unchecked(f"{option.flag} does not apply to {to}")
+
+
+def _run_evidence(options: argparse.Namespace) -> int:
+    teller = _Teller(options.json)
+    given, roots = options.public_key, options.timestamp_root
+    try:
+        _check_applicable(options, "evidence")
+        report = verify_evidence(
+            options.evidence,
+            on_fault=teller.fault,
+            public_key=None if given is None else _text_of(given),
+            checkpoints=options.checkpoint,
+            witness_keys=[_given_key(key) for key in options.witness_key],
+            timestamp_roots=None if roots is None else _bytes_of(roots),
+            origin=options.origin,
+            entry_hash=options.to_hash,
+        )
+    except (_Unchecked, OSError) as error:
+        report = EvidenceReport(reason=str(error))
+    teller.end()
+    _show_report(report, options, None, None)
+    return {"intact": 0, "tampered": 1}.get(report.status, 2)
+
+
 def _run_proof(options: argparse.Namespace) -> int:
     try:
-        for option in OPTIONS:
-            given = getattr(options, option.flag[2:].replace("-", "_"))
-            said = given is not None and given is not False and given != []
-            if said and not option.of_proof and option.flag != "--proof":
-                raise _Unchecked(f"{option.flag} does not apply to a proof")
+        _check_applicable(options, "a proof")
         if len(options.checkpoint) > 1:
             raise _Unchecked("a proof takes one checkpoint at most")
         found = verify_proof(
@@ -4342,7 +5202,10 @@ def _show_report(
         print(json.dumps(report.to_dict()))
     elif not (options.quiet and report.intact):
         out = sys.stderr if report.status == "unchecked" else sys.stdout
-        lines = _summary(report)
+        if isinstance(report, EvidenceReport):
+            lines = _summary_of_evidence(report)
+        else:
+            lines = _summary(report)
         if compared is not None:
             lines.append(f"  {compared}")
         if name is not None:

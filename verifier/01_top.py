@@ -38,6 +38,7 @@ import contextlib
 import datetime
 import functools
 import gc
+import heapq
 import ipaddress
 import itertools
 import json
@@ -48,6 +49,7 @@ import shutil
 import signal
 import sqlite3
 import stat
+import struct
 import subprocess
 import sys
 import tempfile

@@ -1,6 +1,6 @@
 # What is found, and in which words a program is told of it.
 
-__all__ = ["Fault", "Report", "Stream", "main", "verify", "verify_proof"]
+__all__ = ["Fault", "Report", "Stream", "main", "verify", "verify_evidence", "verify_proof"]
 
 MAX_BODY = 65_535
 MAX_LINE = MAX_BODY + 200  # a body with its hash and signature is at most 178 bytes longer

@@ -90,3 +90,32 @@ def _hashes(lines: list[str]) -> list[bytes]:
     if len(found) > 63 or any(len(hash_) != 32 for hash_ in found):
         raise _Bad(None, "a line of the proof is not a hash")
     return found
+
+
+def _root_of(size: int, leaves: Iterator[tuple[int, bytes]], hashes: Iterator[bytes]) -> bytes:
+    """Return the root that some leaves of a tree lead to, with the hashes of all parts without one.
+
+    :raises _Bad: if there are not just as many hashes as that takes, or a leaf is not in the tree.
+    """
+    due = next(leaves, None)
+
+    def root(begin: int, end: int) -> bytes:
+        nonlocal due
+        if due is None or due[0] >= end:
+            found = next(hashes, None)
+            if found is None:
+                raise _Bad(None, "proof.txt has too few hashes")
+            return found
+        if end - begin == 1:
+            found, due = due[1], next(leaves, None)
+            return found
+        middle = begin + (1 << ((end - begin - 1).bit_length() - 1))
+        left = root(begin, middle)
+        return _sha256(b"\1" + left + root(middle, end)).digest()
+
+    whole = root(0, size) if size else _Tree().root()
+    if due is not None:
+        raise _Bad(None, f"the checkpoint does not cover entry {due[0]}")
+    if next(hashes, None) is not None:
+        raise _Bad(None, "proof.txt has too many hashes")
+    return whole

@@ -14,6 +14,7 @@ import click
 
 from chained_logging.cli.append import append
 from chained_logging.cli.collect import collect
+from chained_logging.cli.evidence import evidence
 from chained_logging.cli.export import export
 from chained_logging.cli.keys import keygen, revoke_key, rotate_key
 from chained_logging.cli.land import land
@@ -28,7 +29,7 @@ from chained_logging.cli.witness import witness
 from chained_logging.errors import ChainedLoggingError
 
 _COMMANDS = (
-    *(append, collect, query, person_report, export),
+    *(append, collect, query, person_report, export, evidence),
     *(verify, checkpoint, prove, verify_proof, witness),
     *(keygen, rotate_key, revoke_key),
     *(init, ship, land, restore),

@@ -57,8 +57,8 @@ _FIELDS: Final = {
 """The options that can be given several times, and what an entry must have."""
 
 
-def _filters(command: Any) -> Any:
-    """Add an option for each field of :class:`~chained_logging.review.filter.Filter`."""
+def filter_options(command: Any) -> Any:
+    """Add an option for each field of a filter. :func:`filter_of` takes what they are given."""
     times = (
         "such as 30d, today, 2026-01-31 or 2026-01-31T09:30. A time is local unless it ends with "
         "Z or an offset."
@@ -81,9 +81,19 @@ def _filters(command: Any) -> Any:
     return command
 
 
+def filter_of(given: dict[str, Any]) -> Filter:
+    """Return the filter that the options of :func:`filter_options` make.
+
+    :raises ValueError: if a text has no word in it.
+    """
+    first, last = given.pop("seq") or (None, None)
+    traces = tuple(map(str.lower, given.pop("trace_id")))
+    return Filter(**given, trace_id=traces, first_seq=first, last_seq=last)
+
+
 @click.command()
 @log_argument(exists=True, stores=True)
-@_filters
+@filter_options
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N matches.")
 @click.option("--question", "asked", type=click.Choice(NAMES), help="Answer this question.")
 @click.option("--origin", metavar="NAME", help="Name of the log, if a store holds several.")
@@ -106,8 +116,6 @@ def query(
     origin: str | None,
     no_pager: bool,
     reason: str | None,
-    trace_id: tuple[str, ...],
-    seq: tuple[int | None, int | None] | None,
     **filters: Any,
 ) -> None:
     """Find entries of LOG.
@@ -121,13 +129,7 @@ def query(
     The log records that it was read: by whom, with which options, how many entries, and why.
     """
     refuse_options(as_json, "cannot be combined with --json", "as_csv")
-    first, last = seq or (None, None)
-    wanted = Filter(
-        **filters,
-        trace_id=tuple(map(str.lower, trace_id)),
-        first_seq=first,
-        last_seq=last,
-    )
+    wanted = filter_of(filters)
     refuse_options(not is_url(log), "is for the URL of a store", "origin")
     refuse_options(asked is not None, "cannot be combined with --question", "limit", "follow")
     if (
@@ -138,7 +140,7 @@ def query(
             write(entry.line + b"\n")
         return
     with open_log(log, origin=origin, fresh=fresh) as engine:
-        _say_times(wanted)
+        say_times(wanted)
         before = _recorded(log, engine, wanted, asked, limit, reason)
         wanted = wanted if follow else before
         if asked is not None:
@@ -194,7 +196,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[st
         yield "  ".join(map(_cell, row, widths)).rstrip()
 
 
-def _say_times(wanted: Filter) -> None:
+def say_times(wanted: Filter) -> None:
     """Say which instants a person's times are."""
     said = [
         f"{name} {spoken(time)}"

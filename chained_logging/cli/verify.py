@@ -42,7 +42,7 @@ def _verifier_arguments(given: dict[str, Any]) -> list[str]:
     """Return options as verify.py takes them on its own command line."""
     arguments = []
     for option in OPTIONS:
-        value = given.get(option.flag[2:].replace("-", "_"))
+        value = given.get(option.name)
         if option.metavar is None:
             arguments += [option.flag] if value else []
         else:
@@ -66,10 +66,12 @@ def verify(logs: tuple[str, ...], **options: Any) -> None:
     """
     from chained_logging.review.stores import CentralStores
 
-    if not logs and not options["proof"]:
+    if not (logs or options["proof"] or options["evidence"]):
         named = config.load().get("log")
         if named is None:
-            raise click.UsageError(f"give LOG, or name it in {config.FILE}, or give --proof")
+            raise click.UsageError(
+                f"give LOG, or name it in {config.FILE}, or give --proof or --evidence"
+            )
         logs = (named,)
     sys.exit(verify_main([*_verifier_arguments(options), "--", *logs], CentralStores()))
 

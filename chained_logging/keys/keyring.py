@@ -21,10 +21,11 @@ from chained_logging.keys.statements import made_statement, statement_message
 KEY_ACTIONS: Final = ("log.open", "key.add", "key.rotate")
 """Entries that name the log's public key from there on."""
 
-_NAMING: Final = re.compile(
+NAMING: Final = re.compile(
     rb'\{"action":"(log\.open|key\.(?:add|rotate|revoke))",'
     rb'"actor_id":"chained_logging","actor_type":"system",'
 )
+"""How the bodies of entries about keys begin, those that revoke one among them."""
 
 
 class Keyring:
@@ -61,7 +62,7 @@ class Keyring:
             return
         self._take(vkey, self.since)
         self.next = last.seq
-        if _NAMING.match(last.body):
+        if NAMING.match(last.body):
             with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
                 if AuditEntry(last.body, last.hash).context.get("public_key") == vkey:
                     self.since, self.next = last.seq, last.seq + 1
@@ -73,7 +74,7 @@ class Keyring:
 
     def look(self, record: Record) -> None:
         """Check the next entry. If it is wrong, `trouble` then says why."""
-        found = _NAMING.match(record.body)
+        found = NAMING.match(record.body)
         if found is not None:
             with self.lock:
                 if record.seq > self._named:

@@ -21,8 +21,9 @@ from typing import IO, Any, Final, NamedTuple, cast
 from chained_logging.errors import NotALog, NotAnEntry
 from chained_logging.files.own import open_regular
 from chained_logging.format.line import MAX_BODY, position, split_line
-from chained_logging.format.record import Record
+from chained_logging.format.record import Record, StoredCheckpoint
 from chained_logging.review.sources import Found
+from chained_logging.sinks import open_sink
 
 _MAX_LINE: Final = MAX_BODY + 256
 _BLOCK: Final = 1 << 20
@@ -72,6 +73,9 @@ class JsonlSource:
             for seq, place in wanted:
                 number = bisect.bisect_right(firsts, seq) - 1
                 yield _entry_at(files[number], place) if number >= 0 else None
+
+    def checkpoints(self) -> Iterator[StoredCheckpoint]:
+        return (stored for _, stored in open_sink(self._path).checkpoints())
 
     def close(self) -> None:
         """Nothing is left open."""

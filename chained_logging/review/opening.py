@@ -29,16 +29,23 @@ def open_log(where: str, *, origin: str | None = None, fresh: bool = False) -> E
         from chained_logging.review.postgres import PostgresLog
 
         return Engine(PostgresLog(where, origin))
-    if is_url(where):
-        store = StoreSource(where, origin)
-        return Engine(IndexedLog(store, None if fresh else cached_path(store.name)))
-    path = Path(where)
-    source: Source = _source(path)
-    kept = None if fresh or source.size() < SMALL else index_path(path)
+    source = open_source(where, origin)
+    if fresh or source.size() < SMALL:
+        return Engine(IndexedLog(source, None))
+    kept = cached_path(source.name) if is_url(where) else index_path(Path(where))
     return Engine(IndexedLog(source, kept))
 
 
-def _source(path: Path) -> Source:
+def open_source(where: str, origin: str | None = None) -> Source:
+    """Return a log to be read from its first entry to its last.
+
+    :param where: the path of a log, or the URL of a central store.
+    :param origin: the name of the log, where a store holds several.
+    :raises OSError: if the log cannot be read; also LogError.
+    """
+    if is_url(where):
+        return StoreSource(where, origin)
+    path = Path(where)
     is_database = isinstance(open_sink(path), SqliteSink)
     return SqliteSource(path) if is_database else JsonlSource(path)
 

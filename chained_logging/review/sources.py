@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from chained_logging.errors import ShipError
-from chained_logging.format.record import Record
+from chained_logging.format.record import Record, StoredCheckpoint
 from chained_logging.ship import open_destination
 from chained_logging.ship.check import origins
 from chained_logging.sinks.sqlite import SqliteSink
@@ -53,6 +53,9 @@ class Source(Protocol):
         :param wanted: ``seq`` and place of each.
         """
 
+    def checkpoints(self) -> Iterator[StoredCheckpoint]:
+        """Yield the checkpoints that are kept with the log. Others may have added some."""
+
     def close(self) -> None:
         """Close what is open."""
 
@@ -86,6 +89,9 @@ class SqliteSource:
     def read(self, wanted: Sequence[tuple[int, int]]) -> Iterator[Record | None]:
         found = {record.seq: record for record in self._sink.picked([seq for seq, _ in wanted])}
         return (found.get(seq) for seq, _ in wanted)
+
+    def checkpoints(self) -> Iterator[StoredCheckpoint]:
+        return (stored for _, stored in self._sink.checkpoints())
 
     def close(self) -> None:
         self._sink.close()
@@ -135,6 +141,9 @@ class StoreSource:
                     found[record.seq] = record
                     break
         return found
+
+    def checkpoints(self) -> Iterator[StoredCheckpoint]:
+        return self._destination.checkpoints(self._origin)
 
     def close(self) -> None:
         self._destination.close()

@@ -30,12 +30,12 @@ def main(argv: list[str] | None = None, stores: Stores | None = None) -> int:
     parser = _parser()
     try:
         options = parser.parse_args(argv)
-        if bool(options.log) == bool(options.proof):
-            parser.error("name a log, or a proof with --proof")
+        if [*map(bool, (options.log, options.proof, options.evidence))].count(True) != 1:
+            parser.error("name a log, or a proof with --proof, or evidence with --evidence")
     except SystemExit as stop:
         return 2 if stop.code else 0
     try:
-        status = _run_proof(options) if options.proof else _run(options, stores or Stores())
+        status = _status(options, stores or Stores())
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:
@@ -47,19 +47,53 @@ def main(argv: list[str] | None = None, stores: Stores | None = None) -> int:
         return 2
 
 
+def _status(options: argparse.Namespace, stores: Stores) -> int:
+    if options.evidence:
+        return _run_evidence(options)
+    return _run_proof(options) if options.proof else _run(options, stores)
+
+
 def _bytes_of(path: str) -> bytes:
     _check_regular(path)  # a pipe might never end, or never begin
     with open(path, "rb") as file:
         return file.read(2 * MAX_NOTE)
 
 
+def _check_applicable(options: argparse.Namespace, to: str) -> None:
+    """Refuse an option that would be ignored."""
+    for option in OPTIONS:
+        given = getattr(options, option.name)
+        applies = option.of_proof or (option.of_evidence and options.evidence)
+        said = given is not None and given is not False and given != []
+        if said and not applies and option.flag not in ("--proof", "--evidence"):
+            raise _Unchecked(f"{option.flag} does not apply to {to}")
+
+
+def _run_evidence(options: argparse.Namespace) -> int:
+    teller = _Teller(options.json)
+    given, roots = options.public_key, options.timestamp_root
+    try:
+        _check_applicable(options, "evidence")
+        report = verify_evidence(
+            options.evidence,
+            on_fault=teller.fault,
+            public_key=None if given is None else _text_of(given),
+            checkpoints=options.checkpoint,
+            witness_keys=[_given_key(key) for key in options.witness_key],
+            timestamp_roots=None if roots is None else _bytes_of(roots),
+            origin=options.origin,
+            entry_hash=options.to_hash,
+        )
+    except (_Unchecked, OSError) as error:
+        report = EvidenceReport(reason=str(error))
+    teller.end()
+    _show_report(report, options, None, None)
+    return {"intact": 0, "tampered": 1}.get(report.status, 2)
+
+
 def _run_proof(options: argparse.Namespace) -> int:
     try:
-        for option in OPTIONS:
-            given = getattr(options, option.flag[2:].replace("-", "_"))
-            said = given is not None and given is not False and given != []
-            if said and not option.of_proof and option.flag != "--proof":
-                raise _Unchecked(f"{option.flag} does not apply to a proof")
+        _check_applicable(options, "a proof")
         if len(options.checkpoint) > 1:
             raise _Unchecked("a proof takes one checkpoint at most")
         found = verify_proof(
@@ -242,7 +276,10 @@ def _show_report(
         print(json.dumps(report.to_dict()))
     elif not (options.quiet and report.intact):
         out = sys.stderr if report.status == "unchecked" else sys.stdout
-        lines = _summary(report)
+        if isinstance(report, EvidenceReport):
+            lines = _summary_of_evidence(report)
+        else:
+            lines = _summary(report)
         if compared is not None:
             lines.append(f"  {compared}")
         if name is not None:

@@ -21,17 +21,25 @@ class Option(NamedTuple):
     """Whether it may be given more than once."""
     of_proof: bool = False
     """Whether it applies to proofs too."""
+    of_evidence: bool = False
+    """Whether it applies to packages of evidence, beside what applies to proofs."""
+
+    @property
+    def name(self) -> str:
+        """What the parser calls its value."""
+        return self.flag[2:].replace("-", "_")
 
 
 OPTIONS = (
     Option("--proof", "FILE", "Check the proof in FILE, without a log."),
+    Option("--evidence", "FILE", "Check the package of evidence in FILE, without a log."),
     Option("--json", None, "Print the report as JSON, with every fault.", of_proof=True),
     Option("--quiet", None, "Print nothing if all is well.", of_proof=True),
     Option("--from-hash", "HEX", "Hash of the last entry before these files.", _hash),
     Option(
         "--to-hash",
         "HEX",
-        "Hash of an entry, kept elsewhere. The log, or the proof, must hold that entry.",
+        "Hash of an entry, kept elsewhere. The log, proof or evidence must hold that entry.",
         _hash,
         of_proof=True,
     ),
@@ -60,6 +68,7 @@ OPTIONS = (
         "--timestamp-root",
         "FILE",
         "File with root certificates in PEM. One of them must vouch for a timestamp of the log.",
+        of_evidence=True,
     ),
     Option(
         "--max-gap",
@@ -97,7 +106,7 @@ def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="verify", description="Check an audit log.")
     parser.add_argument("log", nargs="*", help="A log, or files that hold one, in any order.")
-    for flag, metavar, help_, read, many, _ in OPTIONS:
+    for flag, metavar, help_, read, many, *_ in OPTIONS:
         if metavar is None:
             parser.add_argument(flag, action="store_true", help=help_)
         elif many:

@@ -41,6 +41,28 @@ def _summary(report: Report) -> list[str]:
     return [verdict, *(f"  {line}" for line in covered)]
 
 
+def _summary_of_evidence(report: EvidenceReport) -> list[str]:
+    """Return the verdict on a package of evidence, and what it covers, a line each."""
+    if report.status == "unchecked":
+        return [f"NOT CHECKED: {report.reason}"]
+    if report.fault_count:
+        return [f"TAMPERED: {report.fault_count:,} breaks, listed above"]
+    covered = [
+        str(report.statement),
+        f"from the log {report.origin}, from seq {report.first_seq} to seq {report.last_seq}",
+        "each of them is in the log at its number, as the checkpoint has it",
+        *(["nothing is left out between these numbers"] if report.whole else []),
+        *report.around,
+        f"{report.incomplete:,} of them are incomplete",
+        *_on_keys(report),
+        *(["the claim is signed by the log's key"] if report.claim_signed else []),
+        *(_revocation(report, note) for note in report.revoked),
+        *_on_others(report),
+        *(f"NOT PROVEN: {what}" for what in report.unproven),
+    ]
+    return ["INTACT", *(f"  {line}" for line in covered)]
+
+
 def _on_keys(report: Report) -> Iterator[str]:
     how = "which nothing from elsewhere confirms"
     if report.pinned:
