@@ -3940,7 +3940,7 @@ class _Package:
 
     :param file: the package, which is read at most as far as it goes now.
     :raises _Bad: if one of its bytes outside of the files' content is not what it must be.
-    :raises _Unchecked: if it is no zip file at all.
+    :raises _Unchecked: if it does not begin as a zip file.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -4006,7 +4006,12 @@ class _Package:
         return self.file.read(size)
 
     def chunks(self, name: str) -> Iterator[bytes]:
-        """Yield the content of a file. Several may be read in turns."""
+        """Yield the content of a file. Several may be read in turns.
+
+        :raises _Bad: if it is not there.
+        """
+        if name not in self.members:
+            raise _Bad(None, f"{name} is not in it")
         at, left, _ = self.members[name]
         while left > 0:
             chunk = self.bytes_at(at, min(left, CHUNK))
@@ -4020,9 +4025,7 @@ class _Package:
 
         :raises _Bad: if it is not there, or is too large.
         """
-        if name not in self.members:
-            raise _Bad(None, f"{name} is not in it")
-        if self.members[name].size > MAX_SMALL:
+        if name in self.members and self.members[name].size > MAX_SMALL:
             raise _Bad(None, f"{name} has more than {MAX_SMALL:,} bytes")
         return b"".join(self.chunks(name))
 
@@ -4296,13 +4299,13 @@ class _Claim:
         right = 0 < self.sample <= MAX_SAMPLE
         return agrees and right and 0 < self.entries == min(self.sample, self.population)
 
-    def _expected(self) -> Iterator[int] | None:
-        """Yield which entries must be here; None where the filter alone does not tell."""
+    def _expected(self) -> Sequence[int] | None:
+        """Return which entries must be here; None where the filter alone does not tell."""
         if self.first is None or self.last is None:
             return None
         if self.sample is None:
-            return iter(range(self.first, self.last + 1))
-        return (self.first + at for at in _drawn(self.root, self.population, self.sample))
+            return range(self.first, self.last + 1)
+        return [self.first + at for at in _drawn(self.root, self.population, self.sample)]
 
     @property
     def edges(self) -> dict[int, bool]:
@@ -4367,6 +4370,7 @@ class _Evidence:
         self.before: _Line | None = None
         self.begins = False  # whether the log's first entry is here
         self.edges: dict[int, bool] = {}
+        self.next = 0  # among the entries that must be here
 
     def fault(self, kind: str, file: str, reason: str, seq: int | None = None) -> None:
         name = f"{self.path}: {file}" if file else self.path
@@ -4431,9 +4435,8 @@ class _Evidence:
         report.starts_at_genesis, self.edges = True, self.claim.edges
         hashes = self.hashes()
         root = _root_of(note.size, self.leaves(), hashes)
-        missing = next(self.claim.expected, None) if self.claim.expected is not None else None
-        if missing is not None:
-            self.fault("missing", "entries.jsonl", _LEFT_OUT, missing)
+        if self.claim.expected is not None:
+            self.miss(self.claim.expected, len(self.claim.expected))
         if report.entries != self.claim.entries:
             reason = f"{report.entries:,} entries are here, not {self.claim.entries:,}"
             self.fault("missing", "entries.jsonl", reason)
@@ -4463,7 +4466,7 @@ class _Evidence:
             yield seq, bytes.fromhex(first.hash or "")
 
     def lines(self, name: str) -> Iterator[_Line]:
-        """Yield the entries of a file. One that is no entry is named, and ends the check."""
+        """Yield the entries of a file. A line that is not an entry ends the check."""
         last = -1
         for number, text in enumerate(self.package.lines(name), 1):
             line = _read_line(text, f"{self.path}: {name}", number)
@@ -4495,7 +4498,7 @@ class _Evidence:
         report.last_timestamp = line.entry.get("timestamp")
         report.anchored |= self.wanted is not None and line.own == self.wanted
         if claim.expected is not None:
-            self.expect(seq)
+            self.expect(seq, claim.expected)
         elif line.entry:
             misfit = claim.filter.misfit(line.entry)
             if misfit is not None:
@@ -4503,17 +4506,23 @@ class _Evidence:
                 self.fault("claim", "entries.jsonl", reason, seq)
             self.unclear += claim.filter.concerns(line.entry) is None
 
-    def expect(self, seq: int) -> None:
-        """Compare an entry with the next that must be here."""
-        expected: Iterator[int] = self.claim.expected or iter(())
-        due = next(expected, None)
-        if due is None or due > seq:
+    def expect(self, seq: int, expected: Sequence[int]) -> None:
+        """Compare an entry with those that must be here."""
+        at = bisect.bisect_left(expected, seq, self.next)
+        self.miss(expected, at)
+        if at < len(expected) and expected[at] == seq:
+            self.next = at + 1
+        else:
             reason = "the entry is not one that the claim chooses"
             self.fault("inserted", "entries.jsonl", reason, seq)
-            self.claim.expected = itertools.chain([] if due is None else [due], expected)
-        elif due < seq:
-            self.fault("missing", "entries.jsonl", _LEFT_OUT, due)
-            self.claim.expected = itertools.dropwhile(lambda each: each <= seq, expected)
+
+    def miss(self, expected: Sequence[int], until: int) -> None:
+        """Name what is not here of the entries that must be, from the next one on."""
+        count = until - self.next
+        if count > 0:
+            what = "it was" if count == 1 else f"with it, {count:,} entries were"
+            self.fault("missing", "entries.jsonl", f"{what} left out", expected[self.next])
+        self.next = max(self.next, until)
 
     def follow(self, line: _Line, seq: int) -> None:
         """Follow what an entry says of keys, its link, and the ends of the period."""
@@ -4609,9 +4618,6 @@ class _Evidence:
             )
         report.whole = claim.sample is None and claim.filter.is_period and not report.fault_count
         report.unsigned = None
-
-
-_LEFT_OUT = "the entry was left out"
 
 
 class _Statement(_Note):

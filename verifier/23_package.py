@@ -32,7 +32,7 @@ class _Package:
 
     :param file: the package, which is read at most as far as it goes now.
     :raises _Bad: if one of its bytes outside of the files' content is not what it must be.
-    :raises _Unchecked: if it is no zip file at all.
+    :raises _Unchecked: if it does not begin as a zip file.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -98,7 +98,12 @@ class _Package:
         return self.file.read(size)
 
     def chunks(self, name: str) -> Iterator[bytes]:
-        """Yield the content of a file. Several may be read in turns."""
+        """Yield the content of a file. Several may be read in turns.
+
+        :raises _Bad: if it is not there.
+        """
+        if name not in self.members:
+            raise _Bad(None, f"{name} is not in it")
         at, left, _ = self.members[name]
         while left > 0:
             chunk = self.bytes_at(at, min(left, CHUNK))
@@ -112,9 +117,7 @@ class _Package:
 
         :raises _Bad: if it is not there, or is too large.
         """
-        if name not in self.members:
-            raise _Bad(None, f"{name} is not in it")
-        if self.members[name].size > MAX_SMALL:
+        if name in self.members and self.members[name].size > MAX_SMALL:
             raise _Bad(None, f"{name} has more than {MAX_SMALL:,} bytes")
         return b"".join(self.chunks(name))
 

@@ -93,13 +93,13 @@ class _Claim:
         right = 0 < self.sample <= MAX_SAMPLE
         return agrees and right and 0 < self.entries == min(self.sample, self.population)
 
-    def _expected(self) -> Iterator[int] | None:
-        """Yield which entries must be here; None where the filter alone does not tell."""
+    def _expected(self) -> Sequence[int] | None:
+        """Return which entries must be here; None where the filter alone does not tell."""
         if self.first is None or self.last is None:
             return None
         if self.sample is None:
-            return iter(range(self.first, self.last + 1))
-        return (self.first + at for at in _drawn(self.root, self.population, self.sample))
+            return range(self.first, self.last + 1)
+        return [self.first + at for at in _drawn(self.root, self.population, self.sample)]
 
     @property
     def edges(self) -> dict[int, bool]:

@@ -16,8 +16,10 @@ from chained_logging.cli.options import (
 )
 from chained_logging.cli.output import complain
 from chained_logging.cli.query import filter_of, filter_options, say_times
+from chained_logging.cli.reading import reason_option, record_reading
 from chained_logging.cli.types import FilePath
 from chained_logging.review.opening import is_url
+from chained_logging.review.reading import Reading
 
 
 @click.command()
@@ -48,6 +50,7 @@ from chained_logging.review.opening import is_url
 @key_option("File with the log's private key, which signs what the package claims.")
 @passphrase_option
 @click.option("--origin", metavar="NAME", help="Name of the log, if a store holds several.")
+@reason_option
 def evidence(
     log: str,
     target: str,
@@ -56,6 +59,7 @@ def evidence(
     key_file: str | None,
     passphrase_file: str | None,
     origin: str | None,
+    reason: str | None,
     **filters: Any,
 ) -> None:
     """Write entries of LOG into a package that proves them.
@@ -68,7 +72,8 @@ def evidence(
     the last one that fits. It then proves that no entry in between is missing. With any other
     option, that no further entry fits cannot be proven.
 
-    chained-logging verify --evidence FILE checks the package, as does verify.py alone.
+    chained-logging verify --evidence FILE checks the package, as does verify.py alone. LOG records
+    who made it, with the hash of its manifest.
     """
     from chained_logging.review.evidence import make_evidence
 
@@ -85,6 +90,12 @@ def evidence(
         origin=origin,
         key=load_key(key_file, passphrase_file) if key_file else None,
     )
+    about = {"manifest": made.manifest, "size": made.selection.size}
+    try:
+        record_reading(log, Reading("evidence", wanted, len(made.selection.chosen), reason, about))
+    except BaseException:
+        Path(target).unlink()
+        raise
     complain(made.statement)
     if made.later:
         complain(

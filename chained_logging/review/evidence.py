@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 from chained_logging.errors import BrokenLog, NoCheckpoint, NotAnEntry
 from chained_logging.event.entry import AuditEntry
+from chained_logging.event.legible import require_legible
 from chained_logging.format.canonical import canonical
 from chained_logging.format.checkpoint import Checkpoint
 from chained_logging.format.line import leaf_hash, position, stored_line
@@ -28,7 +29,6 @@ from chained_logging.format.vkey import Signer
 from chained_logging.keys.keyring import NAMING, Keyring
 from chained_logging.keys.statements import verifier_key
 from chained_logging.review.filter import ANY, Filter
-from chained_logging.review.legible import require_legible
 from chained_logging.review.opening import open_source
 from chained_logging.review.package import Package, readme, verifier
 from chained_logging.review.selection import Selection
@@ -198,7 +198,7 @@ class _Log:
     def at_checkpoint(self, size: int | None) -> _Signed:
         """Return the newest checkpoint, or that of a size.
 
-        :raises NoCheckpoint: if there is none that a key of the log signed.
+        :raises NoCheckpoint: if no key of the log signed one.
         :raises BrokenLog: if the entries are not those that it vouches for.
         """
         total = len(self._places)

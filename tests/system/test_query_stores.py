@@ -10,11 +10,16 @@ from chains import EVENT
 from click.testing import CliRunner
 from postgres_logs import ORIGIN, Database, database, records_of
 from servers_postgres import PASSWORD, postgres_server
+from signed_logs import Key
 
 from chained_logging.cli import cli
+from chained_logging.keys.statements import verifier_key
+from chained_logging.review.evidence import make_evidence
 from chained_logging.review.filter import ANY, Filter
 from chained_logging.review.opening import open_log
 from chained_logging.review.questions import NAMES
+from chained_logging.sinks import open_sink
+from chained_logging.verify import verify_evidence
 
 __all__ = ["database", "postgres_server"]
 
@@ -126,3 +131,31 @@ def test_several_logs_of_one_store_are_asked_one_at_a_time(
     assert PASSWORD not in str(result.exception)
     result = CliRunner().invoke(cli, ["query", reader(filled), "--json", "--origin", other])
     assert len(result.stdout.splitlines()) == 4
+
+
+def test_evidence_from_postgresql_is_that_of_the_local_log(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    key = Key()
+    records = records_of(tmp_path, EVENTS, key=key)
+    (local,) = tmp_path.glob("*.jsonl")
+    notes = [note for _, note in open_sink(local).checkpoints()]
+    database.shipper.write(ORIGIN, records, notes)
+    proven = 0
+    for number, text in enumerate(FILTERS):
+        wanted = Filter.parse(text)
+        here, there = (tmp_path / f"{number}-{side}.zip" for side in ("here", "there"))
+        try:
+            made = make_evidence(str(local), here, wanted, key=key)
+        except ValueError:  # nothing fits
+            continue
+        report = verify_evidence(here, public_key=verifier_key(ORIGIN, key))
+        assert (report.status, report.statement) == ("intact", made.statement), report.faults
+        unclear = [what for what in report.unproven if "about the resource" in what]
+        assert not unclear, text
+        if number % 8 == 0:
+            make_evidence(reader(database), there, wanted, key=key)
+            assert here.read_bytes() == there.read_bytes(), text
+            proven += 1
+    assert proven >= 3
