@@ -328,7 +328,7 @@ def verification(table: Table, root: Path, counts: list[int], rounds: int) -> No
         python = [sys.executable, "-I", "-S", VERIFY, "--quiet", str(path)]
         commands = {
             "sha256sum": ["sha256sum", str(path)],
-            "verify": python,
+            "verify": [*python, "--jobs", "1"],
             "verify --jobs 2": [*python, "--jobs", "2"],
         }
         took: dict[str, list[float]] = {}
