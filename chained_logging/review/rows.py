@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chained_logging.event.entry import AuditEntry
+from chained_logging.event.fields import OURSELVES
 
 HEADS: Final = ("seq", "timestamp", "actor", "action", "resource", "result", "address")
 """The columns of :func:`cells`."""
@@ -30,6 +31,8 @@ def more(entry: AuditEntry) -> str:
 
 def _actor(entry: AuditEntry) -> str:
     actor: str = entry.actor_id
+    if actor == OURSELVES and entry.on_behalf_of:  # such as somebody who read the log
+        return f"{entry.on_behalf_of} (by the log)"
     if entry.actor_type != "user":
         actor += f" ({entry.actor_type})"
     return f"{actor} for {entry.on_behalf_of}" if entry.on_behalf_of else actor

@@ -65,6 +65,13 @@ def test_the_entry_about_it_is_not_among_what_is_shown(log: Path) -> None:
         assert f"{before} entries" in done.stderr or options
 
 
+def test_who_read_the_log_is_shown(log: Path) -> None:
+    run("query", log, "--limit=1")
+    person = read(log)[0]["on_behalf_of"]
+    shown = run("query", log, "--action=audit_log.read").stdout.splitlines()[1]
+    assert f"  {person} (by the log)"[:20] in shown
+
+
 def test_a_copy_is_shown_and_says_that_it_was_not_recorded(log: Path) -> None:
     shutil.copy(log, "copy.jsonl")
     done = run("query", "copy.jsonl")
