@@ -15,7 +15,6 @@ import pytest
 from chains import EVENT
 
 from chained_logging import AuditLog
-from chained_logging.errors import BrokenLog
 from chained_logging.review import opening
 from chained_logging.review.filter import Filter
 from chained_logging.review.opening import open_log
@@ -163,21 +162,6 @@ def test_a_folder_that_cannot_be_written_to_has_its_index_in_the_cache(
     assert stat.S_IMODE(cached.parent.stat().st_mode) == 0o700
     fill(log, "bob")
     assert found(log) == [2, 4, 5]
-
-
-def test_a_fresh_index_asks_the_log_alone(log: Path) -> None:
-    with open_log(str(log), fresh=True) as engine:
-        assert engine.count(BOB) == 2
-    assert not index_of(log).exists()
-
-
-def test_an_entry_that_comes_twice_is_refused(tmp_path: Path) -> None:
-    log = tmp_path / "audit.jsonl"
-    fill(log, "ann", "bob")
-    lines = log.read_bytes().splitlines(keepends=True)
-    log.write_bytes(b"".join([*lines, lines[1]]))
-    with pytest.raises(BrokenLog, match="its seq is 1, after 2"):
-        found(log)
 
 
 def test_segments_are_found_wherever_they_move(tmp_path: Path) -> None:

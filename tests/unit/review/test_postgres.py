@@ -1,4 +1,4 @@
-"""Central stores are asked as a local log is, and answer alike."""
+"""A log in PostgreSQL is asked as a local log is, and answers alike."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from typing import Any
 import pytest
 from chains import EVENT
 from click.testing import CliRunner
-from postgres_logs import ORIGIN, Database, database, records_of
+from postgres_logs import ORIGIN, Database, Unguarded, database, records_of
 from servers_postgres import PASSWORD, postgres_server
 from signed_logs import Key
 
+from chained_logging import AuditLog
 from chained_logging.cli import cli
+from chained_logging.errors import ShipError
 from chained_logging.keys.statements import verifier_key
 from chained_logging.review.evidence import make_evidence
 from chained_logging.review.filter import ANY, Filter
 from chained_logging.review.opening import open_log
+from chained_logging.review.postgres import PostgresLog, _named, _quoted
 from chained_logging.review.questions import NAMES
 from chained_logging.sinks import open_sink
 from chained_logging.verify import verify_evidence
@@ -126,7 +129,6 @@ def test_several_logs_of_one_store_are_asked_one_at_a_time(
     other = "example.com/audit/other"
     filled.shipper.write(other, records_of(tmp_path, EVENTS[:3], other), [])
     result = CliRunner().invoke(cli, ["query", reader(filled), "--json"])
-    assert isinstance(result.exception, ValueError | OSError | Exception)
     assert "choose one with --origin" in str(result.exception)
     assert PASSWORD not in str(result.exception)
     result = CliRunner().invoke(cli, ["query", reader(filled), "--json", "--origin", other])
@@ -159,3 +161,58 @@ def test_evidence_from_postgresql_is_that_of_the_local_log(
             assert here.read_bytes() == there.read_bytes(), text
             proven += 1
     assert proven >= 3
+
+
+def test_what_was_appended_is_there_at_once(filled: Database, tmp_path: Path) -> None:
+    (path,) = tmp_path.glob("*.jsonl")
+    with open_log(reader(filled)) as engine:
+        before = engine.count()
+        with AuditLog(path) as log:
+            log.append("late", **EVENT)
+            filled.shipper.write(ORIGIN, [r for r in log.records() if r.seq >= before], [])
+        assert engine.count(Filter(action=("late",))) == 1
+
+
+def test_an_entry_that_was_edited_is_said(filled: Database) -> None:
+    with open_log(reader(filled)) as engine:
+        assert engine.entries(Filter(first_seq=3, last_seq=4)).entries
+        assert engine.store.fault is None
+        with Unguarded(filled):
+            filled.sql(
+                "UPDATE chained_logging.entries SET body = replace(body, 'success', 'failure')"
+            )
+        assert engine.entries(Filter(last_seq=0)).entries
+        assert engine.store.fault == "the hash of entry 0 is not that of its content"
+
+
+def test_a_log_that_is_not_there_is_said_without_the_password(filled: Database) -> None:
+    with pytest.raises(ShipError, match="does not hold the log 'nobody'") as caught:
+        PostgresLog(reader(filled), "nobody")
+    assert PASSWORD not in str(caught.value)
+
+
+def test_parameters_are_named_as_the_driver_has_them() -> None:
+    assert _named("a = :a AND b LIKE '%' AND c::text = :c_d") == (
+        b"a = %(a)s AND b LIKE '%%' AND c::text = %(c_d)s"
+    )
+
+
+@pytest.mark.parametrize(
+    ("lexeme", "quoted"),
+    [
+        ("a=it's", "'a=it''s'"),
+        ("a=\\", "'a=\\\\'"),
+        ("a=\0", "'a=\ufffd'"),
+        ("a=\ud800", "'a=?'"),
+    ],
+)
+def test_what_the_database_does_not_take_is_quoted_or_replaced(lexeme: str, quoted: str) -> None:
+    assert _quoted(lexeme) == quoted
+
+
+def test_a_value_too_long_for_a_lexeme_is_found(database: Database, tmp_path: Path) -> None:
+    long = "x" * 600 + "é" * 600
+    events = [{**EVENT, "action": "read", "user_agent": long + end} for end in "ab"]
+    database.shipper.write(ORIGIN, records_of(tmp_path, events), [])
+    with open_log(reader(database)) as engine:
+        assert [entry.seq for entry in engine.every(Filter(user_agent=(long + "b",)))] == [2]

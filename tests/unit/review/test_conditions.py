@@ -1,0 +1,115 @@
+"""What SQL finds in an index is what the filter says, entry by entry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from asked_logs import engine
+
+from chained_logging.review.conditions import FOUND, indexed
+from chained_logging.review.filter import Filter
+from chained_logging.review.query import Engine
+
+__all__ = ["engine"]
+
+FILTERS = [
+    "",
+    "actor=user-3",
+    "actor=user-3&actor=user-4&action=write",
+    "actor=USER-3",
+    "actor_type=admin&result=denied&result=failure",
+    "ip=10.0.0.2&tenant=t-1",
+    "on_behalf_of=boss",
+    "session=s-3",
+    "session=s",
+    "user_agent=curl/8&action=read",
+    "user_agent=Mozilla/5.0%20(X11)&seq=10-20",
+    "trace_id=0000000000000000000000000000000A",
+    "changed=ward/2&actor=user-1",
+    "changed=ward",
+    "resource=patient/7",
+    "resource=patient&seq=-30",
+    "resource=7",
+    "resource=note/1&resource=note/2",
+    "resource=https://x.example/2",
+    "resource=wards/2&action=write",
+    "resource=ward/2",
+    "resource=beds/b/1&seq=4",
+    "resource=audit_log",
+    "text=treatment",
+    "text=WARD%205%20treatment",
+    "text=treat*%20ward",
+    "text=treat",
+    "text=m%C3%BCller",
+    "text=M%C3%9CLLER%204711",
+    "text=name",
+    "text=lüdenscheidt&text=treatment",
+    "incomplete=true",
+    "seq=5-9",
+    "seq=290-",
+    "since=2020-01-01",
+    "until=2020-01-01",
+    "since=1h&actor=user-0",
+]
+
+
+def seqs(engine: Engine, wanted: Filter, **options: Any) -> list[int]:
+    return [entry.seq for entry in engine.every(wanted, **options)]
+
+
+@pytest.mark.parametrize("text", FILTERS)
+def test_sql_finds_what_the_filter_says(engine: Engine, text: str) -> None:
+    wanted = Filter.parse(text)
+    expected = [entry.seq for entry in engine.every() if wanted.matches(entry)]
+    assert seqs(engine, wanted) == expected
+    assert engine.count(wanted) == len(expected)
+    assert seqs(engine, wanted, order="newest") == expected[::-1]
+    assert seqs(engine, wanted, limit=3, order="newest") == expected[::-1][:3]
+
+
+def test_the_filters_find_some_and_not_all(engine: Engine) -> None:
+    """So that the test above compares something."""
+    found = [engine.count(Filter.parse(text)) for text in FILTERS]
+    empty = {text for text, count in zip(FILTERS, found, strict=True) if not count}
+    assert empty == {"actor=USER-3", "session=s", "changed=ward", "text=treat", "until=2020-01-01"}
+    assert max(found[1:]) <= found[0] == 302
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("actor=ann&actor=bob", '(exact : "a616e6e" OR exact : "a626f62")'),
+        ("resource=7", '(exact : "y37" OR exact : "x37y" *)'),
+        ("text=wa*", '((text : "wa" *))'),
+        ("incomplete=true", '(exact : "m")'),
+    ],
+)
+def test_fields_are_asked_of_the_inverted_index(text: str, match: str) -> None:
+    values: dict[str, Any] = {}
+    sql = indexed(Filter.parse(text), values)
+    assert sql.endswith(" WHERE words MATCH :match")
+    assert values == {"match": match}
+
+
+def test_no_value_is_a_part_of_the_text() -> None:
+    evil = "'; DROP TABLE entries --\""
+    wanted = Filter(
+        actor=(evil,), resource=(evil,), text=(evil,), id=(evil,), since=evil, until=evil
+    )
+    values: dict[str, Any] = {}
+    sql = indexed(wanted, values)
+    assert "DROP" not in sql
+    assert evil not in values["match"]
+    assert (values["since"], values["id_0"]) == (evil, None)
+
+
+def test_a_number_that_is_none_fits_nothing(engine: Engine) -> None:
+    for wanted in (Filter(id=("nothing",)), Filter(trace_id=("xyz",))):
+        assert seqs(engine, wanted) == []
+    entry = engine.entries(limit=1).entries[0]
+    assert seqs(engine, Filter(id=("nothing", entry.id))) == [entry.seq]
+
+
+def test_every_column_is_there(engine: Engine) -> None:
+    assert engine.table("SELECT * FROM found LIMIT 1").columns == FOUND
