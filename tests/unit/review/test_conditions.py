@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from asked_logs import engine
+from periods import event, write_log
 
 from chained_logging.review.conditions import FOUND, indexed
 from chained_logging.review.filter import Filter
+from chained_logging.review.opening import open_log
 from chained_logging.review.query import Engine
 
 __all__ = ["engine"]
@@ -113,3 +116,13 @@ def test_a_number_that_is_none_fits_nothing(engine: Engine) -> None:
 
 def test_every_column_is_there(engine: Engine) -> None:
     assert engine.table("SELECT * FROM found LIMIT 1").columns == FOUND
+
+
+def test_a_period_has_its_beginning_and_not_its_end(tmp_path: Path) -> None:
+    # The times go back, over three blocks of the index.
+    path = write_log(tmp_path / "audit.jsonl", [event(5 - n / 1000) for n in range(2500)])
+    with open_log(str(path)) as engine:
+        times = {entry.seq: entry.timestamp for entry in engine.every()}
+        for since, until in ((2100, 100), (1030, 1020), (1024, 1023), (2, 1)):
+            wanted = Filter(since=times[since], until=times[until])
+            assert seqs(engine, wanted) == list(range(until + 1, since + 1))
