@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rfc8785
 from authority import DAY, NOW, Authority, Issued
 from evidence_packages import make_log, pack, retold, unpacked
 from note_keys import WITNESS, WITNESS_KEY
@@ -25,7 +26,10 @@ from signed_logs import ORIGIN, Key, append_lines, own, pin
 from verifiers import ALONE, ALONE_COMMAND, MODULE
 
 from chained_logging import AuditLog
-from chained_logging.format.note import Note, cosign
+from chained_logging.format.checkpoint import Checkpoint
+from chained_logging.format.line import leaf_hash, stored_line
+from chained_logging.format.merkle import root
+from chained_logging.format.note import Note, cosign, sign_note
 from chained_logging.review import evidence as writer
 from chained_logging.review.evidence import make_evidence
 from chained_logging.review.filter import Filter
@@ -86,7 +90,9 @@ FILTERS = [
 
 
 @pytest.mark.parametrize("text", FILTERS)
-@pytest.mark.parametrize("options", [{}, {"sample": 3}, {"key": KEY}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"sample": 3}, {"key": KEY}], ids=["all", "a sample", "signed"]
+)
 def test_what_was_made_is_intact(
     made: Callable[..., Path], text: str, options: dict[str, Any]
 ) -> None:
@@ -442,6 +448,74 @@ def test_a_hash_that_was_noted(made: Callable[..., Path]) -> None:
     assert faults(package, entry_hash="0" * 64) == {("missing", None)}
 
 
+def test_entries_about_keys_are_what_they_are_said_to_be(
+    made: Callable[..., Path], tmp_path: Path
+) -> None:
+    package = made("seq=3-4")
+    files = unpacked(package)
+    first, around = files["keys.jsonl"], files["around.jsonl"].splitlines(keepends=True)
+    # An entry of a caller among those about keys, with a proof that has room for it.
+    every = unpacked(made())["entries.jsonl"].splitlines(keepends=True)
+    proven = {**files, "keys.jsonl": first + every[2], "around.jsonl": b"".join(around)}
+    assert ("inserted", 2) in faults(pack(package, retold(proven)))
+    assert faults(pack(package, retold({**files, "keys.jsonl": b""})))
+    assert faults(pack(package, retold({**files, "public-keys.txt": b""}))) == {("key", None)}
+    other = pin(Key()).encode() + b"\n"
+    assert faults(pack(package, retold({**files, "public-keys.txt": other}))) == {("key", None)}
+
+
+def test_an_entry_that_is_there_in_two_forms_is_named(made: Callable[..., Path]) -> None:
+    package = made("seq=0-1")
+    files = unpacked(package)
+    changed = files["keys.jsonl"].replace(b'"result":"success"', b'"result":"failure"')
+    assert ("edited", 0) in faults(pack(package, retold({**files, "keys.jsonl": changed})))
+
+
+def test_entries_that_do_not_follow_each_other_are_named(tmp_path: Path) -> None:
+    # A log that was broken when its key signed it: whoever has the key can make such a tree.
+    path = make_log(tmp_path / "audit.jsonl", KEY, 8)
+    package = tmp_path / "e.zip"
+    make_evidence(str(path), package)
+    files = unpacked(package)
+    entries = files["entries.jsonl"].splitlines(keepends=True)
+    body = json.loads(entries[4])
+    del body["hash"]
+    changed = rfc8785.dumps({**body, "prev_hash": "0" * 64})
+    leaves = [json.loads(line)["hash"] for line in entries]
+    leaves[4] = leaf_hash(changed)
+    entries[4] = stored_line(changed, leaves[4]) + b"\n"
+    tree = root([bytes.fromhex(leaf) for leaf in leaves])
+    text = Checkpoint(ORIGIN, len(leaves), tree).format()
+    files |= {
+        "entries.jsonl": b"".join(entries),
+        "checkpoint.note": sign_note(text, ORIGIN, KEY).format(),
+    }
+    claim = {
+        "root": base64.b64encode(tree).decode(),
+        "statement": json.loads(files["manifest.json"])["statement"],
+    }
+    found = faults(pack(package, retold(files, claim)), public_key=pin(KEY))
+    assert found == {("inserted", 4), ("inserted", 5)}
+
+
+def test_a_timestamp_of_another_checkpoint_is_named(made: Callable[..., Path]) -> None:
+    package, other = made("seq=3-4"), made("seq=3-4")
+    files = unpacked(package)
+    note = files["checkpoint.note"].decode().replace("\n41\n", "\n40\n")
+    line = rfc8785.dumps({"note": note, "timestamp": "eA=="}) + b"\n"
+    found = faults(pack(other, retold({**files, "timestamps.jsonl": line})))
+    assert ("timestamp", None) in found
+    assert faults(pack(other, retold({**files, "timestamps.jsonl": b"{}\n"})))
+
+
+def test_a_second_signature_under_the_claim_is_named(made: Callable[..., Path]) -> None:
+    package = made("seq=3-4", key=KEY)
+    files = unpacked(package)
+    note = files["claim.note"]
+    files["claim.note"] = note + note.splitlines(keepends=True)[-1]
+    assert faults(pack(package, files)) == {("signature", None)}
+
+
 # --- Packages that nobody's writer made.
 
 
@@ -544,8 +618,8 @@ def test_a_file_beside_the_known_ones_is_bound_and_not_judged(made: Callable[...
 
 
 def test_a_timestamp(tmp_path: Path) -> None:
-    root = Issued("Root", ca=True, valid=(NOW - 9000 * DAY, NOW + 9000 * DAY))
-    authority = Authority(tmp_path / "tsa", Issued("TSA", root))
+    issuer = Issued("Root", ca=True, valid=(NOW - 9000 * DAY, NOW + 9000 * DAY))
+    authority = Authority(tmp_path / "tsa", Issued("TSA", issuer))
     path = make_log(tmp_path / "audit.db", KEY, 5)
     with AuditLog(path, key=KEY, sign="follow") as log:
         stored = log.last_checkpoint()
@@ -555,7 +629,7 @@ def test_a_timestamp(tmp_path: Path) -> None:
     target = tmp_path / "e.zip"
     make_evidence(str(path), target, Filter.parse("seq=1-2"))
     assert check(target).unchecked_timestamps == 1
-    report = check(target, timestamp_roots=root.pem)
+    report = check(target, timestamp_roots=issuer.pem)
     assert report.intact
     assert report.timestamped_seq == 5
     report = MODULE.verify_evidence(target, timestamp_roots=Issued("Root", ca=True).pem)
