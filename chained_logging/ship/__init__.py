@@ -18,6 +18,7 @@ from chained_logging.ship.destination import (
     SharedDestination,
     pin,
 )
+from chained_logging.ship.feeds import FEEDS
 
 __all__ = [
     "Destination",
@@ -33,7 +34,10 @@ __all__ = [
     "require_retries",
 ]
 
-_NONE = "a destination is postgresql://…, s3://bucket/prefix or nats://host/STREAM"
+_NONE = (
+    "a destination is postgresql://…, s3://bucket/prefix, nats://host/STREAM, or a feed: "
+    "syslog+tls://host, https://…, otlp+https://host"
+)
 
 
 def destination_name(url: str) -> str:
@@ -56,12 +60,13 @@ def require_retries() -> None:
     except ImportError:
         raise ImportError(
             "shipping needs the extra of its destination: pip install chained_logging[postgres], "
-            "[s3] or [nats]"
+            "[s3], [nats] or [otlp]; syslog and webhooks need [ship]"
         ) from None
 
 
 def open_destination(url: str, *, signer: Signer | None = None) -> Destination:
-    """Return the destination for a URL: ``postgresql://…``, ``s3://bucket/prefix``, ``nats://…``.
+    """Return the destination for a URL: ``postgresql://…``, ``s3://bucket/prefix``, ``nats://…``,
+    or that of a feed (:mod:`chained_logging.ship.feeds`).
 
     Nothing is connected yet.
 
@@ -82,6 +87,8 @@ def open_destination(url: str, *, signer: Signer | None = None) -> Destination:
         from chained_logging.ship.nats import NatsDestination
 
         return NatsDestination(url)
+    if scheme in FEEDS:
+        return FEEDS[scheme](url)
     raise ValueError(_NONE)
 
 
@@ -133,4 +140,6 @@ def init_destination(
             replicas=replicas,
             max_bytes=max_bytes,
         )
+    if scheme in FEEDS:
+        raise ValueError(f"{destination_name(url)} is a feed: it needs no preparation")
     raise ValueError(_NONE)

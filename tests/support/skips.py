@@ -20,6 +20,7 @@ PROGRAMS = {
     "PostgreSQL": "postgresql",
     "radosgw": "radosgw",
     "radosgw-admin": "radosgw",
+    "rsyslog-openssl": "rsyslog-openssl",
     "rsyslog-relp": "rsyslog-relp",
     "rsyslogd": "rsyslog",
     "strace": "strace",
