@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     "destinations",
     multiple=True,
     metavar="URL",
-    help="Destination to ship to: postgresql://…, s3://… or nats://…. Repeatable.",
+    help="Destination to ship to: postgresql://…, s3://… or nats://…; or a feed: syslog+tls://…, "
+    "https://… or otlp+https://…. Repeatable.",
 )
 @click.option("--follow", is_flag=True, help="Keep shipping new entries until stopped.")
 @click.option(
@@ -74,9 +75,9 @@ def ship(
 ) -> None:
     """Copy all entries of LOG to central storage.
 
-    Each entry arrives exactly once. Exit status 0: everything has arrived. 1: LOG is broken, or a
-    destination holds a different history or lost entries. 2: a destination is down; run the
-    command again to continue.
+    Each entry arrives exactly once; at a feed, at least once. Exit status 0: everything has
+    arrived. 1: LOG is broken, or a destination holds a different history or lost entries. 2: a
+    destination is down; run the command again to continue.
     """
     from chained_logging.ship.progress import read_progress
     from chained_logging.ship.shipper import Shipper, status

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from chains import EVENT
+from chains import EVENT, often
 from feed_receiver import SECRET
 from folders import SUPPORT
 from programs import ends_with_parent, free_port, missing
@@ -148,7 +148,7 @@ def test_each_entry_arrives_byte_for_byte(receiver: Receiver, log: AuditLog) -> 
         assert receiver.lines() == log.path.read_bytes().splitlines()
 
 
-KILLS = 20
+KILLS = often(20)
 
 
 def test_each_entry_is_there_after_kills_of_both_sides(receiver: Receiver, log: AuditLog) -> None:

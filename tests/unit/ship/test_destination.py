@@ -22,6 +22,8 @@ ABLE: dict[str, set[Any]] = {
         *(JudgingDestination, OpenDestination, PinnableDestination, RememberingDestination),
     },
     "nats://ann:hush@127.0.0.1:1/AUDIT": {OpenDestination, JudgingDestination},
+    "syslog+tls://127.0.0.1:1": {OpenDestination},
+    "otlp+http://127.0.0.1:1": {OpenDestination},
 }
 
 
