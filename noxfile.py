@@ -23,6 +23,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("python", "tools/build_verify.py", "--check")
+    session.run("python", "tools/build_datasette.py", "--check")
 
 
 @nox.session
