@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from chained_logging.errors import DestinationError, Refused
 from chained_logging.event.entry import AuditEntry
@@ -18,9 +18,6 @@ from chained_logging.net.client import Client
 from chained_logging.ship.feeds.address import parsed, require_secure, secret
 from chained_logging.ship.feeds.feed import Feed
 from chained_logging.ship.feeds.post import post
-
-if TYPE_CHECKING:
-    from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 AUTHORIZATION_VARIABLE: Final = "CHAINED_LOGGING_OTLP_AUTHORIZATION"
 _PATH: Final = "/v1/logs"
@@ -100,8 +97,8 @@ def _url(given: str) -> str:
     return url if "/" in url.partition("://")[2].rstrip("/") else url.rstrip("/") + _PATH
 
 
-def _fill(record: LogRecord, entry: AuditEntry, body: str) -> None:
-    """Write an entry into a log record.
+def _fill(record: Any, entry: AuditEntry, body: str) -> None:
+    """Write an entry into a ``LogRecord``.
 
     :raises ValueError: if the entry was not written by a log.
     """
@@ -109,7 +106,7 @@ def _fill(record: LogRecord, entry: AuditEntry, body: str) -> None:
     record.time_unix_nano = _nanoseconds(moments.occurred)
     record.observed_time_unix_nano = _nanoseconds(moments.recorded)
     number, text = _SEVERITY.get(entry.result, _INFO)
-    record.severity_number, record.severity_text = number, text  # type: ignore[assignment]
+    record.severity_number, record.severity_text = number, text
     record.event_name = f"{OURSELVES}.entry"
     record.body.string_value = body
     if entry.trace_id is not None:
