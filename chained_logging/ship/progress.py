@@ -2,7 +2,9 @@
 
 The destination itself says what it holds, which makes delivery safe. This file says what it held
 when we last looked. So we notice if the destination has lost something since, and a health check
-can read the lag while the destination is down. The file is one JSON object, replaced as a whole.
+can read the lag while the destination is down. A feed (:mod:`chained_logging.ship.feeds`) cannot
+say what it holds: there, this file alone says where to go on. It is one JSON object, replaced as a
+whole.
 """
 
 from __future__ import annotations

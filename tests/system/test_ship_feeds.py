@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import pytest
 from chains import EVENT, often
+from commands import run
 from feed_receiver import SECRET
 from folders import SUPPORT
 from programs import ends_with_parent, free_port, missing
@@ -186,6 +187,9 @@ def test_each_entry_is_there_after_kills_of_both_sides(receiver: Receiver, log: 
     assert len(once) == log.durable_head().seq + 1
     first = list(dict.fromkeys(there))  # in order, but for what came again
     assert first == log.path.read_bytes().splitlines()
+    copy = log.path.with_name("copy.jsonl")
+    copy.write_bytes(b"".join(line + b"\n" for line in first))
+    assert "INTACT" in run("verify", copy)
 
 
 def test_a_receiver_that_is_down_gets_all_later(receiver: Receiver, log: AuditLog) -> None:

@@ -54,7 +54,8 @@ class SyslogFeed(Feed):
         self._hostname = _OUTSIDE_HEADER.sub("", socket.gethostname())[:255] or "-"
         self._tls = ssl.create_default_context(cafile=options.get("ca"))
         if "certificate" in options:
-            self._tls.load_cert_chain(options["certificate"], options.get("key"))
+            # Without a password here, OpenSSL would ask for one on the terminal.
+            self._tls.load_cert_chain(options["certificate"], options.get("key"), password="")
 
     def send(self, origin: str, entries: Sequence[AuditEntry]) -> None:
         data = b"".join(
