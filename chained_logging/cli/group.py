@@ -25,11 +25,12 @@ from chained_logging.cli.query import query
 from chained_logging.cli.ship import ship
 from chained_logging.cli.stores import init, restore
 from chained_logging.cli.verify import verify, verify_proof
+from chained_logging.cli.view import view
 from chained_logging.cli.witness import witness
 from chained_logging.errors import ChainedLoggingError
 
 _COMMANDS = (
-    *(append, collect, query, person_report, export, evidence),
+    *(append, collect, query, view, person_report, export, evidence),
     *(verify, checkpoint, prove, verify_proof, witness),
     *(keygen, rotate_key, revoke_key),
     *(init, ship, land, restore),

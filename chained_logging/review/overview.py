@@ -33,6 +33,10 @@ SELECT count(*),
   count(CASE WHEN action IN ('export', 'download', 'print') THEN 1 END)
 FROM found
 """  # noqa: S608 -- a name from here
+_READERS: Final = """
+SELECT coalesce(on_behalf_of, actor_id) AS who, count(*) AS readings, max(timestamp)
+FROM found GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20
+"""
 NAMES: Final = ("entries", "actors", "resources", "failures", "changes", "exports")
 """The six numbers of :attr:`Overview.numbers`."""
 
@@ -83,6 +87,14 @@ class Reading:
     reason: str | None
 
 
+class Reader(NamedTuple):
+    """Somebody who read the log: how often in the period, and when last."""
+
+    who: str
+    readings: int
+    last: str
+
+
 @dataclass(frozen=True)
 class Due:
     """An open alert, or a review that is due.
@@ -110,6 +122,7 @@ class Overview:
         all are new.
     :ivar readings: the newest entries that say who read the log; `reading_count` says how many
         there are.
+    :ivar readers: who read the log, those who did it most often first.
     :ivar due: open alerts and due reviews; None if nobody looks for them.
     """
 
@@ -123,6 +136,7 @@ class Overview:
     news: Mapping[str, News] | None
     readings: tuple[Reading, ...]
     reading_count: int
+    readers: tuple[Reader, ...]
     due: tuple[Due, ...] | None = field(default=None)
 
 
@@ -162,6 +176,7 @@ def overview(
         news=None if begins else dict(_news(engine, period, wanted)),
         readings=tuple(map(_reading, readings)),
         reading_count=engine.count(read) if readings else 0,
+        readers=tuple(Reader(*row) for row in engine.table(_READERS, read).rows if readings),
     )
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from chained_logging.event.values import timestamp_text
 from chained_logging.review.filter import ANY, Filter
+from chained_logging.review.moments import spoken
 
-_DAY = dt.timedelta(days=1)
+_DAY: Final = dt.timedelta(days=1)
+_MIDNIGHT: Final = "T00:00:00.000000Z"
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,13 @@ class Period:
         midnight = dt.datetime.combine(last.astimezone(dt.UTC).date(), dt.time(), dt.UTC) + _DAY
         return cls(timestamp_text(midnight - days * _DAY), timestamp_text(midnight))
 
+    def __str__(self) -> str:
+        """Return the first and the last day, or both instants where they are not midnights."""
+        if not self.since.endswith(_MIDNIGHT) or not self.until.endswith(_MIDNIGHT):
+            return f"{spoken(self.since)} to {spoken(self.until)}"
+        last = instant(self.until).date() - _DAY
+        return f"{self.since[:10]} to {last.isoformat()}"
+
     def before(self) -> Period:
         """Return the period of the same length that ends where this one begins."""
         length = instant(self.until) - instant(self.since)
@@ -49,7 +59,7 @@ class Period:
     def days(self) -> Iterator[str]:
         """Yield each day (in UTC) that the period touches: ``2026-10-01``."""
         day = instant(self.since).date()
-        while f"{day}T00:00:00.000000Z" < self.until:
+        while f"{day}{_MIDNIGHT}" < self.until:
             yield day.isoformat()
             day += _DAY
 

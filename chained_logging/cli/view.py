@@ -1,0 +1,85 @@
+"""``view``: a log as pages in the browser of the person at this machine."""
+
+from __future__ import annotations
+
+import threading
+import webbrowser
+from pathlib import Path
+
+import click
+
+from chained_logging import config
+from chained_logging.cli.options import log_argument, refuse_options
+from chained_logging.cli.output import complain
+from chained_logging.cli.reading import reason_option
+from chained_logging.cli.types import FilePath
+from chained_logging.review.opening import is_url
+from chained_logging.review.reading import Reader, Reading, Rules
+from chained_logging.review.verdict import Evidence
+
+
+@click.command()
+@log_argument(exists=True, stores=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="Port on 127.0.0.1. Default: a free one.",
+)
+@click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
+@click.option("--origin", metavar="NAME", help="Name of the log, if a store holds several.")
+@click.option("--public-key", metavar="KEY", help="The log's first public key: a vkey, or a file.")
+@click.option(
+    "--checkpoint",
+    "checkpoints",
+    type=FilePath(dir_okay=False, exists=True),
+    multiple=True,
+    help="File with a checkpoint that was kept elsewhere. Repeatable.",
+)
+@click.option(
+    "--witness-key",
+    "witness_keys",
+    metavar="VKEY",
+    multiple=True,
+    help="Key of a witness. Repeatable.",
+)
+@reason_option
+def view(
+    log: str,
+    port: int,
+    no_browser: bool,
+    origin: str | None,
+    public_key: str | None,
+    checkpoints: tuple[str, ...],
+    witness_keys: tuple[str, ...],
+    reason: str | None,
+) -> None:
+    """Show LOG in a browser: an overview, the entries by filter, and each actor and resource.
+
+    The pages are served on this machine alone, until you interrupt the command. The address that
+    is printed works once, in one browser. Each page that you open is recorded in LOG.
+    """
+    from chained_logging.review.viewer import local
+    from chained_logging.review.viewer.opened import OpenedLog
+
+    refuse_options(not is_url(log), "is for the URL of a store", "origin")
+    rules = Rules(**config.reading())
+    rules.check(Reading("view", reason=reason))
+    witnesses = [_text(key) for key in witness_keys]
+    evidence = Evidence(public_key and _text(public_key), witnesses, checkpoints=checkpoints)
+    opened = OpenedLog(log, origin=origin, evidence=evidence)
+    with local.listen(port) as listening:
+        port = listening.getsockname()[1]
+        session = local.Session(Reader.of_this_process(), port, reason)
+        address = f"http://{local.LOOPBACK}:{port}{session.path}"
+        click.echo(address)
+        complain("open this address within one browser; stop with Ctrl-C")
+        if not no_browser:
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        local.serve(local.local_app(opened, session, port, rules), listening)
+
+
+def _text(given: str) -> str:
+    """Return a key that is given, or the content of the file that is named instead."""
+    path = Path(given)
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else given

@@ -1,0 +1,79 @@
+"""From the data of a page to its HTML. What others wrote cannot leave its place in it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from chained_logging.text import printable
+
+LONG: Final = 300
+"""Characters of a value that are shown at once; the rest is folded."""
+_IN_A_LINE: Final = 80
+
+
+def made_visible(value: Any) -> Any:
+    """Return a value with escapes for what would hide or reorder the text around it."""
+    return printable(value) if type(value) is str else value  # not Markup, which is ready
+
+
+def short(text: str) -> str:
+    """Return a text so short that it fits a sentence."""
+    return text if len(text) <= _IN_A_LINE else f"{text[: _IN_A_LINE - 1]}…"
+
+
+def when(timestamp: str | None) -> str:
+    """Return a time as people read it: ``2026-10-01 09:30:00``, in UTC."""
+    return "" if timestamp is None else timestamp[:19].replace("T", " ")
+
+
+def written(timestamp: str | None) -> str:
+    """Return a time for a field of a form, as short as it is exact: a date where it is midnight."""
+    if timestamp is None:
+        return ""
+    return timestamp.removesuffix("T00:00:00.000000Z").replace(".000000Z", "Z")
+
+
+def spoken_length(length: dt.timedelta) -> str:
+    """Return a length of time in its two largest units: ``3 days 4 hours``."""
+    seconds = int(length.total_seconds())
+    parts = []
+    for name, size in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count:,} {name}{'' if count == 1 else 's'}")
+    return " ".join(parts[:2]) or "0 seconds"
+
+
+def as_sentence(text: str) -> str:
+    """Return a text with a capital at its beginning and a full stop at its end."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?")) else ".")
+
+
+def number(value: int) -> str:
+    """Return a number with commas between its thousands."""
+    return f"{value:,}"
+
+
+def exactly(value: str) -> Markup:
+    """Return a value for a field of a form, which sends it back as it is."""
+    return escape(value)
+
+
+def environment() -> Environment:
+    """Return what draws the templates."""
+    made = Environment(
+        loader=PackageLoader("chained_logging.review.viewer"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=made_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters = (as_sentence, short, when, written, spoken_length, number, exactly)
+    made.filters.update({function.__name__: function for function in filters})
+    made.globals["LONG"] = LONG
+    return made
