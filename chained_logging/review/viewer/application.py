@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from importlib import resources
 from typing import Any, Final
 
@@ -16,10 +17,16 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response, Stream
 from starlette.routing import Route
 
 from chained_logging.errors import ChainedLoggingError, NoCheckpoint
-from chained_logging.review.reading import NotRecorded, Reading, Rules
+from chained_logging.review.reading import NotRecorded, Rules
 from chained_logging.review.verdict import Evidence
 from chained_logging.review.viewer.access import Access, Denied
-from chained_logging.review.viewer.files import File, entries_file, entry_file, proof_file
+from chained_logging.review.viewer.files import (
+    File,
+    entries_file,
+    entry_file,
+    evidence_file,
+    proof_file,
+)
 from chained_logging.review.viewer.front import overview_page
 from chained_logging.review.viewer.guard import ASGI, Guard
 from chained_logging.review.viewer.links import Asked, Links, Misasked, asked
@@ -74,6 +81,7 @@ class _Viewer:
             self._page("/entries", entries_page),
             self._page("/entries.csv", lambda view, found: entries_file(view, found, "csv")),
             self._page("/entries.jsonl", lambda view, found: entries_file(view, found, "jsonl")),
+            self._page("/entries.zip", evidence_file),
             self._page("/actor", lambda view, found: about_page(view, found, "actor"), "id"),
             self._page("/resource", lambda view, found: about_page(view, found, "resource"), "id"),
             self._entry("/entry/{seq:int}", entry_page),
@@ -139,9 +147,13 @@ class _Viewer:
 
     def _shown(self, request: Request, view: View, made: Page | File) -> Response:
         """Record that something is shown, and return it."""
-        about = made.reading
-        reading = Reading(about.how, about.wanted, about.entries, view.access.reason)
-        notice = recorded(self._opened.where, view.access, reading, self._rules)
+        reading = replace(made.reading, reason=view.access.reason)
+        try:
+            notice = recorded(self._opened.where, view.access, reading, self._rules)
+        except NotRecorded:
+            if isinstance(made, File):
+                made.discard()
+            raise
         if isinstance(made, File):
             return _sent(made)
         return self._drawn(request, view, made.template, made.data, 200, notice)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
+from chained_logging.errors import NoCheckpoint
 from chained_logging.event.entry import AuditEntry
+from chained_logging.formats import csv
+from chained_logging.review.evidence import make_evidence
 from chained_logging.review.filter import Filter
 from chained_logging.review.reading import Reading
-from chained_logging.review.rows import CSV_COLUMNS, csv_row, csv_values
 from chained_logging.review.viewer.access import Denied
 from chained_logging.review.viewer.links import Asked
 from chained_logging.review.viewer.pages import Missing, View, find
@@ -23,12 +27,14 @@ class File(NamedTuple):
 
     :ivar reading: what it shows, for the record.
     :ivar name: what it is called; None if it is to be shown at once.
+    :ivar discard: removes what it was prepared with, where it is not sent.
     """
 
     reading: Reading
     name: str | None
     media: str
     chunks: Iterator[bytes]
+    discard: Callable[[], None] = lambda: None
 
 
 def entries_file(view: View, asked: Asked, form: Form) -> File:
@@ -60,7 +66,7 @@ def _chunks(
 
 
 def _csv(entry: AuditEntry) -> bytes:
-    return csv_row(csv_values(entry)).encode()
+    return csv.row(csv.values(entry)).encode()
 
 
 def _line(entry: AuditEntry) -> bytes:
@@ -68,9 +74,37 @@ def _line(entry: AuditEntry) -> bytes:
 
 
 _FORMS: Final[dict[str, tuple[bytes, Callable[[AuditEntry], bytes], str]]] = {
-    "csv": (csv_row(CSV_COLUMNS).encode(), _csv, "text/csv; charset=utf-8"),
+    "csv": (csv.row(csv.COLUMNS).encode(), _csv, "text/csv; charset=utf-8"),
     "jsonl": (b"", _line, "application/jsonl"),
 }
+
+
+def evidence_file(view: View, asked: Asked) -> File:
+    """Return the evidence for the entries that a filter finds.
+
+    :raises Denied: if not all of the log may be seen: the evidence holds whole entries, and the
+        log's own.
+    :raises Missing: if no entry fits, or no checkpoint covers one.
+    """
+    if not view.access.whole:
+        raise Denied("evidence holds whole entries and those of the log itself")
+    folder = tempfile.TemporaryDirectory(prefix="chained-logging-")
+    target = Path(folder.name, "evidence.zip")
+    try:
+        made = make_evidence(view.opened.where, target, asked.wanted, origin=view.opened.origin)
+    except (NoCheckpoint, ValueError) as problem:
+        folder.cleanup()
+        raise Missing(str(problem)) from None
+    about = {"manifest": made.manifest, "size": made.selection.size}
+    reading = Reading("view evidence", asked.wanted, len(made.selection.chosen), about=about)
+    chunks = _content(folder, target)
+    return File(reading, "evidence.zip", "application/zip", chunks, folder.cleanup)
+
+
+def _content(folder: tempfile.TemporaryDirectory[str], target: Path) -> Iterator[bytes]:
+    with folder, open(target, "rb") as file:
+        while chunk := file.read(1 << 16):
+            yield chunk
 
 
 def entry_file(view: View, seq: int) -> File:

@@ -99,7 +99,7 @@ class OpenedLog:
         self, where: str, *, origin: str | None = None, evidence: Evidence | None = None
     ) -> None:
         self.where = where
-        self._origin = origin
+        self.origin = origin
         self.verdicts = Verdicts(lambda: judge(where, origin=origin, evidence=evidence), self.state)
         self._lock = threading.Lock()
         self._engine: Engine | None = None
@@ -140,7 +140,7 @@ class OpenedLog:
             raise InUse("others ask the log, and it takes too long: try again")
         try:
             if self._engine is None:
-                self._engine = open_log(self.where, origin=self._origin)
+                self._engine = open_log(self.where, origin=self.origin)
                 weakref.finalize(self, self._engine.close)
             else:
                 self._engine.store.refresh()

@@ -77,7 +77,7 @@ QUERIES = [
     ),
     *("since=2024-11-20", "until=2024-10-03", "before=7", "before=999999", "foo=1"),
 ]
-PATHS = ["/entries", "/entries.csv", "/entries.jsonl", "/"]
+PATHS = ["/entries", "/entries.csv", "/entries.jsonl", "/entries.zip", "/"]
 PAGES = [
     *(f"{path}?{query}" for path in PATHS for query in QUERIES),
     *(f"/entry/{seq}{form}" for seq in range(12) for form in ("", ".json")),

@@ -25,6 +25,7 @@ PAGES = {
     "/entries?actor=user-1": ("view entries", 3),
     "/entries.csv?actor=user-1": ("view csv", 3),
     "/entries.jsonl?actor=user-1": ("view jsonl", 3),
+    "/entries.zip?actor=user-1": ("view evidence", 3),
     "/entry/1": ("view entry", 1),
     "/entry/1.json": ("view entry", 1),
     "/entry/1/proof": ("view proof", 1),
@@ -46,7 +47,7 @@ def test_a_reading_is_an_entry(path: Path, page: str) -> None:
     assert entry.context["how"] == how
     assert entry.context["entries"] == entries
     assert entry.context["role"] == "dpo"
-    assert ("filter" in entry.context) is (page != "/x")
+    assert "filter" in entry.context
 
 
 def test_what_is_refused_is_no_reading(path: Path) -> None:
