@@ -22,6 +22,7 @@ from chained_logging.cli.output import complain
 from chained_logging.cli.person_report import person_report
 from chained_logging.cli.proofs import checkpoint, prove
 from chained_logging.cli.query import query
+from chained_logging.cli.report import report
 from chained_logging.cli.ship import ship
 from chained_logging.cli.stores import init, restore
 from chained_logging.cli.verify import verify, verify_proof
@@ -30,7 +31,7 @@ from chained_logging.cli.witness import witness
 from chained_logging.errors import ChainedLoggingError
 
 _COMMANDS = (
-    *(append, collect, query, view, person_report, export, evidence),
+    *(append, collect, query, view, export, evidence, report, person_report),
     *(verify, checkpoint, prove, verify_proof, witness),
     *(keygen, rotate_key, revoke_key),
     *(init, ship, land, restore),

@@ -174,7 +174,7 @@ def overview(
         numbers=tuple(_numbers(engine, period, wanted, begins)),
         days=_days(period, found),
         news=None if begins else dict(_news(engine, period, wanted)),
-        readings=tuple(map(_reading, readings)),
+        readings=tuple(map(as_reading, readings)),
         reading_count=engine.count(read) if readings else 0,
         readers=tuple(Reader(*row) for row in engine.table(_READERS, read).rows if readings),
     )
@@ -226,7 +226,8 @@ def _news(engine: Engine, period: Period, wanted: Filter) -> Iterator[tuple[str,
         yield column, News(len(new), tuple(new[:SHOWN]))
 
 
-def _reading(entry: AuditEntry) -> Reading:
+def as_reading(entry: AuditEntry) -> Reading:
+    """Return what an entry says of who read the log."""
     context: dict[str, Any] = entry.context
     entries = context.get("entries")
     return Reading(

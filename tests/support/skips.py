@@ -11,6 +11,7 @@ PROGRAMS = {
     "ceph": "ceph-common",
     "ceph-mon": "ceph-mon",
     "ceph-osd": "ceph-osd",
+    "chromium": "chromium",
     "logrotate": "logrotate",
     "monmaptool": "ceph-common",
     "nats-server": "nats-server",

@@ -1,0 +1,73 @@
+"""A sample can be drawn again, and each entry of it is proven."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+from periods import event, write_log
+from signed_logs import ORIGIN, Key, pin
+
+from chained_logging.format.checkpoint import Checkpoint
+from chained_logging.format.note import Note
+from chained_logging.review.filter import Filter
+from chained_logging.review.opening import open_log
+from chained_logging.review.report.sample import Sample, sample
+from chained_logging.review.selection import drawn
+from chained_logging.sinks import open_sink
+from chained_logging.verify import verify_proof
+
+EVENTS = [event(n / 4) for n in range(100)]
+OCTOBER = Filter(since="2024-10-05T00:00:00.000000Z", until="2024-10-20T00:00:00.000000Z")
+
+
+@pytest.fixture(params=["jsonl", "db"])
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return tmp_path / f"audit.{request.param}"
+
+
+def taken(path: Path, size: int = 101, count: int = 7, wanted: Filter = OCTOBER) -> Sample:
+    with open_log(str(path)) as engine:
+        return sample(engine, str(path), wanted, size, count)
+
+
+def test_the_root_of_the_checkpoint_draws_from_the_period(path: Path, tmp_path: Path) -> None:
+    key = Key()
+    write_log(path, EVENTS, key=key, origin=ORIGIN)
+    found = taken(path)
+    ((_, kept),) = open_sink(path).checkpoints()
+    root = Checkpoint.parse(Note.parse(kept.note.encode()).text).root
+    assert (found.root, found.missing) == (base64.b64encode(root).decode(), None)
+    assert (found.first, found.last, found.population) == (15, 74, 60)
+    assert [one.entry.seq for one in found.entries] == [15 + at for at in drawn(root, 60, 7)]
+    for one in found.entries:
+        proof = tmp_path / "proof"
+        proof.write_text(str(one.proof))
+        report = verify_proof(proof, public_key=pin(key))
+        assert report.status == "intact"
+        assert report.last_seq == one.entry.seq
+
+
+def test_without_a_checkpoint_it_says_that_nothing_is_proven(path: Path) -> None:
+    write_log(path, EVENTS)
+    found = taken(path)
+    assert [one.proof for one in found.entries] == [None] * 7
+    assert "have no proofs" in str(found.missing)
+    assert found == taken(path) or [o.entry.seq for o in found.entries] == [
+        o.entry.seq for o in taken(path).entries
+    ]
+    assert found.root != taken(path, size=90).root
+
+
+def test_an_empty_period_and_a_broken_log(path: Path) -> None:
+    write_log(path, EVENTS, key=Key(), origin=ORIGIN)
+    nothing = taken(path, wanted=Filter(since="2030-01-01T00:00:00.000000Z"))
+    assert nothing.missing == "The period has no entries."
+    assert taken(path, count=0).entries == ()
+    with open_log(str(path)) as engine:
+        assert "central store" in str(sample(engine, "s3://b/c", OCTOBER, 101, 1).missing)
+        if path.suffix == ".jsonl":
+            path.write_bytes(path.read_bytes().replace(b'"read"', b'"reap"', 1))
+            broken = sample(engine, str(path), OCTOBER, 101, 1)
+            assert "could not be drawn" in str(broken.missing)
