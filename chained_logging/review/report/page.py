@@ -15,11 +15,11 @@ from hashlib import sha256
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
+from chained_logging.review.charts import chart
 from chained_logging.review.moments import spoken
 from chained_logging.review.period import Period, instant
 from chained_logging.review.report.contents import Asked, Contents
 from chained_logging.review.rows import HEADS, cells, more
-from chained_logging.review.charts import chart
 from chained_logging.text import printable
 
 if TYPE_CHECKING:
@@ -54,18 +54,22 @@ def page(contents: Contents) -> bytes:
     :raises ImportError: if Jinja2 is not installed; the message names the extra that brings it.
     """
     style, script = _file("report.css"), _file("report.js")
-    html = _environment().get_template("report.html").render(
-        c=contents,
-        asked=contents.asked,
-        standard=contents.standard,
-        body=contents.body,
-        chart=None if contents.body is None else chart(contents.body.overview.days),
-        command=command(contents.asked),
-        titles=_TITLES,
-        heads=HEADS,
-        style=style,
-        script=script,
-        policy=_policy(style, script),
+    html = (
+        _environment()
+        .get_template("report.html")
+        .render(
+            c=contents,
+            asked=contents.asked,
+            standard=contents.standard,
+            body=contents.body,
+            chart=None if contents.body is None else chart(contents.body.overview.days),
+            command=command(contents.asked),
+            titles=_TITLES,
+            heads=HEADS,
+            style=style,
+            script=script,
+            policy=_policy(style, script),
+        )
     )
     return html.encode()
 
@@ -78,9 +82,7 @@ def require_jinja() -> None:
     try:
         import jinja2  # noqa: F401
     except ImportError:
-        raise ImportError(
-            "a report needs Jinja2: pip install 'chained_logging[report]'"
-        ) from None
+        raise ImportError("a report needs Jinja2: pip install 'chained_logging[report]'") from None
 
 
 def command(asked: Asked) -> str:
@@ -127,7 +129,11 @@ def _environment() -> Environment:
         "days": _days,
         "base64": _base64,
         "printable": printable,
-        "cells": lambda entry: (*cells(entry)[:4], cells(entry)[4] + more(entry), *cells(entry)[5:]),
+        "cells": lambda entry: (
+            *cells(entry)[:4],
+            cells(entry)[4] + more(entry),
+            *cells(entry)[5:],
+        ),
         "ago": _length,
         "share": _share,
     }
@@ -136,17 +142,17 @@ def _environment() -> Environment:
 
 def _shown(value: Any, long: int = _LONG) -> Any:
     """Return what others wrote, as text that hides and reorders nothing. The end may be folded."""
-    from markupsafe import Markup, escape
+    from markupsafe import Markup
 
     if value is None or value == "":
         return Markup('<span class="none">none</span>')
     text = printable(str(value))
     if len(text) <= long:
-        return Markup(f"<bdi>{escape(text)}</bdi>")
+        return Markup("<bdi>{}</bdi>").format(text)
     return Markup(
-        f"<details class=long><summary><bdi>{escape(text[:long])}</bdi>… "
-        f"<small>({len(text):,} characters)</small></summary><bdi>{escape(text)}</bdi></details>"
-    )
+        "<details class=long><summary><bdi>{}</bdi>… <small>({:,} characters)</small></summary>"
+        "<bdi>{}</bdi></details>"
+    ).format(text[:long], len(text), text)
 
 
 def _names(value: Any) -> Any:
@@ -170,7 +176,7 @@ def _moment(timestamp: Any) -> Any:
         at = instant(str(timestamp)).strftime("%Y-%m-%d %H:%M:%S")
     except ValueError:
         return _shown(timestamp)
-    return Markup(f'<time datetime="{{}}">{at}</time>').format(spoken(str(timestamp)))
+    return Markup('<time datetime="{}">{}</time>').format(spoken(str(timestamp)), at)
 
 
 def _days(period: Period) -> str:

@@ -40,7 +40,7 @@ CASES: list[tuple[dict[str, Any], str, bool]] = [
     ({"cause": "entry 7 had the hash a", "rewritten": True}, "The log was rewritten", True),
     (
         {"cause": "a torn line", "bytes": 9, "kept_in": "audit.torn-9"},
-        "A program was stopped in the middle of writing an entry. The piece was moved to audit.torn",
+        "A program was stopped in the middle of writing an entry. The piece was moved to aud",
         False,
     ),
     ({"cause": "lines damaged by a power failure"}, "Power failed", False),
