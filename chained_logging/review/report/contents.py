@@ -1,7 +1,7 @@
 """What a report says, without its form: facts from the log alone, so that they can be had again.
 
 A report stands on the first entries of a log: up to its newest checkpoint, or up to its last entry
-where it has none. Nothing later is in it, not even that it was made, and no clock is asked.
+if it is not signed. Nothing later is in it, not even that it was made, and no clock is asked.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def _browser_pdf(browser: str, html: bytes) -> bytes:
             *(browser, "--headless", "--disable-gpu", "--no-pdf-header-footer", "--no-first-run"),
             *("--disable-background-networking", f"--user-data-dir={folder}/profile"),
             f"--print-to-pdf={target}",
-            *(["--no-sandbox"] if _is_root() else []),  # as root it has none
+            *(["--no-sandbox"] if _is_root() else []),  # which root cannot have
             source.as_uri(),
         ]
         return _undated(_made(command, target))

@@ -95,7 +95,7 @@ def _drawn(
 def _root_at(tree: LogTree, size: int) -> bytes:
     """Return the root that the checkpoint of a size has.
 
-    :raises NoCheckpoint: if there is none.
+    :raises NoCheckpoint: if it does not exist.
     """
     for checkpoint in tree.checkpoints:
         if checkpoint.size == size:
