@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from chained_logging.errors import LogError
+from chained_logging.review.charts import chart
 from chained_logging.review.filter import Filter
 from chained_logging.review.overview import READ, Number, Overview, latest_period, overview
 from chained_logging.review.overview import Reading as Read
@@ -15,7 +16,6 @@ from chained_logging.review.period import Period, instant
 from chained_logging.review.query import Engine
 from chained_logging.review.reading import Reading
 from chained_logging.review.verdict import Verdict
-from chained_logging.review.viewer.charts import chart
 from chained_logging.review.viewer.links import Asked, Misasked
 from chained_logging.review.viewer.pages import Page, View
 

@@ -9,11 +9,11 @@ from typing import Any, Final, NamedTuple
 
 from chained_logging.event.entry import AuditEntry
 from chained_logging.format.canonical import canonical
+from chained_logging.review.charts import chart
 from chained_logging.review.filter import Filter
 from chained_logging.review.reading import Reading
 from chained_logging.review.silence import explain
 from chained_logging.review.viewer.access import Access, Denied, NarrowedEngine
-from chained_logging.review.viewer.charts import chart
 from chained_logging.review.viewer.links import Asked, Links, Misasked
 from chained_logging.review.viewer.opened import Checked, OpenedLog
 from chained_logging.review.viewer.sentences import Sentence, sentence
