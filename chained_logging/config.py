@@ -20,7 +20,9 @@ from chained_logging.files.own import open_regular, why_foreign
 FILE: Final = "chained-logging.toml"
 _PROJECT: Final = "pyproject.toml"
 _PREFIX: Final = "CHAINED_LOGGING_"
-_NO_SETTINGS: Final = frozenset({"CONFIG", "PASSPHRASE"})  # variables with a meaning of their own
+_NO_SETTINGS: Final = frozenset(
+    {"CONFIG", "PASSPHRASE", "WEBHOOK_SECRET", "WEBHOOK_AUTHORIZATION", "OTLP_AUTHORIZATION"}
+)  # variables with a meaning of their own
 _SIZE_LIMIT: Final = 1 << 20
 
 _Table = Mapping[str, Any]

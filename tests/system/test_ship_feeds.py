@@ -23,6 +23,7 @@ from rsyslogd import Rsyslog, make_certificates
 from chained_logging import AuditLog
 from chained_logging.format.line import split_line
 from chained_logging.ship.feeds.webhook import SECRET_VARIABLE
+from chained_logging.ship.progress import read_all_progress
 from chained_logging.ship.shipper import Shipper
 
 ORIGIN = "example.com/audit/web"
@@ -174,9 +175,13 @@ def test_each_entry_is_there_after_kills_of_both_sides(receiver: Receiver, log: 
             receiver.kill()
             receiver.start()
         else:
+            assert sender.poll() is None, (log.path.parent / "errors").read_text()
             sender.kill()
             sender.wait()
             sender = shipping()
+    shipped = sum(one.seq + 1 for one in read_all_progress(log.path))
+    assert shipped > log.durable_head().seq / 2, (log.path.parent / "errors").read_text()
+    assert sender.poll() is None
     sender.kill()
     sender.wait()
     (progress,) = Shipper(log, [receiver.url]).ship(60)

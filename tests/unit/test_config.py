@@ -12,6 +12,8 @@ import ready
 
 from chained_logging import AuditLog, config
 from chained_logging.config import ConfigError
+from chained_logging.keys.passphrase import PASSPHRASE_VARIABLE
+from chained_logging.ship.feeds import otlp, webhook
 
 
 @pytest.fixture(autouse=True)
@@ -186,3 +188,16 @@ def test_a_command_without_a_log_says_how_to_name_one() -> None:
     refused = run("query")
     assert refused.returncode == 2
     assert "give LOG, or name it in chained-logging.toml" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        PASSPHRASE_VARIABLE,
+        webhook.SECRET_VARIABLE,
+        webhook.AUTHORIZATION_VARIABLE,
+        otlp.AUTHORIZATION_VARIABLE,
+    ],
+)
+def test_a_secret_in_the_environment_is_not_taken_for_a_setting(name: str) -> None:
+    assert config.load(environment={name: "hush"}) == {}
