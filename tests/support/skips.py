@@ -11,6 +11,7 @@ PROGRAMS = {
     "ceph": "ceph-common",
     "ceph-mon": "ceph-mon",
     "ceph-osd": "ceph-osd",
+    "chromedriver": "chromium-driver",
     "chromium": "chromium",
     "logrotate": "logrotate",
     "monmaptool": "ceph-common",
