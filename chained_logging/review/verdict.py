@@ -145,7 +145,7 @@ def _on_signatures(report: Report) -> Iterator[str]:
         )
     elif report.unchecked_signatures:
         yield "There are signatures, and they could not be checked."
-    elif report.entries:
+    elif report.entries and report.status == "intact":
         yield ("Nothing is signed: anyone who can write to the log could have rewritten all of it.")
     if report.unsigned_from is not None or report.unsigned_own:
         yield "Some entries lack the signature that others have: see chained-logging verify."

@@ -37,7 +37,7 @@ FIRST: Final = {
 OTHERS: Final = {
     "result": ("Result", "denied"),
     "ip": ("Address", "10.0.0.1"),
-    "text": ("Words in context, reason or old values", "discharge letter"),
+    "text": ("Words", "in context, reason, old values"),
     "actor_type": ("Type of actor", "admin"),
     "on_behalf_of": ("On behalf of", "bob"),
     "changed": ("Changed field", "name"),

@@ -44,6 +44,9 @@ def test_a_tampered_log_says_so_first(path: Path, page: str) -> None:
     assert said.startswith("Tampered with: 2 faults in the chain")
     assert 'role="alert"' in html.partition("</header>")[2][:250]
     assert 'class="badge tampered"' in html
+    assert "Nothing is signed" not in said  # a checkpoint is there, and it contradicts
+    assert ">signed<" not in html
+    assert ("in doubt" in said) is (page != "/")
 
 
 def test_a_log_that_cannot_be_read_still_has_its_verdict(path: Path) -> None:
