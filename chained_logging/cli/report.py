@@ -189,9 +189,9 @@ def _write(path: Path, data: bytes) -> None:
 def _say(found: Contents, path: Path) -> None:
     period = found.asked.period
     complain(f"{spoken(period.since)} up to {spoken(period.until)}: {found.verdict.headline}")
-    if found.later:
+    if found.later and found.checked.signed_seq is not None:
         complain(
-            f"{found.later:,} later entries are not in the report: run chained-logging checkpoint "
+            f"{found.later:,} later {'entry is' if found.later == 1 else 'entries are'} not in the report: run chained-logging checkpoint "
             "first to include them"
         )
     complain(f"written to {path}")

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _LONG: Final = 120
 """Characters of a value that are shown at once. The rest is folded."""
+_WIDE: Final = 30
+"""A longer value may be broken anywhere, as it may be one word."""
 _TITLES: Final[Mapping[str, str]] = {
     "verdict": "Verdict",
     "coverage": "What is not covered",
@@ -147,8 +149,10 @@ def _shown(value: Any, long: int = _LONG) -> Any:
     if value is None or value == "":
         return Markup('<span class="none">none</span>')
     text = printable(str(value))
-    if len(text) <= long:
+    if len(text) <= _WIDE:
         return Markup("<bdi>{}</bdi>").format(text)
+    if len(text) <= long:
+        return Markup("<bdi class=wide>{}</bdi>").format(text)
     return Markup(
         "<details class=long><summary><bdi>{}</bdi>… <small>({:,} characters)</small></summary>"
         "<bdi>{}</bdi></details>"
@@ -204,7 +208,7 @@ def _length(length: Any) -> str:
 def _share(now: int, before: int | None) -> str:
     """Return how a number differs from the one before."""
     if before is None:
-        return "the log does not reach back to the period before"
+        return ""
     if before == now:
         return f"as in the period before ({before:,})"
     return f"{'+' if now > before else '−'}{abs(now - before):,} from {before:,} before"

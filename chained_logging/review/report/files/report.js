@@ -32,6 +32,7 @@ for (const table of document.querySelectorAll("table.list")) {
   label.className = "filter";
   const field = document.createElement("input");
   field.type = "search";
+  if (table.caption) field.setAttribute("aria-label", "Filter: " + table.caption.textContent);
   const count = document.createElement("output");
   label.append("Filter: ", field, " ", count);
   table.closest(".scroll").before(label);
@@ -45,3 +46,10 @@ for (const table of document.querySelectorAll("table.list")) {
     count.textContent = wanted ? found + " of " + rows.length + " rows" : "";
   });
 }
+// A link to an entry opens it.
+const open = () => {
+  const entry = document.getElementById(location.hash.slice(1));
+  if (entry && entry.tagName === "DETAILS") entry.open = true;
+};
+addEventListener("hashchange", open);
+open();
