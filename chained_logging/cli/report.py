@@ -149,12 +149,12 @@ def _contents(
     except (ChainedLoggingError, OSError, ValueError) as problem:
         if verdict.status == "intact":
             raise
-        asked = Asked(log, standard, _period(times, verdict), 0, count)
+        asked = Asked(log, standard, _period(times, verdict), 0, count, origin)
         record_reading(log, Reading("report", asked.period.within(ANY), 0, reason, about))
         return unread(asked, verdict, str(problem))
     with engine:
         period = _period(times, verdict, engine)
-        asked = Asked(log, standard, period, size_of(engine, verdict, size), count)
+        asked = Asked(log, standard, period, size_of(engine, verdict, size), count, origin)
         entries = engine.count(asked.wanted)
         record_reading(log, Reading("report", period.within(ANY), entries, reason, about))
         return contents(engine, asked, verdict)
@@ -191,7 +191,7 @@ def _say(found: Contents, path: Path) -> None:
     complain(f"{spoken(period.since)} up to {spoken(period.until)}: {found.verdict.headline}")
     if found.later and found.checked.signed_seq is not None:
         complain(
-            f"{found.later:,} later {'entry is' if found.later == 1 else 'entries are'} not in the report: run chained-logging checkpoint "
-            "first to include them"
+            f"the newest checkpoint does not cover {found.later:,} later entries, and neither does "
+            "the report: run chained-logging checkpoint first to include them"
         )
     complain(f"written to {path}")

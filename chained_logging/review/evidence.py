@@ -84,7 +84,7 @@ def make_evidence(
     :raises ValueError: if no entry fits, or the key is not the log's.
     """
     with closing(open_source(where, origin)) as source:
-        log = _Log(source, wanted)
+        log = ReadLog(source, wanted)
         signed = log.at_checkpoint(size)
         selection = log.select(wanted, signed, sample)
         ring = log.keys(signed.size)
@@ -105,7 +105,7 @@ def make_evidence(
 
 
 def _files(
-    log: _Log, selection: Selection, signed: _Signed, ring: Keyring
+    log: ReadLog, selection: Selection, signed: Signed, ring: Keyring
 ) -> Iterator[tuple[str, Iterable[bytes]]]:
     """Yield the files of a package, in their order."""
     keys = log.naming(signed.size)
@@ -128,7 +128,7 @@ def _merged(chosen: Sequence[int], more: Sequence[int]) -> Sequence[int]:
     return array("Q", sorted({*chosen, *more}))
 
 
-class _Signed:
+class Signed:
     """A checkpoint, as it is kept in several versions: others sign it later.
 
     :ivar note: the version with the most signatures.
@@ -145,7 +145,7 @@ class _Signed:
         self.timestamps = [{"note": note, "timestamp": stamp} for note, stamp in sorted(stamped)]
 
 
-class _Log:
+class ReadLog:
     """A log that was read once: the hashes of its entries, what names its keys, and what fits.
 
     In memory it has 40 bytes an entry.
@@ -195,7 +195,7 @@ class _Log:
         """Return which of the first entries are about keys, the first entry among them."""
         return [record.seq for record in self._naming if record.seq < size]
 
-    def at_checkpoint(self, size: int | None) -> _Signed:
+    def at_checkpoint(self, size: int | None) -> Signed:
         """Return the newest checkpoint, or that of a size.
 
         :raises NoCheckpoint: if no key of the log signed one.
@@ -213,14 +213,14 @@ class _Log:
                 f"{self._source.name} must have {which}, signed by its key: run chained-logging "
                 "checkpoint"
             )
-        signed = _Signed([one for one in there if one.size == newest and signed_by_any(one, known)])
+        signed = Signed([one for one in there if one.size == newest and signed_by_any(one, known)])
         if root_of(self.leaves, 0, newest) != signed.said.root:
             raise BrokenLog(
                 f"{self._source.name} does not match its checkpoint: run chained-logging verify"
             )
         return signed
 
-    def select(self, wanted: Filter, signed: _Signed, sample: int | None) -> Selection:
+    def select(self, wanted: Filter, signed: Signed, sample: int | None) -> Selection:
         """Return which of the first entries are handed over."""
         covered = self.fitting[: bisect_left(self.fitting, signed.size)]
         return Selection.of(wanted, covered, signed.size, signed.said.root, sample)

@@ -37,6 +37,7 @@ class Asked(NamedTuple):
     :ivar standard: of :data:`chained_logging.review.report.standards.NAMES`.
     :ivar sample: how many entries to draw.
     :ivar size: on how many entries of the log it stands; see :func:`size_of`.
+    :ivar origin: the name of the log, where a store holds several.
     """
 
     log: str
@@ -44,6 +45,7 @@ class Asked(NamedTuple):
     period: Period
     size: int
     sample: int = SIZE
+    origin: str | None = None
 
     @property
     def name(self) -> str:
@@ -217,8 +219,13 @@ def _body(engine: Engine, asked: Asked, verdict: Verdict) -> Body:
         readings=tuple(map(as_reading, engine.entries(read, limit=READINGS).entries)),
         keys=told(engine, until, KEYS),
         recoveries=told(engine, wanted, RECOVERIES),
-        sample=sample(engine, asked.log, asked.period.within(ANY), asked.size, asked.sample),
+        sample=_sample(engine, asked),
     )
+
+
+def _sample(engine: Engine, asked: Asked) -> Sample:
+    period = asked.period.within(ANY)
+    return sample(engine, asked.log, period, asked.size, asked.sample, origin=asked.origin)
 
 
 def _both(

@@ -92,6 +92,7 @@ def command(asked: Asked) -> str:
     period = asked.period
     words = ["chained-logging", "report", asked.name, "--standard", asked.standard]
     words += ["--from", spoken(period.since), "--to", spoken(period.until)]
+    words += [] if asked.origin is None else ["--origin", asked.origin]
     words += ["--size", str(asked.size), "--sample", str(asked.sample), "-o", "report.html"]
     return shlex.join(words)
 

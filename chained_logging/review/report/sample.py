@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from chained_logging.errors import FAILURES, NoCheckpoint
 from chained_logging.event.entry import AuditEntry
-from chained_logging.format.checkpoint import Checkpoint
-from chained_logging.format.merkle import Frontier
+from chained_logging.format.line import stored_line
+from chained_logging.format.merkle import HASH_SIZE, inclusion_proof, root_over
 from chained_logging.format.note import Note
+from chained_logging.format.proof import TlogProof
+from chained_logging.format.subset import root_of
+from chained_logging.review.evidence import ReadLog, Signed
 from chained_logging.review.filter import Filter
-from chained_logging.review.opening import is_url, stored
+from chained_logging.review.opening import open_source
 from chained_logging.review.query import Engine
 from chained_logging.review.selection import Selection
-from chained_logging.transparency.proof import LogTree
 
 SIZE: Final = 25
 """How many entries are drawn by default. Auditors of a SOC 2 Type 2 report draw 20 to 30."""
+_LEVEL: Final = 10  # of the nodes that are kept: one for each 1,024 entries
+_NOTHING: Final = Filter(last_seq=-1)
 
 
 @dataclass(frozen=True)
@@ -55,67 +59,73 @@ class Sample:
         return self.last - self.first + 1
 
 
-def sample(engine: Engine, log: str, wanted: Filter, size: int, count: int) -> Sample:
+def sample(
+    engine: Engine, log: str, wanted: Filter, size: int, count: int, *, origin: str | None = None
+) -> Sample:
     """Return a sample of a period, drawn by the root over the first `size` entries of the log.
 
     It is the one that ``evidence --sample`` draws. Nothing is raised for what is in the log.
 
     :param wanted: the period.
+    :param origin: the name of the log, where a store holds several.
     """
     sql = "SELECT min(seq), max(seq) FROM found"
     ((first, last),) = engine.table(sql, wanted.narrowed(last_seq=size - 1)).rows
-    if first is None or count == 0:
-        return Sample(missing="The period has no entries." if first is None else "None was asked.")
-    if is_url(log):
-        return Sample(missing="Samples are drawn from a log file, not from a central store.")
+    if first is None:
+        return Sample(missing="The period has no entries.")
+    if count == 0:
+        return Sample(missing="No sample was asked for.")
     try:
-        return _drawn(engine, log, wanted, size, count, (first, last))
+        with closing(open_source(log, origin)) as source:
+            return _drawn(ReadLog(source, _NOTHING), wanted, size, count, (first, last))
     except (*FAILURES, ValueError) as problem:
         return Sample(missing=f"It could not be drawn: {problem}")
 
 
-def _drawn(
-    engine: Engine, log: str, wanted: Filter, size: int, count: int, ends: tuple[int, int]
-) -> Sample:
-    tree, missing = None, None
+def _drawn(log: ReadLog, wanted: Filter, size: int, count: int, ends: tuple[int, int]) -> Sample:
+    signed, missing = None, None
     try:
-        tree = LogTree(Path(log))
-        root = _root_at(tree, size)
+        signed = log.at_checkpoint(size)
+        root = signed.said.root
     except NoCheckpoint:
         missing = (
-            "No checkpoint of the log covers these entries, so that they have no proofs. The "
-            "sample was drawn by the root over the entries."
+            f"No checkpoint of the log is of its first {size:,} entries, so these have no proofs. "
+            "The root over the entries drew them."
         )
-        root = _root_over(log, size)
+        root = root_of(log.leaves, 0, size)
     chosen = Selection.of(wanted, ends, size, root, count).chosen
-    entries = tuple(_proven(engine, tree, chosen, size))
+    entries = tuple(_proven(log, signed, chosen))
     return Sample(entries, *ends, base64.b64encode(root).decode(), missing)
 
 
-def _root_at(tree: LogTree, size: int) -> bytes:
-    """Return the root that the checkpoint of a size has.
-
-    :raises NoCheckpoint: if it does not exist.
-    """
-    for checkpoint in tree.checkpoints:
-        if checkpoint.size == size:
-            return Checkpoint.parse(Note.parse(checkpoint.note.encode()).text).root
-    raise NoCheckpoint(f"there is no checkpoint of size {size}")
-
-
-def _root_over(log: str, size: int) -> bytes:
-    tree = Frontier()
-    for entry in stored(log):
-        if tree.size == size:
-            break
-        tree.append(bytes.fromhex(entry.hash or ""))
-    return tree.root()
+def _proven(log: ReadLog, signed: Signed | None, chosen: Sequence[int]) -> Iterator[Drawn]:
+    """Yield entries, each with its proof if there is a checkpoint."""
+    lines = log.lines(chosen)
+    tree = None if signed is None else _Tree(log.leaves)
+    for seq, line in zip(chosen, lines, strict=True):
+        entry = AuditEntry.from_line(line.removesuffix(b"\n"))
+        if signed is None or tree is None:
+            yield Drawn(entry, None)
+            continue
+        hashes = inclusion_proof(tree.node, seq, signed.size)
+        # Without a signature of the entry's own, as in chained_logging.transparency.proof.
+        extra = stored_line(entry.body, entry.hash or "")
+        proof = TlogProof(seq, tuple(hashes), Note.parse(signed.note.encode()), extra)
+        yield Drawn(entry, proof.format().decode())
 
 
-def _proven(
-    engine: Engine, tree: LogTree | None, chosen: Sequence[int], size: int
-) -> Iterator[Drawn]:
-    for seq in chosen:
-        (entry,) = engine.entries(Filter(first_seq=seq, last_seq=seq), limit=1).entries
-        proof = None if tree is None else tree.inclusion(seq, size).format().decode()
-        yield Drawn(entry, proof)
+class _Tree:
+    """Reads the nodes of a tree, of which it keeps one for each 1,024 leaves."""
+
+    def __init__(self, leaves: bytearray) -> None:
+        self._leaves = leaves
+        step = 1 << _LEVEL
+        ends = range(step, len(leaves) // HASH_SIZE + 1, step)
+        self._kept = [root_of(leaves, end - step, end) for end in ends]
+
+    def node(self, level: int, index: int) -> bytes:
+        """Return a node: see :data:`chained_logging.format.merkle.NodeReader`."""
+        if level < _LEVEL:
+            return root_of(self._leaves, index << level, (index + 1) << level)
+        above = level - _LEVEL
+        return root_over(self._kept[index << above : (index + 1) << above])

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from periods import event, write_log
+from postgres_logs import Database, database
+from servers_postgres import postgres_server
 from signed_logs import ORIGIN, Key, append_lines, own
 
 from chained_logging import AuditLog
@@ -13,6 +15,9 @@ from chained_logging.review.opening import open_log
 from chained_logging.review.period import Period
 from chained_logging.review.report.contents import Asked, Contents, contents, size_of, unread
 from chained_logging.review.verdict import judge
+from chained_logging.sinks import open_sink
+
+__all__ = ["database", "postgres_server"]
 
 NOVEMBER = Period("2024-11-01T00:00:00.000000Z", "2024-12-01T00:00:00.000000Z")
 EVENTS = [
@@ -22,7 +27,7 @@ EVENTS = [
 ]
 
 
-def reported(path: Path, size: int | None = None) -> Contents:
+def reported(path: Path | str, size: int | None = None) -> Contents:
     verdict = judge(str(path))
     with open_log(str(path)) as engine:
         stands = size_of(engine, verdict, size)
@@ -86,3 +91,19 @@ def test_a_log_that_cannot_be_read_has_a_verdict_all_the_same(path: Path) -> Non
     assert found.standard.title == "PCI DSS"
     with pytest.raises(ValueError, match="no standard"):
         unread(asked._replace(standard="iso"), judge(str(path)), "")
+
+
+def test_a_central_store_has_the_same_report(database: Database, tmp_path: Path) -> None:
+    path = write_log(tmp_path / "audit.db", EVENTS, key=Key(), origin=ORIGIN)
+    sink = open_sink(path)
+    kept = [checkpoint for _, checkpoint in sink.checkpoints()]
+    database.shipper.write(ORIGIN, list(sink.records()), kept)
+    here, there = reported(path), reported(database.url)
+    assert there.verdict.intact
+    assert there.body is not None
+    assert here.body is not None
+    assert there.body.sample == here.body.sample
+    assert there.body.sample.missing is None
+    for name in ("actors", "actions", "resources", "failures", "changes", "exports", "keys"):
+        assert getattr(there.body, name) == getattr(here.body, name), name
+    assert "central store" in str(there.shipped[1])
