@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from periods import event, write_log
@@ -149,49 +144,3 @@ def test_the_command_makes_the_report_again() -> None:
         "2024-12-01T00:00:00Z --size 7 --sample 20 -o report.html"
     )
     assert asked._replace(log="postgresql://me:secret@db/audit").name == "db/audit"
-
-
-# --- In a real browser.
-
-
-def browser() -> str:
-    return shutil.which("chromium") or pytest.skip("chromium is not installed")
-
-
-BROWSERS_OWN = ("google.com", "googleapis.com", "gvt1.com")
-"""Whom Chromium asks for itself, whatever the page."""
-
-
-def opened(html: bytes, folder: Path) -> tuple[str, str, list[str]]:
-    """Open a page. Return the document, what the console said, and the URLs that were asked for."""
-    source, log = folder / "report.html", folder / "net.json"
-    source.write_bytes(html)
-    options = [
-        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-        *(f"--user-data-dir={folder}/profile", "--enable-logging=stderr", f"--log-net-log={log}"),
-        *("--disable-component-update", "--no-first-run", "--dump-dom", source.as_uri()),
-    ]
-    done = subprocess.run(
-        [browser(), *options], capture_output=True, text=True, timeout=120, check=True
-    )
-    console = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
-    text = log.read_text()
-    found: dict[str, Any] = json.loads(text if text.rstrip().endswith("}") else text + "]}")
-    urls = [e["params"]["url"] for e in found["events"] if "url" in e.get("params", {})]
-    return done.stdout, console, urls
-
-
-def test_a_browser_runs_our_script_and_asks_nobody(path: Path, tmp_path: Path) -> None:
-    document, console, urls = opened(made(path), tmp_path)
-    assert console == ""
-    hosts = {urlsplit(url).hostname or "" for url in urls}
-    assert {host for host in hosts if host and not host.endswith(BROWSERS_OWN)} == set()
-    assert '<button type="button">' in document  # the policy lets our script run
-    assert "alert(1)" in document
-
-
-def test_the_policy_stops_any_other_script(path: Path, tmp_path: Path) -> None:
-    html = made(path).replace(b"<main>", b"<main><script>document.title = 'broken'</script>")
-    document, console, _ = opened(html, tmp_path)
-    assert "<title>broken" not in document
-    assert "Content Security Policy" in console
