@@ -4447,8 +4447,6 @@ class _Evidence:
             self.fault("missing", "entries.jsonl", "no entry here has the hash that was given")
         # As _Signed compares a log's entries with a checkpoint.
         self.chain.growth.roots = {note.size: root}
-        # Between the entries here are others, so where signatures stop does not show.
-        self.chain.keys.gaps, self.chain.keys.bare = [], None
 
     def hashes(self) -> Iterator[bytes]:
         for line in self.package.lines("proof.txt"):

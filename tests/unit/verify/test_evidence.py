@@ -12,6 +12,7 @@ import random
 import struct
 import subprocess
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -20,12 +21,13 @@ from typing import Any
 import pytest
 import rfc8785
 from authority import DAY, NOW, Authority, Issued
+from chains import EVENT
 from evidence_packages import make_log, pack, retold, unpacked
 from note_keys import WITNESS, WITNESS_KEY
 from signed_logs import ORIGIN, Key, append_lines, own, pin
 from verifiers import ALONE, ALONE_COMMAND, MODULE
 
-from chained_logging import AuditLog
+from chained_logging import AuditLog, verify
 from chained_logging.format.checkpoint import Checkpoint
 from chained_logging.format.line import leaf_hash, stored_line
 from chained_logging.format.merkle import root
@@ -467,8 +469,11 @@ def test_entries_about_keys_are_what_they_are_said_to_be(
 def test_an_entry_that_is_there_in_two_forms_is_named(made: Callable[..., Path]) -> None:
     package = made("seq=0-1")
     files = unpacked(package)
-    changed = files["keys.jsonl"].replace(b'"result":"success"', b'"result":"failure"')
-    assert ("edited", 0) in faults(pack(package, retold({**files, "keys.jsonl": changed})))
+    said = json.loads(files["keys.jsonl"])
+    del said["hash"]
+    body = rfc8785.dumps({**said, "context": {**said["context"], "software": "another"}})
+    changed = stored_line(body, leaf_hash(body)) + b"\n"
+    assert faults(pack(package, retold({**files, "keys.jsonl": changed}))) == {("edited", 0)}
 
 
 def test_entries_that_do_not_follow_each_other_are_named(tmp_path: Path) -> None:
@@ -514,6 +519,67 @@ def test_a_second_signature_under_the_claim_is_named(made: Callable[..., Path]) 
     note = files["claim.note"]
     files["claim.note"] = note + note.splitlines(keepends=True)[-1]
     assert faults(pack(package, files)) == {("signature", None)}
+
+
+def test_a_checksum_that_both_headers_agree_on_is_compared(made: Callable[..., Path]) -> None:
+    package = made("seq=3-4", extra={"report.html": b"<p>"})
+    whole = package.read_bytes()
+    crc = struct.pack("<L", zlib.crc32(b"<p>"))
+    assert whole.count(crc) == 2
+    package.write_bytes(whole.replace(crc, b"\0" * 4))
+    assert faults(package) == {("edited", None)}
+
+
+def test_the_ends_of_a_period_must_be_shown(
+    made: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer.Selection, "around", property(lambda self: []))
+    assert faults(made("seq=3-4")) == {("missing", 2), ("missing", 5)}
+
+
+def test_the_first_entry_must_be_shown(
+    made: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer.ReadLog, "naming", lambda *_: [])
+    package = made("seq=3-4")
+    found = check(package)
+    assert "the first entry of the log is not here" in {fault.reason for fault in found.faults}
+
+
+def test_a_count_that_all_else_agrees_with_is_named(made: Callable[..., Path]) -> None:
+    package = made("action=read")
+    files = unpacked(package)
+    said = json.loads(files["manifest.json"])
+    more = said["entries"] + 1
+    statement = said["statement"].replace(f"{said['entries']} of", f"{more} of")
+    claim = {"entries": more, "population": more, "statement": statement}
+    assert faults(pack(package, retold(files, claim))) == {("missing", None)}
+
+
+def test_a_hash_too_many_is_named(made: Callable[..., Path]) -> None:
+    package = made("seq=3-4")
+    files = unpacked(package)
+    proof = files["proof.txt"]
+    more = retold({**files, "proof.txt": proof + proof.splitlines(keepends=True)[0]})
+    assert faults(pack(package, more)) == {("malformed", None)}
+
+
+def test_a_filter_has_one_spelling(made: Callable[..., Path]) -> None:
+    package = made("actor=user-1&action=read")
+    files = unpacked(package)
+    said = json.loads(files["manifest.json"])
+    claim = {"filter": "actor=%75ser-1&action=read", "statement": said["statement"]}
+    assert faults(pack(package, retold(files, claim))) == {("malformed", None)}
+
+
+def test_an_entry_without_a_signature_among_signed_ones_is_named(tmp_path: Path) -> None:
+    path = make_log(tmp_path / "audit.jsonl", KEY, 5, sign="each")
+    append_lines(path, [{"action": "read", **EVENT}])
+    make_log(path, KEY, 5, sign="each")
+    make_evidence(str(path), tmp_path / "e.zip")
+    expected = {fault.seq for fault in verify(path, public_key=pin(KEY)).faults}
+    assert faults(tmp_path / "e.zip", public_key=pin(KEY)) == {("signature", 6)}
+    assert expected == {6}
 
 
 # --- Packages that nobody's writer made.
