@@ -366,6 +366,14 @@ def test_of_a_filter_the_draw_is_said_to_be_unproven(made: Callable[..., Path]) 
     assert any("drawn from just the" in what for what in report.unproven)
 
 
+def test_a_sample_has_the_size_that_was_asked_for(made: Callable[..., Path]) -> None:
+    package = made("action=read", sample=3)
+    files = unpacked(package)
+    said = json.loads(files["manifest.json"])
+    claim = {"sample": 4, "statement": said["statement"]}
+    assert faults(pack(package, retold(files, claim))) == {("malformed", None)}
+
+
 # --- Keys and others who sign.
 
 
