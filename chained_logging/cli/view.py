@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import webbrowser
 from pathlib import Path
@@ -13,6 +14,7 @@ from chained_logging.cli.options import log_argument, refuse_options
 from chained_logging.cli.output import complain
 from chained_logging.cli.reading import reason_option
 from chained_logging.cli.types import FilePath
+from chained_logging.errors import LogError
 from chained_logging.review.opening import is_url
 from chained_logging.review.reading import Reader, Reading, Rules
 from chained_logging.review.verdict import Evidence
@@ -68,6 +70,8 @@ def view(
     witnesses = [_text(key) for key in witness_keys]
     evidence = Evidence(public_key and _text(public_key), witnesses, checkpoints=checkpoints)
     opened = OpenedLog(log, origin=origin, evidence=evidence)
+    with contextlib.suppress(LogError, ValueError):  # the first page says what is wrong
+        opened.prepare()
     with local.listen(port) as listening:
         port = listening.getsockname()[1]
         session = local.Session(Reader.of_this_process(), port, reason)

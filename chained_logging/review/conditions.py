@@ -50,7 +50,9 @@ def _ranges(wanted: Filter, seq: str, values: dict[str, Any]) -> Iterator[str]:
         value = getattr(wanted, name)
         if value is not None:
             values[name] = value
-            yield condition.format(seq=seq)
+            # SQLite begins at one of two lower bounds: at the number, where one is given.
+            other = "+" if name == "since" and wanted.first_seq is not None else ""
+            yield condition.format(seq=other + seq)
 
 
 def _numbers(wanted: Filter, seq: str, values: dict[str, Any]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -163,9 +164,7 @@ def overview(
     within = period.within(wanted)
     found, log = hours(engine, within), engine.scope(wanted)
     begins = log.earliest is None or log.earliest >= period.since
-    read = within.narrowed(action=(READ,), actor=(OURSELVES,), actor_type=("system",))
-    readings = () if _contradict(wanted, read) else engine.entries(read, limit=SHOWN).entries
-    return Overview(
+    found_so_far = Overview(
         verdict=verdict,
         period=period,
         scope=_scope(found),
@@ -174,6 +173,23 @@ def overview(
         numbers=tuple(_numbers(engine, period, wanted, begins)),
         days=_days(period, found),
         news=None if begins else dict(_news(engine, period, wanted)),
+        readings=(),
+        reading_count=0,
+        readers=(),
+    )
+    return with_readings(engine, found_so_far, wanted)
+
+
+def with_readings(engine: Engine, found: Overview, wanted: Filter = ANY) -> Overview:
+    """Return an overview with what the log says now about who read it.
+
+    :param wanted: leave out all other entries.
+    """
+    within = found.period.within(wanted)
+    read = within.narrowed(action=(READ,), actor=(OURSELVES,), actor_type=("system",))
+    readings = () if _contradict(wanted, read) else engine.entries(read, limit=SHOWN).entries
+    return dataclasses.replace(
+        found,
         readings=tuple(map(as_reading, readings)),
         reading_count=engine.count(read) if readings else 0,
         readers=tuple(Reader(*row) for row in engine.table(_READERS, read).rows if readings),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import time
 from collections.abc import Iterator
 from typing import Final
 
 from chained_logging.errors import LogError
 from chained_logging.review.charts import chart
 from chained_logging.review.filter import Filter
-from chained_logging.review.overview import READ, Number, Overview, latest_period, overview
+from chained_logging.review.overview import READ, Number, Overview
 from chained_logging.review.overview import Reading as Read
 from chained_logging.review.period import Period, instant
 from chained_logging.review.query import Engine
@@ -21,6 +22,8 @@ from chained_logging.review.viewer.pages import Page, View
 
 DAYS: Final = (7, 30, 90, 365)
 """The periods that can be chosen, in days up to the newest event."""
+_NEWEST: Final = 100  # entries, of which one has the newest event
+_FRESH: Final = 1.0  # seconds for which a count is one of now
 _FIELD: Final = {"actors": "actor_id", "resources": "resource_id", "changes": "changed_fields"}
 """What a number is made of, so that who may not see that does not see the number."""
 _NAMES: Final = {
@@ -45,12 +48,13 @@ def overview_page(view: View, asked: Asked) -> Page:
     verdict = _PENDING if view.checked is None else view.checked.verdict
     found: Overview | None = None
     choices: list[tuple[str, str, bool]] = []
-    problem = None
+    problem, counted = None, 0.0
     try:
         with view.opened.engine(view.access) as engine:
             period = _period(engine, asked.wanted)
-            found = overview(engine, verdict, period)
-            choices = list(_choices(view, engine, period))
+            overviews = view.opened.overviews
+            found, counted = overviews.overview(engine, view.access, verdict, period)
+            choices = list(_choices(view, _latest(engine), period))
     except Misasked:
         raise
     except (LogError, OSError, ValueError) as error:
@@ -58,7 +62,8 @@ def overview_page(view: View, asked: Asked) -> Page:
     shown = len(found.readings) if found else 0
     data = {
         "verdict": verdict if view.access.tenants is None else _for_tenants(verdict),
-        "at": None if view.checked is None else dt.datetime.fromtimestamp(view.checked.at, dt.UTC),
+        "at": None if view.checked is None else _utc(view.checked.at),
+        "counted": _utc(counted) if time.time() - counted > _FRESH else None,
         "found": found,
         "problem": problem,
         "choices": choices,
@@ -78,7 +83,7 @@ def _period(engine: Engine, wanted: Filter) -> Period:
 
     :raises Misasked: if something else is asked for, or it ends before it begins.
     """
-    latest = latest_period(engine)
+    latest = Period.ending(_latest(engine))
     if wanted.narrowed(since=None, until=None) != Filter():
         raise Misasked("the overview is of a period: it takes since and until alone")
     if wanted.since is None and wanted.until is None:
@@ -90,9 +95,19 @@ def _period(engine: Engine, wanted: Filter) -> Period:
         raise Misasked(str(problem)) from None
 
 
-def _choices(view: View, engine: Engine, period: Period) -> Iterator[tuple[str, str, bool]]:
+def _latest(engine: Engine) -> dt.datetime:
+    """Return the time of the newest event, or now where that is in the future."""
+    now = dt.datetime.now(dt.UTC)
+    newest = engine.entries(limit=_NEWEST).entries
+    return min([now, max((instant(entry.timestamp) for entry in newest), default=now)])
+
+
+def _utc(at: float) -> dt.datetime:
+    return dt.datetime.fromtimestamp(at, dt.UTC)
+
+
+def _choices(view: View, last: dt.datetime, period: Period) -> Iterator[tuple[str, str, bool]]:
     """Yield the periods to choose: what each is called, its address, whether it is this one."""
-    last = instant(latest_period(engine, 1).since)
     for days in DAYS:
         choice = Period.ending(last, days)
         link = view.links.overview(choice.since, choice.until)

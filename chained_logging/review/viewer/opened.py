@@ -18,6 +18,8 @@ from chained_logging.review.opening import is_url, open_log
 from chained_logging.review.query import Engine
 from chained_logging.review.verdict import Evidence, Verdict, judge
 from chained_logging.review.viewer.access import Access, NarrowedEngine
+from chained_logging.review.viewer.overviews import Overviews
+from chained_logging.review.viewer.tallies import Tallies
 from chained_logging.transparency.proof import LogTree
 
 WAIT: Final = 10.0
@@ -51,6 +53,7 @@ class Verdicts:
         self._check, self._state = check, state
         self._lock = threading.Lock()
         self._running: threading.Thread | None = None
+        self._began = 0.0
         self._last: Checked | None = None
         self._seen: object = None
         self._rests = 0.0  # until when the next check waits
@@ -64,10 +67,12 @@ class Verdicts:
         with self._lock:
             if self._running is None and self._is_due():
                 self._running = threading.Thread(target=self._run, daemon=True)
+                self._began = time.monotonic()
                 self._running.start()
-            running = self._running
-        if running is not None:
-            running.join(PATIENCE if patience is None else patience)
+            running, began = self._running, self._began
+        if running is not None:  # a check that takes long is not waited for again and again
+            patience = PATIENCE if patience is None else patience
+            running.join(max(0.0, began + patience - time.monotonic()))
         return self._last
 
     def _is_due(self) -> bool:
@@ -93,6 +98,9 @@ class OpenedLog:
     :param where: a path, or the URL of a central store.
     :param origin: the name of the log, where a store holds several.
     :param evidence: what to check it with.
+    :ivar verdicts: whether it is as it was written.
+    :ivar tallies: how many entries filters find.
+    :ivar overviews: what its periods hold.
     """
 
     def __init__(
@@ -104,6 +112,8 @@ class OpenedLog:
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._tree: tuple[object, LogTree] | None = None
+        self.tallies = Tallies()
+        self.overviews = Overviews()
 
     @property
     def is_remote(self) -> bool:
@@ -147,6 +157,14 @@ class OpenedLog:
             yield NarrowedEngine(self._engine.store, access)
         finally:
             self._lock.release()
+
+    def prepare(self) -> None:
+        """Open the log before the first request. A large log's index is made then.
+
+        :raises: as :meth:`engine`.
+        """
+        with self.engine(Access("nobody")):
+            pass
 
     def proof(self, seq: int) -> TlogProof:
         """Return the proof that an entry is in the log as its newest checkpoint has it.

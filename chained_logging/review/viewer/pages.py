@@ -17,6 +17,7 @@ from chained_logging.review.viewer.access import Access, Denied, NarrowedEngine
 from chained_logging.review.viewer.links import Asked, Links, Misasked
 from chained_logging.review.viewer.opened import Checked, OpenedLog
 from chained_logging.review.viewer.sentences import Sentence, sentence
+from chained_logging.review.viewer.tallies import Tally
 
 SHOWN: Final = 50
 """Entries on a page."""
@@ -114,15 +115,16 @@ def entries_page(view: View, asked: Asked) -> Page:
     wanted = asked.wanted
     with view.opened.engine(view.access) as engine:
         found = engine.entries(wanted, cursor=asked.cursor, limit=SHOWN)
+        tally = view.opened.tallies.tally(engine, view.access, wanted, list(FACETS))
         data = {
             "wanted": wanted,
-            "count": engine.count(wanted),
+            "count": tally.entries,
             "chips": _chips(view, wanted),
             "sentences": [view.sentence(entry) for entry in found.entries],
             "cursor": asked.cursor,
             "next": found.cursor,
-            "facets": _facets(view, engine, wanted),
-            "chart": chart(engine.histogram(wanted)),
+            "facets": _facets(view, tally, wanted),
+            "chart": chart(tally.days),
             "silence": [] if found.entries else _silence(engine, asked),
             "form": _form(view.access, wanted, FIRST),
             "others": _form(view.access, wanted, OTHERS),
@@ -160,13 +162,11 @@ def _chips(view: View, wanted: Filter) -> list[Chip]:
     ]
 
 
-def _facets(
-    view: View, engine: NarrowedEngine, wanted: Filter, columns: Mapping[str, Any] = FACETS
-) -> list[tuple[str, list[Facet]]]:
-    found = engine.facets(wanted, columns=list(columns))
+def _facets(view: View, tally: Tally, wanted: Filter) -> list[tuple[str, list[Facet]]]:
     shown = []
-    for column, values in found.items():
+    for column in tally.facets:
         name, title = FACETS[column]
+        values = tally.most(column)
         if values and view.access.may_ask(name):
             facets = [_facet(view, wanted, name, value, count) for value, count in values]
             shown.append((title, facets))
@@ -191,16 +191,19 @@ def about_page(view: View, asked: Asked, name: str) -> Page:
     wanted = Filter(**{name: (about,)})  # type: ignore[arg-type]
     if not view.access.may_ask(name):
         raise Denied(f"you may not ask for one {name}: it would tell what is hidden from you")
-    columns = {column: FACETS[column] for column in FACETS if FACETS[column][0] != name}
+    columns = [column for column, (field, _) in FACETS.items() if field != name]
     with view.opened.engine(view.access) as engine:
         found = engine.entries(wanted, cursor=asked.cursor, limit=SHOWN)
+        tally = view.opened.tallies.tally(engine, view.access, wanted, columns)
         data = {
             "name": name,
             "about": about,
             "wanted": wanted,
-            "scope": engine.scope(wanted),
-            "facets": _facets(view, engine, wanted, columns),
-            "chart": chart(engine.histogram(wanted)),
+            "count": tally.entries,
+            "first": min(tally.days, default=None),
+            "last": max(tally.days, default=None),
+            "facets": _facets(view, tally, wanted),
+            "chart": chart(tally.days),
             "days": _by_day([view.sentence(entry) for entry in found.entries]),
             "cursor": asked.cursor,
             "next": found.cursor,
