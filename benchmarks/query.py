@@ -3,7 +3,8 @@
     python -m pip install -e '.[dev]' && python benchmarks/query.py [FOLDER] [--count 1000000]
 
 FOLDER needs 3 GB, and memory as much for PostgreSQL, which runs as a server of its own. First the
-index of a JSON Lines log and of a database is made, then each is asked with the index open.
+index of a JSON Lines log and of a database is made, then each is asked with the index open, and a
+report on all of it is written.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from table import Table
+from table import Table, run
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/support"))
 import psycopg
@@ -140,6 +141,17 @@ def local(table: Table, path: Path, count: int) -> None:
     with engine:
         ask(table, engine)
     table.line("opening it again", milliseconds(lambda: open_log(str(path)).close())[0], "ms")
+    report(table, path)
+
+
+def report(table: Table, path: Path) -> None:
+    """Measure the report on all of a log, whose index is there."""
+    target = path.with_name("report.html")
+    target.unlink(missing_ok=True)
+    period = ("--from=2000-01-01Z", "--standard=soc2")
+    command = (sys.executable, "-m", "chained_logging", "report", str(path), "-o", str(target))
+    taken, peak = run(*command, *period)
+    table.line("a report on all of it", taken, "s", f"{peak:,.0f} MiB", "target 60 s, 500 MiB")
 
 
 def postgres(table: Table, log: Path, count: int) -> None:
