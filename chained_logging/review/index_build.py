@@ -15,6 +15,7 @@ import signal
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any, Final
 
+from chained_logging.errors import ChainedLoggingError
 from chained_logging.format.line import leaf_hash
 from chained_logging.format.record import EMPTY, Head
 from chained_logging.review.index_rows import RowMaker
@@ -30,7 +31,7 @@ Batch = tuple[list[Any], list[Any], list[Any], dict[str, str]]
 """Rows for entries, words and spans, and what is known of the log after them."""
 
 
-class Alone(Exception):
+class Alone(ChainedLoggingError):
     """The log is to be read by this process itself."""
 
 

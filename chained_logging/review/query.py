@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
-from chained_logging.errors import BrokenLog
+from chained_logging.errors import BrokenLog, ChainedLoggingError
 from chained_logging.event.entry import AuditEntry
 from chained_logging.format.record import Record
 from chained_logging.review.conditions import FOUND
@@ -67,7 +67,7 @@ class Store(Protocol):
         """Close what is open."""
 
 
-class Misfit(Exception):
+class Misfit(ChainedLoggingError):
     """The index of a log does not fit it: another log is there now, or somebody changed one."""
 
 
