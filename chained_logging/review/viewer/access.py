@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from chained_logging.errors import ChainedLoggingError
 from chained_logging.event.entry import AuditEntry
 from chained_logging.event.fields import FIELDS as ENTRY_FIELDS
 from chained_logging.format.canonical import canonical
@@ -28,7 +29,7 @@ _READ_BY: Final[Mapping[str, frozenset[str]]] = {
 """What the fields of a filter read of an entry."""
 
 
-class Denied(Exception):
+class Denied(ChainedLoggingError):
     """Somebody asks for what they may not see. The message says what that is."""
 
 

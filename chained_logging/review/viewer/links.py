@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, quote
 
+from chained_logging.errors import ChainedLoggingError
 from chained_logging.review.filter import ANY, Filter
 
 CURSOR: Final = "before"
@@ -15,7 +16,7 @@ _LOCAL: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[
 _MOST: Final = 300  # parameters
 
 
-class Misasked(ValueError):
+class Misasked(ChainedLoggingError, ValueError):
     """An address asks for what cannot be asked. The message says what must hold."""
 
 

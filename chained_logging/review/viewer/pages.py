@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from chained_logging.errors import ChainedLoggingError
 from chained_logging.event.entry import AuditEntry
 from chained_logging.format.canonical import canonical
 from chained_logging.review.charts import chart
@@ -53,7 +54,7 @@ OTHERS: Final = {
 The two times are beside the first."""
 
 
-class Missing(Exception):
+class Missing(ChainedLoggingError):
     """There is no such page, or it may not be seen."""
 
 
