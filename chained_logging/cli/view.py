@@ -77,7 +77,7 @@ def view(
         session = local.Session(Reader.of_this_process(), port, reason)
         address = f"http://{local.LOOPBACK}:{port}{session.path}"
         click.echo(address)
-        complain("open this address within one browser; stop with Ctrl-C")
+        complain("open this address in a browser: it works once. Stop with Ctrl-C")
         if not no_browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         local.serve(local.local_app(opened, session, port, rules), listening)

@@ -176,6 +176,14 @@ def test_hidden_fields_are_hidden_everywhere(tmp_path: Path) -> None:
     assert line["context"] == {}
 
 
+def test_no_page_links_to_what_is_refused(tmp_path: Path) -> None:
+    viewer = client(hidden_log(tmp_path / "log", OTHERS[0]), Access("ann", fields=FIELDS - HIDDEN))
+    for page in ("/", "/entries", "/entry/2", "/actor?id=ann"):
+        for link in set(links(viewer.get(page).text)):
+            if not link.startswith("#"):
+                assert viewer.get(link).status_code == 200, (page, link)
+
+
 def test_values_as_given_of_hidden_fields_are_hidden_too(tmp_path: Path) -> None:
     access = Access("ann", fields=FIELDS - {"ip_address"})
     path = hidden_log(tmp_path / "log", OTHERS[0])
