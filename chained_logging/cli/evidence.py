@@ -47,6 +47,14 @@ from chained_logging.review.reading import Reading
     metavar="N",
     help="Size of the checkpoint to prove the entries to. The default is the newest.",
 )
+@click.option(
+    "--attach",
+    "attached",
+    type=FilePath(dir_okay=False, exists=True),
+    multiple=True,
+    metavar="FILE",
+    help="File to put into the package too, such as a report. Repeatable.",
+)
 @key_option("File with the log's private key, which signs what the package claims.")
 @passphrase_option
 @click.option("--origin", metavar="NAME", help="Name of the log, if a store holds several.")
@@ -56,6 +64,7 @@ def evidence(
     target: str,
     sample: int | None,
     size: int | None,
+    attached: tuple[str, ...],
     key_file: str | None,
     passphrase_file: str | None,
     origin: str | None,
@@ -81,6 +90,9 @@ def evidence(
     refuse_options(key_file is None, "needs --key", "passphrase_file")
     wanted = filter_of(filters)
     say_times(wanted)
+    extra = {Path(file).name: Path(file).read_bytes() for file in attached}
+    if len(extra) < len(attached):
+        raise click.UsageError("files to attach must have different names")
     made = make_evidence(
         log,
         Path(target),
@@ -89,6 +101,7 @@ def evidence(
         size=size,
         origin=origin,
         key=load_key(key_file, passphrase_file) if key_file else None,
+        extra=extra,
     )
     about = {"manifest": made.manifest, "size": made.selection.size}
     try:

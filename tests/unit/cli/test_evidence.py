@@ -98,3 +98,28 @@ def test_what_is_wrong_is_said(signed: tuple[Path, Path, Path], tmp_path: Path) 
         "evidence", path, "-o", target, "--origin", ORIGIN, status=2
     )
     assert not target.exists()
+
+
+def test_a_report_goes_into_the_package(signed: tuple[Path, Path, Path]) -> None:
+    path, _, public = signed
+    page, target = path.with_name("report.html"), path.with_name("e.zip")
+    run("report", path, "--standard", "pci", "--from", "2000-01-01Z", "-o", page)
+    run("evidence", path, "-o", target, "--seq", "2-4", "--attach", page)
+    with zipfile.ZipFile(target) as archive:
+        assert archive.read("report.html") == page.read_bytes()
+    assert "report.html" in run("verify", "--evidence", target, "--public-key", public)
+    target.write_bytes(target.read_bytes().replace(b"Audit report", b"Audit repoRt", 1))
+    assert command("verify", "--evidence", target).returncode == 1
+
+
+def test_what_is_attached_does_not_replace_a_file_of_the_package(
+    signed: tuple[Path, Path, Path],
+) -> None:
+    path, _, _ = signed
+    other, target = path.with_name("entries.jsonl"), path.with_name("e.zip")
+    other.write_text("{}")
+    done = command("evidence", path, "-o", target, "--attach", other)
+    assert (done.returncode, "is in the package already" in done.stderr) == (2, True)
+    assert not target.exists()
+    done = command("evidence", path, "-o", target, "--attach", other, "--attach", other)
+    assert (done.returncode, "different names" in done.stderr) == (2, True)
