@@ -15,7 +15,7 @@ from chained_logging.cli.types import FilePath
 from chained_logging.files.own import refuse_what_is_there
 from chained_logging.formats import csv
 from chained_logging.review.filter import Filter
-from chained_logging.review.opening import open_log
+from chained_logging.review.opening import named, open_log
 from chained_logging.review.person import PersonReport, Staff, page, read_people, table
 from chained_logging.review.reading import Reading
 from chained_logging.review.verdict import judge
@@ -92,8 +92,7 @@ def person_report(
 def _form(report: PersonReport, file: str, log: str, verdict: str, intact: bool) -> str:
     if file.endswith(".csv"):
         return "".join(map(csv.row, table(report.occasions())))
-    name = log.rpartition("@")[2] if "://" in log else Path(log).name
-    return page(report, log=name, verdict=verdict, intact=intact)
+    return page(report, log=named(log), verdict=verdict, intact=intact)
 
 
 def _write(file: Path, text: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chained_logging.event.entry import AuditEntry
+from chained_logging.net.urls import shown
 from chained_logging.review.files import JsonlSource
 from chained_logging.review.index import SMALL, IndexedLog
 from chained_logging.review.index_files import cached_path, index_path
@@ -53,6 +54,11 @@ def open_source(where: str, origin: str | None = None) -> Source:
 def is_url(where: str) -> bool:
     """Whether this names a central store, and not a file."""
     return "://" in where and not Path(where).exists()
+
+
+def named(where: str) -> str:
+    """Return how a log is called in what people read: no folder, and nothing secret of a URL."""
+    return shown(where).partition("://")[2] if is_url(where) else Path(where).name
 
 
 def stored(where: str) -> Iterator[AuditEntry]:

@@ -19,6 +19,7 @@ from chained_logging.event.entry import AuditEntry
 from chained_logging.files.own import why_foreign
 from chained_logging.log import AuditLog
 from chained_logging.review.filter import ANY, Filter
+from chained_logging.review.opening import is_url, named
 
 try:
     import pwd
@@ -119,7 +120,7 @@ def record(
 def _append(opened: AuditLog, log: str, reading: Reading, reader: Reader) -> AuditEntry:
     context = {**reader.about, "how": reading.how, **reading.about}
     if opened.path != Path(os.path.realpath(log)):
-        context["log"] = log.rpartition("@")[2]  # not the password of a URL
+        context["log"] = named(log) if is_url(log) else log
     if reading.wanted != ANY:
         context["filter"] = str(reading.wanted)
     entries = opened.last_seq + 1 if reading.entries is None else reading.entries
@@ -130,9 +131,9 @@ def _append(opened: AuditLog, log: str, reading: Reading, reader: Reader) -> Aud
 
 def _why_not(log: str) -> str | None:
     """Return why the log that is read cannot hold the entry; None if it can."""
-    path = Path(os.path.realpath(log))
-    if "://" in log and not path.exists():
+    if is_url(log):
         return "a central store takes entries from the shipper alone"
+    path = Path(os.path.realpath(log))
     lock = path.with_name(path.name + ".lock")
     if not lock.exists():
         return f"{log} is a copy: it has no lock file, so no program writes to it here"

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from chained_logging.errors import ChainedLoggingError
 from chained_logging.event.fields import OURSELVES
 from chained_logging.review.filter import ANY, Filter
-from chained_logging.review.opening import is_url
+from chained_logging.review.opening import named
 from chained_logging.review.overview import READ, Overview, Reading, as_reading, overview
 from chained_logging.review.period import Period
 from chained_logging.review.query import Engine
@@ -50,7 +49,7 @@ class Asked(NamedTuple):
     @property
     def name(self) -> str:
         """The log's name for people: that of its file, or the store without its password."""
-        return self.log.rpartition("@")[2] if is_url(self.log) else Path(self.log).name
+        return named(self.log)
 
     @property
     def wanted(self) -> Filter:

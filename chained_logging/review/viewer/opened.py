@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from chained_logging.errors import ChainedLoggingError
 from chained_logging.format.proof import TlogProof
-from chained_logging.review.opening import is_url, open_log
+from chained_logging.review.opening import is_url, named, open_log
 from chained_logging.review.query import Engine
 from chained_logging.review.verdict import Evidence, Verdict, judge
 from chained_logging.review.viewer.access import Access, NarrowedEngine
@@ -123,7 +123,7 @@ class OpenedLog:
     @property
     def name(self) -> str:
         """The log's name for people: that of its file, or the store without its password."""
-        return self.where.rpartition("@")[2] if self.is_remote else Path(self.where).name
+        return named(self.where)
 
     def state(self) -> object:
         """Return something that differs once the log changed."""

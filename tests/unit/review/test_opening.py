@@ -13,7 +13,7 @@ from chained_logging.review import opening
 from chained_logging.review.files import JsonlSource
 from chained_logging.review.filter import Filter
 from chained_logging.review.index import IndexedLog
-from chained_logging.review.opening import is_url, open_log, stored
+from chained_logging.review.opening import is_url, named, open_log, stored
 from chained_logging.review.query import Engine
 from chained_logging.review.sources import SqliteSource
 
@@ -95,3 +95,16 @@ def test_entries_are_yielded_as_they_are_stored(log: Path) -> None:
         expected = list(opened.records())
     found = list(stored(str(log)))
     assert [(e.body, e.hash, e.signature) for e in found] == [r[1:] for r in expected]
+
+
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [
+        ("/var/log/app/audit.db", "audit.db"),
+        ("postgresql://ann:secret@db.example/audit", "db.example/audit"),
+        ("postgresql://db.example/audit?user=ann&password=secret", "db.example/audit"),
+        ("s3://acme-audit/logs?endpoint=x", "acme-audit/logs"),
+    ],
+)
+def test_the_name_of_a_log_has_no_folder_and_no_secret(where: str, name: str) -> None:
+    assert named(where) == name

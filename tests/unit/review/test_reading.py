@@ -84,7 +84,7 @@ def test_what_cannot_be_recorded_in_the_log_is_recorded_elsewhere(
     path: Path, tmp_path: Path
 ) -> None:
     elsewhere = tmp_path / "reads.jsonl"
-    url = "postgresql://auditor:secret@db.example/audit"
+    url = "postgresql://auditor:secret@db.example/audit?sslmode=require&password=secret"
     where, entry = record(url, Reading("query", entries=9), READER, str(elsewhere))
     assert where == elsewhere
     assert entry.context["log"] == "db.example/audit"
