@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -54,14 +55,23 @@ def export(log: str, file: str | None, form: str, reason: str | None) -> None:
     if file is not None:
         refuse_what_is_there(Path(file))
     record_reading(log, Reading("export", reason=reason, about={"format": form}))
-    if form in FORMATS and file is None:
-        for data in converted(Path(log), form):
+    if file is None:
+        for data in _printed(Path(log), form):
             write(data)
-    elif form in FORMATS:
-        complain(f"{write_converted(Path(log), form, Path(str(file)))} entries")
-    elif file is None:
-        for entry in stored(log):
-            write(entry.line + b"\n")
     else:
-        count, last = export_log(Path(log), Path(file))
-        complain(f"{count} entries, the last hash {last}")
+        complain(_copied(Path(log), Path(file), form))
+
+
+def _printed(log: Path, form: str) -> Iterable[bytes]:
+    """Return what goes to standard output."""
+    if form in FORMATS:
+        return converted(log, form)
+    return (entry.line + b"\n" for entry in stored(str(log)))
+
+
+def _copied(log: Path, file: Path, form: str) -> str:
+    """Make the copy, and return what there is to say about it."""
+    if form in FORMATS:
+        return f"{write_converted(log, form, file)} entries"
+    count, last = export_log(log, file)
+    return f"{count} entries, the last hash {last}"

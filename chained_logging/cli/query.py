@@ -162,12 +162,11 @@ def _recorded(
 ) -> Filter:
     """Record the reading, and return the filter for what there was before."""
     count = engine.count(wanted)
-    about = {} if asked is None else {"question": asked}
-    shown = count if limit is None else min(count, limit)
+    about = {"question": asked} if asked else {}
+    shown = min(count, limit or count)
     read = record_reading(log, Reading("query", wanted, shown, reason, about))
-    if read is None or count == 0 or wanted.last_seq is not None:
-        return wanted
-    return wanted.narrowed(last_seq=read - 1)
+    ends = wanted.last_seq is not None
+    return wanted.narrowed(last_seq=read - 1) if read and count and not ends else wanted
 
 
 def _answer(engine: Engine, asked: str, wanted: Filter, as_json: bool, as_csv: bool) -> None:
@@ -190,10 +189,15 @@ def _answer(engine: Engine, asked: str, wanted: Filter, as_json: bool, as_csv: b
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[str]:
-    shown = [["-" if value is None else printable(str(value)) for value in row] for row in rows]
+    shown = [list(map(_shown, row)) for row in rows]
     widths = [min(40, max(map(len, column))) for column in zip(columns, *shown, strict=True)]
     for row in (columns, *shown):
         yield "  ".join(map(_cell, row, widths)).rstrip()
+
+
+def _shown(value: object) -> str:
+    """Return a value as a cell of a table shows it."""
+    return "-" if value is None else printable(str(value))
 
 
 def say_times(wanted: Filter) -> None:
