@@ -27,6 +27,14 @@ class _Member(NamedTuple):
     crc: int
 
 
+def _unpacked_as(name: str) -> str:
+    """Return the file that a name means where the case of letters and dots at the end do not count.
+
+    Of two files that are one there, only the last is seen.
+    """
+    return name.lower().rstrip(".")
+
+
 class _Package:
     """The files of a package, none of them decompressed: their sizes are those of the package.
 
@@ -59,11 +67,7 @@ class _Package:
         head = self.bytes_at(at, _ZIP_FILE.size)
         if len(head) < _ZIP_FILE.size or len(self.members) == MAX_MEMBERS:
             raise _Bad(None, f"at byte {at:,} it is cut, or has more than {MAX_MEMBERS} files")
-        crc, size, length = (
-            _ZIP_FILE.unpack(head)[6],
-            _ZIP_FILE.unpack(head)[8],
-            _ZIP_FILE.unpack(head)[9],
-        )
+        *_, crc, _, size, length, _ = _ZIP_FILE.unpack(head)
         name = self.bytes_at(at + _ZIP_FILE.size, length)
         right = _ZIP_FILE.pack(
             b"PK\3\4", _ZIP_VERSION, 0, 0, 0, _ZIP_DAY, crc, size, size, length, 0
@@ -72,7 +76,7 @@ class _Package:
         if head != right or not _MEMBER.fullmatch(name) or start + size > self.total:
             raise _Bad(None, f"at byte {at:,} it has not the form of a file in a package")
         text = name.decode()
-        if text in self.members:
+        if _unpacked_as(text) in map(_unpacked_as, self.members):
             raise _Bad(None, f"{text} is in it twice")
         self.members[text] = _Member(start, size, crc)
         made_on, mode = 3, 0o100644  # Unix

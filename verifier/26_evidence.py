@@ -246,7 +246,7 @@ class _Evidence:
             return
         key = self.chain.keys.known[-1][1] if self.chain.keys.known else None
         value = note.by_key.get((key.name, key.id)) if key else None
-        holds = bool(value) and key is not None and key.verifies(value or b"", note.text.encode())
+        holds = key.verifies(value, note.text.encode()) if key and value else False
         if holds is None:
             report.unchecked_signatures += 1
         elif not holds or len(note.signatures) != 1:

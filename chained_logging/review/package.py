@@ -48,6 +48,11 @@ def verifier() -> bytes:
     return resources.files("chained_logging").joinpath("verify.py").read_bytes()
 
 
+def _unpacked_as(name: str) -> str:
+    """Return the file that a name means on systems such as Windows: it may be another one's."""
+    return name.lower().rstrip(".")
+
+
 class Package:
     """A package that is written, file by file. A failure leaves nothing behind.
 
@@ -95,7 +100,7 @@ class Package:
         :param parts: its content.
         :raises ValueError: if the name is taken, or the package would have more than 2 GiB.
         """
-        if name in self._hashes:
+        if _unpacked_as(name) in map(_unpacked_as, self._hashes):
             raise ValueError(f"{name} is in the package already")
         info = zipfile.ZipInfo(name, _DATE)
         info.create_system = 3  # as on Unix, everywhere

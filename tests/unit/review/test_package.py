@@ -64,11 +64,12 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not [*tmp_path.iterdir()]
 
 
-def test_a_name_is_there_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["a.txt", "A.TXT", "a.txt."])
+def test_a_name_is_there_once(tmp_path: Path, name: str) -> None:
     with Package(tmp_path / "p.zip") as package:
         package.add("a.txt", [])
-        with pytest.raises(ValueError, match=r"a\.txt is in the package already"):
-            package.add("a.txt", [])
+        with pytest.raises(ValueError, match=r"(?i)a\.txt\.? is in the package already"):
+            package.add(name, [])
 
 
 def test_the_readme_has_ten_lines() -> None:

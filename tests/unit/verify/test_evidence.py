@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import json
 import random
 import struct
@@ -487,28 +488,52 @@ def test_an_entry_that_is_there_in_two_forms_is_named(made: Callable[..., Path])
 def test_entries_that_do_not_follow_each_other_are_named(tmp_path: Path) -> None:
     # A log that was broken when its key signed it: whoever has the key can make such a tree.
     path = make_log(tmp_path / "audit.jsonl", KEY, 8)
-    package = tmp_path / "e.zip"
-    make_evidence(str(path), package)
-    files = unpacked(package)
-    entries = files["entries.jsonl"].splitlines(keepends=True)
-    body = json.loads(entries[4])
-    del body["hash"]
-    changed = rfc8785.dumps({**body, "prev_hash": "0" * 64})
-    leaves = [json.loads(line)["hash"] for line in entries]
-    leaves[4] = leaf_hash(changed)
-    entries[4] = stored_line(changed, leaves[4]) + b"\n"
-    tree = root([bytes.fromhex(leaf) for leaf in leaves])
-    text = Checkpoint(ORIGIN, len(leaves), tree).format()
+    make_evidence(str(path), package := tmp_path / "e.zip")
+
+    def broken(bodies: list[dict[str, Any]]) -> None:
+        bodies[4]["prev_hash"] = "0" * 64
+
+    found = faults(pack(package, resigned(unpacked(package), broken)), public_key=pin(KEY))
+    assert found == {("inserted", 4), ("inserted", 5)}
+
+
+def test_a_first_entry_of_another_log_is_named(tmp_path: Path) -> None:
+    # Without a key in it, only this tells it from the log whose name the later key has.
+    path = make_log(tmp_path / "audit.jsonl", None, 3)
+    make_log(path, KEY, 3)
+    make_evidence(str(path), package := tmp_path / "e.zip")
+    assert check(package, public_key=pin(KEY)).intact
+
+    def renamed(bodies: list[dict[str, Any]]) -> None:
+        first = bodies[0]
+        first["resource_id"] = first["context"]["origin"] = "example.com/other"
+        for before, body in itertools.pairwise(bodies):
+            body["prev_hash"] = leaf_hash(rfc8785.dumps(before))
+
+    files = resigned(unpacked(package), renamed)
+    assert faults(pack(package, files), public_key=pin(KEY)) == {("rewritten", 0)}
+
+
+def resigned(
+    files: dict[str, bytes], change: Callable[[list[dict[str, Any]]], None]
+) -> dict[str, bytes]:
+    """Change the entries of a package of a whole log, as somebody with its key can."""
+    bodies = [json.loads(line) for line in files["entries.jsonl"].splitlines()]
+    for body in bodies:
+        del body["hash"]
+    change(bodies)
+    texts = [rfc8785.dumps(body) for body in bodies]
+    lines = [stored_line(text, leaf_hash(text)) + b"\n" for text in texts]
+    tree = root([bytes.fromhex(leaf_hash(text)) for text in texts])
+    text = Checkpoint(ORIGIN, len(lines), tree).format()
+    about_keys = [json.loads(line)["seq"] for line in files["keys.jsonl"].splitlines()]
     files |= {
-        "entries.jsonl": b"".join(entries),
+        "entries.jsonl": b"".join(lines),
+        "keys.jsonl": b"".join(lines[seq] for seq in about_keys),
         "checkpoint.note": sign_note(text, ORIGIN, KEY).format(),
     }
-    claim = {
-        "root": base64.b64encode(tree).decode(),
-        "statement": json.loads(files["manifest.json"])["statement"],
-    }
-    found = faults(pack(package, retold(files, claim)), public_key=pin(KEY))
-    assert found == {("inserted", 4), ("inserted", 5)}
+    statement = json.loads(files["manifest.json"])["statement"]
+    return retold(files, {"root": base64.b64encode(tree).decode(), "statement": statement})
 
 
 def test_a_timestamp_of_another_checkpoint_is_named(made: Callable[..., Path]) -> None:
@@ -636,6 +661,29 @@ def test_other_zip_files_are_refused_in_words(made: Callable[..., Path]) -> None
         report = check(package)
         assert report.status in ("tampered", "unchecked"), what
         assert report.faults or report.reason, what
+
+
+def test_a_file_that_is_there_twice_is_named_though_the_counts_fit(
+    made: Callable[..., Path],
+) -> None:
+    package = made("seq=3-4")
+    files = unpacked(package)
+    whole = pack(package, {"Xntries.jsonl": b"false\n", **files}).read_bytes()
+    counts = [struct.pack("<2H", count, count) for count in (len(files) + 1, len(files))]
+    assert whole[-14:-10] == counts[0]
+    whole = whole[:-14] + counts[1] + whole[-10:]
+    package.write_bytes(whole.replace(b"Xntries.jsonl", b"entries.jsonl"))
+    report = check(package)
+    assert [fault.reason for fault in report.faults] == ["entries.jsonl is in it twice"]
+
+
+@pytest.mark.parametrize("name", ["README.TXT", "Entries.jsonl", "README.txt.", "MANIFEST.json"])
+def test_a_name_that_some_systems_take_for_another_is_named(
+    made: Callable[..., Path], name: str
+) -> None:
+    package = made("seq=3-4")
+    changed = retold({**unpacked(package), name: b"false\n"})
+    assert faults(pack(package, changed)) == {("malformed", None)}
 
 
 @pytest.mark.parametrize("name", [*("entries.jsonl", "keys.jsonl", "proof.txt"), "checkpoint.note"])
