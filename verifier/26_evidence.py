@@ -253,6 +253,9 @@ class _Evidence:
             self.fault(
                 "signature", _CLAIM_NOTE, "it is not signed by the log's key, and that alone"
             )
+        elif key and key.vkey in self.chain.keys.revoked:
+            report.unproven.append("who made the claim: its key was revoked, as a stolen one is")
+            return
         report.claim_signed = holds
 
     def conclude(self) -> None:

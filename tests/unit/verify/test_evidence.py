@@ -426,6 +426,17 @@ def test_a_revoked_key_is_said(tmp_path: Path) -> None:
     assert report.signed_seq is None
 
 
+def test_a_claim_of_a_revoked_key_is_not_called_signed(tmp_path: Path) -> None:
+    path = make_log(tmp_path / "audit.db", KEY, 3)
+    append_lines(path, [own("key.revoke", ("key", pin(KEY)), origin=ORIGIN)], own=True)
+    with AuditLog(path, key=KEY, sign="follow") as log:
+        log.checkpoint()
+    make_evidence(str(path), tmp_path / "e.zip", Filter.parse("seq=1-2"), key=KEY)
+    report = check(tmp_path / "e.zip")
+    assert report.claim_signed is False
+    assert any("its key was revoked" in what for what in report.unproven)
+
+
 def test_a_witness_and_a_checkpoint_from_elsewhere(
     made: Callable[..., Path], tmp_path: Path
 ) -> None:
