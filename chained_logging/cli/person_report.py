@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -12,7 +11,7 @@ from chained_logging.cli.output import complain
 from chained_logging.cli.query import SINCE, UNTIL
 from chained_logging.cli.reading import reason_option, record_reading
 from chained_logging.cli.types import FilePath
-from chained_logging.files.own import refuse_what_is_there
+from chained_logging.files.own import refuse_what_is_there, write_new
 from chained_logging.formats import csv
 from chained_logging.review.filter import Filter
 from chained_logging.review.opening import named, open_log
@@ -82,7 +81,8 @@ def person_report(
         named = {"subject": subject} if subject is not None else {}
         record_reading(log, Reading("person-report", report.filters[0], count, reason, named))
         for file in files:
-            _write(Path(file), _form(report, file, log, verdict.headline, verdict.intact))
+            text = _form(report, file, log, verdict.headline, verdict.intact)
+            write_new(Path(file), text.encode())
     complain(f"{count:,} {'occasion' if count == 1 else 'occasions'}")
     if not verdict.intact:
         complain(f"{verdict.headline}: run chained-logging verify")
@@ -93,10 +93,3 @@ def _form(report: PersonReport, file: str, log: str, verdict: str, intact: bool)
     if file.endswith(".csv"):
         return "".join(map(csv.row, table(report.occasions())))
     return page(report, log=named(log), verdict=verdict, intact=intact)
-
-
-def _write(file: Path, text: str) -> None:
-    """Write a file that only its owner can read."""
-    fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(fd, "w", encoding="utf-8", newline="") as made:
-        made.write(text)

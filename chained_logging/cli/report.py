@@ -14,6 +14,7 @@ from chained_logging.cli.output import complain
 from chained_logging.cli.reading import reason_option, record_reading
 from chained_logging.cli.types import FilePath, Parsed
 from chained_logging.errors import ChainedLoggingError
+from chained_logging.files.own import write_new
 from chained_logging.review.filter import ANY
 from chained_logging.review.moments import moment, spoken
 from chained_logging.review.opening import is_url, open_log
@@ -121,7 +122,7 @@ def report(
     refuse_options(not is_url(log), "is for the URL of a store", "origin")
     wanted, path = (since, until), Path(target)
     require_jinja()
-    printed = printer() if path.suffix.lower() == ".pdf" else None
+    print_pdf = printer() if path.suffix.lower() == ".pdf" else None
     if os.path.lexists(path):
         raise FileExistsError(f"{path} is there already")
     roots = None if timestamp_root is None else Path(timestamp_root).read_bytes()
@@ -130,7 +131,7 @@ def report(
     verdict = judge(log, origin=origin, evidence=evidence)
     found = _contents(log, origin, verdict, (standard, wanted, size, count), reason)
     html = page(found)
-    _write(path, html if printed is None else printed(html))
+    write_new(path, print_pdf(html) if print_pdf else html)
     _say(found, path)
     raise SystemExit(_STATUS.get(verdict.status, 2))
 
@@ -178,12 +179,6 @@ def _period(
 def _text(given: str) -> str:
     """Return a key that was given, or that is in the file that was given."""
     return Path(given).read_text() if os.path.exists(given) else given
-
-
-def _write(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(data)
 
 
 def _say(found: Contents, path: Path) -> None:

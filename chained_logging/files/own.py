@@ -76,6 +76,34 @@ def open_own(path: Path, flags: int) -> int:
     return fd
 
 
+def new_file(path: Path) -> BinaryIO:
+    """Create a file that only its owner can read, and open it for reading and writing.
+
+    :raises FileExistsError: if something is there, even a dangling link.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
+    for name in ("O_NOFOLLOW", "O_CLOEXEC"):  # Windows has neither
+        flags |= getattr(os, name, 0)
+    try:
+        return open_file(os.open(path, flags, 0o600), "w+b")
+    except FileExistsError:
+        raise FileExistsError(f"{path} exists already: choose another name") from None
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a new file that only its owner can read. A failure leaves nothing behind.
+
+    :raises FileExistsError: if something is there.
+    """
+    file = new_file(path)
+    try:
+        with file:
+            file.write(data)
+    except BaseException:
+        path.unlink()
+        raise
+
+
 def open_regular(path: Path) -> BinaryIO:
     """Open a file for reading, no matter who made it, without waiting for a pipe or a device.
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from chained_logging.errors import ForeignFile, Unsupported
 from chained_logging.files.durable import sync_directory, sync_file
+from chained_logging.files.own import new_file
 
 StrPath = str | os.PathLike[str]
 
@@ -50,17 +51,15 @@ def write_private(path: Path, data: bytes) -> None:
     """Write a new file for its owner alone, or none."""
     _require_modes()
     try:
-        fd = os.open(
-            path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-        )
+        file = new_file(path)
     except FileExistsError:
         raise FileExistsError(f"{path} exists already, and a key is never overwritten") from None
     try:
-        with open(fd, "wb") as file:
-            os.fchmod(fd, 0o600)  # a umask may have taken the owner's permissions as well
+        with file:
+            os.fchmod(file.fileno(), 0o600)  # a umask may have taken the owner's permissions too
             file.write(data)
             file.flush()
-            sync_file(fd)
+            sync_file(file.fileno())
         sync_directory(path)
     except BaseException:
         with contextlib.suppress(OSError):

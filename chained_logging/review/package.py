@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+from chained_logging.files.own import new_file
 from chained_logging.format.canonical import canonical
 from chained_logging.format.note import sign_note
 from chained_logging.format.vkey import Signer
@@ -63,11 +64,7 @@ class Package:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._hashes: dict[str, str] = {}
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            raise FileExistsError(f"{path} exists already: choose another name") from None
-        self._file = os.fdopen(descriptor, "w+b")
+        self._file = new_file(path)
         self._archive = zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED, allowZip64=False)
 
     def __enter__(self) -> Package:

@@ -14,6 +14,7 @@ from chained_logging.files.own import (
     refuse_what_is_there,
     require_own,
     why_foreign,
+    write_new,
 )
 
 
@@ -71,3 +72,21 @@ def test_a_name_is_free_only_without_side_files(tmp_path: Path, name: str) -> No
     (tmp_path / name).symlink_to("nowhere")
     with pytest.raises(FileExistsError, match=name):
         refuse_what_is_there(target)
+
+
+def test_a_new_file_replaces_nothing(tmp_path: Path) -> None:
+    write_new(tmp_path / "made", b"data")
+    assert (tmp_path / "made").read_bytes() == b"data"
+    assert (tmp_path / "made").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for there in ("made", "link"):
+        with pytest.raises(FileExistsError, match=f"{there} exists already: choose another name"):
+            write_new(tmp_path / there, b"other")
+    assert (tmp_path / "made").read_bytes() == b"data"
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_new_file_that_cannot_be_written_is_not_left(tmp_path: Path) -> None:
+    with pytest.raises(TypeError):
+        write_new(tmp_path / "half", "no bytes")  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
