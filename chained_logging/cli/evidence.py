@@ -11,6 +11,8 @@ from chained_logging.cli.options import (
     key_option,
     load_key,
     log_argument,
+    origin_option,
+    output_option,
     passphrase_option,
     refuse_options,
 )
@@ -24,15 +26,7 @@ from chained_logging.review.reading import Reading
 
 @click.command()
 @log_argument(exists=True, stores=True)
-@click.option(
-    "-o",
-    "--output",
-    "target",
-    type=FilePath(dir_okay=False),
-    required=True,
-    metavar="FILE",
-    help="File to write, such as evidence.zip. It must not exist.",
-)
+@output_option("File to write, such as evidence.zip. It must not exist.")
 @filter_options
 @click.option(
     "--sample",
@@ -57,7 +51,7 @@ from chained_logging.review.reading import Reading
 )
 @key_option("File with the log's private key, which signs what the package claims.")
 @passphrase_option
-@click.option("--origin", metavar="NAME", help="Name of the log, if a store holds several.")
+@origin_option
 @reason_option
 def evidence(
     log: str,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +16,7 @@ from chained_logging.log import AuditLog
 
 if TYPE_CHECKING:
     from chained_logging.keys import PrivateKey
+    from chained_logging.review.verdict import Evidence
 
 _OWN_OPTIONS: Final = {
     *("log", "key", "origin", "strict", "durability", "sign", "ship"),
@@ -73,6 +74,86 @@ def existing(log: str) -> str:
     if not Path(log).exists():
         raise FileNotFoundError(f"{log} does not exist")
     return log
+
+
+origin_option = click.option(
+    "--origin", metavar="NAME", help="Name of the log, if a store holds several."
+)
+
+
+def output_option(help: str) -> Callable[[Any], Any]:
+    """Return a decorator for ``--output``, the one file that a command makes."""
+    return click.option(
+        "-o",
+        "--output",
+        "target",
+        type=FilePath(dir_okay=False),
+        required=True,
+        metavar="FILE",
+        help=help,
+    )
+
+
+# --- What to check a log with.
+
+
+def evidence_options(command: Any) -> Any:
+    """Add the options that :func:`evidence_of` takes."""
+    options = (
+        click.option(
+            "--public-key", metavar="KEY", help="The log's first public key: a vkey, or a file."
+        ),
+        click.option(
+            "--checkpoint",
+            "checkpoints",
+            type=FilePath(dir_okay=False, exists=True),
+            multiple=True,
+            help="File with a checkpoint that was kept elsewhere. Repeatable.",
+        ),
+        click.option(
+            "--witness-key",
+            "witness_keys",
+            metavar="VKEY",
+            multiple=True,
+            help="Key of a witness: a vkey, or a file. Repeatable.",
+        ),
+        click.option(
+            "--timestamp-root",
+            type=FilePath(dir_okay=False, exists=True),
+            help="File with root certificates in PEM of timestamp authorities.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def evidence_of(
+    *,
+    public_key: str | None,
+    checkpoints: Sequence[str],
+    witness_keys: Sequence[str],
+    timestamp_root: str | None,
+) -> Evidence:
+    """Return what the options of :func:`evidence_options` give to check a log with.
+
+    :raises OSError: if a file cannot be read.
+    """
+    from chained_logging.review.verdict import Evidence
+
+    return Evidence(
+        public_key=_text_of(public_key) if public_key is not None else None,
+        witness_keys=[_text_of(key) for key in witness_keys],
+        timestamp_roots=Path(timestamp_root).read_bytes() if timestamp_root is not None else None,
+        checkpoints=checkpoints,
+    )
+
+
+def _text_of(given: str) -> str:
+    """Return a key that is given, or the content of the file that is named instead."""
+    if not os.path.exists(given):
+        return given
+    return Path(given).read_text(encoding="utf-8").strip()
 
 
 # --- Keys. A passphrase comes from CHAINED_LOGGING_PASSPHRASE or a file, never from an argument,

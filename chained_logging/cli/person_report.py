@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from chained_logging.cli.options import log_argument
+from chained_logging.cli.options import log_argument, origin_option
 from chained_logging.cli.output import complain
 from chained_logging.cli.query import SINCE, UNTIL
 from chained_logging.cli.reading import reason_option, record_reading
@@ -47,7 +47,7 @@ _FORMS = (".html", ".csv")
     type=FilePath(exists=True, dir_okay=False),
     help="CSV file with the columns actor_id, name and role.",
 )
-@click.option("--origin", metavar="NAME", help="Name of the log, if a store holds several.")
+@origin_option
 @reason_option
 def person_report(
     log: str,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from chained_logging.cli.options import log_argument, refuse_options
+from chained_logging.cli.options import log_argument, origin_option, refuse_options
 from chained_logging.cli.output import complain, write
 from chained_logging.cli.reading import reason_option, record_reading
 from chained_logging.cli.types import Parsed
@@ -96,7 +96,7 @@ def filter_of(given: dict[str, Any]) -> Filter:
 @filter_options
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N matches.")
 @click.option("--question", "asked", type=click.Choice(NAMES), help="Answer this question.")
-@click.option("--origin", metavar="NAME", help="Name of the log, if a store holds several.")
+@origin_option
 @click.option("--json", "as_json", is_flag=True, help="Print the stored entries as JSON Lines.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print every field as CSV.")
 @click.option("--follow", is_flag=True, help="Go on with entries that are appended later.")

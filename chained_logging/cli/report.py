@@ -5,14 +5,21 @@ from __future__ import annotations
 import datetime as dt
 import os
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
-from chained_logging.cli.options import log_argument, refuse_options
+from chained_logging.cli.options import (
+    evidence_of,
+    evidence_options,
+    log_argument,
+    origin_option,
+    output_option,
+    refuse_options,
+)
 from chained_logging.cli.output import complain
 from chained_logging.cli.reading import reason_option, record_reading
-from chained_logging.cli.types import FilePath, Parsed
+from chained_logging.cli.types import Parsed
 from chained_logging.errors import ChainedLoggingError
 from chained_logging.files.own import write_new
 from chained_logging.review.filter import ANY
@@ -27,7 +34,7 @@ from chained_logging.review.report.pdf import printer
 from chained_logging.review.report.sample import SIZE
 from chained_logging.review.report.standards import NAMES
 from chained_logging.review.selection import MAX_SAMPLE
-from chained_logging.review.verdict import Evidence, Verdict, judge
+from chained_logging.review.verdict import Verdict, judge
 
 _FROM: Final = Parsed("TIME", moment)
 _TO: Final = Parsed("TIME", lambda text: moment(text, latest=True))
@@ -45,15 +52,9 @@ _STATUS: Final = {"intact": 0, "tampered": 1, "incomplete": 1}
 )
 @click.option("--from", "since", type=_FROM, help=f"Beginning of the period, {_TIMES}")
 @click.option("--to", "until", type=_TO, help=f"End of the period, not included, {_TIMES}")
-@click.option(
-    "-o",
-    "--output",
-    "target",
-    type=FilePath(dir_okay=False),
-    required=True,
-    metavar="FILE",
-    help="File to write, report.html or report.pdf. It must not exist. A PDF needs Chromium or "
-    "WeasyPrint.",
+@output_option(
+    "File to write, report.html or report.pdf. It must not exist. A PDF needs Chromium or "
+    "WeasyPrint."
 )
 @click.option(
     "--sample",
@@ -70,27 +71,8 @@ _STATUS: Final = {"intact": 0, "tampered": 1, "incomplete": 1}
     metavar="N",
     help="Report on the first N entries of the log. The default is up to the newest checkpoint.",
 )
-@click.option("--origin", metavar="NAME", help="Name of the log, if a store holds several.")
-@click.option("--public-key", metavar="KEY", help="The log's first public key: a vkey, or a file.")
-@click.option(
-    "--checkpoint",
-    "checkpoints",
-    type=FilePath(dir_okay=False, exists=True),
-    multiple=True,
-    help="File with a checkpoint that was kept elsewhere. Repeatable.",
-)
-@click.option(
-    "--witness-key",
-    "witness_keys",
-    metavar="VKEY",
-    multiple=True,
-    help="Key of a witness: a vkey, or a file. Repeatable.",
-)
-@click.option(
-    "--timestamp-root",
-    type=FilePath(dir_okay=False, exists=True),
-    help="File with root certificates in PEM of timestamp authorities.",
-)
+@origin_option
+@evidence_options
 @reason_option
 def report(
     log: str,
@@ -101,11 +83,8 @@ def report(
     count: int,
     size: int | None,
     origin: str | None,
-    public_key: str | None,
-    checkpoints: tuple[str, ...],
-    witness_keys: tuple[str, ...],
-    timestamp_root: str | None,
     reason: str | None,
+    **evidence: Any,
 ) -> None:
     """Write a report on a period of LOG for an auditor.
 
@@ -125,10 +104,7 @@ def report(
     print_pdf = printer() if path.suffix.lower() == ".pdf" else None
     if os.path.lexists(path):
         raise FileExistsError(f"{path} is there already")
-    roots = None if timestamp_root is None else Path(timestamp_root).read_bytes()
-    keys = [_text(key) for key in witness_keys]
-    evidence = Evidence(public_key and _text(public_key), keys, roots, checkpoints)
-    verdict = judge(log, origin=origin, evidence=evidence)
+    verdict = judge(log, origin=origin, evidence=evidence_of(**evidence))
     found = _contents(log, origin, verdict, (standard, wanted, size, count), reason)
     html = page(found)
     write_new(path, print_pdf(html) if print_pdf else html)
@@ -174,11 +150,6 @@ def _period(
     if since is None:
         since = Period.ending(instant(until) - _TICK, 30).since
     return Period(since, until)
-
-
-def _text(given: str) -> str:
-    """Return a key that was given, or that is in the file that was given."""
-    return Path(given).read_text() if os.path.exists(given) else given
 
 
 def _say(found: Contents, path: Path) -> None:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import contextlib
 import threading
 import webbrowser
-from pathlib import Path
+from typing import Any
 
 import click
 
 from chained_logging import config
-from chained_logging.cli.options import log_argument, refuse_options
+from chained_logging.cli.options import (
+    evidence_of,
+    evidence_options,
+    log_argument,
+    origin_option,
+    refuse_options,
+)
 from chained_logging.cli.output import complain
 from chained_logging.cli.reading import reason_option
-from chained_logging.cli.types import FilePath
 from chained_logging.errors import LogError
 from chained_logging.review.opening import is_url
 from chained_logging.review.reading import Reader, Reading, Rules
-from chained_logging.review.verdict import Evidence
 
 
 @click.command()
@@ -29,32 +33,16 @@ from chained_logging.review.verdict import Evidence
     help="Port on 127.0.0.1. Default: a free one.",
 )
 @click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
-@click.option("--origin", metavar="NAME", help="Name of the log, if a store holds several.")
-@click.option("--public-key", metavar="KEY", help="The log's first public key: a vkey, or a file.")
-@click.option(
-    "--checkpoint",
-    "checkpoints",
-    type=FilePath(dir_okay=False, exists=True),
-    multiple=True,
-    help="File with a checkpoint that was kept elsewhere. Repeatable.",
-)
-@click.option(
-    "--witness-key",
-    "witness_keys",
-    metavar="VKEY",
-    multiple=True,
-    help="Key of a witness. Repeatable.",
-)
+@origin_option
+@evidence_options
 @reason_option
 def view(
     log: str,
     port: int,
     no_browser: bool,
     origin: str | None,
-    public_key: str | None,
-    checkpoints: tuple[str, ...],
-    witness_keys: tuple[str, ...],
     reason: str | None,
+    **evidence: Any,
 ) -> None:
     """Show LOG in a browser: an overview, the entries by filter, and each actor and resource.
 
@@ -67,9 +55,7 @@ def view(
     refuse_options(not is_url(log), "is for the URL of a store", "origin")
     rules = Rules(**config.reading())
     rules.check(Reading("view", reason=reason))
-    witnesses = [_text(key) for key in witness_keys]
-    evidence = Evidence(public_key and _text(public_key), witnesses, checkpoints=checkpoints)
-    opened = OpenedLog(log, origin=origin, evidence=evidence)
+    opened = OpenedLog(log, origin=origin, evidence=evidence_of(**evidence))
     with contextlib.suppress(LogError, ValueError):  # the first page says what is wrong
         opened.prepare()
     with local.listen(port) as listening:
@@ -81,9 +67,3 @@ def view(
         if not no_browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         local.serve(local.local_app(opened, session, port, rules), listening)
-
-
-def _text(given: str) -> str:
-    """Return a key that is given, or the content of the file that is named instead."""
-    path = Path(given)
-    return path.read_text(encoding="utf-8").strip() if path.is_file() else given

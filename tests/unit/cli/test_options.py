@@ -13,6 +13,7 @@ from commands import run
 from chained_logging import AuditLog
 from chained_logging.cli import cli
 from chained_logging.cli.options import (
+    evidence_of,
     existing,
     load_key,
     log_argument,
@@ -20,6 +21,7 @@ from chained_logging.cli.options import (
     writer_options,
 )
 from chained_logging.keys import PrivateKey
+from chained_logging.review.verdict import Evidence
 
 
 @pytest.mark.parametrize(
@@ -122,3 +124,20 @@ def test_writer_options_open_a_log_as_they_say(tmp_path: Path) -> None:
     words = [str(tmp_path / "a.jsonl"), "--origin", "example.com/a", "--fsync"]
     opens([*words, "--key", str(key), "--sign-each"], standalone_mode=False)
     assert seen == [("example.com/a", True)]
+
+
+def test_a_key_to_check_with_is_a_text_or_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "log.pub").write_text("in a file\n")
+    (tmp_path / "roots.pem").write_bytes(b"roots")
+    found = evidence_of(
+        public_key=str(tmp_path / "log.pub"),
+        checkpoints=("kept.note",),
+        witness_keys=("w+01234567+as/text", str(tmp_path / "log.pub")),
+        timestamp_root=str(tmp_path / "roots.pem"),
+    )
+    assert (found.public_key, found.timestamp_roots) == ("in a file", b"roots")
+    assert found.witness_keys == ["w+01234567+as/text", "in a file"]
+    assert found.checkpoints == ("kept.note",)
+    assert evidence_of(
+        public_key=None, checkpoints=(), witness_keys=(), timestamp_root=None
+    ) == Evidence(witness_keys=[])
