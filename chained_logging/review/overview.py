@@ -14,20 +14,20 @@ from chained_logging.review.coverage import SILENCE, Coverage, Hour, coverage, h
 from chained_logging.review.filter import ANY, Filter
 from chained_logging.review.period import Period, instant
 from chained_logging.review.query import Engine, Scope
+from chained_logging.review.reading import READ
 from chained_logging.review.verdict import Verdict
 
-READ: Final = "audit_log.read"
-"""The action of the entries that say who read the log."""
 NEW: Final = {"actor_id": "actor", "ip_address": "ip", "resource_type": "resource"}
 """The columns whose new values are named, and the field of a filter that finds them."""
 SHOWN: Final = 10
 """How many readings, and how many new values of a column, are listed. They are all counted."""
 
-_OWN: Final = f"(actor_type = 'system' AND actor_id = '{OURSELVES}')"
+OWN: Final = f"(actor_type = 'system' AND actor_id = '{OURSELVES}')"
+"""SQL: whether the log wrote the entry itself."""
 _NUMBERS: Final = f"""
 SELECT count(*),
-  count(DISTINCT CASE WHEN NOT {_OWN} THEN actor_id END),
-  count(DISTINCT CASE WHEN NOT {_OWN} THEN resource_type || '/' || resource_id END),
+  count(DISTINCT CASE WHEN NOT {OWN} THEN actor_id END),
+  count(DISTINCT CASE WHEN NOT {OWN} THEN resource_type || '/' || resource_id END),
   count(CASE WHEN result IN ('failure', 'denied') THEN 1 END),
   count(CASE WHEN changed_fields IS NOT NULL
     OR action IN ('create', 'write', 'update', 'delete') THEN 1 END),
@@ -185,8 +185,7 @@ def with_readings(engine: Engine, found: Overview, wanted: Filter = ANY) -> Over
 
     :param wanted: leave out all other entries.
     """
-    within = found.period.within(wanted)
-    read = within.narrowed(action=(READ,), actor=(OURSELVES,), actor_type=("system",))
+    read = own_entries(found.period.within(wanted), READ)
     readings = () if _contradict(wanted, read) else engine.entries(read, limit=SHOWN).entries
     return dataclasses.replace(
         found,
@@ -194,6 +193,11 @@ def with_readings(engine: Engine, found: Overview, wanted: Filter = ANY) -> Over
         reading_count=engine.count(read) if readings else 0,
         readers=tuple(Reader(*row) for row in engine.table(_READERS, read).rows if readings),
     )
+
+
+def own_entries(wanted: Filter, *actions: str) -> Filter:
+    """Return a filter that finds only what the log wrote itself, with these actions."""
+    return wanted.narrowed(action=actions, actor=(OURSELVES,), actor_type=("system",))
 
 
 def _contradict(wanted: Filter, read: Filter) -> bool:

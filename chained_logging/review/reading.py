@@ -26,7 +26,8 @@ try:
 except ImportError:  # Windows
     pwd = None  # type: ignore[assignment]  # tested for before each use
 
-ACTION: Final = "audit_log.read"
+READ: Final = "audit_log.read"
+"""The action of the entries that say who read the log."""
 _NO_LOGIN: Final = 2**32 - 1  # what the kernel gives a process that no login began
 
 
@@ -125,7 +126,7 @@ def _append(opened: AuditLog, log: str, reading: Reading, reader: Reader) -> Aud
         context["filter"] = str(reading.wanted)
     entries = opened.last_seq + 1 if reading.entries is None else reading.entries
     return opened.note(
-        ACTION, on_behalf_of=reader.name, reason=reading.reason, entries=entries, **context
+        READ, on_behalf_of=reader.name, reason=reading.reason, entries=entries, **context
     )
 
 

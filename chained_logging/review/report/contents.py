@@ -11,12 +11,19 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from chained_logging.errors import ChainedLoggingError
-from chained_logging.event.fields import OURSELVES
 from chained_logging.review.filter import ANY, Filter
 from chained_logging.review.opening import named
-from chained_logging.review.overview import READ, Overview, Reading, as_reading, overview
+from chained_logging.review.overview import (
+    OWN,
+    Overview,
+    Reading,
+    as_reading,
+    overview,
+    own_entries,
+)
 from chained_logging.review.period import Period
 from chained_logging.review.query import Engine
+from chained_logging.review.reading import READ
 from chained_logging.review.report import tables
 from chained_logging.review.report.own_words import KEYS, RECOVERIES, Told, told
 from chained_logging.review.report.sample import SIZE, Sample, sample
@@ -126,7 +133,7 @@ def size_of(engine: Engine, verdict: Verdict, given: int | None = None) -> int:
         return min(signed + 1, int(there))
     sql = f"""
     SELECT coalesce(max(seq), -1) + 1 FROM found
-    WHERE NOT (action = '{READ}' AND actor_type = 'system' AND actor_id = '{OURSELVES}')
+    WHERE NOT (action = '{READ}' AND {OWN})
     """  # noqa: S608 -- names from here
     ((size,),) = engine.table(sql).rows
     return int(size)
@@ -198,8 +205,7 @@ def _at_most(seq: int | None, last: int) -> int | None:
 
 def _body(engine: Engine, asked: Asked, verdict: Verdict) -> Body:
     wanted, until = asked.wanted, Filter(last_seq=asked.size - 1)
-    own = {"actor": (OURSELVES,), "actor_type": ("system",)}
-    read = wanted.narrowed(action=(READ,), **own)
+    read = own_entries(wanted, READ)
     admins = wanted.narrowed(actor_type=("admin",))
     question = "admin-actions"
     return Body(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from chained_logging.event.entry import AuditEntry
-from chained_logging.event.fields import OURSELVES
 from chained_logging.review.filter import Filter
+from chained_logging.review.overview import own_entries
 from chained_logging.review.query import Engine
 
 MOST: Final = 50
@@ -34,7 +34,7 @@ def told(engine: Engine, wanted: Filter, actions: tuple[str, ...]) -> tuple[list
 
     They are in the order of the log.
     """
-    own = wanted.narrowed(action=actions, actor=(OURSELVES,), actor_type=("system",))
+    own = own_entries(wanted, *actions)
     entries = engine.entries(own, limit=MOST).entries
     count = engine.count(own) if len(entries) == MOST else len(entries)
     return [in_words(entry) for entry in reversed(entries)], count

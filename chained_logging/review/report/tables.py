@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
-from chained_logging.event.fields import OURSELVES
 from chained_logging.review.filter import Filter
+from chained_logging.review.overview import OWN
 from chained_logging.review.query import Engine
 from chained_logging.review.questions import narrowed, question
 
@@ -49,7 +49,6 @@ class Table:
 _ENTRIES: Final = Column("entries", "number")
 _FIRST, _LAST = Column("first", "time"), Column("last", "time")
 _WHO, _ACTION, _RESULT = Column("actor"), Column("action"), Column("result", "result")
-_OWN: Final = f"(actor_type = 'system' AND actor_id = '{OURSELVES}')"
 _FAILED: Final = "count(CASE WHEN result IN ('failure', 'denied') THEN 1 END)"
 _NAMED: Final = "resource_type || '/' || resource_id"
 
@@ -133,7 +132,7 @@ def on_behalf(engine: Engine, wanted: Filter) -> Table:
         f"""
         SELECT actor_id, actor_type, on_behalf_of, count(*) AS entries, min(timestamp),
           max(timestamp), count(*) OVER ()
-        FROM found WHERE on_behalf_of IS NOT NULL AND NOT {_OWN}
+        FROM found WHERE on_behalf_of IS NOT NULL AND NOT {OWN}
         GROUP BY actor_id, actor_type, on_behalf_of
         ORDER BY entries DESC, actor_id, actor_type, on_behalf_of LIMIT :most
         """,  # noqa: S608 -- names from here

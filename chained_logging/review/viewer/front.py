@@ -11,11 +11,11 @@ from typing import Final
 from chained_logging.errors import LogError
 from chained_logging.review.charts import chart
 from chained_logging.review.filter import Filter
-from chained_logging.review.overview import READ, Number, Overview
+from chained_logging.review.overview import Number, Overview, own_entries
 from chained_logging.review.overview import Reading as Read
 from chained_logging.review.period import Period, instant
 from chained_logging.review.query import Engine
-from chained_logging.review.reading import Reading
+from chained_logging.review.reading import READ, Reading
 from chained_logging.review.verdict import Verdict
 from chained_logging.review.viewer.links import Asked, Misasked
 from chained_logging.review.viewer.pages import Page, View
@@ -72,7 +72,7 @@ def overview_page(view: View, asked: Asked) -> Page:
         "news": {} if found is None else _news(view, found),
         "readers": view.access.whole,
         "readings": [] if found is None else [(one, _which(one)) for one in found.readings],
-        "asked_reading": Filter(action=(READ,)),
+        "asked_reading": own_entries(Filter(), READ),
     }
     wanted = Filter() if found is None else found.period.within()
     return Page(Reading("view overview", wanted, shown), "overview.html", data)

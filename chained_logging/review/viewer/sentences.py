@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from chained_logging.event.entry import AuditEntry
 from chained_logging.event.fields import OURSELVES
-from chained_logging.review.overview import READ
+from chained_logging.review.reading import READ
 from chained_logging.review.rows import more
 
 SOMEBODY: Final = "somebody"
