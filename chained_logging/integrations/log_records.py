@@ -89,7 +89,9 @@ def settle(record: logging.LogRecord) -> logging.LogRecord:
 
     :returns: what :func:`original` does.
     """
-    first = original(record)
+    recent = _here.recent
+    is_newest = recent and recent[-1]() is record  # nearly always: it is no copy
+    first = record if is_newest else original(record)
     for each in (record, first):
         if isinstance(each, AuditRecord):
             each.settled = True
@@ -124,10 +126,12 @@ class _Factory:
             note(record, _NO_CONTEXT)
             settle(record)
             return record
-        if isinstance(record, AuditRecord):
-            record.settled = False
         context = current()
-        note(record, Logged(context) if context else _NO_CONTEXT)
+        logged = Logged(context) if context else _NO_CONTEXT
+        if isinstance(record, AuditRecord):
+            record.logged, record.settled = logged, False  # as note does, without the call
+        else:
+            note(record, logged)
         _here.recent.append(ref(record))
         return record
 

@@ -84,7 +84,7 @@ class AuditHandler(Listener):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Append an entry for a record that is tagged, and put its id on the record."""
-        if is_tagged(record):
+        if record.__dict__.get("audit") or is_tagged(record):  # nearly always the first
             capture_record(self.log, record)
             if not self.heard:  # by get_logger it may have come past its logger's level
                 logger = logging.getLogger(record.name)

@@ -18,9 +18,11 @@ import structlog
 from chains import EVENT
 from structlog.contextvars import bound_contextvars, merge_contextvars
 
+import chained_logging
 from chained_logging import AuditHandler, AuditLog, AuditProcessor, context
 
 MOST = 30
+PACKAGE = Path(chained_logging.__file__).parent
 
 
 @pytest.fixture(autouse=True)
@@ -29,15 +31,24 @@ def no_traces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "opentelemetry.trace", raising=False)
 
 
-def calls_between(call: Callable[[], object], first: Any, last: Any) -> list[str]:
-    """Return the functions that are called from `first` to `last`, with these two."""
+def calls_between(
+    call: Callable[[], object], first: Any, last: Any, *, ours: bool = False
+) -> list[str]:
+    """Return the functions that are called from `first` to `last`, with these two.
+
+    :param ours: only those of this package, and `first` need not be one.
+    """
     begin, end = first.__code__, last.__code__
     calls: list[str] = []
+    begun = False
 
     def profile(frame: FrameType, event: str, _: object) -> None:
+        nonlocal begun
         code = frame.f_code
-        if event == "call" and (calls or code is begin):
-            calls.append(code.co_qualname)
+        begun = begun or code is begin
+        if event == "call" and begun:
+            if not ours or PACKAGE in Path(code.co_filename).parents:
+                calls.append(code.co_qualname)
             if code is end:
                 sys.setprofile(None)
 
@@ -50,11 +61,11 @@ def calls_between(call: Callable[[], object], first: Any, last: Any) -> list[str
     return calls
 
 
-def fewest(call: Callable[[], object], first: Any, last: Any) -> list[str]:
+def fewest(call: Callable[[], object], first: Any, last: Any, *, ours: bool = False) -> list[str]:
     """Return the calls of the shortest of some rounds: what is cached is filled by the first, and
     a finaliser of somebody else's may run in the middle of one."""
     # Not in this thread's context, in which a test before may have left something.
-    rounds = (Context().run(calls_between, call, first, last) for _ in range(5))
+    rounds = (Context().run(calls_between, call, first, last, ours=ours) for _ in range(5))
     return min(rounds, key=len)
 
 
@@ -92,4 +103,22 @@ def test_a_call_of_logging_passes_few_calls(path: Path) -> None:
             AuditHandler.emit,
             type(log._sink).write,
         )
+    assert len(calls) <= MOST, "\n".join(calls)
+
+
+def test_logging_and_the_package_share_few_calls_from_the_programs_own_on(path: Path) -> None:
+    """From ``logger.info`` on: what logging calls by itself is not counted."""
+    before = logging.getLogRecordFactory()
+    logger = logging.Logger("calls")
+    try:
+        with AuditLog(path) as log:
+            logger.addHandler(AuditHandler(log=log))
+            calls = fewest(
+                lambda: logger.info("read", extra={"audit": True, **EVENT}),
+                logging.Logger.info,
+                type(log._sink).write,
+                ours=True,
+            )
+    finally:
+        logging.setLogRecordFactory(before)
     assert len(calls) <= MOST, "\n".join(calls)
