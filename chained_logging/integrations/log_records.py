@@ -90,7 +90,7 @@ def settle(record: logging.LogRecord) -> logging.LogRecord:
     :returns: what :func:`original` does.
     """
     recent = _here.recent
-    is_newest = recent and recent[-1]() is record  # nearly always: it is no copy
+    is_newest = recent and recent[-1]() is record  # nearly always, and not a copy
     first = record if is_newest else original(record)
     for each in (record, first):
         if isinstance(each, AuditRecord):
