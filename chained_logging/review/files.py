@@ -68,11 +68,13 @@ class JsonlSource:
                     yield from _entries(file, place if file.first <= seq else 0, end)
 
     def read(self, wanted: Sequence[tuple[int, int]]) -> Iterator[Record | None]:
+        found: dict[int, Record | None] = {}
         with self._opened() as files:
             firsts = [file.first for file in files]
-            for seq, place in wanted:
+            for seq, place in sorted(wanted):  # a compressed file is only read forward
                 number = bisect.bisect_right(firsts, seq) - 1
-                yield _entry_at(files[number], place) if number >= 0 else None
+                found[seq] = _entry_at(files[number], place) if number >= 0 else None
+        return (found[seq] for seq, _ in wanted)
 
     def checkpoints(self) -> Iterator[StoredCheckpoint]:
         return (stored for _, stored in open_sink(self._path).checkpoints())

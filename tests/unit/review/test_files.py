@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chains import EVENT
@@ -11,6 +12,7 @@ from chains import EVENT
 from chained_logging import AuditLog
 from chained_logging.errors import NotALog, NotAnEntry
 from chained_logging.format.line import position
+from chained_logging.review import files
 from chained_logging.review.files import JsonlSource
 
 
@@ -59,6 +61,25 @@ def test_each_entry_is_read_once_and_in_order(log: Path, parts: list[tuple[str, 
         assert [position(found.body)[0] for found in source.entries(seq, place)] == list(
             range(seq, 10)
         )
+
+
+def test_a_compressed_file_is_only_read_forward(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each step back would unpack it from its beginning again."""
+    cut(log, ("audit.jsonl.1.gz", 0, 8), ("audit.jsonl", 8, 10))
+    asked: list[int] = []
+    entry_at = files._entry_at
+
+    def noted(file: Any, place: int) -> Any:
+        asked.append(place)
+        return entry_at(file, place)
+
+    monkeypatch.setattr(files, "_entry_at", noted)
+    source = JsonlSource(log)
+    places = [(number, found.place) for number, found in enumerate(source.entries())][:8]
+    assert [record and record.seq for record in source.read(places[::-1])] == list(range(8))[::-1]
+    assert asked == sorted(asked)
 
 
 def test_other_files_are_not_of_the_log(log: Path) -> None:
