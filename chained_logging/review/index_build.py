@@ -21,7 +21,7 @@ from chained_logging.format.record import EMPTY, Head
 from chained_logging.review.index_rows import RowMaker
 from chained_logging.review.sources import Found, Source
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 """Of the tables and the tokens in them. An index of another version is made again."""
 _BATCH: Final = 2000
 _LARGE: Final = 32 << 20  # bytes of a log that are worth a process

@@ -40,6 +40,8 @@ _COLUMNS: Final = (
     *("actor_id", "actor_type", "on_behalf_of", "action", "resource_type", "resource_id"),
     *("result", "ip_address", "user_agent", "session_id", "tenant_id"),
 )
+_LONG: Final = 200  # characters of a part of a parameter
+_LONGEST_KEPT: Final = 4_000  # characters of a token
 
 
 def token(field: str, value: str) -> str:
@@ -53,8 +55,11 @@ def record_token(kind: str | None, id: str) -> str:
 
 
 def parameter_token(kind: str, id: str) -> str:
-    """Return the token for a record that a request has as a parameter."""
-    return f"z{_hex(id)}y{_hex(kind)}"
+    """Return the token for a record that a request has as a parameter.
+
+    Many parameters may share one long literal, so what is long is its hash.
+    """
+    return f"z{_short(id)}y{_short(kind)}"
 
 
 def type_token(kind: str) -> str:
@@ -67,17 +72,32 @@ def _hex(value: str) -> str:
     return value.encode("utf-8", "surrogatepass").hex()
 
 
-class _Tokens(dict[str, str]):
+def _short(value: str) -> str:
+    if len(value) > _LONG:
+        return "h" + sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
+    return _hex(value)
+
+
+class _Remembered(dict[Any, str]):
+    """Tokens that were made before. Long ones, of which somebody may send many, are not kept."""
+
+    def keep(self, key: Any, made: str) -> str:
+        if len(made) > _LONGEST_KEPT:
+            return made
+        if len(self) > 50_000:
+            self.clear()
+        self[key] = made
+        return made
+
+
+class _Tokens(_Remembered):
     """Tokens of one field, by value: many entries have the same few."""
 
     def __init__(self, letter: str) -> None:
         self._letter = letter
 
     def __missing__(self, value: str) -> str:
-        if len(self) > 50_000:
-            self.clear()
-        made = self[value] = self._letter + value.encode().hex()
-        return made
+        return self.keep(value, self._letter + value.encode().hex())
 
 
 _SHARED: Final = ("actor_type", "action", "result", "user_agent", "tenant", "on_behalf_of")
@@ -91,15 +111,13 @@ def _shared_by(entry: Mapping[str, Any]) -> tuple[str | None, ...]:
     )
 
 
-class _Shared(dict[tuple[str | None, ...], str]):
+class _Shared(_Remembered):
     """Tokens of the fields :data:`_SHARED`, by their values."""
 
     def __missing__(self, values: tuple[str | None, ...]) -> str:
-        if len(self) > 50_000:
-            self.clear()
         pairs = zip(_SHARED, values, strict=True)
-        made = self[values] = " ".join(token(name, v) for name, v in pairs if v is not None)
-        return made
+        made = " ".join(token(name, value) for name, value in pairs if value is not None)
+        return self.keep(values, made)
 
 
 class Rows(NamedTuple):
@@ -188,7 +206,7 @@ class RowMaker:
             found.append(self._types[kind])
         if "params" in entry["context"]:
             for kind, id in names.parameters(entry["context"]):
-                found.append(f"z{id.encode().hex()}{self._types[kind]}")
+                found.append(parameter_token(kind, id))
         return found
 
     def _check(self, seq: int, prev: str, hash: str, own: str) -> None:

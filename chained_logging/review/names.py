@@ -46,9 +46,12 @@ def parameters(context: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 yield kind, value
 
 
-@lru_cache(maxsize=1024)  # an application has so many routes, and no more
 def _in_route(route: str) -> list[tuple[str, tuple[str, str]]]:
     """Return the parameters of a route, each with its types."""
+    return _parsed(route) if len(route) > _LONG_ROUTE else _remembered(route)
+
+
+def _parsed(route: str) -> list[tuple[str, tuple[str, str]]]:
     found, before = [], ""
     for segment in route.split("/"):
         parameter = _PARAMETER.fullmatch(segment)
@@ -57,6 +60,10 @@ def _in_route(route: str) -> list[tuple[str, tuple[str, str]]]:
         else:
             found.append((parameter[1], (before, parameter[1].removesuffix("_id"))))
     return found
+
+
+_LONG_ROUTE: Final = 1_000  # characters; a longer one is not an application's, and not remembered
+_remembered: Final = lru_cache(maxsize=1024)(_parsed)
 
 
 def concerns(entry: Mapping[str, Any], wanted: str) -> bool:

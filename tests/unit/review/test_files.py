@@ -63,9 +63,7 @@ def test_each_entry_is_read_once_and_in_order(log: Path, parts: list[tuple[str, 
         )
 
 
-def test_a_compressed_file_is_only_read_forward(
-    log: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_compressed_file_is_only_read_forward(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each step back would unpack it from its beginning again."""
     cut(log, ("audit.jsonl.1.gz", 0, 8), ("audit.jsonl", 8, 10))
     asked: list[int] = []

@@ -140,3 +140,27 @@ def test_what_many_entries_have_is_remembered_and_the_same(found: list[Found]) -
     words = [maker.rows([one]).words[0] for one in found]
     assert words == made(found)[0].words
     assert maker.head == Head(3, found[3].hash)
+
+
+def test_many_parameters_behind_a_long_literal_take_little(found: list[Found]) -> None:
+    names = [f"a{number}" for number in range(1000)]
+    route = "/" + "L" * 15_000 + "".join(f"/{{{name}}}" for name in names)
+    context = {"route": route, "params": {name: f"v{name}" for name in names}}
+    long = changed(found[1], context=context)
+    seq, _, exact = made([long], Head(0, found[0].hash))[0].words[0]
+    assert seq == 1
+    assert {parameter_token("L" * 15_000, "va7"), parameter_token("a7", "va7")} <= set(
+        exact.split()
+    )
+    assert len(exact) < 10 * len(long.body)
+
+
+def test_long_values_are_not_remembered(found: list[Found]) -> None:
+    maker = RowMaker(Head(0, found[0].hash))
+    long = changed(found[1], actor_id="a" * 10_000, user_agent="u" * 10_000)
+    (words,) = maker.rows([long]).words
+    assert {token("actor", "a" * 10_000), token("user_agent", "u" * 10_000)} <= set(
+        words[2].split()
+    )
+    kept = [maker._shared, *(tokens for _, tokens in maker._own)]
+    assert max((len(made) for tokens in kept for made in tokens.values()), default=0) < 1000

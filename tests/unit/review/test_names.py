@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chained_logging.review import names
 from chained_logging.review.names import asked, concerns, has_words, parameters, records, words
 
 ENTRY: dict[str, Any] = {
@@ -104,3 +105,13 @@ def test_a_search_is_words_and_their_beginnings() -> None:
     assert asked("éA") == [(("ÉA".replace("A", "a"), "éa"), False)]
     with pytest.raises(ValueError, match="must hold a letter or a digit"):
         asked("* !")
+
+
+def test_a_long_route_has_its_parameters_and_is_not_remembered() -> None:
+    before = names._remembered.cache_info().currsize
+    route = "/" + "x" * 5_000 + "/{id}"
+    assert list(parameters({"route": route, "params": {"id": "7"}})) == [
+        ("x" * 5_000, "7"),
+        ("id", "7"),
+    ]
+    assert names._remembered.cache_info().currsize == before
