@@ -40,6 +40,10 @@ def cached_path(name: str) -> Path | None:
     :param name: of the log: a path, or the name of a store and a log in it.
     """
     path = _in_cache(name)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return None
     return path if _is_usable(path) else None
 
 
@@ -51,8 +55,6 @@ def _in_cache(name: str) -> Path:
 
 def _is_usable(path: Path) -> bool:
     try:
-        if path.parent.name == "chained-logging":
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = [require_own(path.with_name(path.name + side)) for side in _SIDES]
     except (OSError, ForeignFile):
         return False
