@@ -17,25 +17,13 @@ from chained_logging.format.record import EMPTY, Head
 from chained_logging.review import names
 from chained_logging.review.filter import COLUMNS
 from chained_logging.review.sources import Found
+from chained_logging.review.terms import LETTERS
 
 BLOCK: Final = 10
 """A block of ``spans`` holds two to the power of this many entries."""
-INCOMPLETE: Final = "m"
+INCOMPLETE: Final = LETTERS["incomplete"]
 """The token of an incomplete entry."""
 
-LETTERS: Final = {
-    "actor": "a",
-    "actor_type": "k",
-    "on_behalf_of": "o",
-    "action": "v",
-    "result": "q",
-    "ip": "p",
-    "user_agent": "u",
-    "session": "s",
-    "tenant": "n",
-    "changed": "c",
-}
-"""The fields of a filter that are found by tokens, and what their tokens begin with."""
 _COLUMNS: Final = (
     *("actor_id", "actor_type", "on_behalf_of", "action", "resource_type", "resource_id"),
     *("result", "ip_address", "user_agent", "session_id", "tenant_id"),

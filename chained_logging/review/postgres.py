@@ -17,8 +17,7 @@ from chained_logging.format.record import Record
 from chained_logging.review.filter import COLUMNS, Filter
 from chained_logging.review.query import Answer
 from chained_logging.review.sources import only
-from chained_logging.review.terms import Choice, Term, Word, terms
-from chained_logging.ship.check import origins
+from chained_logging.review.terms import LETTERS, Choice, Term, Word, terms
 from chained_logging.ship.postgres import PostgresDestination
 
 # A shipper's session reads entries along one index. Questions need what a planner can do.
@@ -29,26 +28,6 @@ _SETTINGS: Final = {
     "statement_timeout": "600000",
     "work_mem": "'64MB'",
 }
-_LETTERS: Final = {
-    "actor": "a",
-    "actor_type": "k",
-    "on_behalf_of": "o",
-    "action": "v",
-    "result": "q",
-    "ip": "p",
-    "user_agent": "u",
-    "session": "s",
-    "tenant": "n",
-    "trace_id": "t",
-    "id": "i",
-    "changed": "c",
-    "type": "y",
-    "record_id": "j",
-    "record": "x",
-    "parameter": "z",
-    "incomplete": "m",
-}
-"""What the lexemes of each kind begin with, before the sign =."""
 _COMMON: Final = ("actor", "actor_type", "action", "result", "tenant", "on_behalf_of", "session")
 """The fields of a filter that are compared with columns, too."""
 _LONG: Final = 1500  # bytes of a lexeme; of a longer one, its beginning and its hash are kept
@@ -87,11 +66,7 @@ class PostgresLog:
 
     def __init__(self, url: str, origin: str | None = None) -> None:
         self._destination = PostgresDestination(url)
-        try:
-            self._origin = only(origins(self._destination, origin), self._destination.name)
-        except BaseException:
-            self._destination.close()
-            raise
+        self._origin = only(self._destination, origin)
         self.name = f"{self._destination.name} {self._origin}"
         self._fault: str | None = None
 
@@ -163,7 +138,7 @@ def _spelled(term: Term | Word) -> str:
     value = term.value
     if term.of in ("record", "parameter"):
         value = f"{len(value)}:{value}/{term.kind}"
-    return _quoted(f"{_LETTERS[term.of]}={value}")
+    return _quoted(f"{LETTERS[term.of]}={value}")
 
 
 def _quoted(lexeme: str) -> str:

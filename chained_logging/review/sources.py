@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, Protocol
 
 from chained_logging.errors import ShipError
 from chained_logging.format.record import Record, StoredCheckpoint
-from chained_logging.ship import open_destination
+from chained_logging.ship import Destination, open_destination
 from chained_logging.ship.check import origins
 from chained_logging.sinks.sqlite import SqliteSink
 
@@ -60,13 +60,22 @@ class Source(Protocol):
         """Close what is open."""
 
 
-def only(names: list[str], store: str) -> str:
-    """Return the one log of a store.
+def only(destination: Destination, origin: str | None) -> str:
+    """Return the name of the one log of a store. The store is closed if there is not one.
 
-    :raises ShipError: if there are several.
+    :param origin: the log's name, where the store holds several.
+    :raises ShipError: if the store does not hold that log, or several; also DestinationError.
     """
-    if len(names) > 1:
-        raise ShipError(f"{store} holds several logs: choose one with --origin: {', '.join(names)}")
+    try:
+        names = origins(destination, origin)
+        if len(names) > 1:
+            raise ShipError(
+                f"{destination.name} holds several logs: choose one with --origin: "
+                f"{', '.join(names)}"
+            )
+    except BaseException:
+        destination.close()
+        raise
     return names[0]
 
 
@@ -109,11 +118,7 @@ class StoreSource:
 
     def __init__(self, url: str, origin: str | None = None) -> None:
         self._destination = open_destination(url)
-        try:
-            self._origin = only(origins(self._destination, origin), self._destination.name)
-        except BaseException:
-            self._destination.close()
-            raise
+        self._origin = only(self._destination, origin)
         self.name = f"{self._destination.name} {self._origin}"
 
     def size(self) -> int:

@@ -7,15 +7,33 @@ from typing import Final, Literal, NamedTuple
 
 from chained_logging.event.resources import split
 from chained_logging.review import names
-from chained_logging.review.filter import Filter
+from chained_logging.review.filter import COLUMNS, Filter
 
-FIELDS: Final = (
-    *("actor", "actor_type", "on_behalf_of", "action", "result", "ip", "user_agent", "session"),
-    *("tenant", "trace_id", "id", "changed"),
-)
+FIELDS: Final = (*COLUMNS, "changed")
 """The fields of a filter whose values are terms."""
 
 Of = Literal["record", "parameter", "type", "record_id", "incomplete"]
+
+LETTERS: Final = {
+    "actor": "a",
+    "actor_type": "k",
+    "on_behalf_of": "o",
+    "action": "v",
+    "result": "q",
+    "ip": "p",
+    "user_agent": "u",
+    "session": "s",
+    "tenant": "n",
+    "trace_id": "t",
+    "id": "i",
+    "changed": "c",
+    "type": "y",
+    "record_id": "j",
+    "record": "x",
+    "parameter": "z",
+    "incomplete": "m",
+}
+"""What the terms of each kind begin with in an inverted index: see ``ship/postgres/schema.sql``."""
 
 
 class Term(NamedTuple):
