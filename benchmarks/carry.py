@@ -236,23 +236,9 @@ def starlette(bench: Bench) -> None:
     async def nothing(request: Any) -> Response:
         return Response()
 
-    scope = {
-        "type": "http",
-        "method": "GET",
-        "path": "/patients/1",
-        "query_string": b"",
-        "headers": [(b"user-agent", b"curl/8")],
-        "client": ("203.0.113.7", 1234),
-    }
-
-    async def receive() -> Row:
-        return {"type": "http.request", "body": b""}
-
-    async def send(message: Row) -> None: ...
-
     async def several(application: Any) -> None:
         for _ in range(CALLS):
-            await application(dict(scope), receive, send)
+            await real.call(application)
 
     plain = Starlette(routes=[Route("/patients/{id}", nothing)])
 

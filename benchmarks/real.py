@@ -278,6 +278,28 @@ def carrying(table: Table, root: Path, real: list[Row], rounds: int) -> None:
         table.line(name, best[name], "s", *notes)
 
 
+REQUESTED: Row = {
+    "type": "http",
+    "method": "GET",
+    "path": "/patients/1",
+    "query_string": b"",
+    "headers": [(b"user-agent", b"curl/8")],
+    "client": ("203.0.113.7", 1234),
+}
+
+
+async def _receive() -> Row:
+    return {"type": "http.request", "body": b""}
+
+
+async def _send(message: Row) -> None: ...
+
+
+async def call(application: Any) -> None:
+    """Send one request to an ASGI application, and throw its answer away."""
+    await application(dict(REQUESTED), _receive, _send)
+
+
 def web(table: Table, root: Path, rounds: int) -> None:
     """Measure what the middleware adds to an application that does nothing."""
     table.head("An ASGI request                                µs")
@@ -286,26 +308,12 @@ def web(table: Table, root: Path, rounds: int) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    scope = {
-        "type": "http",
-        "method": "GET",
-        "path": "/patients/1",
-        "query_string": b"",
-        "headers": [(b"user-agent", b"curl/8")],
-        "client": ("203.0.113.7", 1234),
-    }
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b""}
-
-    async def send(message: dict[str, Any]) -> None: ...
-
     def request(application: Any) -> Callable[[Row], object]:
         loop = close.enter_context(asyncio.Runner())
 
         async def several() -> None:
             for _ in range(100):
-                await application(dict(scope), receive, send)
+                await call(application)
 
         return lambda _: loop.run(several())
 
@@ -355,7 +363,7 @@ def chart(table: Table, folder: Path) -> Iterable[Path]:
 
 
 def _microseconds(value: float | None) -> str:
-    """Return the label of a bar. A contestant that was not measured has none."""
+    """Return the label of a bar: empty for a contestant that was not measured."""
     return "" if value is None else f"{value:.0f}"
 
 
