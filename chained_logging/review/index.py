@@ -136,13 +136,15 @@ class IndexedLog:
         """
         if not about:
             return self._source.entries()
-        found = self._source.entries(int(about["seq"]), int(about["place"]))
         try:
+            seq, place = int(about["seq"]), int(about["place"])
+            found = self._source.entries(seq, max(0, place))
             last = next(found, None)
-        except ValueError:
-            last = None
-        if last is None or (leaf_hash(last.body), last.hash) != (about["leaf"], about["hash"]):
-            raise Misfit(f"entry {about['seq']} is not in the log any more")
+            noted = about["leaf"], about["hash"]
+        except (KeyError, ValueError, OverflowError) as problem:
+            raise Misfit("the index does not say where the log was read to") from problem
+        if last is None or (leaf_hash(last.body), last.hash) != noted:
+            raise Misfit(f"entry {seq} is not in the log any more")
         return found
 
     def ask(self, sql: str, values: Mapping[str, Any]) -> Answer:
@@ -173,7 +175,10 @@ class IndexedLog:
         for at in range(0, len(wanted), _BATCH):
             part = wanted[at : at + _BATCH]
             marks = ",".join("?" * len(part))
-            sql = f"SELECT seq, place, lower(hex(hash)) FROM entries WHERE seq IN ({marks})"  # noqa: S608
+            sql = (
+                f"SELECT seq, place, lower(hex(hash)) FROM entries WHERE seq IN ({marks})"  # noqa: S608
+                " AND typeof(place) = 'integer' AND place >= 0"
+            )
             noted |= {seq: (place, hash) for seq, place, hash in self._opened.execute(sql, part)}
         return noted
 

@@ -107,6 +107,13 @@ def test_an_entry_that_was_edited_since_is_shown_as_the_log_has_it(tmp_path: Pat
         "INSERT INTO words (rowid, text, exact) VALUES (3, '', 'a626f62')",  # cy's, as bob's
         "DELETE FROM entries WHERE seq = 2; DROP INDEX entries_id",
         "UPDATE about SET value = 'x' WHERE name = 'hash'",
+        "UPDATE about SET value = 'x' WHERE name = 'seq'",
+        "UPDATE about SET value = '-7' WHERE name = 'place'",
+        "UPDATE about SET value = '9' || value WHERE name = 'place'",
+        "UPDATE about SET value = '99999999999999999999' WHERE name = 'place'",
+        "DELETE FROM about WHERE name = 'leaf'",
+        "UPDATE entries SET place = -7 WHERE seq = 2",
+        "UPDATE entries SET place = 'x' WHERE seq = 2",
         "DROP TABLE words",
         "DROP TABLE about",
     ],
