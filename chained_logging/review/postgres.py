@@ -15,7 +15,7 @@ from typing import Any, Final
 from chained_logging.format.line import leaf_hash
 from chained_logging.format.record import Record
 from chained_logging.review.filter import COLUMNS, Filter
-from chained_logging.review.query import Answer
+from chained_logging.review.query import Answer, Misfit
 from chained_logging.review.sources import only
 from chained_logging.review.terms import LETTERS, Choice, Term, Word, terms
 from chained_logging.ship.postgres import PostgresDestination
@@ -92,6 +92,8 @@ class PostgresLog:
             found[seq] = Record(seq, body.encode(), hash, signature)
             if leaf_hash(found[seq].body) != hash:
                 self._fault = f"the hash of entry {seq} is not that of its content"
+        if missing := sorted({*wanted} - found.keys()):
+            raise Misfit(f"entry {missing[0]} is not there any more")
         return [found[seq] for seq in wanted]
 
     def refresh(self) -> None:

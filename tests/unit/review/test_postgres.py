@@ -14,12 +14,13 @@ from signed_logs import Key
 
 from chained_logging import AuditLog
 from chained_logging.cli import cli
-from chained_logging.errors import ShipError
+from chained_logging.errors import BrokenLog, ShipError
 from chained_logging.keys.statements import verifier_key
 from chained_logging.review.evidence import make_evidence
 from chained_logging.review.filter import ANY, Filter
 from chained_logging.review.opening import open_log
 from chained_logging.review.postgres import PostgresLog, _named, _quoted
+from chained_logging.review.query import Answer
 from chained_logging.review.questions import NAMES
 from chained_logging.sinks import open_sink
 from chained_logging.verify import verify_evidence
@@ -183,6 +184,22 @@ def test_an_entry_that_was_edited_is_said(filled: Database) -> None:
             )
         assert engine.entries(Filter(last_seq=0)).entries
         assert engine.store.fault == "the hash of entry 0 is not that of its content"
+
+
+def test_an_entry_that_is_gone_meanwhile_is_said(
+    filled: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_log(reader(filled)) as engine:
+        ask = engine.store.ask
+        monkeypatch.setattr(
+            engine.store,
+            "ask",
+            lambda sql, values: (
+                Answer(("seq",), [(999_999,)]) if "limit" in values else ask(sql, values)
+            ),
+        )
+        with pytest.raises(BrokenLog, match="entry 999999 is not there any more"):
+            engine.entries(ANY, limit=1)
 
 
 def test_a_log_that_is_not_there_is_said_without_the_password(filled: Database) -> None:
