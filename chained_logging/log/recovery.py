@@ -11,7 +11,7 @@ import contextlib
 from chained_logging.event.entry import AuditEntry
 from chained_logging.files.lock import UNKNOWN_BOOT, Memory
 from chained_logging.format.record import EMPTY, Head
-from chained_logging.log.state import State
+from chained_logging.log.state import State, lost
 from chained_logging.sinks import Notice
 
 
@@ -89,12 +89,9 @@ class Recovery:
             )
             head = found
         else:
-            cause = f"entry {remembered.seq} had been written, and the file ends at {found.seq}"
-            head = remembered  # the gap in seq is evidence, and no seq is used twice
+            cause, head = "", remembered  # the gap in seq is evidence, and no seq is used twice
         self._sink.resume(head)
-        self._sink.notices.append(
-            Notice("log.recover", {"cause": cause, "lost": remembered.seq - found.seq})
-        )
+        self._sink.notices.append(lost(remembered, found, cause))
         return head
 
     def remember(self, memory: Memory | None, head: Head, origin: str, *, rewritten: bool) -> None:

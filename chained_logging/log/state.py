@@ -137,7 +137,7 @@ class State:
             head = self.sink.reread()
         if memory.head.seq > head.seq:
             if not self.sink.notices:
-                self.sink.notices.append(_shortened(memory.head, head))
+                self.sink.notices.append(lost(memory.head, head))
             head = memory.head
             self.sink.resume(head)
         return head
@@ -152,6 +152,7 @@ class State:
             _logger.error("audit log %s: %s", self.path, problem)
 
 
-def _shortened(noted: Head, found: Head) -> Notice:
-    cause = f"entry {noted.seq} had been written, and the file ends at {found.seq}"
+def lost(noted: Head, found: Head, cause: str = "") -> Notice:
+    """Return the notice about entries that had been written, and are gone."""
+    cause = cause or f"entry {noted.seq} had been written, and the file ends at {found.seq}"
     return Notice("log.recover", {"cause": cause, "lost": noted.seq - found.seq})
