@@ -16,7 +16,6 @@ import pytest
 import rfc8785
 import structlog
 from chains import often
-from folders import VECTORS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,19 +23,8 @@ import chained_logging
 from chained_logging import AuditHandler, AuditLog, AuditProcessor, InvalidEntry
 from chained_logging.event import values
 from chained_logging.event.draft import draft
-from chained_logging.format.canonical import canonical
 from chained_logging.format.line import GENESIS, MAX_BODY
 
-JCS = VECTORS / "jcs"
-text = st.text(st.characters(exclude_categories=["Cs"]))
-plain = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**53) + 1, 2**53 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | text,
-    lambda inner: st.lists(inner) | st.dictionaries(text, inner),
-)
 anything = st.recursive(
     st.floats() | st.integers() | st.binary() | st.text() | st.datetimes() | st.decimals(),
     lambda inner: (
@@ -55,30 +43,6 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def bodies(path: Path) -> list[dict[str, Any]]:
     with AuditLog(path) as log:
         return [entry.fields for entry in log.entries()]
-
-
-@given(plain)
-def test_canonical_is_rfc8785(value: Any) -> None:
-    assert canonical(value) == rfc8785.dumps(value)
-
-
-@pytest.mark.parametrize(
-    "value", [1e16, 1e-7, -0.0, 1e21, 5e-324, {"\U0001f600": 1, "\ufb33": 2}, "\x7f\x00\u2028"]
-)
-def test_canonical_where_encoders_differ(value: Any) -> None:
-    assert canonical(value) == rfc8785.dumps(value)
-
-
-@pytest.mark.parametrize("value", [float("nan"), 2**53, "\ud800", {1: 2}, {"\ud800": 1}, {1, 2}])
-def test_canonical_refuses_what_json_cannot_carry(value: Any) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        canonical(value)
-
-
-def test_published_vectors() -> None:
-    for source in (JCS / "input").iterdir():
-        wanted = (JCS / "output" / source.name).read_bytes()
-        assert canonical(json.loads(source.read_bytes())) == wanted, source.name
 
 
 @settings(max_examples=often(100), deadline=None)

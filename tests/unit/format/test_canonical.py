@@ -36,6 +36,7 @@ json_values = st.recursive(
 
 @given(json_values)
 @example({"\U0001f600": 1, "\ufb33": 2, "\uffff": 3, "\ud7ff": 4, "\U0010ffff": 5, "a": 6})
+@example("\x7f\x00\u2028")
 @example([1e16, 1e-7, -0.0, 1e21, 123456789012345680000.0, 0.000001, 5e-324])
 def test_canonical_is_rfc8785(value: object) -> None:
     assert canonical(value) == rfc8785.dumps(value)
