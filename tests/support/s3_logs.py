@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -23,9 +23,6 @@ from chained_logging.review.restore import ASIDE, restore
 from chained_logging.ship.s3 import S3Destination, init
 from chained_logging.sinks import open_sink
 from chained_logging.sinks.checkpoint_file import read_checkpoints
-
-if TYPE_CHECKING:
-    from servers_s3 import Bucket
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -57,6 +54,11 @@ class Log:
             before, begin = begin, begin + len(part)
             covered = [c for c in self.checkpoints if before < c.size <= begin]
             store.write(self.origin, part, covered)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Log:
+    return Log(tmp_path / "audit.jsonl", 40)
 
 
 def lines(records: Iterable[Record]) -> bytes:

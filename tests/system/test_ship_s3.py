@@ -19,6 +19,7 @@ from s3_logs import (
     Log,
     kinds,
     lines,
+    log,
     opened,
     prepared,
     read,
@@ -34,10 +35,7 @@ from chained_logging.sinks.checkpoint_file import checkpoint_path
 if TYPE_CHECKING:
     from servers_s3 import Bucket
 
-
-@pytest.fixture
-def log(tmp_path: Path) -> Log:
-    return Log(tmp_path / "audit.jsonl", 40)
+__all__ = ["log"]  # a fixture
 
 
 # --- What is shipped comes back.

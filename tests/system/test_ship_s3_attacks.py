@@ -19,6 +19,7 @@ from s3_logs import (
     kinds,
     lines,
     locked,
+    log,
     opened,
     prepared,
     read,
@@ -33,15 +34,12 @@ from chained_logging.ship.s3.digest import parse_digest
 if TYPE_CHECKING:
     from servers_s3 import Bucket
 
+__all__ = ["log"]  # a fixture
+
 
 @pytest.fixture
 def s3(attacked_s3: Bucket) -> Bucket:
     return attacked_s3
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Log:
-    return Log(tmp_path / "audit.jsonl", 40)
 
 
 @pytest.fixture(autouse=True)

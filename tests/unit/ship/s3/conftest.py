@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from s3_logs import log
 
-import pytest
-from s3_logs import Log
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Log:
-    return Log(tmp_path / "audit.jsonl", 40)
+__all__ = ["log"]  # a fixture
