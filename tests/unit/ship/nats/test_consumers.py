@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 from nats_logs import ORIGIN, Stream
@@ -19,14 +18,6 @@ from chained_logging.ship.nats.consumers import (
     waiting,
 )
 from chained_logging.ship.nats.message import partition_of
-
-
-@pytest.fixture
-def connection(stream: Stream) -> Iterator[Connection]:
-    connection = Connection(stream.url)
-    connection.open()
-    yield connection
-    connection.close()
 
 
 @pytest.fixture

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
 from nats_logs import ORIGIN, Stream
 
 from chained_logging.ship.nats.connection import Connection
@@ -13,14 +10,6 @@ from chained_logging.ship.nats.message import partition_of, token_of
 from chained_logging.ship.nats.stopped import StoppedLogs
 
 TOKEN = token_of(ORIGIN)
-
-
-@pytest.fixture
-def connection(stream: Stream) -> Iterator[Connection]:
-    connection = Connection(stream.url)
-    connection.open()
-    yield connection
-    connection.close()
 
 
 def test_a_log_is_stopped_in_one_destination_until_it_is_resumed(connection: Connection) -> None:
