@@ -38,6 +38,38 @@ EVENTS: list[dict[str, Any]] = [
 ]
 
 
+FILTERS_OF_ANY = [
+    "",
+    "actor=user-3&actor=user-4&action=write",
+    "actor=USER-3",
+    "actor_type=admin&result=denied&result=failure",
+    "on_behalf_of=boss",
+    "session=s-3",
+    "session=s",
+    "user_agent=curl/8&action=read",
+    "trace_id=0000000000000000000000000000000A",
+    "changed=ward",
+    "resource=patient&seq=-30",
+    "resource=note/1&resource=note/2",
+    "resource=https://x.example/2",
+    "resource=wards/2&action=write",
+    "resource=ward/2",
+    "resource=beds/b/1&seq=4",
+    "text=treatment",
+    "text=WARD%205%20treatment",
+    "text=treat*%20ward",
+    "text=treat",
+    "text=m%C3%BCller",
+    "text=M%C3%9CLLER%204711",
+    "incomplete=true",
+    "seq=5-9",
+    "since=2020-01-01",
+    "until=2020-01-01",
+    "since=1h&actor=user-0",
+]
+"""Filters that find the same in a local log and in a central one."""
+
+
 @pytest.fixture(scope="module", params=["jsonl", "db"])
 def engine(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

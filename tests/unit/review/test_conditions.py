@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asked_logs import engine
+from asked_logs import FILTERS_OF_ANY, engine
 from periods import event, write_log
 
 from chained_logging.review.conditions import FOUND, indexed
@@ -17,43 +17,17 @@ from chained_logging.review.query import Engine
 __all__ = ["engine"]
 
 FILTERS = [
-    "",
+    *FILTERS_OF_ANY,
     "actor=user-3",
-    "actor=user-3&actor=user-4&action=write",
-    "actor=USER-3",
-    "actor_type=admin&result=denied&result=failure",
     "ip=10.0.0.2&tenant=t-1",
-    "on_behalf_of=boss",
-    "session=s-3",
-    "session=s",
-    "user_agent=curl/8&action=read",
     "user_agent=Mozilla/5.0%20(X11)&seq=10-20",
-    "trace_id=0000000000000000000000000000000A",
     "changed=ward/2&actor=user-1",
-    "changed=ward",
     "resource=patient/7",
-    "resource=patient&seq=-30",
     "resource=7",
-    "resource=note/1&resource=note/2",
-    "resource=https://x.example/2",
-    "resource=wards/2&action=write",
-    "resource=ward/2",
-    "resource=beds/b/1&seq=4",
     "resource=audit_log",
-    "text=treatment",
-    "text=WARD%205%20treatment",
-    "text=treat*%20ward",
-    "text=treat",
-    "text=m%C3%BCller",
-    "text=M%C3%9CLLER%204711",
     "text=name",
     "text=lüdenscheidt&text=treatment",
-    "incomplete=true",
-    "seq=5-9",
     "seq=290-",
-    "since=2020-01-01",
-    "until=2020-01-01",
-    "since=1h&actor=user-0",
 ]
 
 
