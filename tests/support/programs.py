@@ -101,6 +101,22 @@ def running(path: Path, text: str, *arguments: object) -> Iterator[Program]:
             pipe.close()
 
 
+def run_to_end(code: str, folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a process of its own, to its end, which must be a good one.
+
+    A warning is an error in it.
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code), *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
 def noted(path: Path) -> dict[str, tuple[int, str]]:
     """Return what programs were told was stored: id -> (seq, hash)."""
     found = {}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from chains import check_chain
 from folders import ROOT
+from programs import run_to_end
 
 GUIDES = [ROOT / "docs" / "guide" / f"{name}.md" for name in ("logging", "loguru", "structlog")]
 TEXT = "".join(guide.read_text() for guide in GUIDES)
@@ -24,14 +23,7 @@ def test_the_example_leaves_one_complete_entry(section: str, tmp_path: Path) -> 
     for name, content in files:
         (tmp_path / name).write_text(content)
     (code,) = re.findall(r"```python\n(.*?)```", SECTIONS[section], re.DOTALL)
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_to_end(code, tmp_path)
     (log,) = [path for path in tmp_path.glob("audit.*") if path.suffix in (".db", ".jsonl")]
     _, entry = check_chain(log)
     assert (entry["action"], entry["actor_id"], entry["ip_address"]) == (

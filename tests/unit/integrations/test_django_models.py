@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
 from chains import check_chain
+from programs import run_to_end
 
 PROJECT = """
 import sys, types
@@ -88,13 +87,7 @@ with context(actor="user-7", ip="10.0.0.7"):
 
 def run(folder: Path, code: str) -> list[dict[str, Any]]:
     text = PROJECT + textwrap.indent(textwrap.dedent(code), "    ") + "\nlog.close()\n"
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", text, str(folder)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_to_end(text, folder, folder)
     entries = check_chain(folder / "audit.jsonl")[1:]
     assert {e["actor_id"] for e in entries} <= {"user-7"}
     return entries

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ import pytest
 from chains import check_chain
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
+from programs import run_to_end
 from sqlalchemy import (
     Column,
     Engine,
@@ -481,11 +479,4 @@ def test_without_greenlet_the_recorder_works(tmp_path: Path) -> None:
     from chained_logging.integrations.sqlalchemy import record_changes
     record_changes(sessionmaker(), log="audit.jsonl").log.close()
     """
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
+    run_to_end(code, tmp_path)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import gc
-import subprocess
-import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from chains import check_chain
+from programs import run_to_end
 from web_servers import entries
 
 from chained_logging import AuditLog
@@ -41,14 +39,7 @@ def test_no_warning_breaks_a_request_under_w_error(tmp_path: Path) -> None:
         assert b"".join(app(dict(environ), lambda status, headers: None)) == b"ok"
     assert said == [("chained_logging", "WARNING")], said
     """
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
+    run_to_end(code, tmp_path)
     assert [e["actor_id"] for e in check_chain(tmp_path / "audit.jsonl")[1:]] == ["unknown"] * 2
 
 
