@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -28,13 +28,12 @@ from chained_logging.review.opening import is_url, open_log
 from chained_logging.review.period import Period, instant
 from chained_logging.review.query import Engine
 from chained_logging.review.reading import Reading
-from chained_logging.review.report.contents import Asked, Contents, contents, size_of, unread
-from chained_logging.review.report.page import page, require_jinja
-from chained_logging.review.report.pdf import printer
-from chained_logging.review.report.sample import SIZE
 from chained_logging.review.report.standards import NAMES
-from chained_logging.review.selection import MAX_SAMPLE
-from chained_logging.review.verdict import Verdict, judge
+from chained_logging.review.selection import MAX_SAMPLE, USUAL_SAMPLE
+
+if TYPE_CHECKING:
+    from chained_logging.review.report.contents import Contents
+    from chained_logging.review.verdict import Verdict
 
 _FROM: Final = Parsed("TIME", moment)
 _TO: Final = Parsed("TIME", lambda text: moment(text, latest=True))
@@ -60,7 +59,7 @@ _STATUS: Final = {"intact": 0, "tampered": 1, "incomplete": 1}
     "--sample",
     "count",
     type=click.IntRange(0, MAX_SAMPLE),
-    default=SIZE,
+    default=USUAL_SAMPLE,
     show_default=True,
     metavar="N",
     help="Number of entries to draw, each with its proof.",
@@ -98,6 +97,10 @@ def report(
     again. LOG records who made it. The exit status is 1 if LOG is not intact, and 2 if that could
     not be checked.
     """
+    from chained_logging.review.report.page import page, require_jinja
+    from chained_logging.review.report.pdf import printer
+    from chained_logging.review.verdict import judge
+
     refuse_options(not is_url(log), "is for the URL of a store", "origin")
     wanted, path = (since, until), Path(target)
     require_jinja()
@@ -119,6 +122,8 @@ def _contents(
     log: str, origin: str | None, verdict: Verdict, wanted: _Wanted, reason: str | None
 ) -> Contents:
     """Return what the report says, once the reading is recorded."""
+    from chained_logging.review.report.contents import Asked, contents, size_of, unread
+
     standard, times, size, count = wanted
     about = {"standard": standard}
     try:

@@ -26,10 +26,11 @@ from chained_logging.review.query import Engine
 from chained_logging.review.reading import READ
 from chained_logging.review.report import tables
 from chained_logging.review.report.own_words import KEYS, RECOVERIES, Told, told
-from chained_logging.review.report.sample import SIZE, Sample, sample
+from chained_logging.review.report.sample import Sample, sample
 from chained_logging.review.report.shipped import Shipped, shipped
 from chained_logging.review.report.standards import Standard, standard
 from chained_logging.review.report.tables import Table
+from chained_logging.review.selection import USUAL_SAMPLE
 from chained_logging.review.verdict import Verdict, spoken_verdict
 from chained_logging.verify import Report
 
@@ -50,7 +51,7 @@ class Asked(NamedTuple):
     standard: str
     period: Period
     size: int
-    sample: int = SIZE
+    sample: int = USUAL_SAMPLE
     origin: str | None = None
 
     @property

@@ -21,8 +21,6 @@ from chained_logging.review.opening import open_source
 from chained_logging.review.query import Engine
 from chained_logging.review.selection import Selection
 
-SIZE: Final = 25
-"""How many entries are drawn by default. Auditors of a SOC 2 Type 2 report draw 20 to 30."""
 _LEVEL: Final = 10  # of the nodes that are kept: one for each 1,024 entries
 _NOTHING: Final = Filter(last_seq=-1)
 

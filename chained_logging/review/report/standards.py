@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from functools import cache
 from importlib import resources
@@ -52,6 +51,8 @@ def standard(name: str) -> Standard:
     """
     if name not in NAMES:
         raise ValueError(f"there is no standard {name!r}: use {', '.join(NAMES)}")
+    import tomllib  # here, since each command imports the names
+
     text = resources.files(__package__).joinpath("standards.toml").read_text(encoding="utf-8")
     found = tomllib.loads(text)[name]
     clauses = [Clause(**{**given, "shown": tuple(given["shown"])}) for given in found["clauses"]]
