@@ -66,7 +66,7 @@ def person_report(
     The log is verified first, and the page says what that found. The log records who made the
     report, and why.
     """
-    if (resource is None) == (subject is None):
+    if [resource, subject].count(None) != 1:
         raise click.UsageError("give either --resource or --subject")
     for file in files:
         if Path(file).suffix not in _FORMS:
@@ -77,12 +77,12 @@ def person_report(
     with open_log(log, origin=origin) as engine:
         period = Filter(since=since, until=until)
         report = PersonReport(engine, resource, subject, period, staff, known)
-        count = report.count()
-        named = {"subject": subject} if subject is not None else {}
-        record_reading(log, Reading("person-report", report.filters[0], count, reason, named))
-        for file in files:
-            text = _form(report, file, log, verdict.headline, verdict.intact)
-            write_new(Path(file), text.encode())
+        count = len(report.occasions)
+    about = {"subject": subject} if subject is not None else {}
+    record_reading(log, Reading("person-report", report.filters[0], count, reason, about))
+    for file in files:
+        text = _form(report, file, log, verdict.headline, verdict.intact)
+        write_new(Path(file), text.encode())
     complain(f"{count:,} {'occasion' if count == 1 else 'occasions'}")
     if not verdict.intact:
         complain(f"{verdict.headline}: run chained-logging verify")
@@ -91,5 +91,5 @@ def person_report(
 
 def _form(report: PersonReport, file: str, log: str, verdict: str, intact: bool) -> str:
     if file.endswith(".csv"):
-        return "".join(map(csv.row, table(report.occasions())))
+        return "".join(map(csv.row, table(report.occasions)))
     return page(report, log=named(log), verdict=verdict, intact=intact)

@@ -10,6 +10,7 @@ import csv
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
@@ -93,7 +94,7 @@ class PersonReport:
     known: Mapping[str, Person] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if (self.resource is None) == (self.subject is None):
+        if [self.resource, self.subject].count(None) != 1:
             raise ValueError("give either a resource or a subject")
         self._numbers: dict[str, int] = {}
 
@@ -110,21 +111,19 @@ class PersonReport:
             found.append(replace(self.period, on_behalf_of=(self.subject,)))
         return found
 
-    def count(self) -> int:
-        """Return how many entries the report shows."""
-        return sum(1 for _ in self._entries())
-
-    def occasions(self) -> Iterator[Occasion]:
-        """Yield what was done, the oldest first."""
-        self._numbers.clear()
-        for entry in self._entries():
-            yield Occasion(
+    @cached_property
+    def occasions(self) -> tuple[Occasion, ...]:
+        """What was done, the oldest first. The log is read once, whatever is made of it."""
+        return tuple(
+            Occasion(
                 entry.timestamp,
                 self._who(entry),
                 _what(entry),
                 printable(entry.reason or ""),
                 entry.seq,
             )
+            for entry in self._entries()
+        )
 
     def _entries(self) -> Iterator[AuditEntry]:
         found = heapq.merge(*map(self.engine.every, self.filters), key=_seq)
@@ -219,7 +218,7 @@ def page(report: PersonReport, *, log: str, verdict: str, intact: bool) -> str:
         "log": printable(log),
         "verdict": verdict,
         "intact": intact,
-        "occasions": list(report.occasions()),
+        "occasions": report.occasions,
     }
     return environment.get_template("person.html").render(values) + "\n"
 
