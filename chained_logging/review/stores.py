@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from chained_logging.format.line import stored_line
 from chained_logging.keys import load_public
-from chained_logging.ship import open_destination, pin
+from chained_logging.ship import Destination, open_destination, pin
 from chained_logging.ship.check import differences, inspector, origins
 from chained_logging.ship.fault import Fault
 from chained_logging.verify import Fault as VerifierFault
@@ -23,11 +24,11 @@ class CentralStores(Stores):
     ) -> Iterator[tuple[Stream, Iterable[VerifierFault]]]:
         """Yield each log that a store holds, and what is wrong with the store.
 
-        :param public_key: see :class:`chained_logging.verify.Stores`.
+        :param public_key: see :class:`chained_logging.verify.Stores`; or the key itself.
         """
         with closing(open_destination(url)) as destination:
-            if public_key is not None and Path(public_key).is_file():  # a pipe is read only once
-                pin(destination, load_public(Path(public_key)).raw)
+            if public_key is not None:
+                _pin(destination, public_key)
             inspect = inspector(destination)
             for name in origins(destination, origin):
                 records = destination.records(name)
@@ -49,6 +50,14 @@ class CentralStores(Stores):
         with closing(open_destination(url)) as destination:
             found, behind = differences(Path(log), destination, origin)
             return _for_the_verifier(found), behind, destination.name
+
+
+def _pin(destination: Destination, public_key: str) -> None:
+    """Have a destination prefer the log with a key, which is given as text or as a file."""
+    if os.path.exists(public_key) and not os.path.isfile(public_key):
+        return  # a pipe is read only once, and that is for the verifier
+    with suppress(FileNotFoundError):  # the verifier says that it is not there
+        pin(destination, load_public(public_key).raw)
 
 
 def _for_the_verifier(faults: Iterable[Fault]) -> list[VerifierFault]:

@@ -13,6 +13,7 @@ from chained_logging import AuditLog
 from chained_logging.keys import public_pem
 from chained_logging.review import stores
 from chained_logging.review.stores import CentralStores
+from chained_logging.review.verdict import Evidence, judge
 from chained_logging.ship.fault import Fault
 from chained_logging.verify import Fault as VerifierFault
 
@@ -85,6 +86,8 @@ def test_the_key_tells_the_log_from_others_of_its_name(
     list(CentralStores().streams(URL, "one", str(file)))
     list(CentralStores().streams(URL, "one", str(tmp_path / "none")))
     assert pinned == [key.public_key]
+    judge(URL, origin="one", evidence=Evidence(public_key=file.read_text()))  # as reports give it
+    assert pinned == [key.public_key] * 2
 
 
 def test_a_log_is_compared_with_what_the_store_holds(store: Store, log: Path, key: Key) -> None:
