@@ -17,6 +17,7 @@ from chained_logging.review.filter import Filter
 from chained_logging.review.opening import named, open_log
 from chained_logging.review.person import PersonReport, Staff, page, read_people, table
 from chained_logging.review.reading import Reading
+from chained_logging.review.templating import require_jinja
 from chained_logging.review.verdict import judge
 
 _FORMS = (".html", ".csv")
@@ -72,6 +73,8 @@ def person_report(
         if Path(file).suffix not in _FORMS:
             raise click.UsageError(f"-o {file} must end with .html or .csv")
         refuse_what_is_there(Path(file))
+    if any(file.endswith(".html") for file in files):
+        require_jinja()
     known = read_people(Path(people)) if people is not None else {}
     verdict = judge(log, origin=origin)
     with open_log(log, origin=origin) as engine:

@@ -97,8 +97,9 @@ def report(
     again. LOG records who made it. The exit status is 1 if LOG is not intact, and 2 if that could
     not be checked.
     """
-    from chained_logging.review.report.page import page, require_jinja
+    from chained_logging.review.report.page import page
     from chained_logging.review.report.pdf import printer
+    from chained_logging.review.templating import require_jinja
     from chained_logging.review.verdict import judge
 
     refuse_options(not is_url(log), "is for the URL of a store", "origin")

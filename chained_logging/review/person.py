@@ -15,11 +15,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
-from chained_logging.errors import Unsupported
 from chained_logging.event.entry import AuditEntry
 from chained_logging.event.fields import OURSELVES
 from chained_logging.review.filter import ANY, Filter
 from chained_logging.review.query import Engine
+from chained_logging.review.templating import environment
 from chained_logging.text import printable
 
 Staff = Literal["names", "roles", "withheld"]
@@ -194,21 +194,8 @@ def page(report: PersonReport, *, log: str, verdict: str, intact: bool) -> str:
     """Return the report as one HTML page that needs nothing else.
 
     :param verdict: what the verifier says of the log, in one line.
-    :raises Unsupported: if Jinja2 is not installed.
+    :raises ImportError: if Jinja2 is not installed.
     """
-    try:
-        import jinja2
-    except ImportError as error:
-        raise Unsupported(
-            "an HTML page needs the package jinja2: pip install chained_logging[report]"
-        ) from error
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("chained_logging.review", "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
     values: dict[str, Any] = {
         "wanted": printable(report.wanted),
         "of_person": report.subject is not None,
@@ -220,7 +207,7 @@ def page(report: PersonReport, *, log: str, verdict: str, intact: bool) -> str:
         "intact": intact,
         "occasions": report.occasions,
     }
-    return environment.get_template("person.html").render(values) + "\n"
+    return environment("chained_logging.review").get_template("person.html").render(values) + "\n"
 
 
 def table(occasions: Iterable[Occasion]) -> Iterator[tuple[object, ...]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from hashlib import sha256
 from importlib import resources
@@ -20,6 +20,7 @@ from chained_logging.review.moments import spoken
 from chained_logging.review.period import Period, instant
 from chained_logging.review.report.contents import Asked, Contents
 from chained_logging.review.rows import HEADS, cells, more
+from chained_logging.review.templating import environment
 from chained_logging.text import printable
 
 if TYPE_CHECKING:
@@ -76,17 +77,6 @@ def page(contents: Contents) -> bytes:
     return html.encode()
 
 
-def require_jinja() -> None:
-    """Check that the library for pages is installed.
-
-    :raises ImportError: if it is not; the message names the extra that brings it.
-    """
-    try:
-        import jinja2  # noqa: F401
-    except ImportError:
-        raise ImportError("a report needs Jinja2: pip install 'chained_logging[report]'") from None
-
-
 def command(asked: Asked) -> str:
     """Return the command that makes a report with the same bytes."""
     period = asked.period
@@ -114,17 +104,7 @@ def _file(name: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    require_jinja()
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-
-    made = Environment(
-        loader=FunctionLoader(_file),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters |= {
+    filters: dict[str, Callable[..., Any]] = {
         "shown": _shown,
         "names": _names,
         "number": _number,
@@ -140,7 +120,7 @@ def _environment() -> Environment:
         "ago": _length,
         "share": _share,
     }
-    return made
+    return environment(__package__, "files", filters)
 
 
 def _shown(value: Any, long: int = _LONG) -> Any:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Final
+from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup, escape
 
-from chained_logging.text import printable
+from chained_logging.review import templating
 
 LONG: Final = 300
 """Characters of a value that are shown at once; the rest is folded."""
 _IN_A_LINE: Final = 80
-
-
-def made_visible(value: Any) -> Any:
-    """Return a value with escapes for what would hide or reorder the text around it."""
-    return printable(value) if type(value) is str else value  # not Markup, which is ready
 
 
 def short(text: str) -> str:
@@ -65,15 +60,9 @@ def exactly(value: str) -> Markup:
 
 def environment() -> Environment:
     """Return what draws the templates."""
-    made = Environment(
-        loader=PackageLoader("chained_logging.review.viewer"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=made_visible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     filters = (as_sentence, short, when, written, spoken_length, number, exactly)
-    made.filters.update({function.__name__: function for function in filters})
+    made = templating.environment(
+        __package__, filters={function.__name__: function for function in filters}
+    )
     made.globals["LONG"] = LONG
     return made

@@ -87,13 +87,3 @@ def test_without_a_period_it_is_about_the_last_days_with_entries(tmp_path: Path)
     target = tmp_path / "report.html"
     run("report", path, "--standard", "gdpr", "-o", target, "--size", "1")
     assert b"Audit report for GDPR" in target.read_bytes()
-
-
-def test_jinja_is_asked_for_in_words(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
-    from chained_logging.review.report.page import require_jinja
-
-    monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(ImportError, match=r"pip install 'chained_logging\[report\]'"):
-        require_jinja()
