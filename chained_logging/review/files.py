@@ -10,6 +10,7 @@ from __future__ import annotations
 import bisect
 import contextlib
 import gzip
+import itertools
 import os
 import re
 import time
@@ -27,6 +28,8 @@ from chained_logging.sinks import open_sink
 
 _MAX_LINE: Final = MAX_BODY + 256
 _BLOCK: Final = 1 << 20
+_ATTEMPTS: Final = 20
+_PAUSE: Final = 0.005  # seconds until a file that is being moved has its new name
 _MAGIC: Final = b"\x1f\x8b"
 _DAMAGED: Final = (EOFError, gzip.BadGzipFile, zlib.error)
 # audit.00000000000000000007.jsonl, audit.jsonl.1, audit.jsonl-20261127.gz
@@ -61,20 +64,27 @@ class JsonlSource:
         return sum(path.stat().st_size for path in self._paths())
 
     def entries(self, seq: int = 0, place: int = 0) -> Iterator[Found]:
-        with self._opened() as files:
-            ends: list[int | None] = [*(file.first for file in files), None][1:]
-            for file, end in zip(files, ends, strict=True):
-                if end is None or end > seq:
-                    yield from _entries(file, place if file.first <= seq else 0, end)
+        files = self._files()
+        ends: list[int | None] = [*files, None][1:]
+        for (first, path), end in zip(files.items(), ends, strict=True):
+            if end is None or end > seq:
+                file = self._open(first, path)
+                with file.handle:
+                    yield from _entries(file, place if first <= seq else 0, end)
 
     def read(self, wanted: Sequence[tuple[int, int]]) -> Iterator[Record | None]:
+        files = self._files()
+        firsts = [*files]
         found: dict[int, Record | None] = {}
-        with self._opened() as files:
-            firsts = [file.first for file in files]
-            for seq, place in sorted(wanted):  # a compressed file is only read forward
-                number = bisect.bisect_right(firsts, seq) - 1
-                found[seq] = _entry_at(files[number], place) if number >= 0 else None
-        return (found[seq] for seq, _ in wanted)
+        # In order, since a compressed file is only read forward.
+        for number, part in itertools.groupby(
+            sorted(wanted), lambda one: bisect.bisect_right(firsts, one[0]) - 1
+        ):
+            if number >= 0:
+                file = self._open(firsts[number], files[firsts[number]])
+                with file.handle:
+                    found |= {seq: _entry_at(file, place) for seq, place in part}
+        return (found.get(seq) for seq, _ in wanted)
 
     def checkpoints(self) -> Iterator[StoredCheckpoint]:
         return (stored for _, stored in open_sink(self._path).checkpoints())
@@ -82,30 +92,43 @@ class JsonlSource:
     def close(self) -> None:
         """Nothing is left open."""
 
-    @contextlib.contextmanager
-    def _opened(self) -> Iterator[list[_File]]:
-        """Yield the files, by the ``seq`` of their first entries.
+    def _open(self, first: int, path: Path) -> _File:
+        """Open a file that :meth:`_files` has named, wherever it was moved since."""
+        for _ in range(_ATTEMPTS):
+            with contextlib.suppress(FileNotFoundError):
+                file = _opened(path)
+                if file.first == first:
+                    return file
+                file.handle.close()
+            time.sleep(_PAUSE)
+            path = self._files().get(first, path)
+        raise FileNotFoundError(f"the file of {self._path} that begins with entry {first} is gone")
+
+    def _files(self) -> dict[int, Path]:
+        """Return the files that have entries, in order, by the ``seq`` of their first ones.
+
+        A log may have more files than a process may hold open, so each is closed again. One that
+        is sealed, moved or compressed meanwhile has two names. The first counts, as of copies.
 
         :raises NotALog: if one does not begin with an entry.
         """
-        with contextlib.ExitStack() as stack:
-            yield _in_order([stack.enter_context(_closing(file)) for file in self._open()])
-
-    def _open(self) -> list[_File]:
-        """Open each file once. One that is sealed, moved or compressed meanwhile has two names."""
-        for attempt in range(20):
-            files: list[_File] = []
+        for attempt in range(_ATTEMPTS):
             try:
-                for path in self._paths():
-                    files.append(_opened(path))
-                return files
+                return self._found()
             except FileNotFoundError:
-                for file in files:
-                    file.handle.close()
-                if attempt == 19:
+                if attempt == _ATTEMPTS - 1:
                     raise
-                time.sleep(0.005)
+                time.sleep(_PAUSE)
         raise AssertionError  # for the type checker
+
+    def _found(self) -> dict[int, Path]:
+        once: dict[int, Path] = {}
+        for path in self._paths():
+            file = _opened(path)
+            file.handle.close()
+            once.setdefault(file.first, path)
+        once.pop(-1, None)
+        return dict(sorted(once.items()))
 
     def _paths(self) -> list[Path]:
         """Return the files of the log, the log itself first."""
@@ -141,21 +164,6 @@ def _opened(path: Path) -> _File:
     except BaseException:
         handle.close()
         raise
-
-
-@contextlib.contextmanager
-def _closing(file: _File) -> Iterator[_File]:
-    with file.handle:
-        yield file
-
-
-def _in_order(files: list[_File]) -> list[_File]:
-    """Return the files that have entries, in order; of those with one beginning, the first."""
-    once: dict[int, _File] = {}
-    for file in files:
-        once.setdefault(file.first, file)
-    once.pop(-1, None)
-    return [once[first] for first in sorted(once)]
 
 
 def _damage(path: Path, error: Any) -> NotAnEntry:

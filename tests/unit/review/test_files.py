@@ -80,6 +80,38 @@ def test_a_compressed_file_is_only_read_forward(log: Path, monkeypatch: pytest.M
     assert asked == sorted(asked)
 
 
+def test_a_log_may_have_more_files_than_may_be_open(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut(log, *((f"audit.jsonl.{10 - n}", n, n + 1) for n in range(9)), ("audit.jsonl", 9, 10))
+    opened: list[Any] = []
+    open_regular = files.open_regular
+
+    def counted(path: Path) -> Any:
+        assert sum(not handle.closed for handle in opened) < 2
+        opened.append(open_regular(path))
+        return opened[-1]
+
+    monkeypatch.setattr(files, "open_regular", counted)
+    assert seqs(log) == list(range(10))
+    read = JsonlSource(log).read([(seq, 0) for seq in range(10)])
+    assert [record and record.seq for record in read] == list(range(10))
+    assert all(handle.closed for handle in opened)
+
+
+def test_a_file_that_is_moved_while_the_log_is_read_is_found_again(log: Path) -> None:
+    cut(log, ("audit.jsonl.1", 0, 5), ("audit.jsonl", 5, 10))
+    found = JsonlSource(log).entries()
+    read = [position(next(found).body)[0]]
+    log.with_name("audit.jsonl.1").rename(log.with_name("audit.jsonl.2"))
+    log.rename(log.with_name("audit.jsonl.1"))
+    read += [position(one.body)[0] for one in found]
+    assert read == list(range(10))
+    log.with_name("audit.jsonl.1").unlink()
+    log.touch()
+    assert seqs(log) == list(range(5))
+
+
 def test_other_files_are_not_of_the_log(log: Path) -> None:
     for name in ("audit.jsonl.bak", "audit2.jsonl", "audit.jsonl.torn-1-2", "xaudit.jsonl.1"):
         log.with_name(name).write_bytes(b"other\n")
