@@ -51,10 +51,11 @@ def overview_page(view: View, asked: Asked) -> Page:
     problem, counted = None, 0.0
     try:
         with view.opened.engine(view.access) as engine:
-            period = _period(engine, asked.wanted)
+            newest = _newest(engine)
+            period = _period(engine, asked.wanted, newest)
             overviews = view.opened.overviews
             found, counted = overviews.overview(engine, view.access, verdict, period)
-            choices = list(_choices(view, _latest(engine), period))
+            choices = list(_choices(view, newest, period))
     except Misasked:
         raise
     except (LogError, OSError, ValueError) as error:
@@ -78,12 +79,12 @@ def overview_page(view: View, asked: Asked) -> Page:
     return Page(Reading("view overview", wanted, shown), "overview.html", data)
 
 
-def _period(engine: Engine, wanted: Filter) -> Period:
+def _period(engine: Engine, wanted: Filter, newest: dt.datetime) -> Period:
     """Return the period that is asked for.
 
     :raises Misasked: if something else is asked for, or it ends before it begins.
     """
-    latest = Period.ending(_latest(engine))
+    latest = Period.ending(newest)
     if wanted.narrowed(since=None, until=None) != Filter():
         raise Misasked("the overview is of a period: it takes since and until alone")
     if wanted.since is None and wanted.until is None:
@@ -95,7 +96,7 @@ def _period(engine: Engine, wanted: Filter) -> Period:
         raise Misasked(str(problem)) from None
 
 
-def _latest(engine: Engine) -> dt.datetime:
+def _newest(engine: Engine) -> dt.datetime:
     """Return the time of the newest event, or now where that is in the future."""
     now = dt.datetime.now(dt.UTC)
     newest = engine.entries(limit=_NEWEST).entries
