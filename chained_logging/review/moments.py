@@ -67,3 +67,14 @@ def _zone(name: str) -> dt.tzinfo:
 def spoken(timestamp: str) -> str:
     """Return an entry's timestamp as short as it is exact: ``2026-10-01T09:30:00Z``."""
     return timestamp.replace(".000000Z", "Z")
+
+
+def spoken_length(length: dt.timedelta) -> str:
+    """Return a length of time in its two largest units: ``3 days 4 hours``."""
+    seconds = int(length.total_seconds())
+    parts = []
+    for name, size in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count:,} {name}{'' if count == 1 else 's'}")
+    return " ".join(parts[:2]) or "0 seconds"

@@ -16,7 +16,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from chained_logging.review.charts import chart
-from chained_logging.review.moments import spoken
+from chained_logging.review.moments import spoken, spoken_length
 from chained_logging.review.period import Period, instant
 from chained_logging.review.report.contents import Asked, Contents
 from chained_logging.review.rows import HEADS, cells, more
@@ -25,6 +25,8 @@ from chained_logging.text import printable
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+    from chained_logging.event.entry import AuditEntry
 
 _LONG: Final = 120
 """Characters of a value that are shown at once. The rest is folded."""
@@ -112,12 +114,8 @@ def _environment() -> Environment:
         "days": _days,
         "base64": _base64,
         "printable": printable,
-        "cells": lambda entry: (
-            *cells(entry)[:4],
-            cells(entry)[4] + more(entry),
-            *cells(entry)[5:],
-        ),
-        "ago": _length,
+        "cells": _cells,
+        "ago": spoken_length,
         "share": _share,
     }
     return environment(__package__, "files", filters)
@@ -173,17 +171,14 @@ def _days(period: Period) -> str:
     return f"{since} up to, not including, {until}"
 
 
+def _cells(entry: AuditEntry) -> tuple[str, ...]:
+    """Return an entry as a row, with how many further resources it has."""
+    *first, resource, result, address = cells(entry)
+    return (*first, resource + more(entry), result, address)
+
+
 def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
-
-
-def _length(length: Any) -> str:
-    """Return a length of time in words: ``3 days 4 hours``."""
-    seconds = int(length.total_seconds())
-    parts = [(seconds // 86400, "day"), (seconds // 3600 % 24, "hour")]
-    parts += [(seconds // 60 % 60, "minute"), (seconds % 60, "second")]
-    said = [f"{count:,} {name}{'' if count == 1 else 's'}" for count, name in parts if count]
-    return " ".join(said[:2]) or "0 seconds"
 
 
 def _share(now: int, before: int | None) -> str:

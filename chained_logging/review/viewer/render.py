@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Final
 
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
 from chained_logging.review import templating
+from chained_logging.review.moments import spoken_length
 
 LONG: Final = 300
 """Characters of a value that are shown at once; the rest is folded."""
@@ -30,17 +30,6 @@ def written(timestamp: str | None) -> str:
     if timestamp is None:
         return ""
     return timestamp.removesuffix("T00:00:00.000000Z").replace(".000000Z", "Z")
-
-
-def spoken_length(length: dt.timedelta) -> str:
-    """Return a length of time in its two largest units: ``3 days 4 hours``."""
-    seconds = int(length.total_seconds())
-    parts = []
-    for name, size in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count:,} {name}{'' if count == 1 else 's'}")
-    return " ".join(parts[:2]) or "0 seconds"
 
 
 def as_sentence(text: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chained_logging.review.moments import moment, spoken
+from chained_logging.review.moments import moment, spoken, spoken_length
 
 NOW = dt.datetime(2026, 11, 28, 12, 30, tzinfo=dt.UTC)
 
@@ -57,3 +57,8 @@ def test_what_is_not_a_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="must be a date") as refused:
         moment(text)
     assert "\x1b" not in str(refused.value)
+
+
+def test_a_length_is_said_in_its_two_largest_units() -> None:
+    assert spoken_length(dt.timedelta(days=3, hours=1, minutes=2)) == "3 days 1 hour"
+    assert spoken_length(dt.timedelta(0)) == "0 seconds"
