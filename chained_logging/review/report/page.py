@@ -15,8 +15,10 @@ from hashlib import sha256
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
+from chained_logging.net.urls import shown
 from chained_logging.review.charts import chart
 from chained_logging.review.moments import spoken, spoken_length
+from chained_logging.review.opening import is_url
 from chained_logging.review.period import Period, instant
 from chained_logging.review.report.contents import Asked, Contents
 from chained_logging.review.rows import HEADS, cells, more
@@ -82,7 +84,8 @@ def page(contents: Contents) -> bytes:
 def command(asked: Asked) -> str:
     """Return the command that makes a report with the same bytes."""
     period = asked.period
-    words = ["chained-logging", "report", asked.name, "--standard", asked.standard]
+    log = shown(asked.log) if is_url(asked.log) else asked.name
+    words = ["chained-logging", "report", log, "--standard", asked.standard]
     words += ["--from", spoken(period.since), "--to", spoken(period.until)]
     words += [] if asked.origin is None else ["--origin", asked.origin]
     words += ["--size", str(asked.size), "--sample", str(asked.sample), "-o", "report.html"]

@@ -143,4 +143,7 @@ def test_the_command_makes_the_report_again() -> None:
         "chained-logging report 'an audit.db' --standard pci --from 2024-11-01T00:00:00Z --to "
         "2024-12-01T00:00:00Z --size 7 --sample 20 -o report.html"
     )
-    assert asked._replace(log="postgresql://me:secret@db/audit").name == "db/audit"
+    store = asked._replace(log="postgresql://me:secret@db/audit?password=secret")
+    assert store.name == "db/audit"
+    assert command(store).startswith("chained-logging report postgresql://db/audit --standard")
+    assert "secret" not in command(store)
