@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
+from chained_logging.event.identifiers import MAX_IDENTIFIER
 from chained_logging.event.resources import split
 from chained_logging.review import names
 from chained_logging.review.filter import COLUMNS, Filter
@@ -34,6 +35,10 @@ LETTERS: Final = {
     "incomplete": "m",
 }
 """What the terms of each kind begin with in an inverted index: see ``ship/postgres/schema.sql``."""
+
+
+_LONGEST: Final = 2 * MAX_IDENTIFIER + 1
+"""Characters of a type, a slash and an id. Of more, each slash would still cost as much again."""
 
 
 class Term(NamedTuple):
@@ -76,7 +81,9 @@ def _choices(wanted: Filter) -> Iterator[Choice]:
 def _named(wanted: str) -> Iterator[Term]:
     """Yield the terms for a resource: see :func:`chained_logging.review.names.concerns`."""
     slashes = (at for at, char in enumerate(wanted) if char == "/")
-    pairs = [(wanted[:at], wanted[at + 1 :]) for at in slashes]
+    pairs = []
+    if len(wanted) <= _LONGEST:
+        pairs = [(wanted[:at], wanted[at + 1 :]) for at in slashes]
     kind, id = split(wanted)
     if kind is not None and id is not None:
         pairs.append((kind, id))

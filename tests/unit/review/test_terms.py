@@ -54,6 +54,14 @@ def test_a_resource_may_be_a_record_a_type_or_an_id(resource: str, expected: lis
     assert terms(Filter(resource=(resource,))) == [[[term] for term in expected]]
 
 
+def test_what_is_longer_than_a_record_can_be_is_not_cut_at_each_slash() -> None:
+    longest = "t/" * 1024 + "i"
+    (choice,) = terms(Filter(resource=(longest,)))
+    assert [Term("record", longest[1024:], longest[:1023])] in choice
+    (choice,) = terms(Filter(resource=("/" * 8_000,)))
+    assert len(choice) < 5
+
+
 def test_an_address_is_a_record_of_its_type() -> None:
     (choice,) = terms(Filter(resource=("https://x.example/2",)))
     assert [Term("record", "https://x.example/2", "url")] in choice
