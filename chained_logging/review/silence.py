@@ -20,10 +20,9 @@ def explain(engine: Engine, wanted: Filter) -> list[str]:
     scope = engine.scope()
     if scope.earliest is None or scope.latest is None:
         return ["no entry matches: the log has no entries"]
-    entries = "1 entry" if scope.entries == 1 else f"{scope.entries:,} entries"
-    period = f"{spoken(scope.earliest)} to {spoken(scope.latest)}"
+    looked = _looked_at(scope.entries, scope.earliest, scope.latest)
     return [
-        f"no entry matches: looked at {entries}, {period}, for entries {wanted.words()}",
+        f"no entry matches: {looked}, for entries {wanted.words()}",
         *_unmatched(engine, wanted),
     ]
 
@@ -33,11 +32,13 @@ def explain_answer(engine: Engine, wanted: Filter) -> list[str]:
     scope = engine.scope(wanted)
     if scope.earliest is None or scope.latest is None:
         return explain(engine, wanted)
-    entries = "1 entry" if scope.entries == 1 else f"{scope.entries:,} entries"
-    return [
-        f"no entry answers the question: looked at {entries}, {spoken(scope.earliest)} to "
-        f"{spoken(scope.latest)}, {wanted.words()}"
-    ]
+    looked = _looked_at(scope.entries, scope.earliest, scope.latest)
+    return [f"no entry answers the question: {looked}, {wanted.words()}"]
+
+
+def _looked_at(count: int, earliest: str, latest: str) -> str:
+    entries = "1 entry" if count == 1 else f"{count:,} entries"
+    return f"looked at {entries}, {spoken(earliest)} to {spoken(latest)}"
 
 
 def _unmatched(engine: Engine, wanted: Filter) -> Iterator[str]:
