@@ -216,12 +216,12 @@ class Engine:
         asked = question(name)
         if asked.needs is not None and not getattr(wanted, asked.needs):
             raise ValueError(f"{name} is about one {asked.needs}: give --{asked.needs}")
-        return self.table(asked.sql, narrowed(wanted, asked.narrowed), {})
+        return self.table(asked.sql, narrowed(wanted, asked.narrowed))
 
     def _ask(
         self, sql: str, wanted: Filter, values: dict[str, Any] | None = None
     ) -> list[tuple[Any, ...]]:
-        return self.table(sql, wanted, {} if values is None else values).rows
+        return self.table(sql, wanted, values).rows
 
     def table(self, sql: str, wanted: Filter = ANY, values: dict[str, Any] | None = None) -> Answer:
         """Return the answer to a query of our own, which selects from ``found``.
