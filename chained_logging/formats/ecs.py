@@ -63,7 +63,7 @@ def document(entry: AuditEntry, origin: str) -> dict[str, Any]:
 
     :raises ValueError: as :func:`encode`.
     """
-    created = read(entry).recorded.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    created = read(entry).recorded_text
     people = [entry.actor_id, *([entry.on_behalf_of] if entry.on_behalf_of else [])]
     ip = address(entry)
     return given(

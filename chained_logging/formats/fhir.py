@@ -158,7 +158,7 @@ def _both(entry: AuditEntry, moments: Moments) -> dict[str, Any]:
         "resourceType": "AuditEvent",
         "id": entry.id,
         "action": _ACTIONS.get(verb(entry.action), "E"),
-        "recorded": moments.recorded.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "recorded": moments.recorded_text,
     }
 
 

@@ -83,6 +83,11 @@ class Moments(NamedTuple):
     occurred: datetime
     recorded: datetime
 
+    @property
+    def recorded_text(self) -> str:
+        """When it was recorded, in RFC 3339 with milliseconds: an id has no more."""
+        return self.recorded.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
 
 def read(entry: AuditEntry) -> Moments:
     """Check that an entry can be converted, and return its times.
