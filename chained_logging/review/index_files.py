@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import sqlite3
 from collections.abc import Iterator
 from hashlib import sha256
@@ -91,7 +92,8 @@ def replacing(path: Path) -> Iterator[sqlite3.Connection]:
 
     :raises OSError: if it cannot be made.
     """
-    new = path.with_name(f"{path.name}.{os.getpid()}.new")
+    # Containers that share a folder have the same few process ids.
+    new = path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}.new")
     new.unlink(missing_ok=True)
     os.close(open_own(new, os.O_RDWR | os.O_CREAT | os.O_EXCL))
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sqlite3
 import stat
 from contextlib import closing
@@ -100,3 +101,18 @@ def test_one_that_is_not_complete_leaves_the_old_in_its_place(tmp_path: Path) ->
         raise RuntimeError
     assert list(tmp_path.iterdir()) == [path]
     assert path.read_text() == "old"
+
+
+def test_containers_with_one_folder_do_not_take_each_others_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "index"
+    monkeypatch.setattr(socket, "gethostname", lambda: "one")
+    with replacing(path) as first:
+        first.execute("CREATE TABLE first (a)")
+        monkeypatch.setattr(socket, "gethostname", lambda: "two")
+        with replacing(path) as second:
+            second.execute("CREATE TABLE second (a)")
+    assert list(tmp_path.iterdir()) == [path]
+    with closing(connect(path)) as database:
+        assert database.execute("SELECT name FROM sqlite_master").fetchall() == [("first",)]
