@@ -12,7 +12,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -190,6 +190,30 @@ def ends_with_parent(number: signal.Signals) -> Callable[[], None]:
             _LIBC.prctl(1, number)
 
     return ask
+
+
+class Child:
+    """A program that runs beside the tests, and is gone when they are."""
+
+    _process: subprocess.Popen[bytes] | None = None
+
+    def run(self, command: Sequence[str | Path], output: Path) -> None:
+        """Start it, and do not wait until it is ready."""
+        with output.open("ab") as file:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                preexec_fn=ends_with_parent(signal.SIGKILL),
+            )
+
+    def kill(self) -> None:
+        """Kill it with SIGKILL, in the middle of whatever it does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
 
 
 class Kept:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import subprocess
 from pathlib import Path
 
 from folders import ROOT
-from programs import ends_with_parent
+from programs import Child
 
 EXAMPLES = ROOT / "examples" / "rsyslog"
 
 
-class Rsyslog:
+class Rsyslog(Child):
     """An rsyslogd with one of the examples, of which paths, ports and names alone are changed."""
 
     def __init__(self, folder: Path, example: str, changes: dict[str, str]) -> None:
@@ -26,24 +25,12 @@ class Rsyslog:
         self._config = folder / "rsyslog.conf"
         self._config.write_text(text)
         self._errors = folder / "errors"
-        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it in an empty working directory, as the service file does."""
         shutil.rmtree(self.folder / "work", ignore_errors=True)
         (self.folder / "work").mkdir()
-        command = ["rsyslogd", "-n", "-iNONE", "-f", str(self._config)]
-        with self._errors.open("ab") as errors:
-            self._process = subprocess.Popen(
-                command, stdout=errors, stderr=errors, preexec_fn=ends_with_parent(signal.SIGKILL)
-            )
-
-    def kill(self) -> None:
-        """Kill it with SIGKILL, in the middle of whatever it does."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        self.run(["rsyslogd", "-n", "-iNONE", "-f", self._config], self._errors)
 
     def stop(self) -> None:
         """Stop it in order."""

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import signal
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from programs import ends_with_parent, free_port, missing
+from programs import Child, free_port, missing
 
 PASSWORD = "k7-hush/hush@%"
 """Of the user in tests that log in. It needs escaping in a URL, and must be shown nowhere."""
 
 
-class NatsServer:
+class NatsServer(Child):
     """One server, with its files in a folder of its own.
 
     :param config: more lines of its configuration.
@@ -29,7 +27,6 @@ class NatsServer:
         self.folder = folder
         self.port = free_port()
         self.certificate: Path | None = None  # where it has TLS
-        self._process: subprocess.Popen[bytes] | None = None
         (folder / "nats.conf").write_text(
             f'server_name: {name}\nlisten: "127.0.0.1:{self.port}"\n{config}\n'
             + ("" if "jetstream" in config else f'jetstream {{ store_dir: "{folder}/store" }}\n')
@@ -38,14 +35,7 @@ class NatsServer:
     def launch(self) -> None:
         if shutil.which("nats-server") is None:
             missing("nats-server is not installed")
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                ["nats-server", "-c", self.folder / "nats.conf"],
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                preexec_fn=ends_with_parent(signal.SIGKILL),
-            )
+        self.run(["nats-server", "-c", self.folder / "nats.conf"], self.folder / "log")
 
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
@@ -62,13 +52,6 @@ class NatsServer:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"nats-server: {(self.folder / 'log').read_text()[-2000:]}")
             time.sleep(0.02)
-
-    def kill(self) -> None:
-        """Kill it with SIGKILL, in the middle of whatever it does."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
 
     def url(self, stream: str, login: str = "", scheme: str = "nats") -> str:
         return f"{scheme}://{login and login + '@'}127.0.0.1:{self.port}/{stream}"
