@@ -111,8 +111,10 @@ def _on_others(report: Report) -> Iterator[str]:
         )
     if report.unchecked_signatures:
         yield _unchecked_signatures(report)
-    if report.anchored:
+    if report.anchored_seq is not None:
         yield f"anchored up to seq {report.anchored_seq} by what was given from elsewhere"
+    elif report.anchored:  # in evidence, where the entries before it are not all there
+        yield "the entry with the hash that was given is here: that vouches for no other entry"
     else:
         yield (
             "not anchored: no hash or checkpoint kept elsewhere was given, so a cut at the end "

@@ -468,6 +468,10 @@ def test_a_hash_that_was_noted(made: Callable[..., Path]) -> None:
     line = json.loads(unpacked(package)["entries.jsonl"].splitlines()[0])
     assert check(package, entry_hash=line["hash"]).anchored
     assert faults(package, entry_hash="0" * 64) == {("missing", None)}
+    command = [*ALONE_COMMAND, "--evidence", package, "--to-hash", line["hash"]]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "is here: that vouches for no other entry" in done.stdout
+    assert "anchored up to" not in done.stdout
 
 
 def test_entries_about_keys_are_what_they_are_said_to_be(
