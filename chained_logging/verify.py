@@ -2758,11 +2758,7 @@ class _Chain:
             self.add_none(line, line.bad or _Bad(None, "it has not the form of a stored entry"))
             return
         self.count(line)
-        if line.altered:
-            reason = "its hash is not that of its content: the entry or its hash was edited"
-            self.findings.fault("edited", line, line.bad.field if line.bad else None, reason)
-        elif line.bad is not None:
-            self.findings.fault("malformed", line, line.bad.field, line.bad.reason)
+        self.judge(line)
         if line.seq is None:
             self.order.lost += line.weight
         else:
@@ -2771,6 +2767,14 @@ class _Chain:
         if line.bad is None and not line.altered:
             self.keys.see(line)
             self.clock.see(line)
+
+    def judge(self, line: _Line) -> None:
+        """Name what is wrong with an entry by itself."""
+        if line.altered:
+            reason = "its hash is not that of its content: the entry or its hash was edited"
+            self.findings.fault("edited", line, line.bad.field if line.bad else None, reason)
+        elif line.bad is not None:
+            self.findings.fault("malformed", line, line.bad.field, line.bad.reason)
 
     def count(self, line: _Line) -> None:
         report = self.report
@@ -4476,11 +4480,7 @@ class _Evidence:
                 reason = "it is not an entry, or not after the one before it"
                 raise _Bad(None, f"{name}, line {number:,}: {reason}")
             last = line.seq
-            if line.altered:
-                reason = "its hash is not that of its content: the entry or its hash was edited"
-                self.chain.findings.fault("edited", line, None, reason)
-            elif line.bad is not None:
-                self.chain.findings.fault("malformed", line, line.bad.field, line.bad.reason)
+            self.chain.judge(line)
             if name == "entries.jsonl":
                 self.choose(line, last)
             elif name == "keys.jsonl" and line.entry and last and _Naming.of(line) is None:

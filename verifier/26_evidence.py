@@ -121,11 +121,7 @@ class _Evidence:
                 reason = "it is not an entry, or not after the one before it"
                 raise _Bad(None, f"{name}, line {number:,}: {reason}")
             last = line.seq
-            if line.altered:
-                reason = "its hash is not that of its content: the entry or its hash was edited"
-                self.chain.findings.fault("edited", line, None, reason)
-            elif line.bad is not None:
-                self.chain.findings.fault("malformed", line, line.bad.field, line.bad.reason)
+            self.chain.judge(line)
             if name == "entries.jsonl":
                 self.choose(line, last)
             elif name == "keys.jsonl" and line.entry and last and _Naming.of(line) is None:
