@@ -5010,16 +5010,13 @@ def _check_applicable(options: argparse.Namespace, to: str) -> None:
 
 def _run_evidence(options: argparse.Namespace) -> int:
     teller = _Teller(options.json)
-    given, roots = options.public_key, options.timestamp_root
     try:
         _check_applicable(options, "evidence")
         report = verify_evidence(
             options.evidence,
             on_fault=teller.fault,
-            public_key=None if given is None else _text_of(given),
             checkpoints=options.checkpoint,
-            witness_keys=[_given_key(key) for key in options.witness_key],
-            timestamp_roots=None if roots is None else _bytes_of(roots),
+            **_trusted(options),
             origin=options.origin,
             entry_hash=options.to_hash,
         )
@@ -5076,6 +5073,16 @@ def _given_key(given: str) -> str:
     text = given if re.fullmatch(_VKEY, given) else _text_of(given)
     vkeys = [line for line in map(str.strip, text.splitlines()) if re.fullmatch(_VKEY, line)]
     return vkeys[0] if len(vkeys) == 1 else text
+
+
+def _trusted(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the keys and certificates that were given, read from their files."""
+    key, roots = options.public_key, options.timestamp_root
+    return {
+        "public_key": None if key is None else _text_of(key),
+        "witness_keys": [_given_key(given) for given in options.witness_key],
+        "timestamp_roots": None if roots is None else _bytes_of(roots),
+    }
 
 
 _VKEY = r"[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+={0,2}"
@@ -5175,11 +5182,8 @@ def _check(
 ) -> int:
     """Check one log, say what was found, and return the exit status."""
     teller = _Teller(options.json)
-    given, roots = options.public_key, options.timestamp_root
     try:
-        public_key = None if given is None else _text_of(given)
-        timestamp_roots = None if roots is None else _bytes_of(roots)
-        witnesses = [_given_key(key) for key in options.witness_key]
+        trusted = _trusted(options)
     except (_Unchecked, OSError) as error:
         print(f"NOT CHECKED: {_shown(error)}", file=sys.stderr)
         return 2
@@ -5191,11 +5195,9 @@ def _check(
         progress=teller.progress if sys.stderr.isatty() else None,
         jobs=options.jobs or _processors(),
         careful=options.careful,
-        public_key=public_key,
         checkpoints=options.checkpoint,
         max_gap=options.max_gap,
-        witness_keys=witnesses,
-        timestamp_roots=timestamp_roots,
+        **trusted,
         stream=stream,
         also=also,
         beside=beside,
