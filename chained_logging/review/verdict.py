@@ -20,7 +20,7 @@ _GAPS: Final = {"missing", "cut-front", "cut-tail", "torn"}
 
 @dataclass(frozen=True)
 class Evidence:
-    """What somebody has from outside the log to check it with.
+    """What somebody has from outside the log to check it with, as ``verify`` takes it.
 
     :ivar public_key: the log's first public key: PEM, or a ``vkey``.
     :ivar witness_keys: keys of witnesses that must have cosigned, each as a ``vkey``.
@@ -74,16 +74,10 @@ def judge(log: str, *, origin: str | None = None, evidence: Evidence | None = No
     :raises DestinationError: if a store cannot be read; also ShipError.
     """
     given = evidence or Evidence()
-    options = {
-        "public_key": given.public_key,
-        "witness_keys": given.witness_keys,
-        "timestamp_roots": given.timestamp_roots,
-        "checkpoints": given.checkpoints,
-    }
     if not is_url(log):
-        return spoken_verdict(verify(log, **options))  # type: ignore[arg-type]
+        return spoken_verdict(verify(log, **vars(given)))
     for stream, faults in CentralStores().streams(log, origin, given.public_key):
-        return spoken_verdict(verify(stream=stream, also=faults, **options))  # type: ignore[arg-type]
+        return spoken_verdict(verify(stream=stream, also=faults, **vars(given)))
     return spoken_verdict(Report(reason="the store does not hold the log"))
 
 
