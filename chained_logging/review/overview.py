@@ -17,6 +17,7 @@ from chained_logging.review.query import Engine, Scope
 from chained_logging.review.reading import READ
 from chained_logging.review.verdict import Verdict
 
+_NEWEST: Final = 100  # entries, of which one has the newest event
 NEW: Final = {"actor_id": "actor", "ip_address": "ip", "resource_type": "resource"}
 """The columns whose new values are named, and the field of a filter that finds them."""
 SHOWN: Final = 10
@@ -141,11 +142,11 @@ class Overview:
     due: tuple[Due, ...] | None = field(default=None)
 
 
-def latest_period(engine: Engine, days: int = 30, *, now: dt.datetime | None = None) -> Period:
-    """Return the days up to a log's newest event, or up to now where that is in the future."""
+def newest_event(engine: Engine, *, now: dt.datetime | None = None) -> dt.datetime:
+    """Return the time of a log's newest event, or now if that is earlier or the log is empty."""
     now = now or dt.datetime.now(dt.UTC)
-    latest = engine.scope().latest
-    return Period.ending(now if latest is None else min(now, instant(latest)), days)
+    newest = engine.entries(limit=_NEWEST).entries
+    return min(now, max((instant(entry.timestamp) for entry in newest), default=now))
 
 
 def overview(

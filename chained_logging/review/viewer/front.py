@@ -11,10 +11,11 @@ from typing import Final
 from chained_logging.errors import LogError
 from chained_logging.review.charts import chart
 from chained_logging.review.filter import Filter
-from chained_logging.review.overview import Number, Overview, own_entries
+from chained_logging.review.overview import Number, Overview, newest_event, own_entries
 from chained_logging.review.overview import Reading as Read
-from chained_logging.review.period import Period, instant
+from chained_logging.review.period import Period
 from chained_logging.review.query import Engine
+from chained_logging.review.questions import question
 from chained_logging.review.reading import READ, Reading
 from chained_logging.review.verdict import Verdict
 from chained_logging.review.viewer.links import Asked, Misasked
@@ -22,7 +23,6 @@ from chained_logging.review.viewer.pages import Page, View
 
 DAYS: Final = (7, 30, 90, 365)
 """The periods that can be chosen, in days up to the newest event."""
-_NEWEST: Final = 100  # entries, of which one has the newest event
 _FRESH: Final = 1.0  # seconds for which a count is one of now
 _FIELD: Final = {"actors": "actor_id", "resources": "resource_id", "changes": "changed_fields"}
 """What a number is made of, so that who may not see that does not see the number."""
@@ -36,8 +36,8 @@ _NAMES: Final = {
 }
 _ASKED: Final = {
     "entries": Filter(),
-    "failures": Filter(result=("failure", "denied")),
-    "exports": Filter(action=("export", "download", "print")),
+    "failures": question("failed-attempts").narrowed,
+    "exports": question("exports").narrowed,
 }
 """The filters that find what some of the numbers count."""
 _PENDING: Final = Verdict("pending", "The log is being checked: this page loads again by itself")
@@ -51,7 +51,7 @@ def overview_page(view: View, asked: Asked) -> Page:
     problem, counted = None, 0.0
     try:
         with view.opened.engine(view.access) as engine:
-            newest = _newest(engine)
+            newest = newest_event(engine)
             period = _period(engine, asked.wanted, newest)
             overviews = view.opened.overviews
             found, counted = overviews.overview(engine, view.access, verdict, period)
@@ -94,13 +94,6 @@ def _period(engine: Engine, wanted: Filter, newest: dt.datetime) -> Period:
         return Period(wanted.since or engine.scope().earliest or latest.since, until)
     except ValueError as problem:
         raise Misasked(str(problem)) from None
-
-
-def _newest(engine: Engine) -> dt.datetime:
-    """Return the time of the newest event, or now where that is in the future."""
-    now = dt.datetime.now(dt.UTC)
-    newest = engine.entries(limit=_NEWEST).entries
-    return min([now, max((instant(entry.timestamp) for entry in newest), default=now)])
 
 
 def _utc(at: float) -> dt.datetime:

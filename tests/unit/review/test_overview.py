@@ -10,7 +10,7 @@ from signed_logs import OWN, append_lines
 
 from chained_logging.review.filter import ANY, Filter
 from chained_logging.review.opening import open_log
-from chained_logging.review.overview import Overview, latest_period, overview
+from chained_logging.review.overview import Overview, newest_event, overview
 from chained_logging.review.period import Period
 from chained_logging.review.verdict import judge
 
@@ -96,7 +96,7 @@ def test_who_read_the_log_and_why(path: Path) -> None:
 def test_the_latest_period_does_not_reach_into_the_future(tmp_path: Path) -> None:
     path = write_log(tmp_path / "audit.jsonl", [event(4000)])
     with open_log(str(path)) as engine:
-        assert latest_period(engine, 7, now=TODAY) == Period(
+        assert Period.ending(newest_event(engine, now=TODAY), 7) == Period(
             "2024-11-22T00:00:00.000000Z", "2024-11-29T00:00:00.000000Z"
         )
 
@@ -105,7 +105,7 @@ def test_an_empty_log_has_an_overview(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     path.touch()
     with open_log(str(path)) as engine:
-        found = overview(engine, judge(str(path)), latest_period(engine, now=TODAY))
+        found = overview(engine, judge(str(path)), Period.ending(newest_event(engine, now=TODAY)))
     assert found.scope == (0, None, None)
     assert {count for count, _ in numbers(found).values()} == {0}
     assert found.coverage.complete
