@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from chained_logging.errors import FAILURES, BrokenChain, DestinationError, Refused
 from chained_logging.files.lock import FileLock
@@ -32,6 +32,8 @@ from chained_logging.ship.ours import OurLog
 from chained_logging.ship.progress import Progress, progress_path, read_progress, write_progress
 from chained_logging.ship.source import Source
 
+_LONGEST: Final = 4_000
+"""Characters of a problem. A receiver has a part in it, and could make a file that is not read."""
 _log = logging.getLogger("chained_logging.ship")
 
 _LATER = 60.0
@@ -382,6 +384,7 @@ class _Route:
         text = " ".join((str(error) or repr(error)).split())  # libpq writes several lines
         if not text.startswith(self.name):
             text = f"{self.name}: {text}"
+        text = text[:_LONGEST]
         if alert:
             self._alert(text)
         elif text != self.progress.problem:

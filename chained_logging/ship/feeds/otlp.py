@@ -21,7 +21,6 @@ from chained_logging.ship.feeds.post import post
 
 AUTHORIZATION_VARIABLE: Final = "CHAINED_LOGGING_OTLP_AUTHORIZATION"
 _PATH: Final = "/v1/logs"
-_LONGEST: Final = 500  # characters of what a collector says, which is kept with our progress
 _INFO: Final = (9, "INFO")
 _SEVERITY: Final = {"failure": (13, "WARN"), "denied": (13, "WARN")}
 
@@ -84,8 +83,9 @@ class OtlpFeed(Feed):
             raise DestinationError(f"{self.name} did not answer in OTLP: {error}") from error
         rejected = response.partial_success.rejected_log_records
         if rejected:
-            said = response.partial_success.error_message[:_LONGEST]
-            raise Refused(f"{self.name} rejected {rejected} entries: {said}")
+            raise Refused(
+                f"{self.name} rejected {rejected} entries: {response.partial_success.error_message}"
+            )
 
     def close(self) -> None:
         self._client.close()

@@ -14,7 +14,7 @@ from folder_store import FolderStore
 from signed_logs import ORIGIN, Key
 
 from chained_logging import AuditLog
-from chained_logging.errors import DestinationError
+from chained_logging.errors import DestinationError, Refused
 from chained_logging.ship import shipper as module
 from chained_logging.ship.progress import Progress, read_progress
 from chained_logging.ship.shipper import Shipper, status
@@ -87,6 +87,23 @@ def test_a_destination_that_is_down_is_tried_again(log: AuditLog, url: str) -> N
     Store.down = 1_000
     (progress,) = Shipper(log, [url]).ship(patience=0)
     assert (progress.problem, progress.alert) == (f"{url}: it is down", False)
+
+
+@pytest.mark.parametrize("kind", [DestinationError, Refused])
+def test_what_a_receiver_says_cannot_make_our_progress_unreadable(
+    log: AuditLog, url: str, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    def refuse(self: Store, origin: str) -> Any:
+        raise kind("é" * 1_000_000)
+
+    alerts: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "head", refuse)
+        Shipper(log, [url], on_alert=alerts.append).ship(patience=0)
+    assert str(read_progress(log.path, url).problem).startswith(f"{url}: éé")
+    assert max(map(len, alerts), default=0) < 5_000
+    (progress,) = Shipper(log, [url]).ship()
+    assert (progress.seq, progress.problem) == (24, None)
 
 
 def test_a_broken_chain_is_shipped_up_to_the_break_and_is_an_alert(

@@ -61,15 +61,6 @@ def test_a_part_that_was_rejected_is_an_alert(tmp_path: Path) -> None:
         sent(tmp_path, answer.SerializeToString())
 
 
-def test_a_collector_cannot_make_an_alert_of_any_length(tmp_path: Path) -> None:
-    answer = service.ExportLogsServiceResponse()
-    answer.partial_success.rejected_log_records = 2
-    answer.partial_success.error_message = "x" * 100_000
-    with pytest.raises(Refused) as caught:
-        sent(tmp_path, answer.SerializeToString())
-    assert len(str(caught.value)) < 1_000
-
-
 def test_a_warning_of_the_collector_rejects_nothing(tmp_path: Path) -> None:
     answer = service.ExportLogsServiceResponse()
     answer.partial_success.error_message = "a hint"
