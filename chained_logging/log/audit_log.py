@@ -17,12 +17,13 @@ from chained_logging.event.entry import AuditEntry, AuditId
 from chained_logging.event.fields import set_apart
 from chained_logging.event.resources import resource_names
 from chained_logging.format.line import GENESIS
-from chained_logging.format.record import Head, Record, StoredCheckpoint
+from chained_logging.format.record import Head, Record
 from chained_logging.format.vkey import Signer
 from chained_logging.log import forks
 from chained_logging.log.options import Options
 from chained_logging.log.own_entries import own_draft
 from chained_logging.log.parts import Parts
+from chained_logging.log.signed import Signed
 from chained_logging.redact import Redactor
 from chained_logging.sinks import Notice, open_sink
 
@@ -31,7 +32,7 @@ __all__ = ["AuditLog", "AuditWarning"]
 _REDACTOR: Final = Redactor()
 
 
-class AuditLog:
+class AuditLog(Signed):
     """A log that entries are appended to: one chain for all threads and processes that share it.
 
     :param path: ``.jsonl`` or ``.ndjson`` for JSON Lines; ``.db``, ``.sqlite``
@@ -284,24 +285,6 @@ class AuditLog:
         """As :meth:`entries`, but yield the stored bytes."""
         yield from self._sink.records(start)  # a generator, so that the log stays open meanwhile
 
-    def checkpoints(self) -> Iterator[StoredCheckpoint]:
-        """Read the stored checkpoints. One that was co-signed later appears twice."""
-        yield from self._parts.checkpoints.stored()
-
-    def own_checkpoints(self) -> Iterator[StoredCheckpoint]:
-        """As :meth:`checkpoints`, but only those that a past or present key of the log signed,
-        as far as the log was read here."""
-        yield from self._parts.checkpoints.own()
-
-    def last_checkpoint(self) -> StoredCheckpoint | None:
-        """Return the newest stored checkpoint. If the log was opened with its key, return the
-        newest that a key of the log signed."""
-        return self._parts.checkpoints.last()
-
-    def checkpoints_after(self, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
-        """As :meth:`checkpoints`, starting at a mark; each comes with the mark after it."""
-        yield from self._sink.checkpoints(mark)
-
     def durable_head(self) -> Head:
         """Sync all entries, including those of other processes, and return the head.
 
@@ -317,55 +300,6 @@ class AuditLog:
             head = state.head()
         self._sink.sync()
         return head
-
-    # --- Signing.
-
-    def checkpoint(self) -> bytes:
-        """Sign a checkpoint over all entries so far, keep it beside the log, and return it.
-
-        :returns: a C2SP signed note; the previous one, if no entry was added since.
-        :raises ValueError: if the log has no key.
-        :raises OSError: if the log or the checkpoints cannot be read or written; also LogError.
-        """
-        return self._parts.checkpoints.make()
-
-    def keep_anchored(self, note: bytes, timestamp: str | None = None) -> None:
-        """Store a checkpoint of this log once more, with the signatures that others added.
-
-        :param note: a stored checkpoint with more signatures under it.
-        :param timestamp: an RFC 3161 response over exactly these bytes, in base64.
-        :raises ValueError: if its text is not that of a stored checkpoint.
-        :raises OSError: if it cannot be written; also LogError.
-        """
-        self._parts.checkpoints.keep_anchored(note, timestamp)
-
-    def rotate_key(self, new: Signer) -> bytes:
-        """Switch to a new key, and seal everything before it with the old one.
-
-        A thief of the new key cannot forge the past: that takes the old key, which the caller
-        should destroy now (:func:`chained_logging.keys.destroy`). Other processes that opened the
-        log with the key's file read it again. Those that were given the key object stop making
-        checkpoints and say so in ``stats()["last_error"]``; the processes with the new key seal
-        their entries.
-
-        :returns: the sealing checkpoint. Keep a copy elsewhere.
-        :raises ValueError: if the log has no key, or if `new` is its present key.
-        :raises OSError: if the log cannot be written; also LogError.
-        """
-        return self._parts.rotation.rotate(new)
-
-    def revoke_key(self, public_key: str, reason: str) -> AuditEntry:
-        """Record that a key was stolen: from here on its signatures prove nothing by themselves.
-
-        Of what that key signed, the verifier then trusts only what a checkpoint kept elsewhere
-        covers. If this log was opened with its key, the entry holds a statement signed by it. If
-        not, anybody with write access could have made the entry, and the verifier says so.
-
-        :param public_key: the key as a ``vkey``.
-        :raises ValueError: if the log never had it.
-        :raises OSError: if it cannot be written; also LogError.
-        """
-        return self._parts.rotation.revoke(public_key, reason)
 
     # --- Life.
 

@@ -104,14 +104,6 @@ def test_checkpoints_are_made_by_count_and_by_time(path: Path) -> None:
             time.sleep(0.01)
 
 
-def test_a_checkpoint_of_an_unchanged_log_is_the_last_one(path: Path) -> None:
-    with AuditLog(path, key=Key()) as log:
-        assert log.checkpoint() == log.checkpoint()
-        first = log.checkpoint()
-        log.append("a", **EVENT)
-        assert log.checkpoint() != first
-
-
 def test_a_torn_checkpoint_is_of_a_checkpoint_that_never_was(tmp_path: Path) -> None:
     path, key = tmp_path / "audit.jsonl", Key()
     write(path, key)
