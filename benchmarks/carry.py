@@ -4,9 +4,9 @@
 
 EVENTS are CloudTrail events, as in ``real.py``. The floor moves the same bytes in the same way,
 with nothing but the libraries below and no check. Figures are µs of this process's processor time
-an entry, the best of some rounds: a server's own time is not among them, but the collector's is, as
-it runs here. PostgreSQL and an S3 server (moto's) are started where they are installed. For these,
-entries a second of real time stand beside it, which are mostly the server's.
+for each entry, the best of several rounds. They leave out a server's own time, but not the
+collector's, as it runs here. PostgreSQL and an S3 server (moto's) are started where they are
+installed. For these, entries per second of real time are printed too: most of it is the server's.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Bench:
         return self.root / f"{self._made}{suffix}"
 
     def compare(self, name: str, count: int, way: Way, floor: Way, what: str, **more: bool) -> None:
-        """Print what a way costs an entry, and how many times its floor.
+        """Print what a way costs for each entry, and how many times its floor that is.
 
         :param what: what the floor does.
         :param more: ``added``, where the way contains the floor; ``real_time``, to print that too.

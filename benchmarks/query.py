@@ -2,9 +2,9 @@
 
     python -m pip install -e '.[dev]' && python benchmarks/query.py [FOLDER] [--count 1000000]
 
-FOLDER needs 3 GB, and memory as much for PostgreSQL, which runs as a server of its own. First the
-index of a JSON Lines log and of a database is made, then each is asked with the index open, and a
-report on all of it is written.
+FOLDER needs 3 GB. PostgreSQL, of which a server is started, needs as much memory. First, the
+indexes of a JSON Lines log and of a database are made. Then each log is asked through its open
+index, and a report on all of it is written.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _TARGET = 100.0  # ms
 
 
 def events(count: int) -> Iterator[dict[str, Any]]:
-    """Yield events of 13 fields, about 620 bytes each; one in 1,000 or so is rare in each way."""
+    """Yield events of 13 fields, about 620 bytes each. Rare values are in about one of 1,000."""
     for i in range(count):
         yield {
             "action": ("read", "read", "read", "write", "login")[(i + i // _ACTORS) % 5]
@@ -145,7 +145,7 @@ def local(table: Table, path: Path, count: int) -> None:
 
 
 def report(table: Table, path: Path) -> None:
-    """Measure the report on all of a log, whose index is there."""
+    """Measure the report on all of a log whose index is made."""
     target = path.with_name("report.html")
     target.unlink(missing_ok=True)
     period = ("--from=2000-01-01Z", "--standard=soc2")

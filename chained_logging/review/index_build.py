@@ -108,7 +108,7 @@ def _may_fork() -> bool:
 
 @contextlib.contextmanager
 def _without_garbage() -> Iterator[None]:
-    """Look for no garbage in circles: millions of objects come and go, and none are in one."""
+    """Pause the search for reference cycles: of millions of objects, none are in one."""
     enabled = gc.isenabled()
     gc.disable()
     try:

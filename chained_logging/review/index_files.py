@@ -1,6 +1,6 @@
 """The file of an index: where it is, how it is opened, and how one replaces another.
 
-An index is nobody's but its user's: one that another user owns or can write to is not opened. It
+An index belongs to its user alone: one that another user owns or can write to is not opened. It
 lies beside the log, or in a cache folder where the log's folder cannot be written to.
 """
 

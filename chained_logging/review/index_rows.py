@@ -92,7 +92,7 @@ _SHARED: Final = ("actor_type", "action", "result", "user_agent", "tenant", "on_
 
 
 def _shared_by(entry: Mapping[str, Any]) -> tuple[str | None, ...]:
-    """Return the values that many entries have together."""
+    """Return the values that many entries share."""
     return (
         *(entry["actor_type"], entry["action"], entry["result"]),
         *(entry.get("user_agent"), entry.get("tenant_id"), entry.get("on_behalf_of")),

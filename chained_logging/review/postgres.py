@@ -20,7 +20,7 @@ from chained_logging.review.sources import only
 from chained_logging.review.terms import LETTERS, Choice, Term, Word, terms
 from chained_logging.ship.postgres import PostgresDestination
 
-# A shipper's session reads entries along one index. Questions need what a planner can do.
+# A shipper's session reads entries along one index. Questions need all that the planner can do.
 _SETTINGS: Final = {
     "enable_bitmapscan": "on",
     "enable_seqscan": "on",

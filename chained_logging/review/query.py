@@ -33,7 +33,7 @@ class Answer(NamedTuple):
 class Store(Protocol):
     """A log in a database, for one thread.
 
-    :ivar name: how the log is called in messages.
+    :ivar name: what messages call the log.
     :ivar fault: the first fault of the chain that reading it showed, in words.
     """
 
@@ -226,7 +226,7 @@ class Engine:
     def table(self, sql: str, wanted: Filter = ANY, values: dict[str, Any] | None = None) -> Answer:
         """Return the answer to a query of our own, which selects from ``found``.
 
-        :param sql: such as SQLite and PostgreSQL answer alike.
+        :param sql: what SQLite and PostgreSQL answer alike.
         :param values: its parameters; in the text they are ``:name``.
         """
         values = {} if values is None else values

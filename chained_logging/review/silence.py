@@ -1,4 +1,4 @@
-"""What to say where a filter finds nothing: never only that."""
+"""What to say where a filter finds nothing: more than just that."""
 
 from __future__ import annotations
 

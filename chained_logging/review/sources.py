@@ -12,7 +12,7 @@ from chained_logging.ship import Destination, open_destination
 from chained_logging.ship.check import origins
 from chained_logging.sinks.sqlite import SqliteSink
 
-_NEAR: Final = 500  # entries that are read in vain rather than ask once more
+_NEAR: Final = 500  # entries that are read and dropped rather than ask again
 
 
 class Found(NamedTuple):
@@ -29,7 +29,7 @@ class Found(NamedTuple):
 class Source(Protocol):
     """A log whose entries are indexed.
 
-    :ivar name: how the log is called in messages.
+    :ivar name: what messages call the log.
     :ivar local: whether a copy of this process can read it by itself.
     """
 

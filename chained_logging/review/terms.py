@@ -66,7 +66,7 @@ Choice = list[list[Term | Word]]
 
 
 def terms(wanted: Filter) -> list[Choice]:
-    """Return what an entry must have so that a filter finds it, beside its time and its number."""
+    """Return what an entry must have so that a filter finds it, besides its time and its number."""
     return [choice for choice in _choices(wanted) if choice]
 
 

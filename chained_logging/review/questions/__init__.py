@@ -1,9 +1,9 @@
 """Questions that auditors ask, each as a file of SQL that an auditor can read.
 
 A question selects from ``found``: the entries that a filter finds, with the columns
-:data:`chained_logging.review.conditions.FOUND`. The SQL is such that SQLite and PostgreSQL answer
-alike. Lines at its top say what it asks, which fields of a filter it ``needs``, and by which filter
-a log is ``narrowed`` before, which only saves time.
+:data:`chained_logging.review.conditions.FOUND`. SQLite and PostgreSQL answer its SQL
+alike. The lines at its top say what it asks, which field of a filter it ``needs``, and by which
+filter the log is ``narrowed`` first, which only saves time.
 """
 
 from __future__ import annotations

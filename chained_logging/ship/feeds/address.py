@@ -23,7 +23,7 @@ class Address(NamedTuple):
     """A feed's URL, taken apart.
 
     :ivar url: without the options.
-    :ivar name: to be shown: without parameters too.
+    :ivar name: for messages: without parameters too.
     """
 
     url: str

@@ -3,7 +3,7 @@
 Syslog has no acknowledgement. What it has is the end of a connection: the sender says
 ``close_notify``, and the receiver, once it has read everything before that, must say it too
 (RFC 5425, 4.4). A receiver that was killed does not. So each batch has a connection of its own, and
-it counts when the receiver has closed that in order. Otherwise all of the batch is sent again.
+counts once the receiver has closed it in order. Otherwise all of the batch is sent again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FACILITY: Final = 13  # log audit
 _SEVERITY: Final = {"success": 6, "failure": 4, "denied": 4}  # informational, warning
 _NOTICE: Final = 5
 _SD_ID: Final = f"{OURSELVES}@32473"
-"""The id of our structured data. 32473 is the number that RFC 5612 keeps for those without one."""
+"""The id of our structured data. RFC 5612 keeps the number 32473 for those without one."""
 _OUTSIDE_HEADER: Final = re.compile(r"[^\x21-\x7e]")
 _ESCAPED: Final = re.compile(r'["\\\]]')
 _TIMEOUT: Final = 30.0  # seconds for a batch
