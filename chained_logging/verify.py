@@ -4485,6 +4485,8 @@ class _Evidence:
                 self.choose(line, last)
             elif name == "keys.jsonl" and line.entry and last and _Naming.of(line) is None:
                 self.fault("inserted", name, "it is not about a key of the log", last)
+            elif name == "around.jsonl" and last not in self.claim.edges:
+                self.fault("inserted", name, "it is not at an end of the period", last)
             yield line
 
     def choose(self, line: _Line, seq: int) -> None:

@@ -585,6 +585,18 @@ def test_the_ends_of_a_period_must_be_shown(
     assert faults(made("seq=3-4")) == {("missing", 2), ("missing", 5)}
 
 
+@pytest.mark.parametrize("text", ["seq=3-4", "actor=user-1&action=read"])
+def test_nothing_else_is_shown_as_an_end_of_a_period(
+    made: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    right = writer.Selection.around.fget
+    assert right is not None
+    monkeypatch.setattr(
+        writer.Selection, "around", property(lambda self: sorted([*right(self), 25]))
+    )
+    assert faults(made(text)) == {("inserted", 25)}
+
+
 def test_the_first_entry_must_be_shown(
     made: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
