@@ -131,6 +131,8 @@ class _Chain:
         if line.hash is None:
             self.add_none(line, line.bad or _Bad(None, "it has not the form of a stored entry"))
             return
+        if not self.report.entries:
+            self.begin(line)
         self.count(line)
         self.judge(line)
         if line.seq is None:
@@ -150,7 +152,14 @@ class _Chain:
         elif line.bad is not None:
             self.findings.fault("malformed", line, line.bad.field, line.bad.reason)
 
+    def begin(self, line: _Line) -> None:
+        """Note where the log begins."""
+        self.report.starts_at_genesis = line.seq == 0 and line.prev == GENESIS
+        if line.seq == 0:
+            self.report.origin = line.entry.get("resource_id")
+
     def count(self, line: _Line) -> None:
+        """Count an entry, and note the first and the last one."""
         report = self.report
         report.entries += 1
         report.incomplete += line.incomplete
@@ -159,9 +168,6 @@ class _Chain:
         if report.entries == 1:
             report.first_seq, report.first_hash = line.seq, line.hash
             report.first_timestamp, report.first_prev_hash = moment, line.prev
-            report.starts_at_genesis = line.seq == 0 and line.prev == GENESIS
-            if line.seq == 0:
-                report.origin = line.entry.get("resource_id")
         report.last_seq, report.last_hash, report.last_timestamp = line.seq, line.hash, moment
 
     def add_none(self, line: _Line, bad: _Bad) -> None:

@@ -133,14 +133,7 @@ class _Evidence:
     def choose(self, line: _Line, seq: int) -> None:
         """Check that an entry is one that the claim chooses."""
         report, claim = self.report, self.claim
-        report.entries += 1
-        report.incomplete += line.incomplete
-        report.oversize += line.oversize
-        if report.first_seq is None:
-            report.first_seq, report.first_hash = seq, line.hash
-            report.first_timestamp = line.entry.get("timestamp")
-        report.last_seq, report.last_hash = seq, line.hash
-        report.last_timestamp = line.entry.get("timestamp")
+        self.chain.count(line)
         report.anchored |= self.wanted is not None and line.own == self.wanted
         if claim.expected is not None:
             self.expect(seq, claim.expected)
