@@ -141,8 +141,10 @@ BEGIN
       before := part;
     ELSIF jsonb_typeof(context -> 'params' -> name) = 'string' THEN
       value := context -> 'params' ->> name;
-      found := found || concat('z=', length(value), ':', value, '/', before)
-        || concat('z=', length(value), ':', value, '/', regexp_replace(name, '_id$', ''));
+      value := concat('z=', length(value), ':', value, '/');
+      -- One at a time, so that PostgreSQL need not copy the array for each.
+      found := array_append(found, value || before);
+      found := array_append(found, value || regexp_replace(name, '_id$', ''));
     END IF;
   END LOOP;
   RETURN found;

@@ -16,6 +16,7 @@ from signed_logs import Key
 from chained_logging import AuditLog
 from chained_logging.cli import cli
 from chained_logging.errors import BrokenLog, ShipError
+from chained_logging.format.canonical import canonical
 from chained_logging.keys.statements import verifier_key
 from chained_logging.review.evidence import make_evidence
 from chained_logging.review.filter import ANY, Filter
@@ -175,6 +176,15 @@ def test_an_entry_that_is_gone_meanwhile_is_said(
         )
         with pytest.raises(BrokenLog, match="entry 999999 is not there any more"):
             engine.entries(ANY, limit=1)
+
+
+def test_an_entry_with_many_long_parameters_does_not_stop_the_shipper(database: Database) -> None:
+    context = {"route": "/" + "L" * 19_000 + "/{a}" * 3_000, "params": {"a": "v" * 19_000}}
+    body = canonical({"actor_id": "ann", "context": context}).decode()
+    (found,) = database.sql(
+        "SET statement_timeout = '20s'", f"SELECT length(chained_logging.searched('{body}'))"
+    )
+    assert found[0] > 3
 
 
 def test_a_log_that_is_not_there_is_said_without_the_password(filled: Database) -> None:
