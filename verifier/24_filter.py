@@ -17,12 +17,18 @@ _COMPARED = {
 _OF_PERIOD = {"since", "until", "seq"}
 _OF_FILTER = {*_COMPARED, *_OF_PERIOD, "resource", "changed", "text", "incomplete"}
 _SEQS = re.compile("(0|[1-9][0-9]{0,15})?-(0|[1-9][0-9]{0,15})?")
+_WORD = re.compile(r'[^\s;,()"]+')
 _UNSEEN = re.compile(
     "[\0-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff"
     "\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
 _WORDS = re.compile("[0-9a-z\x80-\U0010ffff]+")
 _PARAMETER = re.compile(r"\{(\w+)\}")
+
+
+def _quoted(value: str) -> str:
+    """Return a value so that no text in it reads as a part of our sentence."""
+    return value if _WORD.fullmatch(value) else json.dumps(value, ensure_ascii=False)
 
 
 class _Filter:
@@ -73,7 +79,7 @@ class _Filter:
     def words(self) -> str:
         return (
             "; ".join(
-                f"{name} {' or '.join(_UNSEEN.sub('?', value) for value in values)}"
+                f"{name} {' or '.join(_quoted(_UNSEEN.sub('?', value)) for value in values)}"
                 for name, values in self.given.items()
             )
             or "all"

@@ -6,6 +6,7 @@ again.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ MAX_SAMPLE: Final = 10_000
 USUAL_SAMPLE: Final = 25
 """The sample of a report by default. Auditors of a SOC 2 Type 2 report draw 20 to 30."""
 
+_WORD: Final = re.compile(r'[^\s;,()"]+')
 _HIDDEN: Final = re.compile(
     "[\0-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff"
     "\ufff9-\ufffb\U000e0000-\U000e0fff]"
@@ -134,5 +136,10 @@ class Selection:
 def _in_words(wanted: Filter) -> str:
     said: dict[str, list[str]] = {}
     for name, value in wanted.pairs():
-        said.setdefault(name, []).append(_HIDDEN.sub("?", value))
+        said.setdefault(name, []).append(_quoted(_HIDDEN.sub("?", value)))
     return "; ".join(f"{name} {' or '.join(values)}" for name, values in said.items()) or "all"
+
+
+def _quoted(value: str) -> str:
+    """Return a value so that no text in it reads as a part of our sentence."""
+    return value if _WORD.fullmatch(value) else json.dumps(value, ensure_ascii=False)

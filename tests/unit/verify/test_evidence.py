@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import rfc8785
@@ -90,6 +91,24 @@ FILTERS = [
     "text=TREATMENT%205&result=success",
     "actor_type=system",
 ]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("x (this is all of it)", '"x (this is all of it)"'),
+        ('a"b', '"a\\"b"'),
+        ("x;y", '"x;y"'),
+        ("Müller", "Müller"),
+    ],
+)
+def test_a_value_of_the_filter_reads_as_a_value(
+    made: Callable[..., Path], value: str, said: str
+) -> None:
+    package = made(f"actor=user-1&actor={quote(value)}")
+    assert check(package).status == "intact"
+    words = [said if one == value else one for one in sorted([value, "user-1"])]
+    assert check(package).statement.endswith(f": actor {' or '.join(words)}")
 
 
 @pytest.mark.parametrize("text", FILTERS)
