@@ -1,0 +1,1 @@
+"""Finding what somebody should look at: rules, baselines, and what both yield."""
