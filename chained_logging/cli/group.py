@@ -16,6 +16,7 @@ from chained_logging.cli.append import append
 from chained_logging.cli.collect import collect
 from chained_logging.cli.evidence import evidence
 from chained_logging.cli.export import export
+from chained_logging.cli.hold import hold
 from chained_logging.cli.keys import keygen, revoke_key, rotate_key
 from chained_logging.cli.land import land
 from chained_logging.cli.output import complain
@@ -34,6 +35,7 @@ _COMMANDS = (
     *(append, collect, query, view, export, evidence, report, person_report),
     *(verify, checkpoint, prove, verify_proof, witness),
     *(keygen, rotate_key, revoke_key),
+    hold,
     *(init, ship, land, restore),
 )
 

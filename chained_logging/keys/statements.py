@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from chained_logging.format.canonical import canonical
 from chained_logging.format.vkey import ED25519, Signer, VerifierKey
 
 
@@ -24,15 +30,15 @@ def entry_message(hash: str) -> bytes:
 def statement_message(
     action: str, origin: str, seq: int, prev_hash: str, signer: str, key: str
 ) -> bytes:
-    """Return what a log's key signs to name the next key, or to revoke one.
+    """Return what a log's key signs to name the next key, to revoke one, or to state a decision.
 
     It is bound to its position, because ``prev_hash`` fixes all entries before. So a statement is
     valid nowhere else. The format is in ``docs/format.md``.
 
-    :param action: ``key.rotate`` or ``key.revoke``.
+    :param action: that of the entry, such as ``key.rotate``.
     :param seq: of the entry that holds the statement, as is `prev_hash`.
     :param signer: the log's key until then, as a vkey.
-    :param key: the key that it names or revokes.
+    :param key: the key that it names or revokes; of a decision, :func:`context_digest`.
     """
     return f"chained-logging {action} v1\n{origin}\n{seq}\n{prev_hash}\n{signer}\n{key}\n".encode()
 
@@ -47,3 +53,29 @@ def made_statement(key: VerifierKey, message: bytes, signature: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def context_digest(context: Mapping[str, Any]) -> str:
+    """Return what a statement about a decision names: the SHA-256, in hexadecimal digits, of the
+    entry's context without the statement itself.
+
+    :raises ValueError: if the context has no canonical form.
+    """
+    about = {name: value for name, value in context.items() if name != "statement"}
+    return hashlib.sha256(canonical(about)).hexdigest()
+
+
+def is_stated(
+    action: str, origin: str, seq: int, prev_hash: str, key: VerifierKey, context: Mapping[str, Any]
+) -> bool:
+    """Whether the context of a decision holds a statement about it that `key` signed.
+
+    :param seq: of the entry, as are `action`, `prev_hash` and `context`.
+    """
+    try:
+        signature = base64.b64decode(str(context.get("statement")), validate=True)
+        digest = context_digest(context)
+    except (ValueError, RecursionError):
+        return False
+    message = statement_message(action, origin, seq, prev_hash, key.format(), digest)
+    return made_statement(key, message, signature)

@@ -16,6 +16,7 @@ from chained_logging.log.backlog import Backlog
 from chained_logging.log.chain import Chain
 from chained_logging.log.checkpoints import Checkpoints
 from chained_logging.log.closing import Closing
+from chained_logging.log.decisions import Decisions
 from chained_logging.log.keeper import Keeper
 from chained_logging.log.membership import Membership
 from chained_logging.log.opening import Opening
@@ -59,6 +60,7 @@ class Parts:
         recovery = Recovery(self.state)
         self.checkpoints: Final = Checkpoints(self.state, options, signing, recent)
         self.rotation: Final = Rotation(self.state, signing, self.checkpoints, own)
+        self.decisions: Final = Decisions(self.state, signing, self.checkpoints, own)
         self.membership: Final = Membership(self.state, options, signing, self.checkpoints, own)
         self.backlog: Final = Backlog(self.state, options, spill)
         chain = Chain(self.state, options, signing, self.membership, self.backlog, recent)

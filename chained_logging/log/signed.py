@@ -1,9 +1,9 @@
-"""What a log can do because it is signed: its checkpoints, and its keys."""
+"""What a log can do because it is signed: its checkpoints, its keys, and its decisions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from chained_logging.event.entry import AuditEntry
 from chained_logging.format.record import StoredCheckpoint
@@ -86,3 +86,31 @@ class Signed:
         :raises OSError: if it cannot be written; also LogError.
         """
         return self._parts.rotation.revoke(public_key, reason)
+
+    # --- Decisions about what may be removed.
+
+    def decide(
+        self,
+        action: str,
+        context: Mapping[str, Any],
+        *,
+        loosens: bool,
+        on_behalf_of: str | None = None,
+        reason: str | None = None,
+    ) -> AuditEntry:
+        """Append an entry of the log's own that protects entries, or lets some be removed.
+
+        If this log was opened with its key, the entry holds a statement signed by it.
+
+        :param action: ``hold.…`` or ``retention.…``.
+        :param context: what is decided; the log adds its origin and the statement.
+        :param loosens: whether a log with a key must sign it: without that, everybody who can write
+            the file could remove entries.
+        :param on_behalf_of: the person who made the log do it.
+        :raises KeyMissing: if the key must sign it, and the log was opened without.
+        :raises ValueError: if it does not fit one entry.
+        :raises OSError: if it cannot be written; also LogError.
+        """
+        given = {"on_behalf_of": on_behalf_of, "reason": reason}
+        fields = {name: value for name, value in given.items() if value is not None}
+        return self._parts.decisions.write(action, context, fields, loosens=loosens)

@@ -1,0 +1,1 @@
+"""How long entries are kept: policies, and the legal holds that come before them."""
