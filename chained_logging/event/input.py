@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from io import BufferedIOBase
 from typing import IO, Any, Final
 
 from chained_logging.format.line import MAX_BODY
@@ -11,6 +12,7 @@ from chained_logging.format.line import MAX_BODY
 MAX_LINE: Final = 10 * MAX_BODY
 """Largest size of one event, in bytes. Values that an entry cannot hold are stored as their
 digests."""
+Readable = IO[bytes] | BufferedIOBase
 TOO_LONG: Final = f"a line must have at most {MAX_LINE:,} bytes"
 
 
@@ -31,7 +33,7 @@ def parse_event(line: bytes | str) -> dict[str, Any]:
     return event
 
 
-def numbered_lines(file: IO[bytes]) -> Iterator[tuple[int, bytes | str]]:
+def numbered_lines(file: Readable) -> Iterator[tuple[int, bytes | str]]:
     """Yield the lines of a file that are not blank, each with its number, counted from 1.
 
     A line that is too long is never held in memory: :data:`TOO_LONG` is yielded in its place.
@@ -47,7 +49,7 @@ def numbered_lines(file: IO[bytes]) -> Iterator[tuple[int, bytes | str]]:
             yield number, line
 
 
-def _skip(file: IO[bytes]) -> None:
+def _skip(file: Readable) -> None:
     """Read on to the end of the line."""
     while (rest := file.readline(MAX_LINE)) and not rest.endswith(b"\n"):
         pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -51,3 +52,21 @@ def test_a_file_that_is_no_log_is_left_as_it_is(path: Path) -> None:
     assert said.startswith("chained-logging: ")
     assert path.read_bytes() == b"something else\n"
     assert command("append", path.parent).returncode == 2
+
+
+def test_events_of_cloudtrail_are_read_from_files(path: Path, tmp_path: Path) -> None:
+    event = {"eventName": "StopLogging", "userIdentity": {"arn": "arn:aws:iam::1:user/ann"}}
+    (one, two) = (tmp_path / "one.json.gz", tmp_path / "two.json")
+    one.write_bytes(gzip.compress(json.dumps({"Records": [event, 7]}).encode()))
+    two.write_text(json.dumps(event) + "\nno\n")
+    said = run("append", path, one, two, "--from", "cloudtrail", status=1).splitlines()
+    assert said[0] == f"{one}: record 2: is not a JSON object"
+    assert said[1].startswith(f"{two}: line 2: is not JSON")
+    assert said[2] == "2 appended, 2 of them incomplete, 2 refused"
+    assert [one["context"]["eventName"] for one in check_chain(path)[1:]] == ["StopLogging"] * 2
+
+
+def test_files_of_plain_events_are_read_too(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "events").write_text(GOOD)
+    run("append", path, tmp_path / "events")
+    assert [one["action"] for one in check_chain(path)[1:]] == ["backup"]
