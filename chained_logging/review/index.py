@@ -147,15 +147,15 @@ class IndexedLog:
             raise Misfit(f"entry {seq} is not in the log any more")
         return found
 
-    def ask(self, sql: str, values: Mapping[str, Any]) -> Answer:
+    def table(
+        self, sql: str, wanted: Filter, values: dict[str, Any], reads: Sequence[str] | None
+    ) -> Answer:
+        found = indexed(wanted, values)
         try:
-            cursor = self._opened.execute(sql, values)
+            cursor = self._opened.execute(f"WITH found AS ({found}) {sql}", values)
             return Answer(tuple(column[0] for column in cursor.description), cursor.fetchall())
         except sqlite3.Error as error:
             raise StoreError(f"the index of {self.name}: {error}") from error
-
-    def found(self, wanted: Filter, values: dict[str, Any]) -> str:
-        return indexed(wanted, values)
 
     def records(self, wanted: Sequence[int]) -> list[Record]:
         noted = self._noted(wanted)

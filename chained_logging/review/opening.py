@@ -7,6 +7,7 @@ from pathlib import Path
 
 from chained_logging.event.entry import AuditEntry
 from chained_logging.net.urls import shown
+from chained_logging.review.database import DatabaseLog
 from chained_logging.review.files import JsonlSource
 from chained_logging.review.index import SMALL, IndexedLog
 from chained_logging.review.index_files import cached_path, index_path
@@ -31,10 +32,26 @@ def open_log(where: str, *, origin: str | None = None, fresh: bool = False) -> E
 
         return Engine(PostgresLog(where, origin))
     source = open_source(where, origin)
-    if fresh or source.size() < SMALL:
+    if fresh:
         return Engine(IndexedLog(source, None))
+    if isinstance(source, SqliteSource):
+        return Engine(
+            DatabaseLog(Path(where), lambda: _indexed(source, where), lambda: _kept(where))
+        )
+    return Engine(_indexed(source, where))
+
+
+def _indexed(source: Source, where: str) -> IndexedLog:
+    if source.size() < SMALL:
+        return IndexedLog(source, None)
     kept = cached_path(source.name) if is_url(where) else index_path(Path(where))
-    return Engine(IndexedLog(source, kept))
+    return IndexedLog(source, kept)
+
+
+def _kept(where: str) -> bool:
+    """Whether an index was made before."""
+    path = index_path(Path(where))
+    return path is not None and path.exists()
 
 
 def open_source(where: str, origin: str | None = None) -> Source:

@@ -75,11 +75,14 @@ class PostgresLog:
         """What is wrong with an entry that was read; None if nothing is."""
         return self._fault
 
-    def found(self, wanted: Filter, values: dict[str, Any]) -> str:
+    def table(
+        self, sql: str, wanted: Filter, values: dict[str, Any], reads: Sequence[str] | None
+    ) -> Answer:
         values["origin"] = self._origin
-        return " AND ".join([_FOUND, *_conditions(wanted, values)])
+        found = " AND ".join([_FOUND, *_conditions(wanted, values)])
+        return self._ask(f"WITH found AS ({found}) {sql}", values)
 
-    def ask(self, sql: str, values: Mapping[str, Any]) -> Answer:
+    def _ask(self, sql: str, values: Mapping[str, Any]) -> Answer:
         with self._destination.session.snapshot(_SETTINGS) as connection:
             cursor = connection.execute(_named(sql), values)
             columns = tuple(column.name for column in cursor.description or ())
@@ -88,7 +91,7 @@ class PostgresLog:
     def records(self, wanted: Sequence[int]) -> list[Record]:
         values = {"origin": self._origin, "wanted": list(wanted)}
         found = {}
-        for seq, body, hash, signature in self.ask(_RECORDS, values).rows:
+        for seq, body, hash, signature in self._ask(_RECORDS, values).rows:
             found[seq] = Record(seq, body.encode(), hash, signature)
             if leaf_hash(found[seq].body) != hash:
                 self._fault = f"the hash of entry {seq} is not that of its content"

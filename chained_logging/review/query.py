@@ -42,14 +42,14 @@ class Store(Protocol):
     @property
     def fault(self) -> str | None: ...
 
-    def found(self, wanted: Filter, values: dict[str, Any]) -> str:
-        """Return the query of the entries that a filter finds.
+    def table(
+        self, sql: str, wanted: Filter, values: dict[str, Any], reads: Sequence[str] | None
+    ) -> Answer:
+        """Return what a query returns that selects from ``found``: what a filter finds.
 
-        :param values: takes its parameters, by their names. In the text they are ``:name``.
+        :param values: its parameters, by their names. In the text they are ``:name``.
+        :param reads: the columns of ``found`` that it reads; None for any.
         """
-
-    def ask(self, sql: str, values: dict[str, Any]) -> Answer:
-        """Return what a query returns."""
 
     def records(self, wanted: Sequence[int]) -> list[Record]:
         """Return entries by their ``seq``, in that order, as the log has them.
@@ -110,14 +110,13 @@ class Engine:
 
     def count(self, wanted: Filter = ANY) -> int:
         """Return how many entries a filter finds."""
-        ((count,),) = self._ask("SELECT count(*) FROM found", wanted)
+        ((count,),) = self._ask("SELECT count(*) FROM found", wanted, reads=())
         return int(count)
 
     def scope(self, wanted: Filter = ANY) -> Scope:
         """Return how many entries a filter finds, and from which time to which."""
-        return Scope(
-            *self._ask("SELECT count(*), min(timestamp), max(timestamp) FROM found", wanted)[0]
-        )
+        sql = "SELECT count(*), min(timestamp), max(timestamp) FROM found"
+        return Scope(*self._ask(sql, wanted, reads=("timestamp",))[0])
 
     def entries(
         self,
@@ -150,7 +149,7 @@ class Engine:
             where = f"WHERE seq {'<' if order == 'newest' else '>'} :cursor"
         direction = "DESC" if order == "newest" else "ASC"
         sql = f"SELECT seq FROM found {where} ORDER BY seq {direction} LIMIT :limit"  # noqa: S608
-        seqs = [seq for (seq,) in self._ask(sql, wanted, values)]
+        seqs = [seq for (seq,) in self._ask(sql, wanted, values, reads=("seq",))]
         page = seqs[:limit]
         entries = [
             AuditEntry(body, hash, signature)
@@ -193,6 +192,7 @@ class Engine:
                     " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT :limit",
                     wanted,
                     {"limit": limit},
+                    reads=(column,),
                 )
             ]
             for column in map(_column, columns)
@@ -203,7 +203,7 @@ class Engine:
         days: dict[str, dict[str, int]] = {}
         day_and_result = "substr(timestamp, 1, 10), result"
         sql = f"SELECT {day_and_result}, count(*) FROM found GROUP BY 1, 2 ORDER BY 1, 2"  # noqa: S608
-        for day, result, count in self._ask(sql, wanted):
+        for day, result, count in self._ask(sql, wanted, reads=("timestamp", "result")):
             days.setdefault(day, {})[result] = int(count)
         return days
 
@@ -219,9 +219,14 @@ class Engine:
         return self.table(asked.sql, narrowed(wanted, asked.narrowed))
 
     def _ask(
-        self, sql: str, wanted: Filter, values: dict[str, Any] | None = None
+        self,
+        sql: str,
+        wanted: Filter,
+        values: dict[str, Any] | None = None,
+        *,
+        reads: Sequence[str],
     ) -> list[tuple[Any, ...]]:
-        return self.table(sql, wanted, values).rows
+        return self.store.table(sql, wanted, {} if values is None else values, reads).rows
 
     def table(self, sql: str, wanted: Filter = ANY, values: dict[str, Any] | None = None) -> Answer:
         """Return the answer to a query of our own, which selects from ``found``.
@@ -229,9 +234,7 @@ class Engine:
         :param sql: what SQLite and PostgreSQL answer alike.
         :param values: its parameters; in the text they are ``:name``.
         """
-        values = {} if values is None else values
-        found = self.store.found(wanted, values)
-        return self.store.ask(f"WITH found AS ({found}) {sql}", values)
+        return self.store.table(sql, wanted, {} if values is None else values, None)
 
 
 def _column(name: str) -> str:

@@ -30,7 +30,7 @@ APPLICATION_ID: Final = 0x636C6F67
 """``clog``: what tells a log from any other database (``PRAGMA application_id``)."""
 
 
-def _statements() -> tuple[str, ...]:
+def schema_statements() -> tuple[str, ...]:
     """Return the statements of ``schema.sql``."""
     text = resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
     return tuple(part.strip().rstrip(";") for part in text.split("\n\n")[1:])
@@ -202,7 +202,7 @@ class SqliteSink:
         """Read through a separate connection, which is never open during a fork."""
         with self._reading:
             try:
-                connection = sqlite3.connect(_uri(self._path, "ro"), uri=True)
+                connection = open_read_only(self._path)
                 connection.text_factory = _text  # one row of invalid UTF-8 would hide all others
                 try:
                     if "FROM checkpoints" in query and not _has_checkpoints(connection):
@@ -220,7 +220,7 @@ class SqliteSink:
         try:
             connection.execute("BEGIN IMMEDIATE")
             if not _has_checkpoints(connection):
-                for statement in _statements():  # a log without a key lacks this table
+                for statement in schema_statements():  # a log without a key lacks this table
                     if " checkpoints" in statement:
                         connection.execute(statement)
             connection.execute(
@@ -337,6 +337,24 @@ class SqliteSink:
             self._head = Head(*row)
 
 
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """Return a connection that reads a log, which may be in use.
+
+    :raises sqlite3.Error: if it cannot be read.
+    """
+    connection = sqlite3.connect(_uri(path, "ro"), uri=True, isolation_level=None)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        if os.access(path.parent, os.W_OK) or path.with_name(f"{path.name}-wal").exists():
+            raise
+        # SQLite would make files beside it, and cannot. Nobody has it open, so it needs none.
+        uri = _uri(path, "ro") + "&immutable=1"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+    return connection
+
+
 def _failure(path: Path, error: Exception) -> LogError:
     """Return the error to raise for one of SQLite's."""
     code = getattr(error, "sqlite_errorcode", None)  # the sqlite3 module's own errors lack it
@@ -411,7 +429,7 @@ def _has_entries(connection: sqlite3.Connection, path: Path) -> bool:
 def _create(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for statement in _statements():
+        for statement in schema_statements():
             if " checkpoints" not in statement:
                 connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
