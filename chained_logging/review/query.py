@@ -226,15 +226,22 @@ class Engine:
         *,
         reads: Sequence[str],
     ) -> list[tuple[Any, ...]]:
-        return self.store.table(sql, wanted, {} if values is None else values, reads).rows
+        return self.table(sql, wanted, values, reads).rows
 
-    def table(self, sql: str, wanted: Filter = ANY, values: dict[str, Any] | None = None) -> Answer:
+    def table(
+        self,
+        sql: str,
+        wanted: Filter = ANY,
+        values: dict[str, Any] | None = None,
+        reads: Sequence[str] | None = None,
+    ) -> Answer:
         """Return the answer to a query of our own, which selects from ``found``.
 
         :param sql: what SQLite and PostgreSQL answer alike.
         :param values: its parameters; in the text they are ``:name``.
+        :param reads: the columns of ``found`` that it reads; None for any.
         """
-        return self.store.table(sql, wanted, {} if values is None else values, None)
+        return self.store.table(sql, wanted, {} if values is None else values, reads)
 
 
 def _column(name: str) -> str:

@@ -133,8 +133,14 @@ class NarrowedEngine(Engine):
         super().__init__(store)
         self._access = access
 
-    def table(self, sql: str, wanted: Filter = ANY, values: dict[str, Any] | None = None) -> Answer:
-        return super().table(sql, self._access.narrowed(wanted), values)
+    def table(
+        self,
+        sql: str,
+        wanted: Filter = ANY,
+        values: dict[str, Any] | None = None,
+        reads: Sequence[str] | None = None,
+    ) -> Answer:
+        return super().table(sql, self._access.narrowed(wanted), values, reads)
 
     def entries(
         self,
