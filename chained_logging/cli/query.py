@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import takewhile
 from typing import Any, Final
@@ -21,7 +22,7 @@ from chained_logging.review.filter import ANY, Filter, seq_range
 from chained_logging.review.moments import moment, spoken
 from chained_logging.review.opening import is_url, open_log, stored
 from chained_logging.review.query import Engine
-from chained_logging.review.questions import NAMES, question
+from chained_logging.review.questions import NAMES, narrowed, question
 from chained_logging.review.reading import Reading
 from chained_logging.review.rows import HEADS, cells, more
 from chained_logging.review.silence import explain, explain_answer
@@ -29,6 +30,8 @@ from chained_logging.text import printable
 
 _WIDTHS: Final = dict(zip(HEADS, (8, 27, 20, 16, 30, 8, 15), strict=True))
 _FOLLOWED: Final = 1.0  # seconds between two looks at a log that is followed
+
+_LOOKED_AT: Final = 1000  # entries that a question is about: a database's chain is not read whole
 
 SINCE: Final = Parsed("TIME", moment)
 UNTIL: Final = Parsed("TIME", lambda text: moment(text, latest=True))
@@ -103,6 +106,9 @@ def filter_of(given: dict[str, Any]) -> Filter:
 @click.option(
     "--fresh", is_flag=True, help="Read the whole log, and use no index that is there already."
 )
+@click.option(
+    "--index", "indexed", is_flag=True, help="Make the index of a log in SQLite, and keep it."
+)
 @reason_option
 @click.option("--no-pager", is_flag=True, help="On a terminal: print the table at once.")
 def query(
@@ -112,6 +118,7 @@ def query(
     as_csv: bool,
     follow: bool,
     fresh: bool,
+    indexed: bool,
     asked: str | None,
     origin: str | None,
     no_pager: bool,
@@ -131,15 +138,16 @@ def query(
     refuse_options(as_json, "cannot be combined with --json", "as_csv")
     wanted = filter_of(filters)
     refuse_options(not is_url(log), "is for the URL of a store", "origin")
+    refuse_options(fresh, "cannot be combined with --fresh", "indexed")
     refuse_options(asked is not None, "cannot be combined with --question", "limit", "follow")
     if (
-        as_json and wanted == ANY and not (limit or follow or asked or is_url(log))
+        as_json and wanted == ANY and not (limit or follow or asked or indexed or is_url(log))
     ):  # as it stands, whatever it is
         read = record_reading(log, Reading("query", reason=reason))
         for entry in takewhile(lambda entry: entry.seq != read, stored(log)):
             write(entry.line + b"\n")
         return
-    with open_log(log, origin=origin, fresh=fresh) as engine:
+    with open_log(log, origin=origin, fresh=fresh, indexed=indexed) as engine:
         say_times(wanted)
         before = _recorded(log, engine, wanted, asked, limit, reason)
         wanted = wanted if follow else before
@@ -170,8 +178,10 @@ def _recorded(
 
 
 def _answer(engine: Engine, asked: str, wanted: Filter, as_json: bool, as_csv: bool) -> None:
-    """Print the answer to a named question."""
+    """Print the answer to a named question, after a look at some of what it is about."""
     columns, rows = engine.ask(asked, wanted)
+    about = narrowed(wanted, question(asked).narrowed)
+    deque(engine.every(about, limit=_LOOKED_AT, order="newest"), maxlen=0)  # notes faults
     if as_json:
         for row in rows:
             write(canonical(dict(zip(columns, row, strict=True))) + b"\n")

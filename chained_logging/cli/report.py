@@ -128,7 +128,7 @@ def _contents(
     standard, times, size, count = wanted
     about = {"standard": standard}
     try:
-        engine = open_log(log, origin=origin)
+        engine = open_log(log, origin=origin, indexed=True)
     except (ChainedLoggingError, OSError, ValueError) as problem:
         if verdict.status == "intact":
             raise

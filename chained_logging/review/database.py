@@ -21,7 +21,6 @@ from typing import Any, Final, NamedTuple
 
 from chained_logging.event.entry import AuditEntry
 from chained_logging.event.legible import require_legible
-from chained_logging.format.line import leaf_hash
 from chained_logging.format.record import Record
 from chained_logging.review.database_sql import (
     conditions,
@@ -34,6 +33,7 @@ from chained_logging.review.database_sql import (
 )
 from chained_logging.review.filter import Filter
 from chained_logging.review.index import IndexedLog
+from chained_logging.review.neighbours import first_fault, with_neighbours
 from chained_logging.review.query import Answer, Misfit
 from chained_logging.sinks.sqlite import SqliteSink, open_read_only, schema_statements
 
@@ -207,21 +207,18 @@ class DatabaseLog:
     def records(self, wanted: Sequence[int]) -> list[Record]:
         if not self._is_known:
             return self._derived().records(wanted)
-        found = {record.seq: record for record in self._sink.picked(wanted)}
+        with self._connected() as database:
+            ends = database.execute(_ENDS).fetchone()
+        found = {one.seq: one for one in self._sink.picked(with_neighbours(wanted))}
         for seq in wanted:
             if seq not in found:
                 raise Misfit(f"entry {seq} cannot be read")
-            self._look_at(found[seq])
+            entry = AuditEntry(found[seq].body, found[seq].hash)
+            require_legible(entry)
+            if entry.fields["seq"] != seq:
+                raise Misfit(f"entry {seq} says that it is another one")
+        self._fault = self._fault or first_fault(wanted, found, *ends)
         return [found[seq] for seq in wanted]
-
-    def _look_at(self, record: Record) -> None:
-        """Check that an entry can be shown, and note if it is not what was written."""
-        entry = AuditEntry(record.body, record.hash)
-        require_legible(entry)
-        if entry.fields["seq"] != record.seq:
-            raise Misfit(f"entry {record.seq} says that it is another one")
-        if self._fault is None and leaf_hash(record.body) != record.hash:
-            self._fault = f"the hash of entry {record.seq} is not that of its content"
 
     def refresh(self) -> None:
         if self._index is not None:
@@ -243,6 +240,7 @@ class DatabaseLog:
             index.close()
 
 
+_ENDS: Final = "SELECT (SELECT min(seq) FROM entries), (SELECT max(seq) FROM entries)"
 _CATALOGUE: Final = (
     "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_stat%'"
 )

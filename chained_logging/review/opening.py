@@ -17,13 +17,17 @@ from chained_logging.sinks import open_sink
 from chained_logging.sinks.sqlite import SqliteSink
 
 
-def open_log(where: str, *, origin: str | None = None, fresh: bool = False) -> Engine:
+def open_log(
+    where: str, *, origin: str | None = None, fresh: bool = False, indexed: bool = False
+) -> Engine:
     """Return the engine for a log, which may be in use.
 
     :param where: the path of a log, or the URL of a central store.
     :param origin: the name of the log, where a store holds several.
     :param fresh: make the index now, in memory and from the log alone. It takes as long as there
         are entries, and nobody can have changed it.
+    :param indexed: make the index of a log in SQLite too, and keep it: for who asks about all of
+        its entries, and more than once. Other logs need no word.
     :raises OSError: if the log cannot be read; also LogError.
     :raises ValueError: if what is in it is not entries.
     """
@@ -34,7 +38,7 @@ def open_log(where: str, *, origin: str | None = None, fresh: bool = False) -> E
     source = open_source(where, origin)
     if fresh:
         return Engine(IndexedLog(source, None))
-    if isinstance(source, SqliteSource):
+    if isinstance(source, SqliteSource) and not indexed:
         return Engine(
             DatabaseLog(Path(where), lambda: _indexed(source, where), lambda: _kept(where))
         )

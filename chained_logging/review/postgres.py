@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
-from chained_logging.format.line import leaf_hash
 from chained_logging.format.record import Record
 from chained_logging.review.filter import COLUMNS, Filter
+from chained_logging.review.neighbours import first_fault, with_neighbours
 from chained_logging.review.query import Answer, Misfit
 from chained_logging.review.sources import only
 from chained_logging.review.terms import LETTERS, Choice, Term, Word, terms
@@ -53,6 +53,7 @@ _RECORDS: Final = """
     SELECT seq, body, hash, signature FROM chained_logging.entries
     WHERE origin = :origin AND seq = ANY(:wanted)
 """
+_ENDS: Final = "SELECT min(seq), max(seq) FROM chained_logging.entries WHERE origin = :origin"
 _PARAMETER: Final = re.compile(r"(?<!:):([a-z_]+)\b")
 
 
@@ -72,7 +73,7 @@ class PostgresLog:
 
     @property
     def fault(self) -> str | None:
-        """What is wrong with an entry that was read; None if nothing is."""
+        """The first fault of the entries that were read; None if all is well."""
         return self._fault
 
     def table(
@@ -89,14 +90,14 @@ class PostgresLog:
             return Answer(columns, cursor.fetchall())
 
     def records(self, wanted: Sequence[int]) -> list[Record]:
-        values = {"origin": self._origin, "wanted": list(wanted)}
+        values = {"origin": self._origin, "wanted": with_neighbours(wanted)}
+        ((first, last),) = self._ask(_ENDS, values).rows
         found = {}
         for seq, body, hash, signature in self._ask(_RECORDS, values).rows:
             found[seq] = Record(seq, body.encode(), hash, signature)
-            if leaf_hash(found[seq].body) != hash:
-                self._fault = f"the hash of entry {seq} is not that of its content"
         if missing := sorted({*wanted} - found.keys()):
             raise Misfit(f"entry {missing[0]} is not there any more")
+        self._fault = self._fault or first_fault(wanted, found, first, last)
         return [found[seq] for seq in wanted]
 
     def refresh(self) -> None:

@@ -150,7 +150,7 @@ class OpenedLog:
             raise InUse("others ask the log, and it takes too long: try again")
         try:
             if self._engine is None:
-                self._engine = open_log(self.where, origin=self.origin)
+                self._engine = open_log(self.where, origin=self.origin, indexed=True)
                 weakref.finalize(self, self._engine.close)
             else:
                 self._engine.store.refresh()

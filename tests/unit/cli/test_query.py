@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from ready import run as ran
 
 from chained_logging import AuditLog
 from chained_logging.cli import cli
+from chained_logging.review import opening
 
 LOGGED = {"action": "read", "actor": "u-1", "ip": "10.0.0.1"}
 
@@ -124,6 +127,57 @@ def test_a_broken_chain_is_said_and_the_status_is_1(log: Path) -> None:
     assert (
         "the hash of entry 4 is not that of its content: run chained-logging verify" in done.stderr
     )
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    path = tmp_path / "audit.db"
+    with AuditLog(path) as opened:
+        opened.append_many([{**EVENT, "action": "read", "actor": f"user-{n}"} for n in range(9)])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "asked", "fault"),
+    [
+        ("UPDATE entries SET body = replace(body, 'user-3', 'user-4') WHERE seq = 4",
+         ["--actor=user-4"], "the hash of entry 4 is not that of its content"),
+        ("UPDATE entries SET body = replace(body, 'user-3', 'user-4') WHERE seq = 4",
+         ["--question=actor-activity", "--actor=user-4"],
+         "the hash of entry 4 is not that of its content"),
+        ("DELETE FROM entries WHERE seq = 4", ["--actor=user-4"], "entry 4 is missing"),
+        ("UPDATE entries SET hash = replace(hash, substr(hash, 1, 8), '00000000') WHERE seq = 4",
+         ["--actor=user-4"], "entry 5 does not follow entry 4"),
+    ],
+)  # fmt: skip
+def test_a_broken_chain_of_a_database_is_said_where_it_is_shown(
+    database: Path, change: str, asked: list[str], fault: str
+) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        guards = "name IN ('entries_no_update', 'entries_no_delete')"
+        kept = connection.execute(f"SELECT name, sql FROM sqlite_master WHERE {guards}").fetchall()
+        for name, _ in kept:
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute(change)
+        for _, sql in kept:
+            connection.execute(sql)
+        connection.commit()
+    done = ran(["query", str(database), *asked])
+    assert (done.returncode, f"{fault}: run chained-logging verify" in done.stderr) == (1, True)
+    assert ran(["query", str(database), "--actor=user-8"]).returncode == 0  # far from it
+
+
+def test_the_index_of_a_database_is_made_where_it_is_asked_for(
+    database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(opening, "SMALL", 0)
+    index = database.with_name("audit.db.index")
+    made = []
+    for options in ((), ("--index",), ()):
+        cli(["query", str(database), "--result=success", *options], standalone_mode=False)
+        assert len(capsys.readouterr().out.splitlines()) > 9
+        made.append(index.exists())
+    assert made == [False, True, True]
 
 
 def test_follow_goes_on_with_what_is_appended(log: Path) -> None:

@@ -166,10 +166,10 @@ def test_an_entry_that_is_gone_meanwhile_is_said(
     filled: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_log(reader(filled)) as engine:
-        ask = engine.store.ask
+        ask = engine.store._ask
         monkeypatch.setattr(
             engine.store,
-            "ask",
+            "_ask",
             lambda sql, values: (
                 Answer(("seq",), [(999_999,)]) if "limit" in values else ask(sql, values)
             ),
