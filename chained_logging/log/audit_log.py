@@ -18,6 +18,7 @@ from chained_logging.event.fields import set_apart
 from chained_logging.event.resources import resource_names
 from chained_logging.format.line import GENESIS
 from chained_logging.format.record import Head, Record
+from chained_logging.format.stub import Stub
 from chained_logging.format.vkey import Signer
 from chained_logging.log import forks
 from chained_logging.log.options import Options
@@ -284,6 +285,10 @@ class AuditLog(Signed):
     def records(self, start: int = 0) -> Iterator[Record]:
         """As :meth:`entries`, but yield the stored bytes."""
         yield from self._sink.records(start)  # a generator, so that the log stays open meanwhile
+
+    def stored(self, start: int = 0) -> Iterator[Record | Stub]:
+        """As :meth:`records`, with a stub in the place of each entry that retention removed."""
+        yield from self._sink.stored(start)
 
     def durable_head(self) -> Head:
         """Sync all entries, including those of other processes, and return the head.

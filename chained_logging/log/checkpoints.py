@@ -117,14 +117,14 @@ class Checkpoints:
         :raises BrokenLog: if an entry is missing.
         """
         state, key, origin = self._state, self._signing.required(), self._state.origin
-        tree = tree_at(last, state.sink.records)
+        tree = tree_at(last, state.sink.stored)
         hashes = self._recent.between(tree.size, head)
         # On the disk first: a power failure must not leave a checkpoint without its entries.
         state.sink.sync()
         if hashes:
             tree.extend(bytes.fromhex("".join(hashes)))
             return sign(tree, origin, key)
-        records = (r for r in state.sink.records(tree.size) if r.seq <= head.seq)
+        records = (r for r in state.sink.stored(tree.size) if r.seq <= head.seq)
         made = make(tree, records, origin, key)
         if made.size != head.seq + 1:
             raise BrokenLog(f"{state.path} holds {made.size} entries, not {head.seq + 1}")

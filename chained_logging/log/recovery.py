@@ -68,7 +68,7 @@ class Recovery:
         if found.seq > remembered.seq:  # killed between an append and its note: rare
             hash = ""
             with contextlib.suppress(ValueError):  # the line is no longer an entry
-                record = next(self._sink.records(remembered.seq), None)
+                record = next(self._sink.stored(remembered.seq), None)
                 if record is not None and record.seq == remembered.seq:
                     hash = record.hash
         if hash == remembered.hash:

@@ -38,7 +38,7 @@ class OurLog:
         if head in (EMPTY, self._reached()):
             return True
         with contextlib.suppress(ValueError):
-            ours = next(self._log.records(head.seq), None)
+            ours = next(self._log.stored(head.seq), None)
             return ours is not None and (ours.seq, ours.hash) == head
         return False
 
@@ -66,7 +66,7 @@ class OurLog:
             return False
         tree = Frontier()
         with contextlib.suppress(ValueError):
-            for record in self._log.records():
+            for record in self._log.stored():
                 if tree.size == said.size:
                     break
                 tree.append(bytes.fromhex(record.hash))

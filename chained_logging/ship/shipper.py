@@ -294,7 +294,7 @@ class _Route:
                 "log was cut or rolled back, or another host writes under its name"
             )
         if there != EMPTY:
-            ours = next(log.records(there.seq), None)
+            ours = next(log.stored(there.seq), None)
             if ours is None or (ours.seq, ours.hash) != there:
                 raise Refused(f"{self.name} holds another entry {there.seq} than the log")
         if there.seq < self.progress.seq:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from chained_logging.format.record import Head, Record, StoredCheckpoint
+from chained_logging.format.stub import Stub
 
 
 class Source(Protocol):
@@ -23,11 +24,14 @@ class Source(Protocol):
     def durable_head(self) -> Head:
         """Sync the log to this machine's disk, and return its last entry."""
 
-    def records(self, start: int = 0) -> Iterator[Record]:
-        """Read entries from `start` on, in order.
+    def stored(self, start: int = 0) -> Iterator[Record | Stub]:
+        """Read entries from `start` on, in order, and the stubs of those that retention removed.
 
-        :raises ValueError: at the first item that is not an entry.
+        :raises ValueError: at the first item that is neither.
         """
+
+    def records(self, start: int = 0) -> Iterator[Record]:
+        """As :meth:`stored`, but only the entries."""
 
     def checkpoints_after(self, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
         """Read checkpoints in the order they were stored, each with a mark to continue from."""

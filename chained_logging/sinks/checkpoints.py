@@ -17,6 +17,7 @@ from chained_logging.format.merkle import Frontier, ProofError
 from chained_logging.format.note import Note, sign_note, verify_note
 from chained_logging.format.record import Record, StoredCheckpoint
 from chained_logging.format.spelling import NoteError
+from chained_logging.format.stub import Stub
 from chained_logging.format.vkey import Signer, VerifierKey
 
 
@@ -37,13 +38,15 @@ def frontier(stored: StoredCheckpoint | None) -> Frontier:
     return tree
 
 
-def tree_at(stored: StoredCheckpoint | None, read: Callable[[], Iterable[Record]]) -> Frontier:
+def tree_at(
+    stored: StoredCheckpoint | None, read: Callable[[], Iterable[Record | Stub]]
+) -> Frontier:
     """Return the tree at a checkpoint that a key of the log signed.
 
     The key did not sign the state that is kept with it. One that does not lead to the root that it
     did sign is not used: the tree is made of the entries.
 
-    :param read: returns the log's entries, from the first on.
+    :param read: returns what the log holds, from the first entry on.
     :raises BrokenLog: if the entries have another root: they were changed since.
     """
     with contextlib.suppress(BrokenLog):
@@ -63,7 +66,7 @@ def tree_at(stored: StoredCheckpoint | None, read: Callable[[], Iterable[Record]
 
 
 def make(
-    tree: Frontier, records: Iterable[Record], origin: str, signer: Signer
+    tree: Frontier, records: Iterable[Record | Stub], origin: str, signer: Signer
 ) -> StoredCheckpoint:
     """Return the checkpoint after `records`, with which `tree` is grown.
 

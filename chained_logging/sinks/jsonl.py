@@ -19,19 +19,20 @@ from chained_logging.errors import FAILURES, LogError, NotALog
 from chained_logging.files.durable import is_mount, sync_directory, sync_file, sync_if_open
 from chained_logging.files.own import open_file, open_own, require_own
 from chained_logging.format.line import (
-    MAX_BODY,
-    leaf_hash,
     position,
     recorded_at,
     split_line,
     stored_line,
 )
 from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
+from chained_logging.format.stub import Stub, holds
+from chained_logging.sinks import lines
 from chained_logging.sinks.checkpoint_file import (
     append_checkpoint,
     read_checkpoints,
     recent_checkpoints,
 )
+from chained_logging.sinks.lines import BLOCK, MAX_LINE
 from chained_logging.sinks.segments import (
     Segment,
     complete_manifest,
@@ -41,9 +42,6 @@ from chained_logging.sinks.segments import (
 )
 from chained_logging.sinks.sink import Notice
 
-# The longest stored line: a body, its hash, a signature, the line feed.
-_MAX_LINE = MAX_BODY + 256
-_BLOCK = 4 * _MAX_LINE
 _FIRST_READ = 4096
 _PARTS = itemgetter(1, 2, 3)  # of a record: body, hash, signature
 _new_head = tuple.__new__
@@ -96,6 +94,14 @@ class JsonlSink:
 
     def write(self, records: Sequence[Record]) -> None:
         data = b"\n".join(starmap(stored_line, map(_PARTS, records))) + b"\n"
+        seq, _, hash, _ = records[-1]
+        self._write(data, _new_head(Head, (seq, hash)))  # a third of the time of Head(…)
+
+    def take(self, items: Sequence[Record | Stub]) -> None:
+        data = b"\n".join(map(lines.line_of, items)) + b"\n"
+        self._write(data, Head(items[-1].seq, items[-1].hash))
+
+    def _write(self, data: bytes, head: Head) -> None:
         size = len(data)
         if self._max_bytes is not None and self._size + size > self._max_bytes:
             self._seal()
@@ -106,8 +112,6 @@ class JsonlSink:
         except OSError:  # all of it or nothing
             _cut(self._fd, self._size)
             raise
-        seq, _, hash, _ = records[-1]
-        head = _new_head(Head, (seq, hash))  # a third of the time of Head(…)
         # Set both or neither: a signal handler can raise only after a call, never between these
         # two. With only one of them set, the next entry would use a seq twice.
         self._size += size
@@ -132,12 +136,12 @@ class JsonlSink:
             return
         with open_file(fd, "rb") as file:
             at, last = 0, self._sealed_head().seq
-            while line := file.readline(_MAX_LINE):
+            while line := file.readline(MAX_LINE):
                 try:
-                    body, hash, _ = split_line(line[:-1])
-                    if not line.endswith(b"\n") or leaf_hash(body) != hash:
+                    item = lines.parsed(line[:-1])
+                    if not line.endswith(b"\n") or not holds(item):
                         raise ValueError
-                    last = position(body)[0]
+                    last = item.seq
                 except ValueError:
                     break
                 at += len(line)
@@ -152,15 +156,19 @@ class JsonlSink:
             complete_manifest(self._path)
             self._manifest_due = False
 
+    def stored(self, start: int = 0) -> Iterator[Record | Stub]:
+        return self._read(start, lines.stored)
+
     def records(self, start: int = 0) -> Iterator[Record]:
-        return self._read(start, _records)
+        return (item for item in self.stored(start) if isinstance(item, Record))
 
     def readable(self, start: int = 0) -> Iterator[Record]:
-        return self._read(start, _readable)
+        found = self._read(start, lines.readable)
+        return (item for item in found if isinstance(item, Record))
 
     def _read(
-        self, start: int, reader: Callable[[BinaryIO, int], Iterator[Record]]
-    ) -> Iterator[Record]:
+        self, start: int, reader: Callable[[BinaryIO, int], Iterator[Record | Stub]]
+    ) -> Iterator[Record | Stub]:
         # Open the log first. If another process seals it meanwhile, we still read that file, and
         # skip its new name and later segments.
         with contextlib.ExitStack() as stack:
@@ -259,7 +267,7 @@ class JsonlSink:
             # reports the error.
             self._manifest_due = True
         if paths:
-            self._sealed = _head_of(paths[-1])
+            self._sealed = lines.head_of(paths[-1])
         here = {listed_name(path) for path in paths}
         if listed and listed[-1].file not in here:  # moved to an archive
             last = Head(listed[-1].last_seq, listed[-1].last_hash)
@@ -299,7 +307,7 @@ class JsonlSink:
             self._truncated(0)
             return self._head
         start, tail, end = self._last_lines(size)
-        found = _last_entry(tail[:end])
+        found = lines.last_entry(tail[:end])
         if found is not None:
             head, whole = found
             if head.seq > self._head.seq or self._size == 0:
@@ -325,7 +333,7 @@ class JsonlSink:
         block = os.pread(self._fd, _FIRST_READ, self._size - 1)
         line, feed, _ = block[1:].partition(b"\n")
         if not feed and len(block) == _FIRST_READ:
-            block = os.pread(self._fd, _MAX_LINE, self._size - 1)
+            block = os.pread(self._fd, MAX_LINE, self._size - 1)
             line, feed, _ = block[1:].partition(b"\n")
         if block[:1] != b"\n":
             return False
@@ -341,13 +349,13 @@ class JsonlSink:
         last line."""
         stop = size
         while True:
-            start = max(self._size, stop - _BLOCK)
+            start = max(self._size, stop - BLOCK)
             tail = os.pread(self._fd, stop - start, start)
             end = tail.rfind(b"\n") + 1
             if end or start == self._size:
                 # The last line may begin before the block, but not before the previous one.
                 if start > self._size and tail.count(b"\n") < 2:
-                    start = max(self._size, start - _BLOCK)
+                    start = max(self._size, start - BLOCK)
                     tail = os.pread(self._fd, stop - start, start)
                     end = tail.rfind(b"\n") + 1
                 return start, tail, end
@@ -360,8 +368,8 @@ class JsonlSink:
         aside = self._path.with_name(name)
         fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with open_file(fd, "wb") as file:
-            for offset in range(at, size, _BLOCK):
-                file.write(os.pread(log, min(_BLOCK, size - offset), offset))
+            for offset in range(at, size, BLOCK):
+                file.write(os.pread(log, min(BLOCK, size - offset), offset))
             file.flush()
             os.fsync(fd)
         sync_directory(aside)
@@ -381,7 +389,7 @@ class JsonlSink:
         if self._size == 0:
             return
         sync_file(self._fd)
-        target = segment_path(self._path, _first_seq(self._fd))
+        target = segment_path(self._path, lines.first_seq(self._fd))
         if target.exists():
             raise LogError(f"the log cannot be sealed as {target}, which exists: move that away")
         os.rename(self._path, target)
@@ -389,7 +397,7 @@ class JsonlSink:
 
     def _first_time(self, size: int) -> float:
         """Return the time of the first entry, from its UUIDv7; the present, if the log is empty."""
-        line = os.pread(self._fd, min(size, _MAX_LINE), 0).partition(b"\n")[0]
+        line = os.pread(self._fd, min(size, MAX_LINE), 0).partition(b"\n")[0]
         try:
             return recorded_at(line)
         except ValueError:
@@ -400,98 +408,3 @@ def _cut(fd: int, size: int) -> None:
     """Cut a file to a size. If it is shorter, because somebody cut it, it must not grow."""
     if os.fstat(fd).st_size > size:
         os.ftruncate(fd, size)
-
-
-def _first_seq(fd: int) -> int:
-    """Return the ``seq`` of a file's first entry."""
-    line = os.pread(fd, _MAX_LINE, 0).partition(b"\n")[0]
-    return position(split_line(line).body)[0]
-
-
-def _place_before(fd: int, start: int) -> int:
-    """Return the offset of a line not far before entry `start`; or 0."""
-    low, high = 0, os.fstat(fd).st_size
-    while high - low > _BLOCK:  # entries are in order: a binary search takes 20 reads
-        middle = (low + high) // 2
-        block = os.pread(fd, 2 * _MAX_LINE, middle)
-        begin = block.find(b"\n") + 1
-        end = block.find(b"\n", begin)
-        try:
-            if end < 0 or position(split_line(block[begin:end]).body)[0] >= start:
-                high = middle
-            else:
-                low = middle + begin
-        except ValueError:
-            return low
-    return low
-
-
-def _head_of(segment: Path) -> Head:
-    """Return a sealed segment's last entry.
-
-    :raises FAILURES: if it cannot be read.
-    :raises NotALog: if it does not end with an entry.
-    """
-    with open_file(segment, "rb") as file:
-        start = max(0, os.fstat(file.fileno()).st_size - _MAX_LINE - 1)
-        found = _last_entry(os.pread(file.fileno(), _MAX_LINE + 1, start))
-    if found is None or not found[1]:
-        raise NotALog(f"{segment} is not a segment: it does not end with an entry")
-    return found[0]
-
-
-def _last_entry(lines: bytes) -> tuple[Head, bool] | None:
-    """Return the last entry as a head, and whether it is the last line."""
-    end = len(lines)
-    while end:
-        begin = lines.rfind(b"\n", 0, end - 1) + 1
-        try:
-            body, hash, _ = split_line(lines[begin : end - 1])
-            return Head(position(body)[0], hash), end == len(lines)
-        except ValueError:
-            end = begin
-    return None
-
-
-def _records(file: BinaryIO, start: int) -> Iterator[Record]:
-    seq = -1
-    for line in _lines(file, start):
-        try:
-            record = _record(line)
-        except ValueError:
-            if seq + 1 < start:  # before the first entry that is asked for
-                continue
-            raise
-        seq = record.seq
-        if seq >= start:
-            yield record
-
-
-def _readable(file: BinaryIO, start: int) -> Iterator[Record]:
-    for line in _lines(file, start):
-        with contextlib.suppress(ValueError):
-            record = _record(line)
-            if record.seq >= start:
-                yield record
-
-
-def _lines(file: BinaryIO, start: int) -> Iterator[bytes]:
-    """Yield lines, with b"" for each piece of one that is too long; skip a torn last line."""
-    if start:
-        file.seek(_place_before(file.fileno(), start))
-    inside = False  # in a line that is too long and comes in pieces
-    while line := file.readline(_MAX_LINE):
-        whole = line.endswith(b"\n")
-        if not whole and len(line) < _MAX_LINE:
-            return  # the end; another process may just be writing the rest of this line
-        yield line[:-1] if whole and not inside else b""
-        inside = not whole
-
-
-def _record(line: bytes) -> Record:
-    """Return the entry in a line.
-
-    :raises ValueError: if the line is not an entry in stored form.
-    """
-    body, hash, signature = split_line(line)
-    return Record(position(body)[0], body, hash, signature)

@@ -2,6 +2,10 @@
 -- written here. The verifier has a copy of its own, and names every difference.
 -- entries_in_order is needed because INSERT OR REPLACE deletes without asking entries_no_delete.
 -- The table resources is an index: a row for each of an entry's `resources`, in their order.
+-- What an entry `retention.apply` of the log's own names in its `ranges` stands in the table purges.
+-- Such an entry may become a stub, its seq and hash, and only then its row may go; but for the
+-- first, the last, and those about keys, retention and holds. After the last entry a copy of a log
+-- takes the stubs that it finds.
 
 CREATE TABLE entries (
   seq INTEGER PRIMARY KEY CHECK (seq = json_extract(body, '$.seq')),
@@ -35,7 +39,11 @@ CREATE TRIGGER entries_no_update BEFORE UPDATE ON entries BEGIN
   SELECT RAISE(ABORT, 'the audit log is append-only: no entry is changed');
 END;
 
-CREATE TRIGGER entries_no_delete BEFORE DELETE ON entries BEGIN
+CREATE TRIGGER entries_no_delete BEFORE DELETE ON entries
+WHEN NOT EXISTS (
+  SELECT 1 FROM stubs
+  WHERE seq = OLD.seq AND hash = OLD.hash AND signature IS OLD.signature
+) BEGIN
   SELECT RAISE(ABORT, 'the audit log is append-only: no entry is deleted');
 END;
 
@@ -67,8 +75,65 @@ CREATE TRIGGER resources_no_update BEFORE UPDATE ON resources BEGIN
   SELECT RAISE(ABORT, 'the audit log is append-only: no resource is changed');
 END;
 
-CREATE TRIGGER resources_no_delete BEFORE DELETE ON resources BEGIN
+CREATE TRIGGER resources_no_delete BEFORE DELETE ON resources
+WHEN NOT EXISTS (SELECT 1 FROM stubs WHERE seq = OLD.seq) BEGIN
   SELECT RAISE(ABORT, 'the audit log is append-only: no resource is deleted');
+END;
+
+CREATE TABLE stubs (
+  seq INTEGER PRIMARY KEY, hash TEXT NOT NULL CHECK (length(hash) = 64), signature TEXT
+);
+
+CREATE TRIGGER stubs_no_update BEFORE UPDATE ON stubs BEGIN
+  SELECT RAISE(ABORT, 'the audit log is append-only: no stub is changed');
+END;
+
+CREATE TRIGGER stubs_no_delete BEFORE DELETE ON stubs BEGIN
+  SELECT RAISE(ABORT, 'the audit log is append-only: no stub is deleted');
+END;
+
+CREATE TRIGGER stubs_of_entries BEFORE INSERT ON stubs
+WHEN EXISTS (SELECT 1 FROM stubs WHERE seq = NEW.seq)
+OR NEW.seq <= (SELECT max(seq) FROM entries) AND NOT EXISTS (
+  SELECT 1 FROM entries
+  WHERE seq = NEW.seq AND hash = NEW.hash AND signature IS NEW.signature
+  AND seq > 0 AND seq < (SELECT max(seq) FROM entries)
+  AND seq <= (SELECT last FROM purges WHERE first <= NEW.seq ORDER BY first DESC LIMIT 1)
+  AND NOT (
+    actor_id = 'chained_logging'
+    AND (action GLOB 'key.*' OR action GLOB 'retention.*' OR action GLOB 'hold.*')
+  )
+) BEGIN
+  SELECT RAISE(ABORT, 'the audit log is append-only: no retention.apply names this entry');
+END;
+
+CREATE TABLE purges (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, by INTEGER NOT NULL);
+
+CREATE TRIGGER purges_no_update BEFORE UPDATE ON purges BEGIN
+  SELECT RAISE(ABORT, 'the audit log is append-only: no purge is changed');
+END;
+
+CREATE TRIGGER purges_no_delete BEFORE DELETE ON purges BEGIN
+  SELECT RAISE(ABORT, 'the audit log is append-only: no purge is deleted');
+END;
+
+CREATE TRIGGER purges_named BEFORE INSERT ON purges
+WHEN NEW.first < 1 OR NEW.last < NEW.first OR NEW.last >= NEW.by
+OR NEW.first <= (SELECT last FROM purges WHERE first <= NEW.last ORDER BY first DESC LIMIT 1)
+OR NOT EXISTS (
+  SELECT 1 FROM entries
+  WHERE seq = NEW.by AND action = 'retention.apply' AND actor_id = 'chained_logging'
+) BEGIN
+  SELECT RAISE(IGNORE);
+END;
+
+CREATE TRIGGER purges_of_entry AFTER INSERT ON entries
+WHEN substr(NEW.body, 1, 57) = '{"action":"retention.apply","actor_id":"chained_logging",' BEGIN
+  INSERT INTO purges (first, last, by)
+  SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), NEW.seq
+  FROM json_each(NEW.body, '$.context.ranges')
+  WHERE type = 'array'
+  AND json_type(value, '$[0]') = 'integer' AND json_type(value, '$[1]') = 'integer';
 END;
 
 CREATE TABLE checkpoints (

@@ -20,7 +20,9 @@ from chained_logging.errors import NotALog
 from chained_logging.files.durable import replace_file
 from chained_logging.files.own import open_file, open_regular, require_own
 from chained_logging.format.canonical import canonical
-from chained_logging.format.line import position, split_line
+from chained_logging.format.line import position
+from chained_logging.format.stub import Stub
+from chained_logging.sinks.lines import parsed
 
 
 class Segment(NamedTuple):
@@ -84,17 +86,20 @@ def complete_manifest(log: Path) -> list[Segment]:
     listed = {segment.file for segment in segments}
     missing = [path for path in segment_paths(log) if listed_name(path) not in listed]
     if missing:
-        segments += [describe(path) for path in missing]
+        for path in missing:
+            segments.append(describe(path, segments[-1].last_hash if segments else None))
         lines = [canonical(segment._asdict()) + b"\n" for segment in segments]
         # Rewrite all of it, as the last line may be torn.
         replace_file(manifest_path(log), b"".join(lines))
     return segments
 
 
-def describe(path: Path) -> Segment:
+def describe(path: Path, before: str | None = None) -> Segment:
     """Read a whole segment, and return its line for the manifest.
 
-    :raises FAILURES: if it cannot be read, or does not begin and end with an entry.
+    :param before: the hash of the entry before it, for a segment that begins with a stub, which
+        does not name that hash; None if it is not known.
+    :raises FAILURES: if it cannot be read, or does not begin and end with an entry or a stub.
     """
     digest, size, first, last = hashlib.sha256(), 0, b"", b""
     with open_file(path, "rb") as file:
@@ -103,16 +108,15 @@ def describe(path: Path) -> Segment:
             size += len(line)
             first, last = first or line, line
     try:
-        first_seq, first_prev = position(split_line(first[:-1]).body)
-        body, last_hash, _ = split_line(last[:-1])
-        last_seq, _ = position(body)
+        begin, end = parsed(first[:-1]), parsed(last[:-1])
+        first_prev = before or "" if isinstance(begin, Stub) else position(begin.body)[1]
     except ValueError as error:
         raise NotALog(f"{path} is not a segment: {error}") from None
     facts: dict[str, Any] = {"bytes": size, "file": listed_name(path), "sha256": digest.hexdigest()}
     return Segment(
         first_prev_hash=first_prev,
-        first_seq=first_seq,
-        last_hash=last_hash,
-        last_seq=last_seq,
+        first_seq=begin.seq,
+        last_hash=end.hash,
+        last_seq=end.seq,
         **facts,
     )

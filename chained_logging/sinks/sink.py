@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from chained_logging.format.record import Head, Record, StoredCheckpoint
+from chained_logging.format.stub import Stub
 
 RECENT = 16
 
@@ -56,6 +57,12 @@ class Sink(Protocol):
         :raises FAILURES: if the write fails; it then leaves nothing behind.
         """
 
+    def take(self, items: Sequence[Record | Stub]) -> None:
+        """Store what stands in another store, stubs too, all or none: for a copy of a log.
+
+        :raises FAILURES: as :meth:`write`.
+        """
+
     def recheck(self, synced: int) -> None:
         """After a power failure: mend what was damaged after entry `synced`."""
 
@@ -65,8 +72,15 @@ class Sink(Protocol):
     def sync(self) -> None:
         """Sync what was written to the disk. May run while another thread writes."""
 
+    def stored(self, start: int = 0) -> Iterator[Record | Stub]:
+        """Read all that the log holds from `start` on, in order: entries, and the stubs of those
+        that retention removed. Whoever needs each hash of the tree needs this.
+
+        :raises ValueError: at the first item that is neither.
+        """
+
     def records(self, start: int = 0) -> Iterator[Record]:
-        """Read entries from `start` on, in order.
+        """As :meth:`stored`, but only the entries.
 
         :raises ValueError: at the first item that is not an entry.
         """

@@ -12,6 +12,7 @@ database, it syncs the WAL before and the database after.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import threading
@@ -24,6 +25,7 @@ from chained_logging.errors import BrokenLog, Busy, LogError, NotALog, NotAnEntr
 from chained_logging.files.durable import is_mount, sync_directory, sync_if_open
 from chained_logging.files.own import open_own, require_own
 from chained_logging.format.record import EMPTY, NO_CHECKPOINT, Head, Record, StoredCheckpoint
+from chained_logging.format.stub import Stub, read_stub, stub_line
 from chained_logging.sinks.sink import RECENT, Notice
 
 APPLICATION_ID: Final = 0x636C6F67
@@ -47,6 +49,17 @@ _BATCH: Final = 500
 _ENTRIES: Final = (
     "SELECT seq, body, hash, signature FROM entries WHERE seq >= ? ORDER BY seq LIMIT ?"
 )
+_STORED: Final = (  # SQLite merges the two, and reads no more than what is asked for
+    "SELECT seq, body, hash, signature, 1 FROM entries WHERE seq >= ?1"
+    " UNION ALL SELECT seq, NULL, hash, signature, 0 FROM stubs WHERE seq >= ?1"
+    " ORDER BY 1 LIMIT ?2"
+)
+_LAST: Final = (
+    "SELECT * FROM (SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1)"
+    " UNION ALL SELECT * FROM (SELECT seq, hash FROM stubs ORDER BY seq DESC LIMIT 1)"
+    " ORDER BY 1 DESC LIMIT 1"
+)
+_INSERT: Final = "INSERT INTO entries (seq, body, hash, signature) VALUES (?, ?, ?, ?)"
 _LARGEST: Final = (1 << 63) - 1
 _PATIENCE: Final = 30.0  # until somebody says how long
 
@@ -84,7 +97,7 @@ class SqliteSink:
         try:
             found = os.stat(self._name)
             same = (found.st_dev, found.st_ino) == self._file
-            if same and found.st_size < self._size:  # a log's database only grows
+            if same and found.st_size < self._size and not _is_whole(self._path):
                 raise BrokenLog(
                     f"{self._path} was cut from {self._size} to {found.st_size} bytes; once it is "
                     "moved away, the log goes on in a new file"
@@ -125,17 +138,16 @@ class SqliteSink:
         connection = self._connection
         if connection is None:
             raise StoreError(f"{self._path} is closed")
-        insert = "INSERT INTO entries (seq, body, hash, signature) VALUES (?, ?, ?, ?)"
         rows = [(seq, body.decode(), hash, sign) for seq, body, hash, sign in records]
         # Unset until the write is known to have worked: after an error or an interrupt (Control-C)
         # the next call looks for itself.
         version, self._version = self._version, -1
         try:
             if len(rows) == 1:
-                connection.execute(insert, rows[0])  # a statement alone is a transaction
+                connection.execute(_INSERT, rows[0])  # a statement alone is a transaction
             else:
                 connection.execute("BEGIN IMMEDIATE")
-                connection.executemany(insert, rows)
+                connection.executemany(_INSERT, rows)
                 connection.execute("COMMIT")
         except sqlite3.Error as error:
             if connection.in_transaction:
@@ -144,8 +156,46 @@ class SqliteSink:
         self._head = Head(records[-1][0], records[-1][2])
         self._version = version
 
+    def take(self, items: Sequence[Record | Stub]) -> None:
+        stubs = [item for item in items if isinstance(item, Stub)]
+        entries = [(i[0], i[1].decode(), *i[2:]) for i in items if isinstance(i, Record)]
+        self._version = -1  # the next call looks for itself
+        with self.transaction() as connection:
+            # The stubs first: no trigger then asks for a purge that names them.
+            insert = "INSERT INTO stubs (seq, hash, signature) VALUES (?, ?, ?)"
+            connection.executemany(insert, stubs)
+            connection.executemany(_INSERT, entries)
+        self._head = Head(items[-1].seq, items[-1].hash)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Change the database as a whole, or not at all.
+
+        :raises Busy: if another program holds the database.
+        :raises StoreError: if the store fails.
+        """
+        connection = self._connection
+        if connection is None:
+            raise StoreError(f"{self._path} is closed")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise _failure(self._path, error) from error
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
     def sync(self) -> None:
         sync_if_open(self._wal)
+
+    def stored(self, start: int = 0) -> Iterator[Record | Stub]:
+        for row in self._rows(start, _STORED):
+            item = _record(row[:4]) if row[4] else _stub(row)
+            if item is None:
+                raise self._not_text(f"entry {row[0]}")
+            yield item
 
     def records(self, start: int = 0) -> Iterator[Record]:
         return self._legible(self._rows(start))
@@ -170,8 +220,8 @@ class SqliteSink:
                 raise self._not_text(f"entry {row[0]}")
             yield record
 
-    def _rows(self, start: int) -> Iterator[tuple[Any, ...]]:
-        while rows := self._read(_ENTRIES, (start, _BATCH)):
+    def _rows(self, start: int, query: str = _ENTRIES) -> Iterator[tuple[Any, ...]]:
+        while rows := self._read(query, (start, _BATCH)):
             yield from rows
             start = rows[-1][0] + 1
 
@@ -214,11 +264,7 @@ class SqliteSink:
                 raise StoreError(f"{self._path}: {error}") from error
 
     def add_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
-        connection = self._connection
-        if connection is None:
-            raise StoreError(f"{self._path} is closed")
-        try:
-            connection.execute("BEGIN IMMEDIATE")
+        with self.transaction() as connection:
             if not _has_checkpoints(connection):
                 for statement in schema_statements():  # a log without a key lacks this table
                     if " checkpoints" in statement:
@@ -229,12 +275,7 @@ class SqliteSink:
                 " coalesce(max(id), 0) + 1 FROM checkpoints",
                 checkpoint,
             )
-            connection.execute("COMMIT")
-            self.sync()
-        except sqlite3.Error as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise StoreError(f"{self._path}: {error}") from error
+        self.sync()
 
     def close(self) -> None:
         wal, self._wal = self._wal, -1
@@ -305,6 +346,8 @@ class SqliteSink:
             # get "database is locked" at once, whatever the timeout.
             if new:
                 connection.execute(f"PRAGMA page_size = {_PAGE}")
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.execute("PRAGMA secure_delete = ON")  # what is freed holds no entry
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
@@ -328,9 +371,7 @@ class SqliteSink:
         self._waits = self.patience
 
     def _catch_up(self, connection: sqlite3.Connection) -> None:
-        row: tuple[Any, ...] | None = connection.execute(
-            "SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1"
-        ).fetchone()
+        row: tuple[Any, ...] | None = connection.execute(_LAST).fetchone()
         if row is not None and row[0] > self._head.seq:  # a resumed head may be ahead of the rows
             if not _is_text(row[1]):
                 raise self._not_text(f"entry {row[0]}")
@@ -353,6 +394,19 @@ def open_read_only(path: Path) -> sqlite3.Connection:
         uri = _uri(path, "ro") + "&immutable=1"
         connection = sqlite3.connect(uri, uri=True, isolation_level=None)
     return connection
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a database that became shorter gave space back after a purge, and was not cut.
+
+    SQLite refuses one with fewer pages than its header says. Without SQLite the file must not be
+    read: to close it would end the locks that this process has on it.
+    """
+    with contextlib.closing(sqlite3.connect(f"{_uri(path, 'ro')}&immutable=1", uri=True)) as alone:
+        try:
+            return bool(alone.execute("SELECT 1 FROM sqlite_master").fetchone())
+        except sqlite3.Error:
+            return False
 
 
 def _failure(path: Path, error: Exception) -> LogError:
@@ -382,6 +436,15 @@ def _record(row: tuple[Any, ...]) -> Record | None:
     try:
         return Record(seq, body.encode(), hash, signature)
     except UnicodeEncodeError:
+        return None
+
+
+def _stub(row: tuple[Any, ...]) -> Stub | None:
+    """Return a stub, or None if the row is not one as a log stores it."""
+    seq, _, hash, signature, _ = row
+    try:
+        return read_stub(stub_line(Stub(seq, hash, signature)))
+    except (ValueError, UnicodeError):
         return None
 
 
@@ -415,7 +478,7 @@ def _has_entries(connection: sqlite3.Connection, path: Path) -> bool:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (objects,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application == APPLICATION_ID and objects:
-        if not _has_table(connection, "resources"):
+        if not all(_has_table(connection, name) for name in ("resources", "stubs")):
             raise NotALog(
                 f"{path} was made by a version before 0.1.0, with other tables: leave it as it is, "
                 "and begin a new log at another path"

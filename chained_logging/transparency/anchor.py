@@ -116,7 +116,7 @@ def _cosignatures(
     """Ask one witness; what size it holds is known from its last cosignature, or from itself."""
     held = _cosigned_size(log, keys)
     for _ in range(3):  # another process may have been there in between
-        proof = growth_proof(_tree(log, held), log.records(held), newest.size) if held else []
+        proof = growth_proof(_tree(log, held), log.stored(held), newest.size) if held else []
         try:
             return ask(url, held, proof, newest.note.encode(), timeout=timeout, client=client)
         except WitnessConflict as conflict:
@@ -144,7 +144,7 @@ def _tree(log: AuditLog, size: int) -> Frontier:
             with contextlib.suppress(BrokenLog):  # its tree was edited
                 return frontier(one)
     tree = Frontier()
-    for record in itertools.islice(log.records(), size):
+    for record in itertools.islice(log.stored(), size):
         tree.append(bytes.fromhex(record.hash))
     if tree.size < size:
         raise WitnessError(f"it cosigned {size:,} entries, and the log has {tree.size:,}")

@@ -16,11 +16,12 @@ from pathlib import Path
 
 from chained_logging.errors import BrokenLog, NoCheckpoint
 from chained_logging.format.checkpoint import Checkpoint
-from chained_logging.format.line import leaf_hash, stored_line
+from chained_logging.format.line import stored_line
 from chained_logging.format.merkle import HASH_SIZE, Frontier, consistency_proof, inclusion_proof
 from chained_logging.format.note import Note
 from chained_logging.format.proof import TlogProof
 from chained_logging.format.record import Record, StoredCheckpoint
+from chained_logging.format.stub import Stub, holds
 from chained_logging.log.ways import own_checkpoints
 from chained_logging.sinks import open_sink
 
@@ -29,7 +30,7 @@ GO_READERS = 49_140
 most 64 KiB, and the line `extra` has the entry in base64."""
 
 
-def growth_proof(tree: Frontier, records: Iterable[Record], size: int) -> list[bytes]:
+def growth_proof(tree: Frontier, records: Iterable[Record | Stub], size: int) -> list[bytes]:
     """Return the consistency proof from the size of a tree to a larger size.
 
     Unlike :class:`LogTree` it reads only what came since: the rest of the proof are the subtrees
@@ -81,10 +82,10 @@ class LogTree:
         # be gone through by each garbage collection, in 50 ms.
         self._rows: list[bytearray] = []
         tree = Frontier()
-        for record in self._sink.records():
+        for record in self._sink.stored():
             if tree.size == size:
                 break
-            if record.seq != tree.size or leaf_hash(record.body) != record.hash:
+            if record.seq != tree.size or not holds(record):
                 raise ValueError(f"{path} is broken at seq {tree.size}: run verify")
             for level, node in enumerate(tree.append(bytes.fromhex(record.hash))):
                 if level == len(self._rows):
@@ -106,7 +107,12 @@ class LogTree:
         stored = self._checkpoint(size)
         if not 0 <= seq < stored.size:
             raise ValueError(f"the checkpoint covers entries 0 to {stored.size - 1}, not {seq}")
-        record = next(iter(self._sink.records(seq)))
+        record = next(iter(self._sink.stored(seq)))
+        if isinstance(record, Stub):
+            raise ValueError(
+                f"entry {seq} was purged: its hash is left, and no text that could be proved. "
+                "A proof made before still verifies"
+            )
         # Without a signature of its own: the checkpoint vouches for the entry, and that signature
         # may be of an earlier key than the checkpoint's.
         line = stored_line(record.body, record.hash)

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sink_records import Growing, chained
+from sink_records import chained
 
 from chained_logging.errors import NotALog
 from chained_logging.format.line import stored_line
-from chained_logging.sinks.jsonl import JsonlSink, _lines
+from chained_logging.sinks.jsonl import JsonlSink
 from chained_logging.sinks.segments import read_manifest, segment_paths
 
 
@@ -132,9 +132,3 @@ def test_after_a_power_failure_damage_behind_the_last_sync_is_moved_aside(log: P
     assert sink.notices[0].context["cause"] == "lines damaged by a power failure"
     assert sink.head() == (1, records[1].hash)
     sink.close()
-
-
-def test_reading_ends_at_a_line_that_is_just_being_written() -> None:
-    first, second = (stored_line(r.body, r.hash, None) + b"\n" for r in chained(2))
-    file = Growing(first, second[:50], second[50:])
-    assert list(_lines(file, 0)) == [first[:-1]]

@@ -11,6 +11,8 @@ from sink_records import chained
 from chained_logging.errors import NotALog
 from chained_logging.format.line import GENESIS, stored_line
 from chained_logging.format.record import Head, Record
+from chained_logging.format.stub import Stub
+from chained_logging.sinks.lines import line_of
 from chained_logging.sinks.segments import (
     complete_manifest,
     describe,
@@ -55,6 +57,18 @@ def test_a_segment_is_described_by_its_ends(log: Path) -> None:
     path.write_bytes(b"hello\n")
     with pytest.raises(NotALog, match="is not a segment"):
         describe(path)
+
+
+def test_a_segment_may_begin_and_end_with_stubs(log: Path) -> None:
+    records = chained(6)
+    seal(log, records[:2])
+    path = segment_path(log, 2)
+    stubs = [Stub(record.seq, record.hash) for record in records]
+    path.write_bytes(b"".join(line_of(item) + b"\n" for item in (stubs[2], records[3], stubs[4])))
+    listed = complete_manifest(log)[1]
+    assert (listed.first_seq, listed.last_seq) == (2, 4)
+    assert (listed.first_prev_hash, listed.last_hash) == (records[1].hash, records[4].hash)
+    assert describe(path).first_prev_hash == ""  # nothing tells it
 
 
 def test_what_a_crash_left_unlisted_is_listed(log: Path) -> None:

@@ -12,6 +12,7 @@ from sink_records import chained
 
 from chained_logging.errors import ForeignFile
 from chained_logging.format.record import EMPTY, Head, StoredCheckpoint
+from chained_logging.format.stub import Stub
 from chained_logging.sinks import Sink, open_sink
 
 
@@ -32,6 +33,25 @@ def test_what_was_written_is_read_in_order(sink: Sink, path: Path) -> None:
     assert list(sink.records(3)) == records[3:]
     assert list(sink.readable(3)) == records[3:]
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_copy_takes_stubs_too_and_goes_on_after_them(sink: Sink, path: Path) -> None:
+    records = chained(6)
+    signature = base64.b64encode(bytes(64)).decode()
+    items = [Stub(r.seq, r.hash, signature) if r.seq in (1, 2, 5) else r for r in records]
+    sink.take(items[:2])
+    sink.take(items[2:])
+    assert sink.head() == (5, records[5].hash)
+    assert list(sink.stored()) == items
+    assert list(sink.stored(2)) == items[2:]
+    assert list(sink.records()) == list(sink.readable()) == [records[i] for i in (0, 3, 4)]
+    other = open_sink(path)
+    assert other.head() == (5, records[5].hash)
+    (after,) = chained(1, other.head())
+    other.write([after])
+    other.close()
+    assert sink.head() == (6, after.hash)
+    assert list(sink.stored(5)) == [items[5], after]
 
 
 def test_signatures_are_kept(sink: Sink) -> None:

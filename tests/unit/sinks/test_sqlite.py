@@ -12,7 +12,11 @@ import pytest
 from sink_records import chained
 
 from chained_logging.errors import BrokenLog, Busy, NotALog, NotAnEntry, StoreError
-from chained_logging.format.record import NO_CHECKPOINT, Head, StoredCheckpoint
+from chained_logging.event.draft import draft
+from chained_logging.event.fields import OURSELVES
+from chained_logging.format.line import leaf_hash
+from chained_logging.format.record import NO_CHECKPOINT, Head, Record, StoredCheckpoint
+from chained_logging.format.stub import Stub
 from chained_logging.sinks.sqlite import SqliteSink
 
 
@@ -52,6 +56,95 @@ def test_columns_are_derived_from_the_text_and_cannot_be_written(
         with pytest.raises(sqlite3.Error):
             sql(log, statement)
     assert sql(log, query) == [(record.body.decode(), record.hash, "user-1", "456", "a")]
+
+
+def purging(head: Head, *ranges: object, actor: str = OURSELVES) -> Record:
+    """Return the entry that names what may be removed."""
+    about = {"actor_id": actor, "actor_type": "system", "resource": ("audit_log", "o")}
+    entry = draft({**about, "context": {"ranges": ranges}}, action="retention.apply", own=True)
+    body = entry.body(head.seq + 1, head.hash)
+    return Record(head.seq + 1, body, leaf_hash(body))
+
+
+def replaced(seq: int) -> tuple[str, str]:
+    """Return the statements that leave a stub of an entry."""
+    stub = f"INSERT INTO stubs SELECT seq, hash, signature FROM entries WHERE seq = {seq}"
+    return stub, f"DELETE FROM entries WHERE seq = {seq}"
+
+
+def test_an_entry_that_a_purge_names_becomes_a_stub_and_no_other(
+    sink: SqliteSink, log: Path
+) -> None:
+    records = chained(8)
+    records = [*records, purging(Head(7, records[7].hash), [2, 3], [5, 5], [0, 0])]
+    sink.write(records)
+    assert sql(log, "SELECT * FROM purges") == [(2, 3, 8), (5, 5, 8)]
+    for seq in (0, 1, 4, 6, 7, 8):
+        with pytest.raises(sqlite3.Error, match=r"no retention\.apply names"):
+            sql(log, *replaced(seq))
+    with pytest.raises(sqlite3.Error, match="no entry is deleted"):
+        sql(log, "DELETE FROM entries WHERE seq = 2")
+    with pytest.raises(sqlite3.Error, match=r"no retention\.apply names"):
+        sql(log, f"INSERT INTO stubs VALUES (2, '{'0' * 64}', NULL)")
+    sql(log, *replaced(2), *replaced(5))
+    assert list(sink.stored()) == [Stub(r.seq, r.hash) if r.seq in (2, 5) else r for r in records]
+    for table in ("stubs", "purges"):
+        for change in (f"DELETE FROM {table}", f"UPDATE {table} SET rowid = 9"):
+            with pytest.raises(sqlite3.Error, match="append-only"):
+                sql(log, change)
+    with pytest.raises(sqlite3.Error, match="append-only"):
+        sql(log, f"INSERT OR REPLACE INTO stubs VALUES (2, '{'0' * 64}', NULL)")
+    assert sink.head() == Head(8, records[-1].hash)
+
+
+def test_the_logs_own_entries_about_keys_and_purges_stay(sink: SqliteSink, log: Path) -> None:
+    first, *rest = chained(3)
+    sink.write([first, *rest])
+    made = purging(sink.head(), [1, 1])
+    sink.write([made])
+    sink.write([purging(sink.head(), [1, 3], [2, 3])])
+    sink.write(chained(1, sink.head()))
+    assert sql(log, "SELECT * FROM purges") == [(1, 1, 3), (2, 3, 4)]
+    sql(log, *replaced(2))
+    with pytest.raises(sqlite3.Error, match="append-only"):
+        sql(log, *replaced(3))
+
+
+@pytest.mark.parametrize(
+    "ranges", [["x"], [[1]], [["1", "2"]], [[1.5, 2]], [[2, 1]], [[1, 99]], []]
+)
+def test_ranges_that_a_log_does_not_write_name_nothing(
+    sink: SqliteSink, log: Path, ranges: list[object]
+) -> None:
+    sink.write(chained(3))
+    sink.write([purging(sink.head(), *ranges)])
+    assert sql(log, "SELECT * FROM purges") == []
+
+
+def test_an_entry_of_somebody_else_names_nothing(sink: SqliteSink, log: Path) -> None:
+    sink.write(chained(3))
+    sink.write([purging(sink.head(), [1, 1], actor="eve")])
+    sql(log, "INSERT INTO purges VALUES (1, 1, 3)")
+    assert sql(log, "SELECT * FROM purges") == []
+
+
+def test_a_database_that_gave_space_back_goes_on(sink: SqliteSink, log: Path) -> None:
+    sink.write(chained(200))
+    sink.write([purging(sink.head(), [1, 199])])
+    sink.close()  # what was in the log beside it is in the database now
+    head = sink.head()
+    size = log.stat().st_size
+    with contextlib.closing(sqlite3.connect(log, isolation_level=None)) as other:
+        named = "FROM entries WHERE seq BETWEEN 1 AND 199"
+        other.execute(f"INSERT INTO stubs SELECT seq, hash, signature {named}")
+        other.execute(f"DELETE {named}")
+        other.executescript("PRAGMA incremental_vacuum")
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert log.stat().st_size < size
+    assert sink.head() == head
+    (after,) = chained(1, head)
+    sink.write([after])
+    assert list(sink.stored(199))[2:] == [after]
 
 
 def test_several_entries_are_one_transaction(sink: SqliteSink, log: Path) -> None:
