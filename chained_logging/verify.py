@@ -1171,10 +1171,10 @@ _SCHEMA = """\
 -- written here. The verifier has a copy of its own, and names every difference.
 -- entries_in_order is needed because INSERT OR REPLACE deletes without asking entries_no_delete.
 -- The table resources is an index: a row for each of an entry's `resources`, in their order.
--- What an entry `retention.apply` of the log's own names in its `ranges` stands in the table purges.
--- Such an entry may become a stub, its seq and hash, and only then its row may go; but for the
--- first, the last, and those about keys, retention and holds. After the last entry a copy of a log
--- takes the stubs that it finds.
+-- What an entry `retention.apply` of the log's own names in its `ranges` is in the table purges.
+-- Such an entry may become a stub, its seq and hash, and only then may its row go; but the first,
+-- the last, and those about keys, retention and holds stay. A copy of a log takes the stubs that it
+-- finds, after its last entry.
 
 CREATE TABLE entries (
   seq INTEGER PRIMARY KEY CHECK (seq = json_extract(body, '$.seq')),
