@@ -74,7 +74,7 @@ class Sink(Protocol):
 
     def stored(self, start: int = 0) -> Iterator[Record | Stub]:
         """Read all that the log holds from `start` on, in order: entries, and the stubs of those
-        that retention removed. Whoever needs each hash of the tree needs this.
+        that retention removed. A Merkle tree needs all of these.
 
         :raises ValueError: at the first item that is neither.
         """
