@@ -25,7 +25,8 @@ from chained_logging.errors import BrokenLog, Busy, LogError, NotALog, NotAnEntr
 from chained_logging.files.durable import is_mount, sync_directory, sync_if_open
 from chained_logging.files.own import open_own, require_own
 from chained_logging.format.record import EMPTY, NO_CHECKPOINT, Head, Record, StoredCheckpoint
-from chained_logging.format.stub import Stub, read_stub, stub_line
+from chained_logging.format.stub import Stub
+from chained_logging.sinks.rows import as_checkpoint, as_record, as_stub, is_text, text
 from chained_logging.sinks.sink import RECENT, Notice
 
 APPLICATION_ID: Final = 0x636C6F67
@@ -192,7 +193,7 @@ class SqliteSink:
 
     def stored(self, start: int = 0) -> Iterator[Record | Stub]:
         for row in self._rows(start, _STORED):
-            item = _record(row[:4]) if row[4] else _stub(row)
+            item = as_record(row[:4]) if row[4] else as_stub(row)
             if item is None:
                 raise self._not_text(f"entry {row[0]}")
             yield item
@@ -201,7 +202,7 @@ class SqliteSink:
         return self._legible(self._rows(start))
 
     def readable(self, start: int = 0) -> Iterator[Record]:
-        return (record for row in self._rows(start) if (record := _record(row)) is not None)
+        return (record for row in self._rows(start) if (record := as_record(row)) is not None)
 
     def picked(self, wanted: Sequence[int]) -> list[Record]:
         """Return the entries with these numbers, as far as they are there and can be read."""
@@ -210,12 +211,12 @@ class SqliteSink:
             part = tuple(wanted[at : at + _BATCH])
             marks = ",".join("?" * len(part))
             query = f"SELECT seq, body, hash, signature FROM entries WHERE seq IN ({marks})"  # noqa: S608
-            found += [record for row in self._read(query, part) if (record := _record(row))]
+            found += [record for row in self._read(query, part) if (record := as_record(row))]
         return found
 
     def _legible(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[Record]:
         for row in rows:
-            record = _record(row)
+            record = as_record(row)
             if record is None:
                 raise self._not_text(f"entry {row[0]}")
             yield record
@@ -229,7 +230,7 @@ class SqliteSink:
         columns = "SELECT note, size, state, timestamp, id FROM checkpoints"
         while rows := self._read(f"{columns} WHERE id > ? ORDER BY id LIMIT ?", (mark, _BATCH)):
             for row in rows:
-                stored = _checkpoint(row[:4])
+                stored = as_checkpoint(row[:4])
                 if stored is not NO_CHECKPOINT:
                     yield row[4], stored
             mark = rows[-1][4]
@@ -240,7 +241,7 @@ class SqliteSink:
         rows = self._read(f"{columns} {largest}", (RECENT,))
         # SQLite sorts whatever is not a number above all numbers.
         rows += self._read(f"{columns} WHERE size > ? LIMIT 1", (_LARGEST,))
-        return [_checkpoint(row) for row in rows]
+        return [as_checkpoint(row) for row in rows]
 
     def _not_text(self, what: str) -> NotAnEntry:
         return NotAnEntry(
@@ -253,7 +254,7 @@ class SqliteSink:
         with self._reading:
             try:
                 connection = open_read_only(self._path)
-                connection.text_factory = _text  # one row of invalid UTF-8 would hide all others
+                connection.text_factory = text  # one row of invalid UTF-8 would hide all others
                 try:
                     if "FROM checkpoints" in query and not _has_checkpoints(connection):
                         return []
@@ -373,7 +374,7 @@ class SqliteSink:
     def _catch_up(self, connection: sqlite3.Connection) -> None:
         row: tuple[Any, ...] | None = connection.execute(_LAST).fetchone()
         if row is not None and row[0] > self._head.seq:  # a resumed head may be ahead of the rows
-            if not _is_text(row[1]):
+            if not is_text(row[1]):
                 raise self._not_text(f"entry {row[0]}")
             self._head = Head(*row)
 
@@ -415,44 +416,6 @@ def _failure(path: Path, error: Exception) -> LogError:
     if code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Busy(f"another program holds {path}: {error}")
     return StoreError(f"{path}: {error}")
-
-
-def _is_text(*values: object) -> bool:
-    """Whether all are text, as a log stores it: SQLite accepts a BLOB in a TEXT column too."""
-    return all(isinstance(value, str) for value in values)
-
-
-def _text(stored: bytes) -> str:
-    return stored.decode("utf-8", "surrogateescape")
-
-
-def _record(row: tuple[Any, ...]) -> Record | None:
-    """Return an entry, or None if the row is not stored as a log stores it. Nothing is verified."""
-    seq, body, hash, signature = row
-    if not (_is_text(body, hash) and hash.isascii()):
-        return None
-    if signature is not None and not (_is_text(signature) and signature.isascii()):
-        return None
-    try:
-        return Record(seq, body.encode(), hash, signature)
-    except UnicodeEncodeError:
-        return None
-
-
-def _stub(row: tuple[Any, ...]) -> Stub | None:
-    """Return a stub, or None if the row is not one as a log stores it."""
-    seq, _, hash, signature, _ = row
-    try:
-        return read_stub(stub_line(Stub(seq, hash, signature)))
-    except (ValueError, UnicodeError):
-        return None
-
-
-def _checkpoint(row: tuple[Any, ...]) -> StoredCheckpoint:
-    try:
-        return StoredCheckpoint.of(*row)
-    except ValueError:
-        return NO_CHECKPOINT
 
 
 def _uri(path: Path, mode: str) -> str:
