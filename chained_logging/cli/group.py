@@ -13,6 +13,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from chained_logging.cli.append import append
+from chained_logging.cli.backup import backup, backup_test
 from chained_logging.cli.collect import collect
 from chained_logging.cli.evidence import evidence
 from chained_logging.cli.export import export
@@ -36,7 +37,7 @@ _COMMANDS = (
     *(verify, checkpoint, prove, verify_proof, witness),
     *(keygen, rotate_key, revoke_key),
     hold,
-    *(init, ship, land, restore),
+    *(init, ship, land, restore, backup, backup_test),
 )
 
 _STDOUT: Final = 1

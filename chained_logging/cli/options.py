@@ -27,7 +27,9 @@ _OWN_OPTIONS: Final = {
 # --- The log.
 
 
-def log_argument(*, exists: bool = False, stores: bool = False) -> Callable[[Any], Any]:
+def log_argument(
+    *, exists: bool = False, stores: bool = False, required: bool = False
+) -> Callable[[Any], Any]:
     """Return a decorator for the argument LOG: a file, or what the configuration names.
 
     The configured settings become the defaults of the command's options, for the configured log
@@ -35,11 +37,12 @@ def log_argument(*, exists: bool = False, stores: bool = False) -> Callable[[Any
 
     :param exists: whether the file must be there.
     :param stores: whether it may be the URL of a central store.
+    :param required: whether it must be given, since other arguments follow.
     """
     return click.argument(
         "log",
         type=(FileOrStore if stores else FilePath)(dir_okay=False, exists=exists),
-        required=False,
+        required=required,
         is_eager=True,  # before the options, whose defaults it sets
         callback=_configured,
     )

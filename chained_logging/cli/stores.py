@@ -16,7 +16,7 @@ from chained_logging.cli.options import (
 )
 from chained_logging.cli.output import complain, say
 from chained_logging.cli.types import FilePath
-from chained_logging.ship import init_destination, open_destination
+from chained_logging.ship import Destination, init_destination, open_destination
 
 
 @click.command()
@@ -116,7 +116,7 @@ def init(
     "a file of their own.",
 )
 def restore(destination: str, log: str, origin: str | None, public_key: str | None) -> None:
-    """Rebuild a lost host's log from central storage.
+    """Rebuild a lost host's log from central storage, or from a backup in a folder.
 
     LOG becomes a copy of the log in DESTINATION, byte for byte. An entry records the restoration,
     and new entries continue the restored log. Do not use the lost host's old log again: the two
@@ -124,7 +124,7 @@ def restore(destination: str, log: str, origin: str | None, public_key: str | No
     """
     from chained_logging.review.restore import restore as restore_log
 
-    with closing(open_destination(destination)) as store:
+    with closing(_opened(destination)) as store:
         name = _only(store.origins()) if origin is None else origin
         done = restore_log(store, name, Path(log), public_key=public_key)
     complain(f"{done.entries} entries, the last hash {done.last_hash}")
@@ -132,6 +132,14 @@ def restore(destination: str, log: str, origin: str | None, public_key: str | No
         complain(sentence)
     if done.problems:
         raise SystemExit(1)
+
+
+def _opened(destination: str) -> Destination:
+    if "://" in destination:
+        return open_destination(destination)
+    from chained_logging.review.backup.folder import FolderBackup
+
+    return FolderBackup(Path(destination).resolve())
 
 
 def _only(origins: list[str]) -> str:

@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 from chained_logging.errors import FAILURES, BrokenChain, DestinationError, Refused
@@ -52,6 +53,7 @@ class Shipper:
         critical to ``chained_logging.ship`` too.
     :param on_progress: called with a destination's name, how many entries it holds, and how many
         there are.
+    :param beside: the path beside which the progress is kept, in place of the log's.
     :raises ValueError: if a URL names no destination.
     :raises ImportError: if an extra is not installed.
     """
@@ -65,9 +67,11 @@ class Shipper:
         signer: Signer | None = None,
         on_alert: Callable[[str], None] | None = None,
         on_progress: Callable[[str, int, int], None] | None = None,
+        beside: Path | None = None,
     ) -> None:
         require_retries()  # said here and not by a thread
         self.log = log
+        self.beside = log.path if beside is None else beside
         self.interval = interval
         self.on_alert = on_alert
         self.on_progress = on_progress
@@ -123,9 +127,7 @@ class Shipper:
 
     def status(self) -> list[dict[str, Any]]:
         """Return how far behind each destination is, in entries and in seconds."""
-        return [
-            status(self.log, read_progress(self.log.path, route.name)) for route in self._routes
-        ]
+        return [status(self.log, read_progress(self.beside, route.name)) for route in self._routes]
 
     def forked(self) -> None:
         """Close the parent's locks in a forked child, which has no threads."""
@@ -158,7 +160,7 @@ class _Route:
 
     def __init__(self, shipper: Shipper, name: str, opener: Callable[[], Destination]) -> None:
         self.shipper, self.name, self._open = shipper, name, opener
-        path = progress_path(shipper.log.path, name)
+        path = progress_path(shipper.beside, name)
         self.lock = FileLock(path.with_name(f"{path.name}.lock"))
         self.progress = Progress(name)
         self._ours = OurLog(shipper.log, lambda: Head(self.progress.seq, self.progress.hash))
@@ -177,7 +179,7 @@ class _Route:
             if not self.lock.try_acquire():
                 self.progress.problem = "another process ships this log there"
                 return
-            self.progress = read_progress(self.shipper.log.path, self.name)
+            self.progress = read_progress(self.shipper.beside, self.name)
             self._retrying(10, stop=patience)(self._guarded, True)
         except Exception as error:  # in a thread: only the progress can tell
             self._failed(error)
@@ -203,7 +205,7 @@ class _Route:
             last = stop.wait(pause)
             try:
                 if self.lock.held or self.lock.try_acquire():
-                    self.progress = read_progress(self.shipper.log.path, self.name)
+                    self.progress = read_progress(self.shipper.beside, self.name)
                     retrying(self._guarded, last)
                 pause = self.shipper.interval
             except Exception as error:  # whatever it is: the next look may go well
@@ -280,7 +282,7 @@ class _Route:
             and destination.memory != self.progress.memory
         ):
             self.progress.memory = dict(destination.memory)
-            write_progress(self.shipper.log.path, self.progress)
+            write_progress(self.shipper.beside, self.progress)
 
     def _compare(self, there: Head, until: Head) -> None:
         """Check what the destination holds against the log and against what it held.
@@ -375,7 +377,7 @@ class _Route:
         if new != self.progress:
             new.delivered_at = time.time()
             self.progress = new
-            write_progress(self.shipper.log.path, new)
+            write_progress(self.shipper.beside, new)
 
     # --- What went wrong.
 
@@ -392,7 +394,7 @@ class _Route:
         if (text, alert) != (self.progress.problem, self.progress.alert):
             self.progress.problem, self.progress.alert = text, alert
             try:
-                write_progress(self.shipper.log.path, self.progress)
+                write_progress(self.shipper.beside, self.progress)
             except FAILURES as full:
                 _log.warning("%s: %s", self.name, full)
 

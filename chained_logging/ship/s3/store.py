@@ -239,6 +239,27 @@ class ObjectStore:
         enabled = lock.get("ObjectLockEnabled") == "Enabled"
         return BucketState(versioning.get("Status") == "Enabled", enabled, default)
 
+    def opens(self) -> bool:
+        """Whether the credentials in use open the bucket.
+
+        :raises DestinationError: if S3 cannot be asked now.
+        """
+        opened = False
+        denied = ("403", "404", "AccessDenied", "InvalidAccessKeyId", "NoSuchBucket")
+        with self._asking(f"{self.name} cannot be asked for its bucket", silent=denied):
+            self._client.head_bucket(Bucket=self.bucket)
+            opened = True
+        return opened
+
+    def owner(self) -> str:
+        """Return the account that a bucket belongs to, by its canonical ID.
+
+        :raises DestinationError: if that may not be asked, or cannot be now.
+        """
+        with self._asking(f"{self.name} cannot be asked for its owner"):
+            answer = self._client.get_bucket_acl(Bucket=self.bucket)
+        return str(answer["Owner"]["ID"])
+
     def disconnect(self) -> None:
         """Close the connections."""
         if self._made is not None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from backed_up import backed_up, folder, key, log
 from chains import EVENT, stored
 from click.testing import CliRunner, Result
 from folder_store import FolderStore
@@ -13,6 +14,9 @@ from folder_store import FolderStore
 from chained_logging import AuditLog, verify
 from chained_logging.cli import cli
 from chained_logging.ship import postgres
+from chained_logging.sinks import open_sink
+
+__all__ = ["folder", "key", "log"]  # fixtures
 
 
 def run(*words: object) -> Result:
@@ -90,3 +94,15 @@ def test_what_is_no_store_is_refused() -> None:
     done = run("init", "audit.db")
     assert isinstance(done.exception, ValueError)
     assert "a destination is postgresql://" in str(done.exception)
+
+
+def test_a_backup_in_a_folder_is_restored(log: Path, folder: Path, tmp_path: Path) -> None:
+    backed_up(log, folder)
+    target = tmp_path / "rebuilt" / "audit.db"
+    target.parent.mkdir()
+    done = run("restore", folder, target)
+    assert done.exit_code == 0, done.output
+    there = list(open_sink(folder / log.name).records())
+    assert list(open_sink(target).records())[:-1] == there
+    assert verify(target).intact
+    assert run("restore", tmp_path / "missing", tmp_path / "b.db").exit_code != 0
