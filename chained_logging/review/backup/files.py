@@ -171,11 +171,13 @@ def _manifest(log: Path, staging: Staging, listed: dict[str, Segment]) -> list[s
     before = {one.file: one for one in read_manifest(staging.folder / log.name)}
     found = {path.name: path for path in segment_paths(staging.folder / log.name)}
     found |= {path.name: path for path in segment_paths(staging.file(log.name))}
-    segments = []
+    segments: list[Segment] = []
     for _, path in sorted(found.items()):
         digest = sha256_of(path)
         lines = (known.get(listed_name(path)) for known in (listed, before))
-        segments.append(next((a for a in lines if a and a.sha256 == digest), describe(path)))
+        same = next((line for line in lines if line and line.sha256 == digest), None)
+        prev = segments[-1].last_hash if segments else None
+        segments.append(same or describe(path, prev))
     if not segments:
         return []
     name = manifest_path(log).name

@@ -13,10 +13,11 @@ from typing import Final
 from chained_logging.errors import LogError, NotALog, Refused, ShipError
 from chained_logging.event.entry import AuditEntry
 from chained_logging.files.own import open_regular
-from chained_logging.format.line import MAX_BODY, position, split_line
+from chained_logging.format.line import MAX_BODY
 from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
 from chained_logging.ship.fault import Fault
 from chained_logging.sinks import JSONL_SUFFIXES, SQLITE_SUFFIXES, Sink, open_sink
+from chained_logging.sinks.lines import parsed
 from chained_logging.sinks.segments import segment_paths
 
 _TAIL: Final = 2 * MAX_BODY
@@ -132,8 +133,8 @@ def _last_line(path: Path) -> Head:
         tail = os.pread(file.fileno(), _TAIL, max(0, size - _TAIL))
     line = tail[: tail.rfind(b"\n") + 1].removesuffix(b"\n").rpartition(b"\n")[2]
     try:
-        body, hash, _ = split_line(line)
-        return Head(position(body)[0], hash)
+        last = parsed(line)
+        return Head(last.seq, last.hash)
     except ValueError as error:
         raise NotALog(f"{path} does not end with an entry: {error}") from None
 

@@ -175,7 +175,7 @@ def _refuse_another(log: AuditLog, folder: Path, head: Head) -> None:
             f"{folder} holds {there.seq + 1:,} entries and the log {head.seq + 1:,}: the log was "
             "cut or rolled back, or the backup is of another log of this name"
         )
-    ours = next(log.records(there.seq), None) if there != EMPTY else None
+    ours = next(log.stored(there.seq), None) if there != EMPTY else None
     if there != EMPTY and (ours is None or (ours.seq, ours.hash) != there):
         raise Refused(f"{folder} holds another entry {there.seq} than the log")
 
