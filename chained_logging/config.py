@@ -21,7 +21,10 @@ FILE: Final = "chained-logging.toml"
 _PROJECT: Final = "pyproject.toml"
 _PREFIX: Final = "CHAINED_LOGGING_"
 _NO_SETTINGS: Final = frozenset(
-    {"CONFIG", "PASSPHRASE", "WEBHOOK_SECRET", "WEBHOOK_AUTHORIZATION", "OTLP_AUTHORIZATION"}
+    {
+        *("CONFIG", "PASSPHRASE", "WEBHOOK_SECRET", "WEBHOOK_AUTHORIZATION"),
+        *("OTLP_AUTHORIZATION", "SMTP_PASSWORD"),
+    }
 )  # variables with a meaning of their own
 _SIZE_LIMIT: Final = 1 << 20
 
@@ -100,6 +103,14 @@ READING: Final[Mapping[str, tuple[str, _Kind]]] = {
 }
 """Settings of reading, each with its name in :class:`chained_logging.review.reading.Rules`."""
 
+ALERTING: Final[Mapping[str, tuple[str, _Kind]]] = {
+    "alert_to": ("to", _LIST),
+    "alerts_into": ("into", _PATH),
+}
+"""Settings of alerts, each with the name of the option that it stands for."""
+
+_ELSEWHERE: Final = {**READING, **ALERTING}
+
 
 def load(
     file: str | os.PathLike[str] | None = None, environment: Mapping[str, str] = os.environ
@@ -121,8 +132,20 @@ def reading() -> dict[str, Any]:
 
     :raises ConfigError: as :func:`load`.
     """
+    return _named_as(READING)
+
+
+def alerting() -> dict[str, Any]:
+    """Return the configured settings of alerts: ``to`` and ``into``, if they are set.
+
+    :raises ConfigError: as :func:`load`.
+    """
+    return _named_as(ALERTING)
+
+
+def _named_as(table: Mapping[str, tuple[str, _Kind]]) -> dict[str, Any]:
     every = _every(None, os.environ)
-    return {rule: every[name] for name, (rule, _) in READING.items() if name in every}
+    return {named: every[name] for name, (named, _) in table.items() if name in every}
 
 
 def _every(file: str | os.PathLike[str] | None, environment: Mapping[str, str]) -> dict[str, Any]:
@@ -209,10 +232,10 @@ def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, Any
 def _kind(name: str, where: str) -> _Kind:
     if name in SETTINGS:
         return SETTINGS[name]
-    if name in READING:
-        return READING[name][1]
+    if name in _ELSEWHERE:
+        return _ELSEWHERE[name][1]
     import difflib  # for this error alone
 
-    near = difflib.get_close_matches(name, [*SETTINGS, *READING], 1)
+    near = difflib.get_close_matches(name, [*SETTINGS, *_ELSEWHERE], 1)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise ConfigError(f"{where} is not a setting{hint}")

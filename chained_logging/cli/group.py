@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
+from chained_logging.cli.alerts import acknowledge, alerts, suppress
 from chained_logging.cli.append import append
 from chained_logging.cli.backup import backup, backup_test
 from chained_logging.cli.collect import collect
@@ -34,6 +35,7 @@ from chained_logging.errors import ChainedLoggingError
 
 _COMMANDS = (
     *(append, collect, query, view, export, evidence, report, person_report),
+    *(alerts, acknowledge, suppress),
     *(verify, checkpoint, prove, verify_proof, witness),
     *(keygen, rotate_key, revoke_key),
     hold,

@@ -7,6 +7,7 @@ import threading
 import time
 from typing import Final, NamedTuple
 
+from chained_logging.review.due import due
 from chained_logging.review.overview import Overview, overview, with_readings
 from chained_logging.review.period import Period
 from chained_logging.review.verdict import Verdict
@@ -20,7 +21,7 @@ _KEPT: Final = 32
 class Counted(NamedTuple):
     """An overview, and when it was counted, in seconds since 1970.
 
-    :ivar found: who read the log, and the verdict, are of now.
+    :ivar found: the verdict, who read the log, and what is due are of now.
     """
 
     found: Overview
@@ -45,8 +46,8 @@ class Overviews:
         with self._lock:
             kept, until = self._kept.get(key, (None, 0.0))
         if kept is not None and time.monotonic() < until:
-            found = dataclasses.replace(with_readings(engine, kept.found), verdict=verdict)
-            return Counted(found, kept.at)
+            found = with_readings(engine, kept.found)
+            return Counted(_of_now(engine, found, verdict), kept.at)
         began = time.monotonic()
         counted = Counted(overview(engine, verdict, period), time.time())
         took = time.monotonic() - began
@@ -55,4 +56,8 @@ class Overviews:
                 self._kept[key] = (counted, time.monotonic() + _SHARE * took)
                 while len(self._kept) > _KEPT:
                     del self._kept[next(iter(self._kept))]
-        return counted
+        return Counted(_of_now(engine, counted.found, verdict), counted.at)
+
+
+def _of_now(engine: NarrowedEngine, found: Overview, verdict: Verdict) -> Overview:
+    return dataclasses.replace(found, verdict=verdict, due=due(engine))

@@ -71,13 +71,14 @@ def require_secure(address: Address) -> None:
     :raises ValueError: if they would.
     """
     scheme = address.url.partition("://")[0].lower()
-    if scheme.endswith("http") and not _is_loopback(address.host):
+    if scheme.endswith("http") and not is_loopback(address.host):
         raise ValueError(
             f"{address.name}: use {scheme}s, since entries must not be read on the way"
         )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether what is sent to a host stays on this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,0 +1,1 @@
+"""Where alerts are delivered to: one file for each kind of receiver."""
