@@ -15,6 +15,7 @@ import click
 from chained_logging.cli.alerts import acknowledge, alerts, suppress
 from chained_logging.cli.append import append
 from chained_logging.cli.backup import backup, backup_test
+from chained_logging.cli.checklist import checklist
 from chained_logging.cli.collect import collect
 from chained_logging.cli.evidence import evidence
 from chained_logging.cli.export import export
@@ -34,7 +35,7 @@ from chained_logging.cli.witness import witness
 from chained_logging.errors import ChainedLoggingError
 
 _COMMANDS = (
-    *(append, collect, query, view, export, evidence, report, person_report),
+    *(append, collect, query, view, export, evidence, report, person_report, checklist),
     *(alerts, acknowledge, suppress),
     *(verify, checkpoint, prove, verify_proof, witness),
     *(keygen, rotate_key, revoke_key),

@@ -260,6 +260,13 @@ class ObjectStore:
             answer = self._client.get_bucket_acl(Bucket=self.bucket)
         return str(answer["Owner"]["ID"])
 
+    def endpoint(self) -> str:
+        """Return the address of the server that is asked.
+
+        :raises Refused: if boto3 cannot be set up.
+        """
+        return str(self._client.meta.endpoint_url)
+
     def disconnect(self) -> None:
         """Close the connections."""
         if self._made is not None:

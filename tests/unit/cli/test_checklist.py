@@ -1,0 +1,45 @@
+"""``checklist`` as a person runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from commands import command, run
+
+
+def test_something_that_is_not_met_exits_with_1(signed: tuple[Path, Path, Path]) -> None:
+    done = command("checklist", signed[0], "--standard", "hipaa")
+    assert done.returncode == 1
+    assert "MET  point 1: All required fields" in done.stdout
+    assert "NOT MET  164.316(b)(2)(i): Retain the documentation" in done.stdout
+    assert done.stderr.startswith("hipaa: ")
+
+
+def test_json_has_the_evidence(signed: tuple[Path, Path, Path]) -> None:
+    done = command("checklist", signed[0], "--standard", "pci", "--json")
+    found = json.loads(done.stdout)
+    assert found["standard"] == "pci"
+    assert found["answers"][0]["found"][0]["seen"][0]["value"] == "9"
+
+
+def test_the_reading_is_recorded(signed: tuple[Path, Path, Path]) -> None:
+    command("checklist", signed[0], "--standard", "soc2", "--reason", "yearly audit")
+    (line,) = run("query", signed[0], "--action", "audit_log.read", "--json").splitlines()
+    entry = json.loads(line)
+    assert entry["context"]["how"] == "checklist"
+    assert entry["context"]["standard"] == "soc2"
+    assert entry["reason"] == "yearly audit"
+
+
+def test_a_log_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    assert command("checklist", tmp_path / "no.db", "--standard", "pci").returncode == 2
+
+
+def test_a_store_that_does_not_answer_is_said_without_its_password(
+    signed: tuple[Path, Path, Path],
+) -> None:
+    url = "postgresql://u:hush@127.0.0.1:1/audit"
+    done = command("checklist", signed[0], "--standard", "pci", "--store", url)
+    assert "could not be asked" in done.stdout
+    assert "hush" not in done.stdout + done.stderr

@@ -1,0 +1,88 @@
+"""What is done regularly leaves entries: met if one is recent and good, not met otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from checklists import event, is_met, looked, recorded
+
+from chained_logging.review.checklist.answer import Status
+
+OWN = {"alerts": "alert.raise", "watched": "watch.verify", "backed_up": "backup.test"}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def note(action: str, **context: Any) -> dict[str, Any]:
+    return {"action": action, **context}
+
+
+@pytest.mark.parametrize(("probe", "action"), OWN.items())
+def test_an_entry_of_the_logs_own_shows_it(path: Path, probe: str, action: str) -> None:
+    recorded(path, notes=(note(action),))
+    found = looked(path, probe)
+    assert is_met(found)
+    assert found.seen[0].where.startswith(f"{path.name}, entry ")
+    later = looked(path, probe, days_later=100)
+    assert not is_met(later)
+    assert "100 days ago" in later.sentence
+
+
+@pytest.mark.parametrize(("probe", "action"), OWN.items())
+def test_without_such_an_entry_it_was_not_seen_to_work(path: Path, probe: str, action: str) -> None:
+    found = looked(recorded(path), probe)
+    assert not is_met(found)
+    assert (found.mend or "").startswith("chained-logging ")
+
+
+@pytest.mark.parametrize(("probe", "action"), OWN.items())
+def test_a_program_cannot_say_it(path: Path, probe: str, action: str) -> None:
+    assert not is_met(looked(recorded(path, event(action)), probe))
+
+
+@pytest.mark.parametrize("result", ["differs", "tampered", "failure"])
+def test_a_test_that_went_wrong_does_not_count(path: Path, result: str) -> None:
+    recorded(
+        path, notes=(note("backup.test", result="success"), note("backup.test", result=result))
+    )
+    found = looked(path, "backed_up")
+    assert not is_met(found)
+    assert found.sentence.endswith(result)
+
+
+def test_a_backup_in_the_same_place_does_not_count(path: Path) -> None:
+    recorded(path, notes=(note("backup.test", result="success", same_place="the same disk"),))
+    found = looked(path, "backed_up")
+    assert not is_met(found)
+    assert "the same disk" in found.sentence
+
+
+def test_a_review_is_signed_by_a_person(path: Path) -> None:
+    recorded(path, event("review.sign", actor="officer"))
+    found = looked(path, "reviewed")
+    assert is_met(found)
+    assert "by officer" in found.seen[0].value
+
+
+def test_an_old_review_is_not_enough(path: Path) -> None:
+    recorded(path, event("review.sign", days_ago=2))
+    assert is_met(looked(path, "reviewed 31"))
+    assert not is_met(looked(path, "reviewed 1"))
+
+
+def test_alerts_are_answered_in_time(path: Path) -> None:
+    recorded(path, notes=(note("alert.raise", id="a-1"),))
+    assert is_met(looked(path, "answered"))  # it is fresh
+    assert not is_met(looked(path, "answered", days_later=8))
+    recorded(path, event("alert.acknowledge", alert="a-1"))
+    assert is_met(looked(path, "answered", days_later=8))
+
+
+def test_without_an_alert_none_had_to_be_answered(path: Path) -> None:
+    assert looked(recorded(path), "answered").status is Status.UNSEEN
