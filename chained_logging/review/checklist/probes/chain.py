@@ -114,7 +114,7 @@ def _nobody(subject: Subject, *seen: Seen) -> Found:
         )
     stores = ", ".join(map(shown, subject.urls)) or "none known"
     return not_met(
-        "nothing outside the log vouches for it: whoever can write to it and has its key could "
+        "nothing outside the log vouches for it: anyone who can write to it and has its key could "
         "have rewritten it, or cut off its end",
         f"chained-logging ship {subject.given} --to STORE, or give a checkpoint that you keep with "
         "--checkpoint",

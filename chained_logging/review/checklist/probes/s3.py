@@ -33,7 +33,7 @@ def locked(store: S3Destination, origin: str) -> Found:
         return not_met(f"{store.name} has no policy, so nothing is locked", init, *seen)
     if policy.mode != _COMPLIANCE:
         return not_met(
-            f"{store.name} locks in mode {policy.mode}: whoever has the permission may delete",
+            f"{store.name} locks in mode {policy.mode}: anyone with the permission may delete",
             init,
             *seen,
         )
