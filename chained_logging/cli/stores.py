@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from contextlib import closing
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from chained_logging.cli.options import (
 )
 from chained_logging.cli.output import complain, say
 from chained_logging.cli.types import FilePath
+from chained_logging.errors import DestinationError
 from chained_logging.ship import Destination, init_destination, open_destination
+from chained_logging.ship.feeds import FEEDS
 
 
 @click.command()
@@ -110,28 +113,78 @@ def init(
     "--origin", metavar="NAME", help="Name of the log to restore, if DESTINATION holds several."
 )
 @click.option(
+    "--or-from",
+    "destinations",
+    multiple=True,
+    metavar="DESTINATION",
+    help="Another destination of the log; also those that the configuration ships LOG to. The one "
+    "that is furthest is restored. Repeatable.",
+)
+@click.option(
     "--public-key",
     type=FilePath(dir_okay=False),
     help="File with the log's first public key. Entries after the last signed one are then kept in "
     "a file of their own.",
 )
-def restore(destination: str, log: str, origin: str | None, public_key: str | None) -> None:
+def restore(
+    destination: str,
+    log: str,
+    destinations: tuple[str, ...],
+    origin: str | None,
+    public_key: str | None,
+) -> None:
     """Rebuild a lost host's log from central storage, or from a backup in a folder.
 
     LOG becomes a copy of the log in DESTINATION, byte for byte. An entry records the restoration,
     and new entries continue the restored log. Do not use the lost host's old log again: the two
-    logs would differ. The exit status is 1 if something in DESTINATION is missing or wrong.
+    logs would differ.
+
+    Of several destinations, the one that is furthest is restored. If two hold different histories,
+    nothing is restored, unless --public-key tells which one is the log's.
+
+    The exit status is 1 if something in DESTINATION is missing or wrong, or if another destination
+    disagrees or does not answer.
     """
+    from chained_logging.keys import load_public
+    from chained_logging.review.furthest import furthest
     from chained_logging.review.restore import restore as restore_log
 
-    with closing(_opened(destination)) as store:
-        name = _only(store.origins()) if origin is None else origin
-        done = restore_log(store, name, Path(log), public_key=public_key)
+    raw = None if public_key is None else load_public(public_key).raw
+    with contextlib.ExitStack() as stack:
+        stores = [stack.enter_context(closing(one)) for one in _all(destination, destinations)]
+        name = _only(_origins(stores)) if origin is None else origin
+        best = furthest(stores, name, raw)
+        done = restore_log(best, name, Path(log), public_key=public_key)
+    done.problems += best.warnings
+    if len(stores) > 1:
+        complain(f"restored from {best.name}, which is furthest")
     complain(f"{done.entries} entries, the last hash {done.last_hash}")
     for sentence in done.sentences(Path(log)):
         complain(sentence)
     if done.problems:
         raise SystemExit(1)
+
+
+def _all(destination: str, others: tuple[str, ...]) -> list[Destination]:
+    """Open a destination, and others that can be read, each once."""
+    readable = (one for one in others if one.partition("://")[0].lower() not in FEEDS)
+    named = dict.fromkeys([destination, *readable])
+    stores = [_opened(one) for one in named]
+    return list({store.name: store for store in reversed(stores)}.values())[::-1]
+
+
+def _origins(stores: list[Destination]) -> list[str]:
+    """Return the logs that the destinations hold, as far as they answer."""
+    found: set[str] = set()
+    silent: list[DestinationError] = []
+    for store in stores:
+        try:
+            found.update(store.origins())
+        except DestinationError as error:
+            silent.append(error)
+    if len(silent) == len(stores):
+        raise silent[0]
+    return sorted(found)
 
 
 def _opened(destination: str) -> Destination:

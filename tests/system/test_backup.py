@@ -262,3 +262,36 @@ def test_a_backup_in_s3_is_in_another_account(
     assert made["shared"] == []
     tried = json.loads(run("backup-test", log, away.url, "--json"))
     assert (tried["result"], tried["entries"]) == ("same", made["entries"])
+
+
+# --- A log is restored from the one that is furthest.
+
+
+def test_the_furthest_of_two_servers_is_restored_and_both_take_the_rest(
+    log: Path, database: Database, radosgw: Bucket, tmp_path: Path, key: PrivateKey
+) -> None:
+    assert init_s3(radosgw.url, retention="30d") == []
+    run("ship", log, "--to", radosgw.url, "--to", database.url)
+    written(log, 10, key=key)
+    run("ship", log, "--to", database.url)
+    before = list(open_sink(log).records())
+    target = tmp_path / "rebuilt" / log.name
+    target.parent.mkdir()
+    done = command("restore", radosgw.url, target, "--or-from", database.url)
+    assert done.returncode == 0, done.stderr
+    assert f"restored from {database.reader.name.replace('test_reader', 'postgres')}" in done.stderr
+    assert list(open_sink(target).records())[:-1] == before
+    with AuditLog(target, key=key) as again:
+        again.append("read", **EVENT)
+    shipped = json.loads(run("ship", target, "--to", radosgw.url, "--to", database.url, "--json"))
+    assert [(row["alert"], row["lag_entries"]) for row in shipped] == [(False, 0)] * 2
+    # The old host comes back, and goes on by itself: now there are two histories.
+    with AuditLog(log, key=key) as old:
+        old.append("read", **EVENT)
+    backup = tmp_path / "old"
+    backup.mkdir()
+    backed_up(log, backup)
+    done = command("restore", database.url, tmp_path / "c.db", "--or-from", backup)
+    assert done.returncode == 2
+    assert f"hold two histories of {ORIGIN}: they differ from entry {len(before)} on" in done.stderr
+    assert not (tmp_path / "c.db").exists()

@@ -106,3 +106,40 @@ def test_a_backup_in_a_folder_is_restored(log: Path, folder: Path, tmp_path: Pat
     assert list(open_sink(target).records())[:-1] == there
     assert verify(target).intact
     assert run("restore", tmp_path / "missing", tmp_path / "b.db").exit_code != 0
+
+
+def test_the_furthest_of_several_is_restored(
+    log: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backed_up(log, folder)
+    further = tmp_path / "further"
+    further.mkdir()
+    done = backed_up(log, further)
+    result = run("restore", folder, tmp_path / "a.db", "--or-from", further)
+    assert result.exit_code == 0, result.output
+    assert f"restored from {further}, which is furthest" in result.output
+    assert f"{done.entries} entries, the last hash {done.head_hash}" in result.output
+    result = run("restore", further, tmp_path / "b.db", "--or-from", tmp_path / "missing")
+    assert result.exit_code != 0
+
+
+def test_the_destinations_of_the_configuration_are_asked_too(
+    store: Path, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "chained-logging.toml").write_text(
+        f'log = "{path}"\nship = ["nats://other/S", "syslog+tls://siem"]\n'
+    )
+    monkeypatch.chdir(tmp_path)
+
+    def opened(url: str) -> Any:
+        found = FolderStore(store if url == "nats://h/S" else tmp_path / "other")
+        return found
+
+    with AuditLog(tmp_path / "two.jsonl") as log:
+        log.append("later", **EVENT)
+        FolderStore(tmp_path / "other").write("two", list(log.records()), [])
+    monkeypatch.setattr("chained_logging.cli.stores.open_destination", opened)
+    done = run("restore", "nats://h/S", path, "--origin", "two")
+    assert done.exit_code == 0, done.output
+    assert f"restored from folder://{tmp_path / 'other'}, which is furthest" in done.output
+    assert stored(path)[:3] == stored(tmp_path / "two.jsonl")
