@@ -117,11 +117,11 @@ def furthest(
             f"{other.store.name} holds another history of {origin} than {best.store.name}, from "
             f"entry {fork} on: no key of the log vouches for it, and it was left out"
         )
-    warnings += [
-        f"{sentence}. If it holds more than {best.head.seq + 1:,} entries, the restored log is a "
-        "second history: ask it before anything is logged"
-        for sentence in silent
-    ]
+    for sentence in silent:
+        warnings.append(
+            f"{sentence}. If it holds more than {best.head.seq + 1:,} entries, the restored log is "
+            "a second history: ask it before anything is logged"
+        )
     return Furthest(best.store, [one for one in agreeing if one is not best.store], warnings)
 
 
