@@ -54,7 +54,8 @@ def overview_page(view: View, asked: Asked) -> Page:
             newest = newest_event(engine)
             period = _period(engine, asked.wanted, newest)
             overviews = view.opened.overviews
-            found, counted = overviews.overview(engine, view.access, verdict, period)
+            made = overviews.overview(engine, view.access, verdict, period)
+            found, counted = made or (None, time.time())
             choices = list(_choices(view, newest, period))
     except Misasked:
         raise
@@ -67,6 +68,7 @@ def overview_page(view: View, asked: Asked) -> Page:
         "counted": _utc(counted) if time.time() - counted > _FRESH else None,
         "found": found,
         "problem": problem,
+        "waits": verdict is _PENDING or not (found or problem),
         "choices": choices,
         "numbers": [] if found is None else list(_numbers(view, found)),
         "chart": chart({} if found is None else found.days),

@@ -18,6 +18,7 @@ from chained_logging.review.opening import is_url, named, open_log
 from chained_logging.review.query import Engine
 from chained_logging.review.verdict import Evidence, Verdict, judge
 from chained_logging.review.viewer.access import Access, NarrowedEngine
+from chained_logging.review.viewer.counting import Counting
 from chained_logging.review.viewer.overviews import Overviews
 from chained_logging.review.viewer.tallies import Tallies
 from chained_logging.transparency.proof import LogTree
@@ -112,8 +113,9 @@ class OpenedLog:
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._tree: tuple[object, LogTree] | None = None
-        self.tallies = Tallies()
-        self.overviews = Overviews()
+        counting = Counting(self._open)
+        self.tallies = Tallies(counting)
+        self.overviews = Overviews(counting)
 
     @property
     def is_remote(self) -> bool:
@@ -150,13 +152,16 @@ class OpenedLog:
             raise InUse("others ask the log, and it takes too long: try again")
         try:
             if self._engine is None:
-                self._engine = open_log(self.where, origin=self.origin, indexed=True)
+                self._engine = self._open()
                 weakref.finalize(self, self._engine.close)
             else:
                 self._engine.store.refresh()
             yield NarrowedEngine(self._engine.store, access)
         finally:
             self._lock.release()
+
+    def _open(self) -> Engine:
+        return open_log(self.where, origin=self.origin, indexed=True)
 
     def prepare(self) -> None:
         """Open the log before the first request. A large log's index is made then.

@@ -5,16 +5,20 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
+from functools import partial
 from typing import Final, NamedTuple
 
 from chained_logging.review.due import due
 from chained_logging.review.overview import Overview, overview, with_readings
 from chained_logging.review.period import Period
+from chained_logging.review.query import Engine
 from chained_logging.review.verdict import Verdict
 from chained_logging.review.viewer.access import Access, NarrowedEngine
+from chained_logging.review.viewer.counting import FEW, Counting
 
 _SHARE: Final = 50  # a log is counted for at most a fiftieth of the time
 _QUICK: Final = 0.1  # seconds within which it is counted each time
+_LEAST: Final = 5.0  # seconds for which what was counted apart is kept
 _KEPT: Final = 32
 
 
@@ -29,35 +33,65 @@ class Counted(NamedTuple):
 
 
 class Overviews:
-    """Overviews of one log, of the periods that were asked for last. Threads may share it."""
+    """Overviews of one log, of the periods that were asked for last. Threads may share it.
 
-    def __init__(self) -> None:
+    :param counting: counts what takes long.
+    """
+
+    def __init__(self, counting: Counting) -> None:
+        self._counting = counting
         self._lock = threading.Lock()
         self._kept: dict[object, tuple[Counted, float]] = {}  # with until when it is kept
 
     def overview(
         self, engine: NarrowedEngine, access: Access, verdict: Verdict, period: Period
-    ) -> Counted:
-        """Return the overview of a period.
+    ) -> Counted | None:
+        """Return the overview of a period; None while it is being counted for the first time.
 
         :param engine: of what `access` may see.
         """
         key = (access.tenants, access.fields, period)
+        kept, until = self._kept_for(key)
+        if kept is None or time.monotonic() >= until:
+            if self._is_small(engine):
+                counted, took = _counted(engine, verdict, period)
+                if took > _QUICK:
+                    self._keep(key, counted, took)
+                return Counted(_of_now(engine, counted.found, verdict), counted.at)
+            self._counting.wait(key, partial(self._count, key, access, verdict, period))
+            kept, _ = self._kept_for(key)
+        if kept is None:
+            return None
+        found = with_readings(engine, kept.found)
+        return Counted(_of_now(engine, found, verdict), kept.at)
+
+    def _is_small(self, engine: NarrowedEngine) -> bool:
+        newest = engine.entries(limit=1).entries
+        return not newest or newest[0].seq < FEW
+
+    def _count(
+        self, key: object, access: Access, verdict: Verdict, period: Period, engine: Engine
+    ) -> None:
+        self._keep(key, *_counted(NarrowedEngine(engine.store, access), verdict, period))
+
+    def _kept_for(self, key: object) -> tuple[Counted | None, float]:
         with self._lock:
-            kept, until = self._kept.get(key, (None, 0.0))
-        if kept is not None and time.monotonic() < until:
-            found = with_readings(engine, kept.found)
-            return Counted(_of_now(engine, found, verdict), kept.at)
-        began = time.monotonic()
-        counted = Counted(overview(engine, verdict, period), time.time())
-        took = time.monotonic() - began
-        if took > _QUICK:
-            with self._lock:
-                self._kept[key] = (counted, time.monotonic() + _SHARE * took)
-                while len(self._kept) > _KEPT:
-                    del self._kept[next(iter(self._kept))]
-        return Counted(_of_now(engine, counted.found, verdict), counted.at)
+            return self._kept.get(key, (None, 0.0))
+
+    def _keep(self, key: object, counted: Counted, took: float) -> None:
+        with self._lock:
+            self._kept.pop(key, None)
+            self._kept[key] = (counted, time.monotonic() + max(_LEAST, _SHARE * took))
+            while len(self._kept) > _KEPT:
+                del self._kept[next(iter(self._kept))]
 
 
-def _of_now(engine: NarrowedEngine, found: Overview, verdict: Verdict) -> Overview:
+def _counted(engine: Engine, verdict: Verdict, period: Period) -> tuple[Counted, float]:
+    """Return an overview, and how many seconds it took."""
+    began = time.monotonic()
+    counted = Counted(overview(engine, verdict, period), time.time())
+    return counted, time.monotonic() - began
+
+
+def _of_now(engine: Engine, found: Overview, verdict: Verdict) -> Overview:
     return dataclasses.replace(found, verdict=verdict, due=due(engine))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -12,6 +12,7 @@ from chained_logging.event.entry import AuditEntry
 from chained_logging.format.canonical import canonical
 from chained_logging.review.charts import chart
 from chained_logging.review.filter import Filter
+from chained_logging.review.query import Page as Entries
 from chained_logging.review.reading import Reading
 from chained_logging.review.silence import explain
 from chained_logging.review.viewer.access import Access, Denied, NarrowedEngine
@@ -116,16 +117,16 @@ def entries_page(view: View, asked: Asked) -> Page:
     wanted = asked.wanted
     with view.opened.engine(view.access) as engine:
         found = engine.entries(wanted, cursor=asked.cursor, limit=SHOWN)
-        tally = view.opened.tallies.tally(engine, view.access, wanted, list(FACETS))
+        tally = _tally(view, engine, asked, found, list(FACETS))
         data = {
             "wanted": wanted,
-            "count": tally.entries,
+            "tally": tally,
             "chips": _chips(view, wanted),
             "sentences": [view.sentence(entry) for entry in found.entries],
             "cursor": asked.cursor,
             "next": found.cursor,
             "facets": _facets(view, tally, wanted),
-            "chart": chart(tally.days),
+            "chart": chart(tally.days if tally else {}),
             "silence": [] if found.entries else _silence(engine, asked),
             "form": _form(view.access, wanted, FIRST),
             "others": _form(view.access, wanted, OTHERS),
@@ -133,6 +134,13 @@ def entries_page(view: View, asked: Asked) -> Page:
             "may_ask": view.access.may_ask,
         }
     return Page(Reading("view entries", wanted, len(found.entries)), "entries.html", data)
+
+
+def _tally(
+    view: View, engine: NarrowedEngine, asked: Asked, found: Entries, columns: Sequence[str]
+) -> Tally | None:
+    few = asked.cursor is None and found.cursor is None  # this page has them all
+    return view.opened.tallies.tally(engine, view.access, asked.wanted, columns, few=few)
 
 
 def _silence(engine: NarrowedEngine, asked: Asked) -> list[str]:
@@ -163,11 +171,11 @@ def _chips(view: View, wanted: Filter) -> list[Chip]:
     ]
 
 
-def _facets(view: View, tally: Tally, wanted: Filter) -> list[tuple[str, list[Facet]]]:
+def _facets(view: View, tally: Tally | None, wanted: Filter) -> list[tuple[str, list[Facet]]]:
     shown = []
-    for column in tally.facets:
+    for column in tally.facets if tally else ():
         name, title = FACETS[column]
-        values = tally.most(column)
+        values = tally.most(column) if tally else []
         if values and view.access.may_ask(name):
             facets = [_facet(view, wanted, name, value, count) for value, count in values]
             shown.append((title, facets))
@@ -195,16 +203,16 @@ def about_page(view: View, asked: Asked, name: str) -> Page:
     columns = [column for column, (field, _) in FACETS.items() if field != name]
     with view.opened.engine(view.access) as engine:
         found = engine.entries(wanted, cursor=asked.cursor, limit=SHOWN)
-        tally = view.opened.tallies.tally(engine, view.access, wanted, columns)
+        tally = _tally(view, engine, asked._replace(wanted=wanted), found, columns)
         data = {
             "name": name,
             "about": about,
             "wanted": wanted,
-            "count": tally.entries,
-            "first": min(tally.days, default=None),
-            "last": max(tally.days, default=None),
+            "tally": tally,
+            "first": min(tally.days, default=None) if tally else None,
+            "last": max(tally.days, default=None) if tally else None,
             "facets": _facets(view, tally, wanted),
-            "chart": chart(tally.days),
+            "chart": chart(tally.days if tally else {}),
             "days": _by_day([view.sentence(entry) for entry in found.entries]),
             "cursor": asked.cursor,
             "next": found.cursor,
