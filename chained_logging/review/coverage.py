@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from chained_logging.review.filter import ANY, Filter
 from chained_logging.review.period import Period, instant
-from chained_logging.review.query import Engine
+from chained_logging.review.query import Engine, Scope
 
 SILENCE: Final = dt.timedelta(hours=24)
 """Nothing was recorded for longer than this: a silence, by default."""
@@ -100,6 +100,7 @@ def coverage(
     engine: Engine,
     period: Period,
     found: Iterable[Hour],
+    log: Scope,
     wanted: Filter = ANY,
     *,
     silence: dt.timedelta = SILENCE,
@@ -107,10 +108,10 @@ def coverage(
     """Return what is not covered of a period.
 
     :param found: the hours of the period.
+    :param log: how far the log reaches.
     :param silence: a longer time without an entry is named.
     """
-    whole = engine.scope(wanted)
-    silences = [s for s in _silences(found, period, whole[1:]) if s.length > silence]
+    silences = [s for s in _silences(found, period, log[1:]) if s.length > silence]
     silences.sort(key=lambda one: (-one.length, one.since))
     asked = engine.table(_STEPS, period.within(wanted), {"most": _ASKED}).rows
     steps = [step for row in asked if (step := Step(*row)).length >= STEP]

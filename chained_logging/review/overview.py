@@ -170,7 +170,7 @@ def overview(
         period=period,
         scope=_scope(found),
         log=log,
-        coverage=coverage(engine, period, found, wanted, silence=silence),
+        coverage=coverage(engine, period, found, log, wanted, silence=silence),
         numbers=tuple(_numbers(engine, period, wanted, begins)),
         days=_days(period, found),
         news=None if begins else dict(_news(engine, period, wanted)),

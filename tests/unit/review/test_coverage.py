@@ -19,7 +19,7 @@ OCTOBER = Period("2024-10-01T00:00:00.000000Z", "2024-11-01T00:00:00.000000Z")
 def covered(path: Path, events: list[dict[str, Any]], wanted: Filter = ANY) -> Coverage:
     with open_log(str(write_log(path, events))) as engine:
         found = hours(engine, OCTOBER.within(wanted))
-        return coverage(engine, OCTOBER, found, wanted)
+        return coverage(engine, OCTOBER, found, engine.scope(wanted), wanted)
 
 
 def test_a_log_that_is_written_each_day_has_nothing_to_name(tmp_path: Path) -> None:
