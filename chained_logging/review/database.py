@@ -22,6 +22,7 @@ from typing import Any, Final, NamedTuple
 from chained_logging.event.entry import AuditEntry
 from chained_logging.event.legible import require_legible
 from chained_logging.format.record import Record
+from chained_logging.format.stub import Stub
 from chained_logging.review.database_sql import (
     conditions,
     covered,
@@ -207,9 +208,11 @@ class DatabaseLog:
     def records(self, wanted: Sequence[int]) -> list[Record]:
         if not self._is_known:
             return self._derived().records(wanted)
+        around = with_neighbours(wanted)
         with self._connected() as database:
             ends = database.execute(_ENDS).fetchone()
-        found = {one.seq: one for one in self._sink.picked(with_neighbours(wanted))}
+            stubs = [Stub(*row) for row in database.execute(_STUBS, (json.dumps(around),))]
+        found = {one.seq: one for one in self._sink.picked(around)}
         for seq in wanted:
             if seq not in found:
                 raise Misfit(f"entry {seq} cannot be read")
@@ -217,7 +220,9 @@ class DatabaseLog:
             require_legible(entry)
             if entry.fields["seq"] != seq:
                 raise Misfit(f"entry {seq} says that it is another one")
-        self._fault = self._fault or first_fault(wanted, found, *ends)
+        there: dict[int, Record | Stub] = {stub.seq: stub for stub in stubs}
+        there.update(found)
+        self._fault = self._fault or first_fault(wanted, there, *ends)
         return [found[seq] for seq in wanted]
 
     def refresh(self) -> None:
@@ -241,6 +246,9 @@ class DatabaseLog:
 
 
 _ENDS: Final = "SELECT (SELECT min(seq) FROM entries), (SELECT max(seq) FROM entries)"
+_STUBS: Final = (
+    "SELECT seq, hash, signature FROM stubs WHERE seq IN (SELECT value FROM json_each(?))"
+)
 _CATALOGUE: Final = (
     "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_stat%'"
 )

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from chained_logging.format.line import leaf_hash, position
+from chained_logging.format.line import position
 from chained_logging.format.record import Record
+from chained_logging.format.stub import Stub, holds
 
 
 def with_neighbours(wanted: Iterable[int]) -> list[int]:
@@ -19,29 +20,32 @@ def with_neighbours(wanted: Iterable[int]) -> list[int]:
 
 
 def first_fault(
-    wanted: Sequence[int], found: Mapping[int, Record], first: int, last: int
+    wanted: Sequence[int], found: Mapping[int, Record | Stub], first: int, last: int
 ) -> str | None:
     """Return the first fault of the chain at some entries, in words; None if all is well.
 
     :param wanted: their ``seq``.
-    :param found: entries by their ``seq``: these, and what is there of their neighbours.
+    :param found: by ``seq``, these entries, and what is there of their neighbours, stubs too.
     :param first: the lowest ``seq`` of the log, from before the entries were read.
     :param last: the highest one.
     """
     for seq in sorted(wanted):
-        if leaf_hash(found[seq].body) != found[seq].hash:
+        if not holds(found[seq]):
             return f"the hash of entry {seq} is not that of its content"
     for seq in with_neighbours(wanted):
         if seq not in found and first < seq < last:
             return f"entry {seq} is missing"
     for before, after in pairwise(sorted(found)):
-        if after == before + 1 and _previous(found[after]) != found[before].hash:
+        if after == before + 1 and _previous(found[after]) not in (None, found[before].hash):
             return f"entry {after} does not follow entry {before}"
     return None
 
 
-def _previous(record: Record) -> object:
-    try:
-        return position(record.body)[1]
-    except ValueError:
+def _previous(item: Record | Stub) -> str | None:
+    """Return the hash that an entry is chained to. A stub does not say it."""
+    if isinstance(item, Stub):
         return None
+    try:
+        return position(item.body)[1]
+    except ValueError:
+        return ""

@@ -9,9 +9,10 @@ from chains import EVENT
 
 from chained_logging import AuditLog
 from chained_logging.format.record import Record
+from chained_logging.format.stub import Stub
 from chained_logging.review.neighbours import first_fault, with_neighbours
 
-Records = dict[int, Record]
+Records = dict[int, Record | Stub]
 
 
 @pytest.fixture
@@ -37,7 +38,9 @@ def test_the_ends_of_a_log_have_no_neighbours(chain: Records) -> None:
 
 
 def test_an_entry_that_was_edited_is_a_fault(chain: Records) -> None:
-    chain[3] = chain[3]._replace(body=chain[3].body.replace(b"success", b"failure"))
+    entry = chain[3]
+    assert isinstance(entry, Record)
+    chain[3] = entry._replace(body=entry.body.replace(b"success", b"failure"))
     assert first_fault([3], chain, 0, 5) == "the hash of entry 3 is not that of its content"
     assert first_fault([4], chain, 0, 5) is None  # it is not shown, and its hash is the old one
 
@@ -56,3 +59,10 @@ def test_an_entry_that_another_one_does_not_follow_is_a_fault(
     other = chain[2]._replace(hash="0" * 64)
     part = {**chain, 2: other} if shown == 3 else {**chain, 3: chain[4]._replace(seq=3)}
     assert first_fault([shown], part, 0, 5) == "entry {} does not follow entry {}".format(*fault)
+
+
+def test_what_retention_removed_is_not_missing_and_its_hash_still_links(chain: Records) -> None:
+    chain[3] = Stub(3, chain[3].hash, None)
+    assert first_fault([2, 4], chain, 0, 5) is None
+    chain[3] = Stub(3, "0" * 64, None)
+    assert first_fault([2, 4], chain, 0, 5) == "entry 4 does not follow entry 3"
