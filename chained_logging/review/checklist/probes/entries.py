@@ -57,7 +57,8 @@ def recording(subject: Subject, days: int = 31) -> Found:
     if scope.latest is None:
         return not_met("the log has no entries", _HEARTBEAT, saw("entries", subject.name, 0))
     period = Period(before(dt.timedelta(days=days)), before(dt.timedelta()))
-    silences = coverage(engine, period, hours(engine, period.within()), silence=QUIET).silences
+    found = hours(engine, period.within())
+    silences = coverage(engine, period, found, scope, silence=QUIET).silences
     since = now - instant(scope.latest)
     seen = (
         saw("the newest entry", subject.name, spoken(scope.latest)),
