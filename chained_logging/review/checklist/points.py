@@ -53,7 +53,10 @@ POINTS: Final = (
         "to decide the period",
     ),
     Point(
-        "Alerts", ("alerts",), "rules and baselines, and an entry for each alert", "to answer them"
+        "Alerts",
+        ("detection", "delivery"),
+        "rules and baselines, and an entry for each alert",
+        "to answer them",
     ),
     Point(
         "Periodic review",

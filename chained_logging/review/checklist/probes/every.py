@@ -8,6 +8,7 @@ from typing import Final
 
 from chained_logging.review.checklist.answer import Found, unseen
 from chained_logging.review.checklist.probes import (
+    alarms,
     chain,
     clock,
     entries,
@@ -44,8 +45,9 @@ PROBES: Final[Mapping[str, Callable[..., Found]]] = {
     "clock_settings": clock.clock_settings,
     "backlog": failures.backlog,
     "losses": failures.losses,
-    "alerts": routine.alerts,
-    "answered": routine.answered,
+    "detection": alarms.detection,
+    "delivery": alarms.delivery,
+    "answered": alarms.answered,
     "watched": routine.watched,
     "reviewed": routine.reviewed,
     "backed_up": routine.backed_up,

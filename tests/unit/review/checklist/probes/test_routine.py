@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from checklists import event, is_met, looked, recorded
 
-from chained_logging.review.checklist.answer import Status
-
-OWN = {"alerts": "alert.raise", "watched": "watch.verify", "backed_up": "backup.test"}
+MADE = {"action": "backup.make", "destination": "/mnt/usb"}
+OWN = {"watched": "watch.verify", "backed_up": "backup.test"}
 
 
 @pytest.fixture(autouse=True)
@@ -20,12 +19,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def note(action: str, **context: Any) -> dict[str, Any]:
-    return {"action": action, **context}
+    return {"action": action, "destination": "/mnt/usb", **context}
 
 
 @pytest.mark.parametrize(("probe", "action"), OWN.items())
 def test_an_entry_of_the_logs_own_shows_it(path: Path, probe: str, action: str) -> None:
-    recorded(path, notes=(note(action),))
+    recorded(path, notes=(MADE, note(action)))
     found = looked(path, probe)
     assert is_met(found)
     assert found.seen[0].where.startswith(f"{path.name}, entry ")
@@ -46,21 +45,35 @@ def test_a_program_cannot_say_it(path: Path, probe: str, action: str) -> None:
     assert not is_met(looked(recorded(path, event(action)), probe))
 
 
-@pytest.mark.parametrize("result", ["differs", "tampered", "failure"])
+@pytest.mark.parametrize("result", ["differs", "unreachable"])
 def test_a_test_that_went_wrong_does_not_count(path: Path, result: str) -> None:
-    recorded(
-        path, notes=(note("backup.test", result="success"), note("backup.test", result=result))
-    )
+    good, bad = note("backup.test", result="same"), note("backup.test", result=result)
+    recorded(path, notes=(MADE, good))
+    assert is_met(looked(path, "backed_up"))
+    recorded(path, notes=(bad,))
     found = looked(path, "backed_up")
     assert not is_met(found)
     assert found.sentence.endswith(result)
 
 
 def test_a_backup_in_the_same_place_does_not_count(path: Path) -> None:
-    recorded(path, notes=(note("backup.test", result="success", same_place="the same disk"),))
+    shared = {**MADE, "shared": ["both are on the disk sda"]}
+    recorded(path, notes=(shared, note("backup.test", result="same")))
     found = looked(path, "backed_up")
     assert not is_met(found)
-    assert "the same disk" in found.sentence
+    assert "both are on the disk sda" in found.sentence
+
+
+def test_an_old_backup_does_not_count(path: Path) -> None:
+    recorded(path, notes=(MADE, note("backup.test", result="same")))
+    found = looked(path, "backed_up", days_later=40)
+    assert not is_met(found)
+    assert "a backup in /mnt/usb" in found.sentence
+
+
+def test_a_backup_that_the_log_did_not_make_does_not_count(path: Path) -> None:
+    elsewhere = note("backup.test", result="same", destination="/elsewhere")
+    assert not is_met(looked(recorded(path, notes=(MADE, elsewhere)), "backed_up"))
 
 
 def test_a_review_is_signed_by_a_person(path: Path) -> None:
@@ -74,15 +87,3 @@ def test_an_old_review_is_not_enough(path: Path) -> None:
     recorded(path, event("review.sign", days_ago=2))
     assert is_met(looked(path, "reviewed 31"))
     assert not is_met(looked(path, "reviewed 1"))
-
-
-def test_alerts_are_answered_in_time(path: Path) -> None:
-    recorded(path, notes=(note("alert.raise", id="a-1"),))
-    assert is_met(looked(path, "answered"))  # it is fresh
-    assert not is_met(looked(path, "answered", days_later=8))
-    recorded(path, event("alert.acknowledge", alert="a-1"))
-    assert is_met(looked(path, "answered", days_later=8))
-
-
-def test_without_an_alert_none_had_to_be_answered(path: Path) -> None:
-    assert looked(recorded(path), "answered").status is Status.UNSEEN
