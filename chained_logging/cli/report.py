@@ -70,6 +70,12 @@ _STATUS: Final = {"intact": 0, "tampered": 1, "incomplete": 1}
     metavar="N",
     help="Report on the first N entries of the log. The default is up to the newest checkpoint.",
 )
+@click.option(
+    "--checklist",
+    "with_checklist",
+    is_flag=True,
+    help="Add what chained-logging checklist says now. The file is then another one each time.",
+)
 @origin_option
 @evidence_options
 @reason_option
@@ -81,6 +87,7 @@ def report(
     target: str,
     count: int,
     size: int | None,
+    with_checklist: bool,
     origin: str | None,
     reason: str | None,
     **evidence: Any,
@@ -97,6 +104,7 @@ def report(
     again. LOG records who made it. The exit status is 1 if LOG is not intact, and 2 if that could
     not be checked.
     """
+    from chained_logging.review.checklist.checklist import gone_through
     from chained_logging.review.report.page import page
     from chained_logging.review.report.pdf import printer
     from chained_logging.review.templating import require_jinja
@@ -108,9 +116,11 @@ def report(
     print_pdf = printer() if path.suffix.lower() == ".pdf" else None
     if os.path.lexists(path):
         raise FileExistsError(f"{path} is there already")
-    verdict = judge(log, origin=origin, evidence=evidence_of(**evidence))
+    given = evidence_of(**evidence)
+    verdict = judge(log, origin=origin, evidence=given)
+    checklist = gone_through(log, standard, origin, (), given) if with_checklist else None
     found = _contents(log, origin, verdict, (standard, wanted, size, count), reason)
-    html = page(found)
+    html = page(found, checklist)
     write_new(path, print_pdf(html) if print_pdf else html)
     _say(found, path)
     raise SystemExit(_STATUS.get(verdict.status, 2))

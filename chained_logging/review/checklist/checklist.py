@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
 from chained_logging.review.checklist.answer import Answer, Found, Status
+from chained_logging.review.checklist.asked import Checklist, now
 from chained_logging.review.checklist.clauses import Standard, standard
 from chained_logging.review.checklist.points import POINTS
 from chained_logging.review.checklist.probes.every import asked
@@ -32,10 +33,21 @@ def checked(
     :param evidence: what to check the log with.
     :raises ValueError: if there is no such standard.
     """
-    wanted = standard(name)
-    subject = Subject(log, origin, tuple(stores), evidence or Evidence())
+    return list(gone_through(log, name, origin, tuple(stores), evidence or Evidence()).answers)
+
+
+def gone_through(
+    log: str, name: str, origin: str | None, stores: tuple[str, ...], evidence: Evidence
+) -> Checklist:
+    """Return the same with what was asked, and when.
+
+    :raises: as :func:`checked`.
+    """
+    wanted, begun = standard(name), now()
+    subject = Subject(log, origin, stores, evidence)
     try:
-        return list(_answers(subject, wanted))
+        answers = tuple(_answers(subject, wanted))
+        return Checklist(subject.name, wanted, answers, begun, now())
     finally:
         subject.close()
 

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chained_logging.net.urls import shown
 from chained_logging.review.charts import chart
+from chained_logging.review.checklist.asked import Checklist
+from chained_logging.review.checklist.page import section
 from chained_logging.review.moments import spoken, spoken_length
 from chained_logging.review.opening import is_url
 from chained_logging.review.period import Period, instant
@@ -50,14 +52,17 @@ _TITLES: Final[Mapping[str, str]] = {
     "recoveries": "Recoveries",
     "shipping": "Copies elsewhere",
     "sample": "Sample",
+    "checklist": "Checklist",
     "clauses": "Clauses",
 }
 """The sections, in their order."""
 
 
-def page(contents: Contents) -> bytes:
+def page(contents: Contents, checklist: Checklist | None = None) -> bytes:
     """Return a report as HTML.
 
+    :param checklist: a section with it. It says what was seen at its time, so that the same report
+        is not made again.
     :raises ImportError: if Jinja2 is not installed; the message names the extra that brings it.
     """
     style, script = _file("report.css"), _file("report.js")
@@ -70,12 +75,13 @@ def page(contents: Contents) -> bytes:
             standard=contents.standard,
             body=contents.body,
             chart=None if contents.body is None else chart(contents.body.overview.days),
-            command=command(contents.asked),
+            command=command(contents.asked) + (" --checklist" if checklist else ""),
             titles=_TITLES,
             heads=HEADS,
             style=style,
             script=script,
             policy=_policy(style, script),
+            checklist=None if checklist is None else section(checklist),
         )
     )
     return html.encode()

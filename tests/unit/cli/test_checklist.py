@@ -43,3 +43,32 @@ def test_a_store_that_does_not_answer_is_said_without_its_password(
     done = command("checklist", signed[0], "--standard", "pci", "--store", url)
     assert "could not be asked" in done.stdout
     assert "hush" not in done.stdout + done.stderr
+
+
+def test_each_form_is_printed_or_written(signed: tuple[Path, Path, Path]) -> None:
+    words = ("checklist", signed[0], "--standard", "gdpr")
+    oscal = json.loads(command(*words, "--format", "oscal").stdout)
+    assert oscal["assessment-results"]["metadata"]["oscal-version"] == "1.1.3"
+    lines = command(*words, "--format", "ocsf").stdout.splitlines()
+    assert {json.loads(line)["class_uid"] for line in lines} == {2003}
+    file = signed[0].with_name("checklist.html")
+    assert command(*words, "-o", file).returncode == 1
+    assert file.read_bytes().startswith(b"<!doctype html>")
+    assert file.stat().st_mode & 0o777 == 0o600
+    other = signed[0].with_name("oscal.json")
+    command(*words, "--format", "oscal", "-o", other)
+    assert json.loads(other.read_text())["assessment-results"]
+
+
+def test_a_file_that_exists_is_left_alone(signed: tuple[Path, Path, Path]) -> None:
+    file = signed[0].with_name("mine.html")
+    file.write_text("mine")
+    done = command("checklist", signed[0], "--standard", "pci", "-o", file)
+    assert done.returncode == 2
+    assert file.read_text() == "mine"
+
+
+def test_options_that_would_be_ignored_are_refused(signed: tuple[Path, Path, Path]) -> None:
+    words = ("checklist", signed[0], "--standard", "pci", "--format", "oscal")
+    assert command(*words, "--json").returncode == 2
+    assert command(*words, "-o", signed[0].with_name("page.html")).returncode == 2

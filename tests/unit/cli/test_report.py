@@ -87,3 +87,12 @@ def test_without_a_period_it_is_about_the_last_days_with_entries(tmp_path: Path)
     target = tmp_path / "report.html"
     run("report", path, "--standard", "gdpr", "-o", target, "--size", "1")
     assert b"Audit report for GDPR" in target.read_bytes()
+
+
+def test_a_checklist_is_added_when_asked_for(filled: Path) -> None:
+    assert b'id="checklist"' not in made(filled)
+    html = made(filled, "with.html", "--checklist").decode()
+    assert '<section id="checklist"' in html
+    assert "Clauses of SOC 2: " in html
+    assert '<a href="#checklist-title">Checklist</a>' in html
+    assert "--checklist</pre>" in html
