@@ -38,6 +38,7 @@ asked for was not checked.
 from __future__ import annotations
 
 import argparse
+import array
 import base64
 import bisect
 import contextlib
@@ -96,7 +97,8 @@ class Fault:
     """``edited``, ``missing``, ``inserted``, ``reordered``, ``duplicated``, ``cut-front``,
     ``cut-tail``, ``torn``, ``malformed``, ``unreadable``; ``rewritten`` (a checkpoint contradicts
     the entries), ``signature``, ``timestamp``, ``key``, ``checkpoint`` (it is not a checkpoint),
-    ``silence``, or a kind that a central store reports."""
+    ``retention`` (nothing explains a stub, or what would explain it breaks a rule), ``silence``, or
+    a kind that a central store reports."""
     file: str
     line: int | None
     """The line in that file (the row in a database), from 1."""
@@ -128,6 +130,13 @@ class Report:
     """Entries that lacked a required field when they were recorded (``context.invalid``)."""
     oversize: int = 0
     """Entries with a value too large to keep (``context.oversize``)."""
+    stubs: int = 0
+    """Entries that were removed and of which a stub is here; ``entries`` leaves them out."""
+    purged: list[dict[str, Any]] = field(default_factory=list)
+    """By the policy under which entries were removed: ``policy``, ``standard``, ``clause``, how
+    many ``entries`` are stubs now, how many entries of the log say so (``applies``), the first and
+    the last of these (``first_by``, ``last_by``), and whether the log's key ``signed`` them: None
+    where that could not be checked."""
     starts_at_genesis: bool = False
     anchored: bool = False
     """Whether a hash kept elsewhere was given and found."""
@@ -737,6 +746,11 @@ _SIGNATURE = "[A-Za-z0-9+/]{85}[AQgw]=="
 _ENDING = re.compile(f',"hash":"([0-9a-f]{{64}})"(?:,"signature":"({_SIGNATURE})")?}}'.encode())
 _PREV = re.compile(rb',"prev_hash":"(GENESIS|[0-9a-f]{64})"')
 _SEQ = re.compile(rb',"seq":(0|[1-9][0-9]{0,15})[,}]')
+_STUB_BEGINS = b'{"hash":"'
+_STUB = re.compile(
+    rb'\{"hash":"([0-9a-f]{64})","seq":(0|[1-9][0-9]{0,15})'
+    rb'(?:,"signature":"(%b)")?\}' % _SIGNATURE.encode()
+)
 
 
 @dataclass
@@ -764,6 +778,7 @@ class _Line:
     parsed: bool = False
     bad: _Bad | None = None  # the rule that it breaks, other than its hash
     weight: int = 1  # how many entries it may once have been
+    stub: bool = False  # whether it is what is left of an entry
     incomplete: bool = False
     oversize: bool = False
     entry: dict[str, Any] = field(default_factory=dict)
@@ -775,6 +790,9 @@ class _Line:
 
 def _read_line(line: bytes, file: str = "", number: int = 0, exactly: bool = False) -> _Line:
     """Examine a line (without its line feed) by every rule that concerns it alone."""
+    stub = _STUB.fullmatch(line) if line.startswith(_STUB_BEGINS) else None
+    if stub is not None and int(stub[2]) <= MAX_SAFE_INTEGER:
+        return _read_stub(stub, file, number)
     cut = line.rfind(b',"hash":"')
     ending = _ENDING.fullmatch(line, cut) if cut > 0 else None
     if ending is None or not line.startswith(b"{"):
@@ -783,6 +801,13 @@ def _read_line(line: bytes, file: str = "", number: int = 0, exactly: bool = Fal
         return _Line(file, number, bad=_Bad(None, reason), weight=weight)
     result = _read_body(line[:cut] + b"}", ending[1].decode(), file, number, exactly)
     result.signature = ending[2].decode() if ending[2] else None
+    return result
+
+
+def _read_stub(found: re.Match[bytes], file: str, number: int) -> _Line:
+    hash_, seq = found[1].decode(), int(found[2])
+    result = _Line(file, number, hash=hash_, own=hash_, seq=seq, parsed=True, stub=True)
+    result.signature = found[3].decode() if found[3] else None
     return result
 
 
@@ -894,20 +919,85 @@ def _rows_expression() -> re.Pattern[bytes]:
         for name in sorted(_FIELDS)
     ).replace("(?:,", r"(?:\{", 1)
     line = rf'(?P<body>{fields}),"hash":"(?P<hash>[^"]{{64}})"\}}\n'
-    return re.compile(f"{line}|(?P<odd>[^\n]*)\n".encode("latin-1"))
+    stub = r'\{"hash":"(?P<stub>[0-9a-f]{64})","seq":(?P<place>[1-9][0-9]{0,14})\}\n'
+    return re.compile(f"{line}|{stub}|(?P<odd>[^\n]*)\n".encode("latin-1"))
 
 
 # The lines of a block, each as the groups of the expression.
 _rows_of = _rows_expression().findall
 
 
-def _runs(rows: list[tuple[bytes, ...]]) -> Iterator[list[tuple[bytes, ...]]]:
-    """Yield rows by runs: of ordinary lines, which have a body, and of odd ones."""
+_Row = tuple[bytes, ...]
+_is_stub = operator.itemgetter(8)
+
+
+def _is_ordinary(row: _Row) -> bool:
+    return bool(row[0] or row[8])  # a body, or the hash of a stub
+
+
+def _runs(rows: list[_Row]) -> Iterator[list[_Row]]:
+    """Yield rows by runs: of ordinary lines, stubs among them, and of odd ones."""
     if all(map(operator.itemgetter(0), rows)):
         yield rows
         return
-    for _, run in itertools.groupby(rows, lambda row: bool(row[0])):
+    for _, run in itertools.groupby(rows, _is_ordinary):
         yield list(run)
+
+
+def _line_of(row: _Row) -> bytes:
+    """Return the line that an ordinary row was."""
+    if row[8]:
+        return b'{"hash":"%b","seq":%b}\n' % row[8:10]
+    return b'%b,"hash":"%b"}\n' % (row[0], row[7])
+
+
+class _Run:
+    """Ordinary lines, column by column."""
+
+    def __init__(self, rows: list[_Row]) -> None:
+        columns = zip(*rows)  # noqa: B905  # Python 3.9
+        self.bodies, _, self.contexts, self.addresses, self.olds, *rest = columns
+        self.prevs, self.seqs, self.hashes, stubs, places, _ = rest
+        self.stubs: list[int] = []  # which of them are stubs
+        if not any(stubs):
+            self.leaves = [_sha256(b"\0%b}" % body).digest() for body in self.bodies]
+            return
+        self.stubs = [at for at, stub in enumerate(stubs) if stub]
+        self.seqs = tuple([seq or place for seq, place in zip(self.seqs, places)])  # noqa: B905
+        self.hashes = tuple([hash_ or stub for hash_, stub in zip(self.hashes, stubs)])  # noqa: B905
+        self.leaves = [
+            _sha256(b"\0%b}" % body).digest() if body else bytes.fromhex(hash_.decode())
+            for body, hash_ in zip(self.bodies, self.hashes)  # noqa: B905
+        ]
+
+    def follows(self, links: tuple[str, ...]) -> bool:
+        """Whether each entry names the one before it; a stub names none.
+
+        :param links: what the first may name.
+        """
+        prevs, hashes = self.prevs, self.hashes
+        if prevs[0] and prevs[0].decode() not in links:
+            return False
+        if not self.stubs:
+            return bool(prevs[1:] == hashes[:-1])
+        pairs = zip(prevs[1:], hashes)  # noqa: B905
+        return all([prev == hash_ or not prev for prev, hash_ in pairs])
+
+    def obeys(self, numbers: range) -> bool:
+        """Whether hashes, numbers, lengths and addresses are as they must be."""
+        return (
+            b"".join(self.leaves).hex().encode() == b"".join(self.hashes)
+            and b",".join(self.seqs) == ",".join(map(str, numbers)).encode()
+            and max(map(len, self.bodies)) < MAX_BODY  # without its closing brace
+            and _addresses_obey(set(self.addresses))
+        )
+
+    @property
+    def entries(self) -> list[int]:
+        """Which of them are entries."""
+        if not self.stubs:
+            return list(range(len(self.bodies)))
+        return [at for at, body in enumerate(self.bodies) if body]
 
 
 _known_address = functools.lru_cache(4096)(_is_address)
@@ -1429,6 +1519,8 @@ class _Schema:
         self.entries = any(row[:2] == (b"table", b"entries") for row in tables)
         self.checkpoints = any(row[:2] == (b"table", b"checkpoints") for row in tables)
         self.resources = any(row[:2] == (b"table", b"resources") for row in tables)
+        self.stubs = any(row[:2] == (b"table", b"stubs") for row in tables)
+        self.purges = any(row[:2] == (b"table", b"purges") for row in tables)
         self.exact = tables == {row for row in made if row[0] != b"trigger"}
 
 
@@ -1500,13 +1592,18 @@ def _rows_through(connection: sqlite3.Connection, path: str) -> Iterator[_Block 
         yield _Line(path, 0, bad=_Bad(_DOUBT, schema.doubt))
     if not schema.entries and not _has_plain_columns(connection):
         return
-    named = _Resources(connection) if schema.resources else None
-    for batch in _batches(connection, path):
+    named: list[_Resources | _Purges] = []
+    if schema.resources:
+        named.append(_Resources(connection))
+    if schema.purges:
+        named.append(_Purges(connection))
+    for batch in _batches(connection, path, schema.stubs and _has_stubs(connection)):
         yield from _row_blocks(path, batch)
-        if named is not None:
-            named.compare(batch)
-    if named is not None and named.reason():
-        yield _Line(path, 0, bad=_Bad("schema", named.reason()))
+        for table in named:
+            table.compare(batch)
+    for table in named:
+        if table.reason():
+            yield _Line(path, 0, bad=_Bad("schema", table.reason()))
 
 
 def _self_check(connection: sqlite3.Connection) -> list[str]:
@@ -1524,12 +1621,23 @@ def _has_plain_columns(connection: sqlite3.Connection) -> bool:
     return all(found.get(name) == 0 for name in (b"seq", b"body", b"hash", b"signature"))
 
 
-def _batches(connection: sqlite3.Connection, path: str) -> Iterator[list[Any]]:
-    rows = connection.execute(
-        "SELECT seq, typeof(body), substr(CAST(body AS BLOB), 1, 70000), typeof(hash),"
-        " substr(CAST(hash AS BLOB), 1, 100), typeof(signature),"
-        " substr(CAST(signature AS BLOB), 1, 100) FROM entries NOT INDEXED ORDER BY seq"
-    )
+_ENDINGS = (
+    "typeof(hash), substr(CAST(hash AS BLOB), 1, 100), typeof(signature),"
+    " substr(CAST(signature AS BLOB), 1, 100)"
+)
+_BODIES = "typeof(body), substr(CAST(body AS BLOB), 1, 70000)"
+_ROWS = f"SELECT seq, {_BODIES}, {_ENDINGS} FROM entries NOT INDEXED"  # noqa: S608  # these
+_OF_STUB = b"stub"  # in the place of the type of a body
+_STUB_ROWS = f"SELECT seq, 'stub', NULL, {_ENDINGS} FROM stubs NOT INDEXED"  # noqa: S608
+
+
+def _has_stubs(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM stubs").fetchone() is not None
+
+
+def _batches(connection: sqlite3.Connection, path: str, stubs: bool) -> Iterator[list[Any]]:
+    query = f"{_ROWS} UNION ALL {_STUB_ROWS}" if stubs else _ROWS
+    rows = connection.execute(f"{query} ORDER BY seq")
     left = 1000 + (_size(path) + _size(path + "-wal")) // _LEAST_ROW
     while batch := rows.fetchmany(500):
         yield batch
@@ -1543,7 +1651,7 @@ def _row_blocks(path: str, batch: list[Any]) -> Iterator[_Block | _Line]:
     lines: list[bytes] = []
     places: list[Any] = []
     for seq, *parts in batch:
-        line, bad = _row_line(*parts)
+        line, bad = _row_line(seq, *parts)
         if bad is None:
             lines.append(line)
             places.append(seq)
@@ -1557,6 +1665,7 @@ def _row_blocks(path: str, batch: list[Any]) -> Iterator[_Block | _Line]:
 
 
 def _row_line(
+    seq: int,
     kind: bytes,
     body: bytes | None,
     hash_kind: bytes,
@@ -1565,15 +1674,18 @@ def _row_line(
     sign: bytes | None,
 ) -> tuple[bytes, _Bad | None]:
     body, hash_ = body or b"", hash_ or b""  # SQLite makes NULL of a part of an empty BLOB
-    if kind != b"text" or not body.endswith(b"}") or b"\n" in body:
+    if kind != _OF_STUB and (kind != b"text" or not body.endswith(b"}") or b"\n" in body):
         return b"", _Bad("body", "the body is no JSON text")
     for name, found in (("hash", hash_kind), ("signature", sign_kind)):
         if found != b"text" and (name, found) != ("signature", b"null"):
             return b"", _Bad(name, f"the column {name} holds {_STORED[found]}, not a text")
-    ending = b',"hash":"' + hash_.replace(b"\n", b"?") + b'"'
+    hash_ = b'"hash":"' + hash_.replace(b"\n", b"?") + b'"'
+    ending = b"}\n"
     if sign_kind != b"null":
-        ending += b',"signature":"' + (sign or b"").replace(b"\n", b"?") + b'"'
-    return body[:-1] + ending + b"}\n", None
+        ending = b',"signature":"' + (sign or b"").replace(b"\n", b"?") + b'"}\n'
+    if kind == _OF_STUB:
+        return b"{" + hash_ + b',"seq":%d' % seq + ending, None
+    return body[:-1] + b"," + hash_ + ending, None
 
 
 class _Resources:
@@ -1616,6 +1728,60 @@ def _read(
     path: str, held: _Held, start: int = 0, end: int | None = None
 ) -> Iterator[_Block | _Line]:
     return _rows(path) if _magic(path, held) == _SQLITE else _blocks(path, start, end, held)
+
+
+class _Purges:
+    """Compares the table `purges`, which allows entries to be removed, with the entries."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._rows = connection.execute("SELECT by, first, last FROM purges ORDER BY by, first")
+        self._next = self._rows.fetchone()
+        self._wrong = ""
+
+    def compare(self, batch: list[Any]) -> None:
+        for seq, kind, body, *_ in batch:
+            if kind == b"text" and body.startswith(_PURGE_BEGINS) and not self._wrong:
+                self.compare_entry(seq, body)
+
+    def compare_entry(self, seq: int, body: bytes) -> None:
+        found = set()
+        while self._next is not None and self._next[0] == seq:
+            found.add(self._next[1:])
+            self._next = self._rows.fetchone()
+        ranges = _ranges_of(body)
+        lacking = [pair for pair in ranges if pair not in found]
+        if found.difference(ranges) or not all(self.is_void(seq, *pair) for pair in lacking):
+            self._wrong = f"at {seq}, the table purges does not name what the entry names"
+
+    def is_void(self, seq: int, first: int, last: int) -> bool:
+        """Whether a range is not one that an entry can name, or is named before in part."""
+        if not 1 <= first <= last < seq:
+            return True
+        query = "SELECT last, by FROM purges WHERE first <= ? ORDER BY first DESC LIMIT 1"
+        near = self._connection.execute(query, (last,)).fetchone()
+        return near is not None and bool(near[0] >= first and near[1] <= seq)
+
+    def reason(self) -> str:
+        """Return what is wrong, once all entries were compared."""
+        if not self._wrong and self._next is not None:
+            self._wrong = "the table purges names more than the entries do"
+        return self._wrong
+
+
+_PURGE_BEGINS = b'{"action":"retention.apply","actor_id":"chained_logging",'
+
+
+def _ranges_of(body: bytes) -> list[tuple[int, int]]:
+    try:
+        ranges = json.loads(body)["context"]["ranges"]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return []  # what is wrong with the entry is named
+    ranges = ranges.values() if isinstance(ranges, dict) else ranges
+    if not isinstance(ranges, Iterable):
+        return []
+    pairs = [tuple(found[:2]) for found in ranges if isinstance(found, list)]
+    return [pair for pair in pairs if [type(number) for number in pair] == [int, int]]
 
 
 # --------------------------------------------------------------------------------------------
@@ -1801,6 +1967,9 @@ _COSIGNATURES = (8 + 64, 8 + 2420)  # lengths: a time, and an Ed25519 or ML-DSA-
 # The Merkle tree of RFC 6962, and its proofs.
 
 
+_LARGE = 10  # the level of subtrees that are made at once
+
+
 class _Tree:
     """A growing tree: the complete subtrees of RFC 6962 that it consists of, each with its level.
 
@@ -1819,6 +1988,19 @@ class _Tree:
             node = _sha256(b"\1" + nodes.pop()[1] + node).digest()
             index, level = index >> 1, level + 1
         nodes.append((level, node))
+
+    def extend(self, leaves: Sequence[bytes]) -> None:
+        """Append leaves, most of them as large subtrees, for which less is to be done."""
+        at = 0
+        while at < len(leaves):
+            aligned = (self.size & -self.size).bit_length() or _LARGE + 1
+            level = min(aligned, (len(leaves) - at).bit_length(), _LARGE + 1) - 1
+            nodes = leaves[at : at + (1 << level)]
+            while len(nodes) > 1:
+                pairs = zip(nodes[::2], nodes[1::2])  # noqa: B905  # Python 3.9
+                nodes = [_sha256(b"\1" + left + right).digest() for left, right in pairs]
+            self.append(nodes[0], level)
+            at += 1 << level
 
     def root(self) -> bytes:
         if not self.nodes:
@@ -2396,7 +2578,7 @@ class _Order:
             # Unreadable lines were here instead: they are named already.
             if seq - self.next > self.lost and len(self.holes) < MAX_HOLES:
                 self.holes.append((self.next + self.lost, seq - 1, line))
-        elif not self.lost and self.links and line.prev not in self.links and not line.altered:
+        elif not self.lost and self.links and not self.links_to(line):
             reason = (
                 "its prev_hash is not the hash of the entry before it: one of them was replaced"
             )
@@ -2406,8 +2588,18 @@ class _Order:
         self.next, self.lost = seq + 1, 0
         self.links = (line.hash or "", line.own)
 
+    def links_to(self, line: _Line) -> bool:
+        """Whether an entry names the one before it; a stub names none."""
+        return line.prev in self.links or line.altered or line.stub
+
     def begin(self, line: _Line, seq: int) -> None:
         if self.goes_on:
+            return
+        if line.stub and self.from_hash is not None:
+            self.findings.doubt = (
+                "the first line is a stub, which does not say what is before it, so the hash given "
+                "with --from-hash cannot be compared: give the files before it too"
+            )
             return
         if self.from_hash is not None:
             if line.prev != self.from_hash:
@@ -2492,6 +2684,134 @@ class _Clock:
             if gap > self.max_gap:
                 reason = f"before it nothing was recorded for {gap:,.0f} seconds"
                 self.findings.fault("silence", line, "id", reason)
+
+
+# --------------------------------------------------------------------------------------------
+# Places and hashes in temporary files, so that what a log holds does not show in memory. What
+# retention removed is explained by an entry far behind it.
+
+_BATCH = 1024  # places that are looked for at once
+_WINDOW = 256  # places that are read at once
+
+
+def _opened(path: str | None) -> Any:
+    """Return a new file to write and read; None for one without a name."""
+    return tempfile.TemporaryFile() if path is None else open(path, "w+b")
+
+
+class _Spool:
+    """The numbers of entries, in order, each with a hash; and which of them were taken.
+
+    :param path: the beginning of the names of its files, which then stay; None for files that
+        have no names. There are files only once something was added.
+    """
+
+    def __init__(self, path: str | None = None) -> None:
+        self.path, self.count, self.last = path, 0, -1
+        self.cursor = 0
+        self.files: list[BinaryIO] = []
+
+    def add(self, seqs: Iterable[int], hashes: bytes) -> None:
+        """Add entries that come after those before them.
+
+        :param hashes: 32 bytes for each.
+        """
+        if not self.files:
+            self.files = [self.opened(".places"), self.opened(".hashes")]
+        places = array.array("Q", [seq << 1 for seq in seqs])
+        self.files[0].write(places.tobytes())
+        self.files[1].write(hashes)
+        self.count, self.last = self.count + len(places), places[-1] >> 1
+
+    def opened(self, kind: str) -> BinaryIO:
+        file: BinaryIO = _opened(self.path and self.path + kind)
+        return file
+
+    def join(self, path: str) -> None:
+        """Add what another process wrote to files of these names, if it did."""
+        for number, kind in enumerate((".places", ".hashes")):
+            if os.path.exists(path + kind):
+                if len(self.files) == number:
+                    self.files.append(self.opened(kind))
+                with open(path + kind, "rb") as file:
+                    shutil.copyfileobj(file, self.files[number])
+                self.count = self.files[0].tell() // 8
+
+    def close(self) -> None:
+        for file in self.files:
+            file.close()
+
+    def flush(self) -> None:
+        for file in self.files:
+            file.flush()
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, at: int) -> int:
+        """Return a place: the number of an entry, doubled, and one more where it was taken."""
+        return self.places(at, 1)[0]
+
+    def places(self, at: int, count: int) -> array.array[int]:
+        return array.array("Q", os.pread(self.files[0].fileno(), 8 * count, 8 * at))
+
+    def take(self, seqs: Sequence[int]) -> list[bytes | None]:
+        """Return the hashes of entries, in order; None where there is none.
+
+        :param seqs: ascending.
+        :raises _Bad: if one was taken before.
+        """
+        found: list[bytes | None] = []
+        if not self.count:
+            return [None] * len(seqs)
+        self.flush()
+        while len(found) < len(seqs):
+            found += self.take_near(seqs[len(found) :])
+        return found
+
+    def take_near(self, seqs: Sequence[int]) -> list[bytes | None]:
+        """As :meth:`take`, of some of the first: those that are close together."""
+        at = self.find(seqs[0] << 1)
+        self.cursor = min(at, self.count - 1)
+        places = self.places(at, min(_WINDOW, len(seqs)))
+        hashes = os.pread(self.files[1].fileno(), 32 * len(places), 32 * at)
+        if not places:
+            return [None] * len(seqs)
+        count = bisect.bisect_right(seqs, places[-1] >> 1)
+        index = {place >> 1: number for number, place in enumerate(places)}
+        numbers = [index.get(seq) for seq in seqs[:count]]
+        for number in numbers:
+            if number is not None:
+                if places[number] & 1:
+                    raise _Bad(None, f"it names entry {places[number] >> 1}, as one before it does")
+                places[number] |= 1
+        os.pwrite(self.files[0].fileno(), places.tobytes(), 8 * at)
+        return [None if at is None else hashes[32 * at : 32 * at + 32] for at in numbers]
+
+    def find(self, place: int) -> int:
+        """Return where a place is, or would be: near where the last one was, as a rule."""
+        at = min(self.cursor + _WINDOW, self.count - 1)
+        for near in (self.cursor, at):
+            if self[near] >> 1 == place >> 1:
+                return near
+        low = self.cursor if self[self.cursor] < place else 0
+        return bisect.bisect_left(self, place, low, self.count)
+
+    def left(self) -> Iterator[tuple[int, int]]:
+        """Yield the first and last of the entries that nobody took, by runs."""
+        self.flush()
+        first = last = -1
+        for at in range(0, self.count, _BATCH):
+            for place in self.places(at, min(_BATCH, self.count - at)):
+                if place & 1:
+                    continue
+                if place >> 1 != last + 1 or first < 0:
+                    if first >= 0:
+                        yield first, last
+                    first = place >> 1
+                last = place >> 1
+        if first >= 0:
+            yield first, last
 
 
 # --------------------------------------------------------------------------------------------
@@ -2582,6 +2902,11 @@ class _Keys:
                 self.findings.report.unsigned_own_from = seq
         else:
             self.see_unsigned(seq)
+
+    def see_stub(self, line: _Line) -> None:
+        """Check the signature of what is left of an entry. One that has none may be the log's."""
+        if line.signature:
+            self.check_entry(line, line.seq or 0)
 
     def check_entry(self, line: _Line, seq: int) -> None:
         """Check the signature that an entry bears."""
@@ -2689,11 +3014,341 @@ class _Keys:
 
 
 # --------------------------------------------------------------------------------------------
+# What retention removed. A stub is whole if a later entry of the log's own names it, by the rules
+# of docs/format.md. All of it is judged at the end, when the keys are known, in little memory.
+
+MAX_POLICIES = 100  # that are told apart in a report
+_PURGE = "retention.apply"
+
+
+class _Purge:
+    """An entry in the log's own name that names entries as removed.
+
+    :raises _Bad: if it does not have the form of one.
+    """
+
+    def __init__(self, line: _Line) -> None:
+        context = line.entry["context"]
+        self.seq, self.prev = line.seq or 0, line.prev or ""
+        try:
+            self.origin, self.policy = context["origin"], context["policy"]
+            self.ranges, self.root = context["ranges"], bytes.fromhex(context["root"])
+            self.count, self.statement = context["count"], context.get("statement")
+            texts = (self.origin, self.policy, context["before"], context["root"])
+            ok = all(isinstance(text, str) for text in texts) and self.policy
+            ok = ok and _HEX64.fullmatch(context["root"]) and _are_selectors(context["selector"])
+        except (KeyError, TypeError, ValueError):
+            ok = False
+        if not ok:
+            raise _Bad(None, "a key of its context is not there, or is not what it must be")
+        self.check_time(context, line.entry["timestamp"])
+        self.check_ranges()
+        self.standard, self.clause = context.get("standard"), context.get("clause")
+
+    @staticmethod
+    def check_time(context: dict[str, Any], timestamp: str) -> None:
+        before, days = context["before"], context.get("days")
+        if not _is_timestamp(before) or type(days) is not int or not 0 <= days < 10**7:
+            raise _Bad(None, "its before or days is not a time and a number of days")
+        # Days between two dates, and then the times of day: no date is too late to compute.
+        dates = [datetime.date.fromisoformat(text[:10]).toordinal() for text in (before, timestamp)]
+        if (dates[0] + days, before[10:]) > (dates[1], timestamp[10:]):
+            raise _Bad(None, f"before is {before}, and {days:,} days had not passed since then")
+
+    def check_ranges(self) -> None:
+        count, end = 0, 0  # entry 0 is never named
+        if not isinstance(self.ranges, list) or not self.ranges:
+            raise _Bad(None, "it names no ranges")
+        for found in self.ranges:
+            ok = isinstance(found, list) and [type(number) for number in found] == [int, int]
+            if not ok or not end < found[0] <= found[1]:
+                raise _Bad(
+                    None,
+                    "its ranges are not pairs of whole numbers from 1 on, ascending, with a gap "
+                    "between two of them",
+                )
+            count, end = count + found[1] - found[0] + 1, found[1] + 1
+        if end > self.seq:
+            raise _Bad(None, f"it names entry {end - 1}, and comes not after it")
+        if type(self.count) is not int or count != self.count:
+            raise _Bad(None, f"its ranges are {count:,} entries, and its count says otherwise")
+
+    def message(self, line: _Line, signer: _Key) -> bytes:
+        """Return what `signer` signs in a statement."""
+        context = _decode_exactly(line.body.decode())["context"]
+        context.pop("statement", None)
+        digest = _sha256(_canonical(context).encode()).hexdigest()
+        head = f"chained-logging {_PURGE} v1\n{self.origin}\n{self.seq}\n{self.prev}\n"
+        return f"{head}{signer.vkey}\n{digest}\n".encode()
+
+    def batches(self, first: int) -> Iterator[list[int]]:
+        """Yield the numbers of the entries that it names, from `first` on, by batches."""
+        seqs = itertools.chain.from_iterable(
+            range(max(first, low), high + 1) for low, high in self.ranges
+        )
+        while batch := list(itertools.islice(seqs, _BATCH)):
+            yield batch
+
+
+def _are_selectors(found: Any) -> bool:
+    return (
+        isinstance(found, dict)
+        and {*found} <= {"resource_type", "action", "tenant_id"}
+        and all(
+            isinstance(values, list) and all(isinstance(value, str) for value in values)
+            for values in found.values()
+        )
+    )
+
+
+def _is_purge(line: _Line) -> bool:
+    entry = line.entry
+    return bool(
+        entry.get("action") == _PURGE
+        and entry["actor_id"] == "chained_logging"
+        and entry["actor_type"] == "system"
+    )
+
+
+class _Retention:
+    """The stubs of a log, and the entries that say why.
+
+    :param path: the beginning of the names of its files; None for files without names.
+    :param keeps: whether to keep the hashes of entries too: where they cannot be read again.
+    """
+
+    def __init__(
+        self,
+        findings: _Findings,
+        path: str | None = None,
+        keeps: bool = False,
+    ) -> None:
+        self.findings, self.path = findings, path
+        self.stubs = _Spool(path and path + ".stubs")
+        self.others: _Spool | None = _Spool() if keeps else None
+        self.entries: BinaryIO | None = None  # that name stubs, one after the other
+        self.sources: list[tuple[int, str]] = []  # from which stub on they are of which file
+        self.left = 0  # entries that are named and there
+        self.still: list[int] = []  # which entries name them
+        self.fronts: list[int] = []  # and which name some before what is checked here
+
+    def add_run(self, run: _Run, numbers: range, file: str) -> None:
+        """Take up ordinary lines."""
+        if run.stubs:
+            self.add_stubs(
+                [numbers[at] for at in run.stubs], [run.leaves[at] for at in run.stubs], file
+            )
+            self.findings.report.stubs += len(run.stubs)
+        if self.others is not None:
+            entries = run.entries
+            self.add_others([numbers[at] for at in entries], [run.leaves[at] for at in entries])
+
+    def see(self, line: _Line, seq: int) -> None:
+        """Take up a line."""
+        leaf = bytes.fromhex(line.own)
+        if line.stub:
+            self.add_stubs([seq], [leaf], line.file)
+        else:
+            self.add_others([seq], [leaf])
+            if line.bad is None and not line.altered and _is_purge(line):
+                self.keep(line)
+
+    def add_stubs(self, seqs: Sequence[int], leaves: Sequence[bytes], file: str) -> None:
+        """Take up stubs that come in order; what does not is named elsewhere."""
+        if seqs[0] > self.stubs.last:
+            self.stubs.add(seqs, b"".join(leaves))
+            if not self.sources or self.sources[-1][1] != file:
+                self.sources.append((seqs[0], file))
+
+    def add_others(self, seqs: Sequence[int], leaves: Sequence[bytes]) -> None:
+        if self.others is not None and seqs and seqs[0] > self.others.last:
+            self.others.add(seqs, b"".join(leaves))
+
+    def keep(self, line: _Line) -> None:
+        """Keep an entry for the end, when all stubs and keys are known."""
+        if self.entries is None:
+            self.entries = _opened(self.path and self.path + ".entries")
+        signature = "" if line.signature is None else f',"signature":"{line.signature}"'
+        text = line.body[:-1] + f',"hash":"{line.hash}"{signature}}}'.encode()
+        self.entries.write(json.dumps([line.file, line.number]).encode() + b"\n" + text + b"\n")
+
+    def join(self, path: str) -> None:
+        """Take up what another process found in a part of the log."""
+        self.stubs.join(path + ".stubs")
+        if os.path.exists(path + ".entries"):
+            if self.entries is None:
+                self.entries = _opened(self.path)
+            with open(path + ".entries", "rb") as file:
+                shutil.copyfileobj(file, self.entries)
+
+    def close(self) -> None:
+        for spool in (self.stubs, self.others, self.entries):
+            if spool is not None:
+                spool.close()
+
+    def purges(self) -> Iterator[_Line]:
+        if self.entries is None:
+            return
+        self.entries.seek(0)
+        while place := self.entries.readline():
+            yield _read_line(self.entries.readline()[:-1], *json.loads(place))
+
+    def end(self, keys: _Keys, again: Callable[[], _Spool]) -> None:
+        """Judge all of it.
+
+        :param again: reads the log again, and returns the hashes of its entries.
+        """
+        named_at = [at for at, _ in keys.known]
+        for line in self.purges():
+            try:
+                purge = _Purge(line)
+                then = keys.known[: bisect.bisect_left(named_at, purge.seq)][-1:]
+                signed = self.check_statement(purge, line, keys, then[0][1] if then else None)
+                self.check_root(purge, again)
+            except _Bad as bad:
+                reason = f"it does not explain what was removed: {bad.reason}"
+                self.findings.fault("retention", line, "context", reason)
+            else:
+                self.note(purge, signed)
+        self.check_left()
+        self.remark()
+
+    def check_statement(
+        self, purge: _Purge, line: _Line, keys: _Keys, signer: _Key | None
+    ) -> bool | None:
+        """Whether the key of its time made the statement; None where that cannot be checked.
+
+        :param signer: that key, if there was one.
+        :raises _Bad: if it did not.
+        """
+        report = self.findings.report
+        if report.origin is not None and purge.origin != report.origin:
+            raise _Bad(None, "it is of another log")
+        if signer is None and (keys.whole or purge.statement is None):
+            return False
+        try:
+            signature = _unbase64(purge.statement or "")
+            if len(signature) != 64:
+                raise ValueError
+        except (TypeError, ValueError):
+            raise _Bad(None, "it holds no statement of the log's key") from None
+        holds = signer and signer.verifies(signature, purge.message(line, signer))
+        if holds is None or (not holds and not keys.whole):
+            report.unchecked_signatures += 1
+            return None
+        if not holds:
+            raise _Bad(None, "its statement is not of the log's key")
+        return signer is not None and signer.vkey not in keys.revoked
+
+    def check_root(self, purge: _Purge, again: Callable[[], _Spool]) -> None:
+        """Compare the entries that were removed with the root over all of them.
+
+        :raises _Bad: if they are not those, or one of them is not there, or was named before.
+        """
+        tree, removed, first = _Tree(), 0, self.findings.report.first_seq or 0
+        for seqs in purge.batches(first):
+            hashes = self.stubs.take(seqs)
+            removed += len(hashes) - hashes.count(None)
+            if None in hashes:
+                hashes = self.with_others(seqs, hashes, again)
+            tree.extend([hash_ for hash_ in hashes if hash_])
+        if tree.size < purge.count:
+            self.fronts.append(purge.seq)
+            if tree.size and self.findings.doubt is None:
+                self.findings.doubt = (
+                    f"the root of entry {purge.seq} is not only of stubs that are here: name the "
+                    "files before these too"
+                )
+        elif tree.root() != purge.root:
+            raise _Bad(None, "its root is not that of the hashes of the entries that it names")
+        if tree.size > removed:
+            self.still.append(purge.seq)
+            self.left += tree.size - removed
+        purge.count = removed
+
+    def with_others(
+        self,
+        seqs: Sequence[int],
+        hashes: list[bytes | None],
+        again: Callable[[], _Spool],
+    ) -> list[bytes | None]:
+        """Fill in the hashes of entries that are named and still there."""
+        if self.others is None:
+            self.others = again()
+        there = [at for at, hash_ in enumerate(hashes) if hash_ is None]
+        for at, found in zip(there, self.others.take([seqs[at] for at in there])):  # noqa: B905  # Python 3.9
+            if found is None:
+                raise _Bad(None, f"it names entry {seqs[at]}, of which not even a stub is here")
+            hashes[at] = found
+        return hashes
+
+    def note(self, purge: _Purge, signed: bool | None) -> None:
+        """Count what was removed, by policy."""
+        found = self.findings.report.purged
+        same = [p for p in found if (p["policy"], p["signed"]) == (purge.policy, signed)]
+        if not purge.count or (not same and len(found) == MAX_POLICIES):
+            return
+        if not same:
+            about = {"policy": purge.policy, "standard": purge.standard, "clause": purge.clause}
+            same = [{**about, "signed": signed, "entries": 0, "applies": 0, "first_by": purge.seq}]
+            found += same
+        same[0]["entries"] += purge.count
+        same[0]["applies"] += 1
+        same[0]["last_by"] = purge.seq
+
+    def remark(self) -> None:
+        """Say what was removed, and what is not a fault, but should be known."""
+        remarks = self.findings.report.remarks
+        remarks += map(_on_policy, self.findings.report.purged)
+        if self.still:
+            remarks.append(
+                f"{self.left:,} entries that {_entries(self.still)} names are still there: run the "
+                "command retention apply, which removes them"
+            )
+        if self.fronts:
+            remarks.append(
+                f"{_entries(self.fronts)} says what was removed before the first entry here: its "
+                "root was not checked"
+            )
+
+    def check_left(self) -> None:
+        """Name the stubs that no entry explains."""
+        for first, last in itertools.islice(self.stubs.left(), MAX_HOLES):
+            what = f"of entry {first}" if first == last else f"of entries {first} to {last}"
+            reason = f"nothing but stubs is left {what}, and no retention.apply explains it"
+            at = bisect.bisect_right(self.sources, (first, "\U0010ffff")) - 1
+            file = self.sources[at][1] if at >= 0 else ""
+            self.findings.fault("retention", _Line(file, 0, seq=first), None, reason)
+
+
+def _entries(seqs: list[int]) -> str:
+    return f"entry {seqs[0]}" + (f" or one up to {seqs[-1]}" if len(seqs) > 1 else "")
+
+
+def _on_policy(found: dict[str, Any]) -> str:
+    first, last = found["first_by"], found["last_by"]
+    by = f"entry {first}"
+    if found["applies"] > 1:
+        by = f"{found['applies']:,} entries from {first} to {last}"
+    text = f"{found['entries']:,} entries were purged under policy {found['policy']} by {by}"
+    if found["signed"] is False:
+        text += ", for which no key of the log vouches: whoever can write to it can write such"
+    return text
+
+
+# --------------------------------------------------------------------------------------------
 # The chain: entries from the first to the last, and what breaks.
 
 MAX_JUNK = 1_000_000  # short lines in a row, before the same
 _SHORT = 300  # bytes: fewer than any stored entry has
 MAX_REASON = 500
+
+
+def _is_short(line: bytes) -> bool:
+    """Whether a line is too short for an entry, and no stub."""
+    return len(line) < _SHORT and not (
+        line.startswith(_STUB_BEGINS) and _STUB.fullmatch(line) is not None
+    )
 
 
 class _Chain:
@@ -2709,6 +3364,8 @@ class _Chain:
         goes_on: bool = False,
         keep: int = MAX_FAULTS,
         max_gap: float | None = None,
+        spool: str | None = None,
+        keeps_hashes: bool = False,
     ) -> None:
         self.report = report
         self.from_hash = from_hash
@@ -2722,6 +3379,7 @@ class _Chain:
         self.growth = _Growth(from_hash, goes_on)
         self.keys = _Keys(self.findings, from_hash, goes_on)
         self.clock = _Clock(self.findings, max_gap)
+        self.retention = _Retention(self.findings, spool, keeps_hashes)
 
     def add_block(self, block: _Block) -> None:
         if block.torn:
@@ -2739,57 +3397,56 @@ class _Chain:
         for run in _runs(_rows_of(block.text)):
             there = places and places[at : at + len(run)]
             at += len(run)
-            if not run[0][0]:
+            if not _is_ordinary(run[0]):
                 self.add_lines([row[-1] for row in run], block.file, there)
-            elif not self.add_run(run, there):
+            elif not self.add_run(_Run(run), block.file, there):
                 # Where no hash or address is, a line feed may have been matched.
-                text = b"".join([b'%b,"hash":"%b"}\n' % (row[0], row[-2]) for row in run])
+                text = b"".join(map(_line_of, run))
                 self.add_lines(text.split(b"\n")[:-1], block.file, there)
 
-    def add_run(self, rows: list[tuple[bytes, ...]], places: list[Any] | None) -> bool:
+    def add_run(self, run: _Run, file: str, places: list[Any] | None) -> bool:
         """Add ordinary lines that continue the chain; if anything is odd, do nothing."""
-        bodies, _, contexts, addresses, olds, prevs, seqs, hashes, _ = zip(*rows)  # noqa: B905  # Python 3.9
-        if self.order.next is None or self.order.lost or prevs[0].decode() not in self.order.links:
+        if self.order.next is None or self.order.lost or not run.follows(self.order.links):
             return False
-        numbers = range(self.order.next, self.order.next + len(rows))
-        own = [_sha256(b"\0%b}" % body).digest() for body in bodies]
-        if (
-            b"".join(own).hex().encode() != b"".join(hashes)
-            or prevs[1:] != hashes[:-1]
-            or b",".join(seqs) != ",".join(map(str, numbers)).encode()
-            or max(map(len, bodies)) >= MAX_BODY  # without its closing brace
-            or not _addresses_obey(set(addresses))
-            or (places is not None and places != list(numbers))
-        ):
+        numbers = range(self.order.next, self.order.next + len(run.leaves))
+        if not run.obeys(numbers) or (places is not None and places != list(numbers)):
             return False
         try:
-            incomplete, oversize = _marks(bodies, contexts, olds)
+            marks = _marks(run.bodies, run.contexts, run.olds)
         except _Bad:
             return False
-        report, last = self.report, bodies[-1]
-        self.number += len(rows)
-        report.entries += len(rows)
-        report.incomplete += incomplete
-        report.oversize += oversize
-        report.last_seq, report.last_hash = numbers[-1], hashes[-1].decode()
-        at = last.rindex(b',"timestamp":"') + 14  # after it no text can hold a quotation mark alone
-        report.last_timestamp = last[at : at + 27].decode()
-        self.order.next, self.order.links = numbers[-1] + 1, (report.last_hash,)
-        self.keys.see_unsigned(numbers[0])
+        self.number += len(numbers)
+        self.order.next, self.order.links = numbers[-1] + 1, (run.hashes[-1].decode(),)
+        self.count_run(run, numbers, marks)
+        self.retention.add_run(run, numbers, file)
         if self.growth.wanted:
-            for seq, leaf in zip(numbers, own):  # noqa: B905  # Python 3.9
+            for seq, leaf in zip(numbers, run.leaves):  # noqa: B905  # Python 3.9
                 self.growth.see(seq, leaf)
-        if self.to_hash is not None and self.to_hash.encode() in hashes:
-            report.anchored = True
-            report.anchored_seq = numbers[hashes.index(self.to_hash.encode())]
         return True
+
+    def count_run(self, run: _Run, numbers: range, marks: tuple[int, int]) -> None:
+        """Count ordinary lines, and note the last of them."""
+        report, entries = self.report, run.entries
+        report.entries += len(entries)
+        report.incomplete += marks[0]
+        report.oversize += marks[1]
+        report.last_seq, report.last_hash = numbers[-1], run.hashes[-1].decode()
+        if entries:
+            last = run.bodies[entries[-1]]
+            # After it no text can hold a quotation mark alone.
+            at = last.rindex(b',"timestamp":"') + 14
+            report.last_timestamp = last[at : at + 27].decode()
+            self.keys.see_unsigned(numbers[entries[0]])
+        if self.to_hash is not None and self.to_hash.encode() in run.hashes:
+            report.anchored = True
+            report.anchored_seq = numbers[run.hashes.index(self.to_hash.encode())]
 
     def add_lines(self, lines: list[bytes], file: str, places: list[Any] | None) -> None:
         """Add lines by every rule, one after the other."""
         index = 0
         while index < len(lines):
             end = index
-            while end < len(lines) and len(lines[end]) < _SHORT:
+            while end < len(lines) and _is_short(lines[end]):
                 end += 1
             if end > index + 1:
                 self.add_short(end - index, lines[index], file)
@@ -2822,7 +3479,7 @@ class _Chain:
         if line.hash is None:
             self.add_none(line, line.bad or _Bad(None, "it has not the form of a stored entry"))
             return
-        if not self.report.entries:
+        if not self.report.entries and not self.report.stubs:
             self.begin(line)
         self.count(line)
         self.judge(line)
@@ -2831,7 +3488,10 @@ class _Chain:
         else:
             self.growth.see(line.seq, bytes.fromhex(line.own))
             self.order.see(line, line.seq)
-        if line.bad is None and not line.altered:
+            self.retention.see(line, line.seq)
+        if line.bad is None and not line.altered and line.stub:
+            self.keys.see_stub(line)
+        elif line.bad is None and not line.altered:
             self.keys.see(line)
             self.clock.see(line)
 
@@ -2852,14 +3512,16 @@ class _Chain:
     def count(self, line: _Line) -> None:
         """Count an entry, and note the first and the last one."""
         report = self.report
-        report.entries += 1
+        report.entries += not line.stub
+        report.stubs += line.stub
         report.incomplete += line.incomplete
         report.oversize += line.oversize
-        moment = line.entry.get("timestamp")
-        if report.entries == 1:
+        if report.entries + report.stubs == 1:
             report.first_seq, report.first_hash = line.seq, line.hash
-            report.first_timestamp, report.first_prev_hash = moment, line.prev
-        report.last_seq, report.last_hash, report.last_timestamp = line.seq, line.hash, moment
+            report.first_timestamp, report.first_prev_hash = line.entry.get("timestamp"), line.prev
+        report.last_seq, report.last_hash = line.seq, line.hash
+        if not line.stub:
+            report.last_timestamp = line.entry.get("timestamp")
 
     def add_none(self, line: _Line, bad: _Bad) -> None:
         """Note a line that is not an entry."""
@@ -3450,12 +4112,13 @@ def verify(
             careful or max_gap is not None,
             keep=max_faults,
             max_gap=max_gap,
+            keeps_hashes=stream is not None,
         )
         moved = chain.findings.moved = (
             _changes(names, beside) if stream is None and attempt < MAX_ATTEMPTS - 1 else None
         )
         try:
-            with _holding() as held, _collecting_rarely():
+            with _holding() as held, _collecting_rarely(), contextlib.closing(chain.retention):
                 notes = _follow(chain, names, held, question, stream, beside, also, progress)
             _conclude(chain, notes, question)
             break
@@ -3582,8 +4245,12 @@ def _follow(
     if stream is None:
         files, copies = _in_order(_with_segments(names, held), held)
         report.remarks += [f"{path} holds nothing but a copy: left out" for path in copies]
+    again = functools.partial(_hashes_in, files, held)
     alone = question.jobs == 1 or chain.clock.max_gap is not None
-    if alone or not _verify_in_parts(chain, files, question.jobs, _Progress(progress, files)):
+    joined = not alone and _verify_in_parts(
+        chain, files, question.jobs, _Progress(progress, files), again
+    )
+    if not joined:
         whole = _Progress(progress, files)
         for path in files:
             report.files.append(path)
@@ -3596,7 +4263,19 @@ def _follow(
         else:
             chain.findings.report_fault(fault)
     chain.order.end()
+    if not joined:
+        chain.retention.end(chain.keys, again)
     return notes
+
+
+def _hashes_in(files: list[str], held: _Held) -> _Spool:
+    """Read a log again, for the hashes of its entries, and nothing else."""
+    chain = _Chain(Report(), keeps_hashes=True)
+    with contextlib.closing(chain.retention):
+        for path in files:
+            _read_into(chain, path, held)
+        hashes, chain.retention.others = chain.retention.others, None
+    return _Spool() if hashes is None else hashes
 
 
 def _read_stream(
@@ -3721,8 +4400,9 @@ def _what_is_lacking(report: Report, kinds: set[str]) -> str:
     parts = []
     if "cut-front" in kinds:
         parts.append(
-            f"it begins at seq {report.first_seq}, and what was before is not here (archived, or "
-            "cut off): name those files too, or give the hash before it with --from-hash"
+            f"it begins at seq {report.first_seq}, and what was before is not here. Retention "
+            "leaves a stub of each entry, so it is in other files, or was cut off: name those "
+            "files too, or give the hash before it with --from-hash"
         )
     if "torn" in kinds:
         parts.append("its last line was not written to the end, or was cut")
@@ -3744,13 +4424,32 @@ _PART = 1 << 22  # what is smaller is not worth a process
 _LARGE_PART = 1 << 27  # so that what is read in vain is bounded, and progress is seen
 
 
-def _verify_in_parts(chain: _Chain, files: list[str], jobs: int, progress: _Progress) -> bool:
+def _verify_in_parts(
+    chain: _Chain,
+    files: list[str],
+    jobs: int,
+    progress: _Progress,
+    again: Callable[[], _Spool],
+) -> bool:
     """Follow a chain that is intact, and say whether it is: else one process must look."""
     parts = _parts(files, jobs)
     able = _may_fork() or (sys.executable and os.path.isfile(__file__))
     if chain.report.fault_count or len(parts) < 2 or not able:
         return False
-    found = _run_parts(chain, parts, jobs, progress)
+    with tempfile.TemporaryDirectory() as folder:
+        parts = [{**part, "spool": os.path.join(folder, str(at))} for at, part in enumerate(parts)]
+        found = _run_parts(chain, parts, jobs, progress)
+        return _join(chain, files, found, [part["spool"] for part in parts], again)
+
+
+def _join(
+    chain: _Chain,
+    files: list[str],
+    found: list[dict[str, Any]],
+    spools: list[str],
+    again: Callable[[], _Spool],
+) -> bool:
+    """Take up what was found in parts, if together they are an intact chain."""
     whole = _joined_report(chain, [Report(**part["report"]) for part in found])
     if whole is None:
         return False
@@ -3759,13 +4458,19 @@ def _verify_in_parts(chain: _Chain, files: list[str], jobs: int, progress: _Prog
     for part in found:
         for naming in part["named"]:
             joined.keys.follow(_Line("", 0, seq=naming[0]), _Naming(*naming))
-    if whole.fault_count or (chain.to_hash is not None and not whole.anchored):
+    with contextlib.closing(joined.retention):
+        for spool in spools:
+            joined.retention.join(spool)
+        joined.retention.end(joined.keys, again)
+    unsure = joined.findings.doubt is not None or (chain.to_hash is not None and not whole.anchored)
+    if whole.fault_count or unsure:
         return False
     if whole.starts_at_genesis:
         _join_trees(joined.growth, found)
     else:
         joined.growth.tree = None
-    chain.report.__dict__.update(whole.__dict__, files=files, remarks=chain.report.remarks)
+    remarks = chain.report.remarks + whole.remarks
+    chain.report.__dict__.update(whole.__dict__, files=files, remarks=remarks)
     chain.growth, chain.keys = joined.growth, joined.keys
     joined.keys.findings = chain.findings
     return True
@@ -3804,13 +4509,14 @@ def _joined_report(chain: _Chain, reports: list[Report]) -> Report | None:
     whole.revoked = []
     for report in others:
         follows = whole.last_seq is not None and report.first_seq == whole.last_seq + 1
-        if not follows or report.first_prev_hash != whole.last_hash:
+        if not follows or report.first_prev_hash not in (None, whole.last_hash):  # None: a stub
             return None
         whole.entries += report.entries
+        whole.stubs += report.stubs
         whole.incomplete += report.incomplete
         whole.oversize += report.oversize
         whole.last_seq, whole.last_hash = report.last_seq, report.last_hash
-        whole.last_timestamp = report.last_timestamp
+        whole.last_timestamp = report.last_timestamp or whole.last_timestamp
         if report.anchored:
             whole.anchored, whole.anchored_seq = True, report.anchored_seq
     return whole
@@ -3961,16 +4667,18 @@ class _Started:
 def _found_in_part(task: dict[str, Any]) -> dict[str, Any] | None:
     """Return what a part is to the whole; None if anything is wrong with it."""
     report = Report()
-    chain = _Chain(report, None, None, task["to_hash"], task["careful"], goes_on=True)
+    chain = _Chain(
+        report, None, None, task["to_hash"], task["careful"], goes_on=True, spool=task["spool"]
+    )
     chain.growth.wanted = task["wanted"]
-    with _collecting_rarely():
+    with _collecting_rarely(), contextlib.closing(chain.retention):
         _read_into(chain, task["path"], {}, task["start"], task["end"])
     chain.order.end()
 
     def text(nodes: list[tuple[int, bytes]]) -> list[tuple[int, str]]:
         return [(level, node.hex()) for level, node in nodes]
 
-    if not report.entries or report.fault_count or chain.findings.doubt is not None:
+    if not report.entries + report.stubs or report.fault_count or chain.findings.doubt is not None:
         return None
     return {
         "report": asdict(report),
@@ -4785,8 +5493,9 @@ def _summary(report: Report) -> list[str]:
     )
     if report.status == "incomplete":
         verdict = f"INCOMPLETE: {report.reason}"
+    stubs = f", and stubs of {report.stubs:,} that were purged" if report.stubs else ""
     covered = [
-        f"{report.entries:,} entries, {report.incomplete:,} of them incomplete",
+        f"{report.entries:,} entries, {report.incomplete:,} of them incomplete{stubs}",
         f"from seq {report.first_seq}, {report.first_timestamp}, hash {report.first_hash}",
         f"to   seq {report.last_seq}, {report.last_timestamp}, hash {report.last_hash}",
         *(_on_keys(report) if report.public_key is not None else ()),

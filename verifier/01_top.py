@@ -32,6 +32,7 @@ asked for was not checked.
 from __future__ import annotations
 
 import argparse
+import array
 import base64
 import bisect
 import contextlib

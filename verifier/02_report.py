@@ -19,7 +19,8 @@ class Fault:
     """``edited``, ``missing``, ``inserted``, ``reordered``, ``duplicated``, ``cut-front``,
     ``cut-tail``, ``torn``, ``malformed``, ``unreadable``; ``rewritten`` (a checkpoint contradicts
     the entries), ``signature``, ``timestamp``, ``key``, ``checkpoint`` (it is not a checkpoint),
-    ``silence``, or a kind that a central store reports."""
+    ``retention`` (nothing explains a stub, or what would explain it breaks a rule), ``silence``, or
+    a kind that a central store reports."""
     file: str
     line: int | None
     """The line in that file (the row in a database), from 1."""
@@ -51,6 +52,13 @@ class Report:
     """Entries that lacked a required field when they were recorded (``context.invalid``)."""
     oversize: int = 0
     """Entries with a value too large to keep (``context.oversize``)."""
+    stubs: int = 0
+    """Entries that were removed and of which a stub is here; ``entries`` leaves them out."""
+    purged: list[dict[str, Any]] = field(default_factory=list)
+    """By the policy under which entries were removed: ``policy``, ``standard``, ``clause``, how
+    many ``entries`` are stubs now, how many entries of the log say so (``applies``), the first and
+    the last of these (``first_by``, ``last_by``), and whether the log's key ``signed`` them: None
+    where that could not be checked."""
     starts_at_genesis: bool = False
     anchored: bool = False
     """Whether a hash kept elsewhere was given and found."""

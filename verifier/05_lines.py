@@ -5,6 +5,11 @@ _SIGNATURE = "[A-Za-z0-9+/]{85}[AQgw]=="
 _ENDING = re.compile(f',"hash":"([0-9a-f]{{64}})"(?:,"signature":"({_SIGNATURE})")?}}'.encode())
 _PREV = re.compile(rb',"prev_hash":"(GENESIS|[0-9a-f]{64})"')
 _SEQ = re.compile(rb',"seq":(0|[1-9][0-9]{0,15})[,}]')
+_STUB_BEGINS = b'{"hash":"'
+_STUB = re.compile(
+    rb'\{"hash":"([0-9a-f]{64})","seq":(0|[1-9][0-9]{0,15})'
+    rb'(?:,"signature":"(%b)")?\}' % _SIGNATURE.encode()
+)
 
 
 @dataclass
@@ -32,6 +37,7 @@ class _Line:
     parsed: bool = False
     bad: _Bad | None = None  # the rule that it breaks, other than its hash
     weight: int = 1  # how many entries it may once have been
+    stub: bool = False  # whether it is what is left of an entry
     incomplete: bool = False
     oversize: bool = False
     entry: dict[str, Any] = field(default_factory=dict)
@@ -43,6 +49,9 @@ class _Line:
 
 def _read_line(line: bytes, file: str = "", number: int = 0, exactly: bool = False) -> _Line:
     """Examine a line (without its line feed) by every rule that concerns it alone."""
+    stub = _STUB.fullmatch(line) if line.startswith(_STUB_BEGINS) else None
+    if stub is not None and int(stub[2]) <= MAX_SAFE_INTEGER:
+        return _read_stub(stub, file, number)
     cut = line.rfind(b',"hash":"')
     ending = _ENDING.fullmatch(line, cut) if cut > 0 else None
     if ending is None or not line.startswith(b"{"):
@@ -51,6 +60,13 @@ def _read_line(line: bytes, file: str = "", number: int = 0, exactly: bool = Fal
         return _Line(file, number, bad=_Bad(None, reason), weight=weight)
     result = _read_body(line[:cut] + b"}", ending[1].decode(), file, number, exactly)
     result.signature = ending[2].decode() if ending[2] else None
+    return result
+
+
+def _read_stub(found: re.Match[bytes], file: str, number: int) -> _Line:
+    hash_, seq = found[1].decode(), int(found[2])
+    result = _Line(file, number, hash=hash_, own=hash_, seq=seq, parsed=True, stub=True)
+    result.signature = found[3].decode() if found[3] else None
     return result
 
 

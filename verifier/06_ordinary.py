@@ -63,20 +63,85 @@ def _rows_expression() -> re.Pattern[bytes]:
         for name in sorted(_FIELDS)
     ).replace("(?:,", r"(?:\{", 1)
     line = rf'(?P<body>{fields}),"hash":"(?P<hash>[^"]{{64}})"\}}\n'
-    return re.compile(f"{line}|(?P<odd>[^\n]*)\n".encode("latin-1"))
+    stub = r'\{"hash":"(?P<stub>[0-9a-f]{64})","seq":(?P<place>[1-9][0-9]{0,14})\}\n'
+    return re.compile(f"{line}|{stub}|(?P<odd>[^\n]*)\n".encode("latin-1"))
 
 
 # The lines of a block, each as the groups of the expression.
 _rows_of = _rows_expression().findall
 
 
-def _runs(rows: list[tuple[bytes, ...]]) -> Iterator[list[tuple[bytes, ...]]]:
-    """Yield rows by runs: of ordinary lines, which have a body, and of odd ones."""
+_Row = tuple[bytes, ...]
+_is_stub = operator.itemgetter(8)
+
+
+def _is_ordinary(row: _Row) -> bool:
+    return bool(row[0] or row[8])  # a body, or the hash of a stub
+
+
+def _runs(rows: list[_Row]) -> Iterator[list[_Row]]:
+    """Yield rows by runs: of ordinary lines, stubs among them, and of odd ones."""
     if all(map(operator.itemgetter(0), rows)):
         yield rows
         return
-    for _, run in itertools.groupby(rows, lambda row: bool(row[0])):
+    for _, run in itertools.groupby(rows, _is_ordinary):
         yield list(run)
+
+
+def _line_of(row: _Row) -> bytes:
+    """Return the line that an ordinary row was."""
+    if row[8]:
+        return b'{"hash":"%b","seq":%b}\n' % row[8:10]
+    return b'%b,"hash":"%b"}\n' % (row[0], row[7])
+
+
+class _Run:
+    """Ordinary lines, column by column."""
+
+    def __init__(self, rows: list[_Row]) -> None:
+        columns = zip(*rows)  # noqa: B905  # Python 3.9
+        self.bodies, _, self.contexts, self.addresses, self.olds, *rest = columns
+        self.prevs, self.seqs, self.hashes, stubs, places, _ = rest
+        self.stubs: list[int] = []  # which of them are stubs
+        if not any(stubs):
+            self.leaves = [_sha256(b"\0%b}" % body).digest() for body in self.bodies]
+            return
+        self.stubs = [at for at, stub in enumerate(stubs) if stub]
+        self.seqs = tuple([seq or place for seq, place in zip(self.seqs, places)])  # noqa: B905
+        self.hashes = tuple([hash_ or stub for hash_, stub in zip(self.hashes, stubs)])  # noqa: B905
+        self.leaves = [
+            _sha256(b"\0%b}" % body).digest() if body else bytes.fromhex(hash_.decode())
+            for body, hash_ in zip(self.bodies, self.hashes)  # noqa: B905
+        ]
+
+    def follows(self, links: tuple[str, ...]) -> bool:
+        """Whether each entry names the one before it; a stub names none.
+
+        :param links: what the first may name.
+        """
+        prevs, hashes = self.prevs, self.hashes
+        if prevs[0] and prevs[0].decode() not in links:
+            return False
+        if not self.stubs:
+            return bool(prevs[1:] == hashes[:-1])
+        pairs = zip(prevs[1:], hashes)  # noqa: B905
+        return all([prev == hash_ or not prev for prev, hash_ in pairs])
+
+    def obeys(self, numbers: range) -> bool:
+        """Whether hashes, numbers, lengths and addresses are as they must be."""
+        return (
+            b"".join(self.leaves).hex().encode() == b"".join(self.hashes)
+            and b",".join(self.seqs) == ",".join(map(str, numbers)).encode()
+            and max(map(len, self.bodies)) < MAX_BODY  # without its closing brace
+            and _addresses_obey(set(self.addresses))
+        )
+
+    @property
+    def entries(self) -> list[int]:
+        """Which of them are entries."""
+        if not self.stubs:
+            return list(range(len(self.bodies)))
+        return [at for at, body in enumerate(self.bodies) if body]
 
 
 _known_address = functools.lru_cache(4096)(_is_address)

@@ -110,6 +110,8 @@ class _Schema:
         self.entries = any(row[:2] == (b"table", b"entries") for row in tables)
         self.checkpoints = any(row[:2] == (b"table", b"checkpoints") for row in tables)
         self.resources = any(row[:2] == (b"table", b"resources") for row in tables)
+        self.stubs = any(row[:2] == (b"table", b"stubs") for row in tables)
+        self.purges = any(row[:2] == (b"table", b"purges") for row in tables)
         self.exact = tables == {row for row in made if row[0] != b"trigger"}
 
 

@@ -31,13 +31,18 @@ def _rows_through(connection: sqlite3.Connection, path: str) -> Iterator[_Block 
         yield _Line(path, 0, bad=_Bad(_DOUBT, schema.doubt))
     if not schema.entries and not _has_plain_columns(connection):
         return
-    named = _Resources(connection) if schema.resources else None
-    for batch in _batches(connection, path):
+    named: list[_Resources | _Purges] = []
+    if schema.resources:
+        named.append(_Resources(connection))
+    if schema.purges:
+        named.append(_Purges(connection))
+    for batch in _batches(connection, path, schema.stubs and _has_stubs(connection)):
         yield from _row_blocks(path, batch)
-        if named is not None:
-            named.compare(batch)
-    if named is not None and named.reason():
-        yield _Line(path, 0, bad=_Bad("schema", named.reason()))
+        for table in named:
+            table.compare(batch)
+    for table in named:
+        if table.reason():
+            yield _Line(path, 0, bad=_Bad("schema", table.reason()))
 
 
 def _self_check(connection: sqlite3.Connection) -> list[str]:
@@ -55,12 +60,23 @@ def _has_plain_columns(connection: sqlite3.Connection) -> bool:
     return all(found.get(name) == 0 for name in (b"seq", b"body", b"hash", b"signature"))
 
 
-def _batches(connection: sqlite3.Connection, path: str) -> Iterator[list[Any]]:
-    rows = connection.execute(
-        "SELECT seq, typeof(body), substr(CAST(body AS BLOB), 1, 70000), typeof(hash),"
-        " substr(CAST(hash AS BLOB), 1, 100), typeof(signature),"
-        " substr(CAST(signature AS BLOB), 1, 100) FROM entries NOT INDEXED ORDER BY seq"
-    )
+_ENDINGS = (
+    "typeof(hash), substr(CAST(hash AS BLOB), 1, 100), typeof(signature),"
+    " substr(CAST(signature AS BLOB), 1, 100)"
+)
+_BODIES = "typeof(body), substr(CAST(body AS BLOB), 1, 70000)"
+_ROWS = f"SELECT seq, {_BODIES}, {_ENDINGS} FROM entries NOT INDEXED"  # noqa: S608  # these
+_OF_STUB = b"stub"  # in the place of the type of a body
+_STUB_ROWS = f"SELECT seq, 'stub', NULL, {_ENDINGS} FROM stubs NOT INDEXED"  # noqa: S608
+
+
+def _has_stubs(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM stubs").fetchone() is not None
+
+
+def _batches(connection: sqlite3.Connection, path: str, stubs: bool) -> Iterator[list[Any]]:
+    query = f"{_ROWS} UNION ALL {_STUB_ROWS}" if stubs else _ROWS
+    rows = connection.execute(f"{query} ORDER BY seq")
     left = 1000 + (_size(path) + _size(path + "-wal")) // _LEAST_ROW
     while batch := rows.fetchmany(500):
         yield batch
@@ -74,7 +90,7 @@ def _row_blocks(path: str, batch: list[Any]) -> Iterator[_Block | _Line]:
     lines: list[bytes] = []
     places: list[Any] = []
     for seq, *parts in batch:
-        line, bad = _row_line(*parts)
+        line, bad = _row_line(seq, *parts)
         if bad is None:
             lines.append(line)
             places.append(seq)
@@ -88,6 +104,7 @@ def _row_blocks(path: str, batch: list[Any]) -> Iterator[_Block | _Line]:
 
 
 def _row_line(
+    seq: int,
     kind: bytes,
     body: bytes | None,
     hash_kind: bytes,
@@ -96,15 +113,18 @@ def _row_line(
     sign: bytes | None,
 ) -> tuple[bytes, _Bad | None]:
     body, hash_ = body or b"", hash_ or b""  # SQLite makes NULL of a part of an empty BLOB
-    if kind != b"text" or not body.endswith(b"}") or b"\n" in body:
+    if kind != _OF_STUB and (kind != b"text" or not body.endswith(b"}") or b"\n" in body):
         return b"", _Bad("body", "the body is no JSON text")
     for name, found in (("hash", hash_kind), ("signature", sign_kind)):
         if found != b"text" and (name, found) != ("signature", b"null"):
             return b"", _Bad(name, f"the column {name} holds {_STORED[found]}, not a text")
-    ending = b',"hash":"' + hash_.replace(b"\n", b"?") + b'"'
+    hash_ = b'"hash":"' + hash_.replace(b"\n", b"?") + b'"'
+    ending = b"}\n"
     if sign_kind != b"null":
-        ending += b',"signature":"' + (sign or b"").replace(b"\n", b"?") + b'"'
-    return body[:-1] + ending + b"}\n", None
+        ending = b',"signature":"' + (sign or b"").replace(b"\n", b"?") + b'"}\n'
+    if kind == _OF_STUB:
+        return b"{" + hash_ + b',"seq":%d' % seq + ending, None
+    return body[:-1] + b"," + hash_ + ending, None
 
 
 class _Resources:
@@ -147,3 +167,57 @@ def _read(
     path: str, held: _Held, start: int = 0, end: int | None = None
 ) -> Iterator[_Block | _Line]:
     return _rows(path) if _magic(path, held) == _SQLITE else _blocks(path, start, end, held)
+
+
+class _Purges:
+    """Compares the table `purges`, which allows entries to be removed, with the entries."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._rows = connection.execute("SELECT by, first, last FROM purges ORDER BY by, first")
+        self._next = self._rows.fetchone()
+        self._wrong = ""
+
+    def compare(self, batch: list[Any]) -> None:
+        for seq, kind, body, *_ in batch:
+            if kind == b"text" and body.startswith(_PURGE_BEGINS) and not self._wrong:
+                self.compare_entry(seq, body)
+
+    def compare_entry(self, seq: int, body: bytes) -> None:
+        found = set()
+        while self._next is not None and self._next[0] == seq:
+            found.add(self._next[1:])
+            self._next = self._rows.fetchone()
+        ranges = _ranges_of(body)
+        lacking = [pair for pair in ranges if pair not in found]
+        if found.difference(ranges) or not all(self.is_void(seq, *pair) for pair in lacking):
+            self._wrong = f"at {seq}, the table purges does not name what the entry names"
+
+    def is_void(self, seq: int, first: int, last: int) -> bool:
+        """Whether a range is not one that an entry can name, or is named before in part."""
+        if not 1 <= first <= last < seq:
+            return True
+        query = "SELECT last, by FROM purges WHERE first <= ? ORDER BY first DESC LIMIT 1"
+        near = self._connection.execute(query, (last,)).fetchone()
+        return near is not None and bool(near[0] >= first and near[1] <= seq)
+
+    def reason(self) -> str:
+        """Return what is wrong, once all entries were compared."""
+        if not self._wrong and self._next is not None:
+            self._wrong = "the table purges names more than the entries do"
+        return self._wrong
+
+
+_PURGE_BEGINS = b'{"action":"retention.apply","actor_id":"chained_logging",'
+
+
+def _ranges_of(body: bytes) -> list[tuple[int, int]]:
+    try:
+        ranges = json.loads(body)["context"]["ranges"]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return []  # what is wrong with the entry is named
+    ranges = ranges.values() if isinstance(ranges, dict) else ranges
+    if not isinstance(ranges, Iterable):
+        return []
+    pairs = [tuple(found[:2]) for found in ranges if isinstance(found, list)]
+    return [pair for pair in pairs if [type(number) for number in pair] == [int, int]]

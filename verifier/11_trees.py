@@ -1,6 +1,9 @@
 # The Merkle tree of RFC 6962, and its proofs.
 
 
+_LARGE = 10  # the level of subtrees that are made at once
+
+
 class _Tree:
     """A growing tree: the complete subtrees of RFC 6962 that it consists of, each with its level.
 
@@ -19,6 +22,19 @@ class _Tree:
             node = _sha256(b"\1" + nodes.pop()[1] + node).digest()
             index, level = index >> 1, level + 1
         nodes.append((level, node))
+
+    def extend(self, leaves: Sequence[bytes]) -> None:
+        """Append leaves, most of them as large subtrees, for which less is to be done."""
+        at = 0
+        while at < len(leaves):
+            aligned = (self.size & -self.size).bit_length() or _LARGE + 1
+            level = min(aligned, (len(leaves) - at).bit_length(), _LARGE + 1) - 1
+            nodes = leaves[at : at + (1 << level)]
+            while len(nodes) > 1:
+                pairs = zip(nodes[::2], nodes[1::2])  # noqa: B905  # Python 3.9
+                nodes = [_sha256(b"\1" + left + right).digest() for left, right in pairs]
+            self.append(nodes[0], level)
+            at += 1 << level
 
     def root(self) -> bytes:
         if not self.nodes:

@@ -54,7 +54,7 @@ class _Order:
             # Unreadable lines were here instead: they are named already.
             if seq - self.next > self.lost and len(self.holes) < MAX_HOLES:
                 self.holes.append((self.next + self.lost, seq - 1, line))
-        elif not self.lost and self.links and line.prev not in self.links and not line.altered:
+        elif not self.lost and self.links and not self.links_to(line):
             reason = (
                 "its prev_hash is not the hash of the entry before it: one of them was replaced"
             )
@@ -64,8 +64,18 @@ class _Order:
         self.next, self.lost = seq + 1, 0
         self.links = (line.hash or "", line.own)
 
+    def links_to(self, line: _Line) -> bool:
+        """Whether an entry names the one before it; a stub names none."""
+        return line.prev in self.links or line.altered or line.stub
+
     def begin(self, line: _Line, seq: int) -> None:
         if self.goes_on:
+            return
+        if line.stub and self.from_hash is not None:
+            self.findings.doubt = (
+                "the first line is a stub, which does not say what is before it, so the hash given "
+                "with --from-hash cannot be compared: give the files before it too"
+            )
             return
         if self.from_hash is not None:
             if line.prev != self.from_hash:

@@ -86,6 +86,11 @@ class _Keys:
         else:
             self.see_unsigned(seq)
 
+    def see_stub(self, line: _Line) -> None:
+        """Check the signature of what is left of an entry. One that has none may be the log's."""
+        if line.signature:
+            self.check_entry(line, line.seq or 0)
+
     def check_entry(self, line: _Line, seq: int) -> None:
         """Check the signature that an entry bears."""
         if self.goes_on:  # which key it was then, a part cannot know

@@ -5,6 +5,13 @@ _SHORT = 300  # bytes: fewer than any stored entry has
 MAX_REASON = 500
 
 
+def _is_short(line: bytes) -> bool:
+    """Whether a line is too short for an entry, and no stub."""
+    return len(line) < _SHORT and not (
+        line.startswith(_STUB_BEGINS) and _STUB.fullmatch(line) is not None
+    )
+
+
 class _Chain:
     """Follows entries from first to last, and shows each to the observers."""
 
@@ -18,6 +25,8 @@ class _Chain:
         goes_on: bool = False,
         keep: int = MAX_FAULTS,
         max_gap: float | None = None,
+        spool: str | None = None,
+        keeps_hashes: bool = False,
     ) -> None:
         self.report = report
         self.from_hash = from_hash
@@ -31,6 +40,7 @@ class _Chain:
         self.growth = _Growth(from_hash, goes_on)
         self.keys = _Keys(self.findings, from_hash, goes_on)
         self.clock = _Clock(self.findings, max_gap)
+        self.retention = _Retention(self.findings, spool, keeps_hashes)
 
     def add_block(self, block: _Block) -> None:
         if block.torn:
@@ -48,57 +58,56 @@ class _Chain:
         for run in _runs(_rows_of(block.text)):
             there = places and places[at : at + len(run)]
             at += len(run)
-            if not run[0][0]:
+            if not _is_ordinary(run[0]):
                 self.add_lines([row[-1] for row in run], block.file, there)
-            elif not self.add_run(run, there):
+            elif not self.add_run(_Run(run), block.file, there):
                 # Where no hash or address is, a line feed may have been matched.
-                text = b"".join([b'%b,"hash":"%b"}\n' % (row[0], row[-2]) for row in run])
+                text = b"".join(map(_line_of, run))
                 self.add_lines(text.split(b"\n")[:-1], block.file, there)
 
-    def add_run(self, rows: list[tuple[bytes, ...]], places: list[Any] | None) -> bool:
+    def add_run(self, run: _Run, file: str, places: list[Any] | None) -> bool:
         """Add ordinary lines that continue the chain; if anything is odd, do nothing."""
-        bodies, _, contexts, addresses, olds, prevs, seqs, hashes, _ = zip(*rows)  # noqa: B905  # Python 3.9
-        if self.order.next is None or self.order.lost or prevs[0].decode() not in self.order.links:
+        if self.order.next is None or self.order.lost or not run.follows(self.order.links):
             return False
-        numbers = range(self.order.next, self.order.next + len(rows))
-        own = [_sha256(b"\0%b}" % body).digest() for body in bodies]
-        if (
-            b"".join(own).hex().encode() != b"".join(hashes)
-            or prevs[1:] != hashes[:-1]
-            or b",".join(seqs) != ",".join(map(str, numbers)).encode()
-            or max(map(len, bodies)) >= MAX_BODY  # without its closing brace
-            or not _addresses_obey(set(addresses))
-            or (places is not None and places != list(numbers))
-        ):
+        numbers = range(self.order.next, self.order.next + len(run.leaves))
+        if not run.obeys(numbers) or (places is not None and places != list(numbers)):
             return False
         try:
-            incomplete, oversize = _marks(bodies, contexts, olds)
+            marks = _marks(run.bodies, run.contexts, run.olds)
         except _Bad:
             return False
-        report, last = self.report, bodies[-1]
-        self.number += len(rows)
-        report.entries += len(rows)
-        report.incomplete += incomplete
-        report.oversize += oversize
-        report.last_seq, report.last_hash = numbers[-1], hashes[-1].decode()
-        at = last.rindex(b',"timestamp":"') + 14  # after it no text can hold a quotation mark alone
-        report.last_timestamp = last[at : at + 27].decode()
-        self.order.next, self.order.links = numbers[-1] + 1, (report.last_hash,)
-        self.keys.see_unsigned(numbers[0])
+        self.number += len(numbers)
+        self.order.next, self.order.links = numbers[-1] + 1, (run.hashes[-1].decode(),)
+        self.count_run(run, numbers, marks)
+        self.retention.add_run(run, numbers, file)
         if self.growth.wanted:
-            for seq, leaf in zip(numbers, own):  # noqa: B905  # Python 3.9
+            for seq, leaf in zip(numbers, run.leaves):  # noqa: B905  # Python 3.9
                 self.growth.see(seq, leaf)
-        if self.to_hash is not None and self.to_hash.encode() in hashes:
-            report.anchored = True
-            report.anchored_seq = numbers[hashes.index(self.to_hash.encode())]
         return True
+
+    def count_run(self, run: _Run, numbers: range, marks: tuple[int, int]) -> None:
+        """Count ordinary lines, and note the last of them."""
+        report, entries = self.report, run.entries
+        report.entries += len(entries)
+        report.incomplete += marks[0]
+        report.oversize += marks[1]
+        report.last_seq, report.last_hash = numbers[-1], run.hashes[-1].decode()
+        if entries:
+            last = run.bodies[entries[-1]]
+            # After it no text can hold a quotation mark alone.
+            at = last.rindex(b',"timestamp":"') + 14
+            report.last_timestamp = last[at : at + 27].decode()
+            self.keys.see_unsigned(numbers[entries[0]])
+        if self.to_hash is not None and self.to_hash.encode() in run.hashes:
+            report.anchored = True
+            report.anchored_seq = numbers[run.hashes.index(self.to_hash.encode())]
 
     def add_lines(self, lines: list[bytes], file: str, places: list[Any] | None) -> None:
         """Add lines by every rule, one after the other."""
         index = 0
         while index < len(lines):
             end = index
-            while end < len(lines) and len(lines[end]) < _SHORT:
+            while end < len(lines) and _is_short(lines[end]):
                 end += 1
             if end > index + 1:
                 self.add_short(end - index, lines[index], file)
@@ -131,7 +140,7 @@ class _Chain:
         if line.hash is None:
             self.add_none(line, line.bad or _Bad(None, "it has not the form of a stored entry"))
             return
-        if not self.report.entries:
+        if not self.report.entries and not self.report.stubs:
             self.begin(line)
         self.count(line)
         self.judge(line)
@@ -140,7 +149,10 @@ class _Chain:
         else:
             self.growth.see(line.seq, bytes.fromhex(line.own))
             self.order.see(line, line.seq)
-        if line.bad is None and not line.altered:
+            self.retention.see(line, line.seq)
+        if line.bad is None and not line.altered and line.stub:
+            self.keys.see_stub(line)
+        elif line.bad is None and not line.altered:
             self.keys.see(line)
             self.clock.see(line)
 
@@ -161,14 +173,16 @@ class _Chain:
     def count(self, line: _Line) -> None:
         """Count an entry, and note the first and the last one."""
         report = self.report
-        report.entries += 1
+        report.entries += not line.stub
+        report.stubs += line.stub
         report.incomplete += line.incomplete
         report.oversize += line.oversize
-        moment = line.entry.get("timestamp")
-        if report.entries == 1:
+        if report.entries + report.stubs == 1:
             report.first_seq, report.first_hash = line.seq, line.hash
-            report.first_timestamp, report.first_prev_hash = moment, line.prev
-        report.last_seq, report.last_hash, report.last_timestamp = line.seq, line.hash, moment
+            report.first_timestamp, report.first_prev_hash = line.entry.get("timestamp"), line.prev
+        report.last_seq, report.last_hash = line.seq, line.hash
+        if not line.stub:
+            report.last_timestamp = line.entry.get("timestamp")
 
     def add_none(self, line: _Line, bad: _Bad) -> None:
         """Note a line that is not an entry."""

@@ -86,12 +86,13 @@ def verify(
             careful or max_gap is not None,
             keep=max_faults,
             max_gap=max_gap,
+            keeps_hashes=stream is not None,
         )
         moved = chain.findings.moved = (
             _changes(names, beside) if stream is None and attempt < MAX_ATTEMPTS - 1 else None
         )
         try:
-            with _holding() as held, _collecting_rarely():
+            with _holding() as held, _collecting_rarely(), contextlib.closing(chain.retention):
                 notes = _follow(chain, names, held, question, stream, beside, also, progress)
             _conclude(chain, notes, question)
             break
@@ -218,8 +219,12 @@ def _follow(
     if stream is None:
         files, copies = _in_order(_with_segments(names, held), held)
         report.remarks += [f"{path} holds nothing but a copy: left out" for path in copies]
+    again = functools.partial(_hashes_in, files, held)
     alone = question.jobs == 1 or chain.clock.max_gap is not None
-    if alone or not _verify_in_parts(chain, files, question.jobs, _Progress(progress, files)):
+    joined = not alone and _verify_in_parts(
+        chain, files, question.jobs, _Progress(progress, files), again
+    )
+    if not joined:
         whole = _Progress(progress, files)
         for path in files:
             report.files.append(path)
@@ -232,7 +237,19 @@ def _follow(
         else:
             chain.findings.report_fault(fault)
     chain.order.end()
+    if not joined:
+        chain.retention.end(chain.keys, again)
     return notes
+
+
+def _hashes_in(files: list[str], held: _Held) -> _Spool:
+    """Read a log again, for the hashes of its entries, and nothing else."""
+    chain = _Chain(Report(), keeps_hashes=True)
+    with contextlib.closing(chain.retention):
+        for path in files:
+            _read_into(chain, path, held)
+        hashes, chain.retention.others = chain.retention.others, None
+    return _Spool() if hashes is None else hashes
 
 
 def _read_stream(

@@ -63,8 +63,9 @@ def _what_is_lacking(report: Report, kinds: set[str]) -> str:
     parts = []
     if "cut-front" in kinds:
         parts.append(
-            f"it begins at seq {report.first_seq}, and what was before is not here (archived, or "
-            "cut off): name those files too, or give the hash before it with --from-hash"
+            f"it begins at seq {report.first_seq}, and what was before is not here. Retention "
+            "leaves a stub of each entry, so it is in other files, or was cut off: name those "
+            "files too, or give the hash before it with --from-hash"
         )
     if "torn" in kinds:
         parts.append("its last line was not written to the end, or was cut")

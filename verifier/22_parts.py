@@ -5,13 +5,32 @@ _PART = 1 << 22  # what is smaller is not worth a process
 _LARGE_PART = 1 << 27  # so that what is read in vain is bounded, and progress is seen
 
 
-def _verify_in_parts(chain: _Chain, files: list[str], jobs: int, progress: _Progress) -> bool:
+def _verify_in_parts(
+    chain: _Chain,
+    files: list[str],
+    jobs: int,
+    progress: _Progress,
+    again: Callable[[], _Spool],
+) -> bool:
     """Follow a chain that is intact, and say whether it is: else one process must look."""
     parts = _parts(files, jobs)
     able = _may_fork() or (sys.executable and os.path.isfile(__file__))
     if chain.report.fault_count or len(parts) < 2 or not able:
         return False
-    found = _run_parts(chain, parts, jobs, progress)
+    with tempfile.TemporaryDirectory() as folder:
+        parts = [{**part, "spool": os.path.join(folder, str(at))} for at, part in enumerate(parts)]
+        found = _run_parts(chain, parts, jobs, progress)
+        return _join(chain, files, found, [part["spool"] for part in parts], again)
+
+
+def _join(
+    chain: _Chain,
+    files: list[str],
+    found: list[dict[str, Any]],
+    spools: list[str],
+    again: Callable[[], _Spool],
+) -> bool:
+    """Take up what was found in parts, if together they are an intact chain."""
     whole = _joined_report(chain, [Report(**part["report"]) for part in found])
     if whole is None:
         return False
@@ -20,13 +39,19 @@ def _verify_in_parts(chain: _Chain, files: list[str], jobs: int, progress: _Prog
     for part in found:
         for naming in part["named"]:
             joined.keys.follow(_Line("", 0, seq=naming[0]), _Naming(*naming))
-    if whole.fault_count or (chain.to_hash is not None and not whole.anchored):
+    with contextlib.closing(joined.retention):
+        for spool in spools:
+            joined.retention.join(spool)
+        joined.retention.end(joined.keys, again)
+    unsure = joined.findings.doubt is not None or (chain.to_hash is not None and not whole.anchored)
+    if whole.fault_count or unsure:
         return False
     if whole.starts_at_genesis:
         _join_trees(joined.growth, found)
     else:
         joined.growth.tree = None
-    chain.report.__dict__.update(whole.__dict__, files=files, remarks=chain.report.remarks)
+    remarks = chain.report.remarks + whole.remarks
+    chain.report.__dict__.update(whole.__dict__, files=files, remarks=remarks)
     chain.growth, chain.keys = joined.growth, joined.keys
     joined.keys.findings = chain.findings
     return True
@@ -65,13 +90,14 @@ def _joined_report(chain: _Chain, reports: list[Report]) -> Report | None:
     whole.revoked = []
     for report in others:
         follows = whole.last_seq is not None and report.first_seq == whole.last_seq + 1
-        if not follows or report.first_prev_hash != whole.last_hash:
+        if not follows or report.first_prev_hash not in (None, whole.last_hash):  # None: a stub
             return None
         whole.entries += report.entries
+        whole.stubs += report.stubs
         whole.incomplete += report.incomplete
         whole.oversize += report.oversize
         whole.last_seq, whole.last_hash = report.last_seq, report.last_hash
-        whole.last_timestamp = report.last_timestamp
+        whole.last_timestamp = report.last_timestamp or whole.last_timestamp
         if report.anchored:
             whole.anchored, whole.anchored_seq = True, report.anchored_seq
     return whole
@@ -222,16 +248,18 @@ class _Started:
 def _found_in_part(task: dict[str, Any]) -> dict[str, Any] | None:
     """Return what a part is to the whole; None if anything is wrong with it."""
     report = Report()
-    chain = _Chain(report, None, None, task["to_hash"], task["careful"], goes_on=True)
+    chain = _Chain(
+        report, None, None, task["to_hash"], task["careful"], goes_on=True, spool=task["spool"]
+    )
     chain.growth.wanted = task["wanted"]
-    with _collecting_rarely():
+    with _collecting_rarely(), contextlib.closing(chain.retention):
         _read_into(chain, task["path"], {}, task["start"], task["end"])
     chain.order.end()
 
     def text(nodes: list[tuple[int, bytes]]) -> list[tuple[int, str]]:
         return [(level, node.hex()) for level, node in nodes]
 
-    if not report.entries or report.fault_count or chain.findings.doubt is not None:
+    if not report.entries + report.stubs or report.fault_count or chain.findings.doubt is not None:
         return None
     return {
         "report": asdict(report),

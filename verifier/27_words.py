@@ -30,8 +30,9 @@ def _summary(report: Report) -> list[str]:
     )
     if report.status == "incomplete":
         verdict = f"INCOMPLETE: {report.reason}"
+    stubs = f", and stubs of {report.stubs:,} that were purged" if report.stubs else ""
     covered = [
-        f"{report.entries:,} entries, {report.incomplete:,} of them incomplete",
+        f"{report.entries:,} entries, {report.incomplete:,} of them incomplete{stubs}",
         f"from seq {report.first_seq}, {report.first_timestamp}, hash {report.first_hash}",
         f"to   seq {report.last_seq}, {report.last_timestamp}, hash {report.last_hash}",
         *(_on_keys(report) if report.public_key is not None else ()),

@@ -258,7 +258,7 @@ def some_line(chance: random.Random) -> bytes:
 
 def in_one_expression(module: ModuleType, line: bytes) -> tuple[bool, bool] | None:
     """Return whether a line is incomplete or oversize; None if it is left to the rules."""
-    body, _, context, address, old, prev, _, _, _ = module._rows_of(line + b"\n")[0]
+    body, _, context, address, old, prev, *_ = module._rows_of(line + b"\n")[0]
     try:
         if not body or prev != b"a" * 64:  # what is before it says whether that is right
             return None

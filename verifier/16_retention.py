@@ -1,0 +1,320 @@
+# What retention removed. A stub is whole if a later entry of the log's own names it, by the rules
+# of docs/format.md. All of it is judged at the end, when the keys are known, in little memory.
+
+MAX_POLICIES = 100  # that are told apart in a report
+_PURGE = "retention.apply"
+
+
+class _Purge:
+    """An entry in the log's own name that names entries as removed.
+
+    :raises _Bad: if it does not have the form of one.
+    """
+
+    def __init__(self, line: _Line) -> None:
+        context = line.entry["context"]
+        self.seq, self.prev = line.seq or 0, line.prev or ""
+        try:
+            self.origin, self.policy = context["origin"], context["policy"]
+            self.ranges, self.root = context["ranges"], bytes.fromhex(context["root"])
+            self.count, self.statement = context["count"], context.get("statement")
+            texts = (self.origin, self.policy, context["before"], context["root"])
+            ok = all(isinstance(text, str) for text in texts) and self.policy
+            ok = ok and _HEX64.fullmatch(context["root"]) and _are_selectors(context["selector"])
+        except (KeyError, TypeError, ValueError):
+            ok = False
+        if not ok:
+            raise _Bad(None, "a key of its context is not there, or is not what it must be")
+        self.check_time(context, line.entry["timestamp"])
+        self.check_ranges()
+        self.standard, self.clause = context.get("standard"), context.get("clause")
+
+    @staticmethod
+    def check_time(context: dict[str, Any], timestamp: str) -> None:
+        before, days = context["before"], context.get("days")
+        if not _is_timestamp(before) or type(days) is not int or not 0 <= days < 10**7:
+            raise _Bad(None, "its before or days is not a time and a number of days")
+        # Days between two dates, and then the times of day: no date is too late to compute.
+        dates = [datetime.date.fromisoformat(text[:10]).toordinal() for text in (before, timestamp)]
+        if (dates[0] + days, before[10:]) > (dates[1], timestamp[10:]):
+            raise _Bad(None, f"before is {before}, and {days:,} days had not passed since then")
+
+    def check_ranges(self) -> None:
+        count, end = 0, 0  # entry 0 is never named
+        if not isinstance(self.ranges, list) or not self.ranges:
+            raise _Bad(None, "it names no ranges")
+        for found in self.ranges:
+            ok = isinstance(found, list) and [type(number) for number in found] == [int, int]
+            if not ok or not end < found[0] <= found[1]:
+                raise _Bad(
+                    None,
+                    "its ranges are not pairs of whole numbers from 1 on, ascending, with a gap "
+                    "between two of them",
+                )
+            count, end = count + found[1] - found[0] + 1, found[1] + 1
+        if end > self.seq:
+            raise _Bad(None, f"it names entry {end - 1}, and comes not after it")
+        if type(self.count) is not int or count != self.count:
+            raise _Bad(None, f"its ranges are {count:,} entries, and its count says otherwise")
+
+    def message(self, line: _Line, signer: _Key) -> bytes:
+        """Return what `signer` signs in a statement."""
+        context = _decode_exactly(line.body.decode())["context"]
+        context.pop("statement", None)
+        digest = _sha256(_canonical(context).encode()).hexdigest()
+        head = f"chained-logging {_PURGE} v1\n{self.origin}\n{self.seq}\n{self.prev}\n"
+        return f"{head}{signer.vkey}\n{digest}\n".encode()
+
+    def batches(self, first: int) -> Iterator[list[int]]:
+        """Yield the numbers of the entries that it names, from `first` on, by batches."""
+        seqs = itertools.chain.from_iterable(
+            range(max(first, low), high + 1) for low, high in self.ranges
+        )
+        while batch := list(itertools.islice(seqs, _BATCH)):
+            yield batch
+
+
+def _are_selectors(found: Any) -> bool:
+    return (
+        isinstance(found, dict)
+        and {*found} <= {"resource_type", "action", "tenant_id"}
+        and all(
+            isinstance(values, list) and all(isinstance(value, str) for value in values)
+            for values in found.values()
+        )
+    )
+
+
+def _is_purge(line: _Line) -> bool:
+    entry = line.entry
+    return bool(
+        entry.get("action") == _PURGE
+        and entry["actor_id"] == "chained_logging"
+        and entry["actor_type"] == "system"
+    )
+
+
+class _Retention:
+    """The stubs of a log, and the entries that say why.
+
+    :param path: the beginning of the names of its files; None for files without names.
+    :param keeps: whether to keep the hashes of entries too: where they cannot be read again.
+    """
+
+    def __init__(
+        self,
+        findings: _Findings,
+        path: str | None = None,
+        keeps: bool = False,
+    ) -> None:
+        self.findings, self.path = findings, path
+        self.stubs = _Spool(path and path + ".stubs")
+        self.others: _Spool | None = _Spool() if keeps else None
+        self.entries: BinaryIO | None = None  # that name stubs, one after the other
+        self.sources: list[tuple[int, str]] = []  # from which stub on they are of which file
+        self.left = 0  # entries that are named and there
+        self.still: list[int] = []  # which entries name them
+        self.fronts: list[int] = []  # and which name some before what is checked here
+
+    def add_run(self, run: _Run, numbers: range, file: str) -> None:
+        """Take up ordinary lines."""
+        if run.stubs:
+            self.add_stubs(
+                [numbers[at] for at in run.stubs], [run.leaves[at] for at in run.stubs], file
+            )
+            self.findings.report.stubs += len(run.stubs)
+        if self.others is not None:
+            entries = run.entries
+            self.add_others([numbers[at] for at in entries], [run.leaves[at] for at in entries])
+
+    def see(self, line: _Line, seq: int) -> None:
+        """Take up a line."""
+        leaf = bytes.fromhex(line.own)
+        if line.stub:
+            self.add_stubs([seq], [leaf], line.file)
+        else:
+            self.add_others([seq], [leaf])
+            if line.bad is None and not line.altered and _is_purge(line):
+                self.keep(line)
+
+    def add_stubs(self, seqs: Sequence[int], leaves: Sequence[bytes], file: str) -> None:
+        """Take up stubs that come in order; what does not is named elsewhere."""
+        if seqs[0] > self.stubs.last:
+            self.stubs.add(seqs, b"".join(leaves))
+            if not self.sources or self.sources[-1][1] != file:
+                self.sources.append((seqs[0], file))
+
+    def add_others(self, seqs: Sequence[int], leaves: Sequence[bytes]) -> None:
+        if self.others is not None and seqs and seqs[0] > self.others.last:
+            self.others.add(seqs, b"".join(leaves))
+
+    def keep(self, line: _Line) -> None:
+        """Keep an entry for the end, when all stubs and keys are known."""
+        if self.entries is None:
+            self.entries = _opened(self.path and self.path + ".entries")
+        signature = "" if line.signature is None else f',"signature":"{line.signature}"'
+        text = line.body[:-1] + f',"hash":"{line.hash}"{signature}}}'.encode()
+        self.entries.write(json.dumps([line.file, line.number]).encode() + b"\n" + text + b"\n")
+
+    def join(self, path: str) -> None:
+        """Take up what another process found in a part of the log."""
+        self.stubs.join(path + ".stubs")
+        if os.path.exists(path + ".entries"):
+            if self.entries is None:
+                self.entries = _opened(self.path)
+            with open(path + ".entries", "rb") as file:
+                shutil.copyfileobj(file, self.entries)
+
+    def close(self) -> None:
+        for spool in (self.stubs, self.others, self.entries):
+            if spool is not None:
+                spool.close()
+
+    def purges(self) -> Iterator[_Line]:
+        if self.entries is None:
+            return
+        self.entries.seek(0)
+        while place := self.entries.readline():
+            yield _read_line(self.entries.readline()[:-1], *json.loads(place))
+
+    def end(self, keys: _Keys, again: Callable[[], _Spool]) -> None:
+        """Judge all of it.
+
+        :param again: reads the log again, and returns the hashes of its entries.
+        """
+        named_at = [at for at, _ in keys.known]
+        for line in self.purges():
+            try:
+                purge = _Purge(line)
+                then = keys.known[: bisect.bisect_left(named_at, purge.seq)][-1:]
+                signed = self.check_statement(purge, line, keys, then[0][1] if then else None)
+                self.check_root(purge, again)
+            except _Bad as bad:
+                reason = f"it does not explain what was removed: {bad.reason}"
+                self.findings.fault("retention", line, "context", reason)
+            else:
+                self.note(purge, signed)
+        self.check_left()
+        self.remark()
+
+    def check_statement(
+        self, purge: _Purge, line: _Line, keys: _Keys, signer: _Key | None
+    ) -> bool | None:
+        """Whether the key of its time made the statement; None where that cannot be checked.
+
+        :param signer: that key, if there was one.
+        :raises _Bad: if it did not.
+        """
+        report = self.findings.report
+        if report.origin is not None and purge.origin != report.origin:
+            raise _Bad(None, "it is of another log")
+        if signer is None and (keys.whole or purge.statement is None):
+            return False
+        try:
+            signature = _unbase64(purge.statement or "")
+            if len(signature) != 64:
+                raise ValueError
+        except (TypeError, ValueError):
+            raise _Bad(None, "it holds no statement of the log's key") from None
+        holds = signer and signer.verifies(signature, purge.message(line, signer))
+        if holds is None or (not holds and not keys.whole):
+            report.unchecked_signatures += 1
+            return None
+        if not holds:
+            raise _Bad(None, "its statement is not of the log's key")
+        return signer is not None and signer.vkey not in keys.revoked
+
+    def check_root(self, purge: _Purge, again: Callable[[], _Spool]) -> None:
+        """Compare the entries that were removed with the root over all of them.
+
+        :raises _Bad: if they are not those, or one of them is not there, or was named before.
+        """
+        tree, removed, first = _Tree(), 0, self.findings.report.first_seq or 0
+        for seqs in purge.batches(first):
+            hashes = self.stubs.take(seqs)
+            removed += len(hashes) - hashes.count(None)
+            if None in hashes:
+                hashes = self.with_others(seqs, hashes, again)
+            tree.extend([hash_ for hash_ in hashes if hash_])
+        if tree.size < purge.count:
+            self.fronts.append(purge.seq)
+            if tree.size and self.findings.doubt is None:
+                self.findings.doubt = (
+                    f"the root of entry {purge.seq} is not only of stubs that are here: name the "
+                    "files before these too"
+                )
+        elif tree.root() != purge.root:
+            raise _Bad(None, "its root is not that of the hashes of the entries that it names")
+        if tree.size > removed:
+            self.still.append(purge.seq)
+            self.left += tree.size - removed
+        purge.count = removed
+
+    def with_others(
+        self,
+        seqs: Sequence[int],
+        hashes: list[bytes | None],
+        again: Callable[[], _Spool],
+    ) -> list[bytes | None]:
+        """Fill in the hashes of entries that are named and still there."""
+        if self.others is None:
+            self.others = again()
+        there = [at for at, hash_ in enumerate(hashes) if hash_ is None]
+        for at, found in zip(there, self.others.take([seqs[at] for at in there])):  # noqa: B905  # Python 3.9
+            if found is None:
+                raise _Bad(None, f"it names entry {seqs[at]}, of which not even a stub is here")
+            hashes[at] = found
+        return hashes
+
+    def note(self, purge: _Purge, signed: bool | None) -> None:
+        """Count what was removed, by policy."""
+        found = self.findings.report.purged
+        same = [p for p in found if (p["policy"], p["signed"]) == (purge.policy, signed)]
+        if not purge.count or (not same and len(found) == MAX_POLICIES):
+            return
+        if not same:
+            about = {"policy": purge.policy, "standard": purge.standard, "clause": purge.clause}
+            same = [{**about, "signed": signed, "entries": 0, "applies": 0, "first_by": purge.seq}]
+            found += same
+        same[0]["entries"] += purge.count
+        same[0]["applies"] += 1
+        same[0]["last_by"] = purge.seq
+
+    def remark(self) -> None:
+        """Say what was removed, and what is not a fault, but should be known."""
+        remarks = self.findings.report.remarks
+        remarks += map(_on_policy, self.findings.report.purged)
+        if self.still:
+            remarks.append(
+                f"{self.left:,} entries that {_entries(self.still)} names are still there: run the "
+                "command retention apply, which removes them"
+            )
+        if self.fronts:
+            remarks.append(
+                f"{_entries(self.fronts)} says what was removed before the first entry here: its "
+                "root was not checked"
+            )
+
+    def check_left(self) -> None:
+        """Name the stubs that no entry explains."""
+        for first, last in itertools.islice(self.stubs.left(), MAX_HOLES):
+            what = f"of entry {first}" if first == last else f"of entries {first} to {last}"
+            reason = f"nothing but stubs is left {what}, and no retention.apply explains it"
+            at = bisect.bisect_right(self.sources, (first, "\U0010ffff")) - 1
+            file = self.sources[at][1] if at >= 0 else ""
+            self.findings.fault("retention", _Line(file, 0, seq=first), None, reason)
+
+
+def _entries(seqs: list[int]) -> str:
+    return f"entry {seqs[0]}" + (f" or one up to {seqs[-1]}" if len(seqs) > 1 else "")
+
+
+def _on_policy(found: dict[str, Any]) -> str:
+    first, last = found["first_by"], found["last_by"]
+    by = f"entry {first}"
+    if found["applies"] > 1:
+        by = f"{found['applies']:,} entries from {first} to {last}"
+    text = f"{found['entries']:,} entries were purged under policy {found['policy']} by {by}"
+    if found["signed"] is False:
+        text += ", for which no key of the log vouches: whoever can write to it can write such"
+    return text
