@@ -2756,7 +2756,7 @@ class _Spool:
         return array.array("Q", os.pread(self.files[0].fileno(), 8 * count, 8 * at))
 
     def take(self, seqs: Sequence[int]) -> list[bytes | None]:
-        """Return the hashes of entries, in order; None where there is none.
+        """Return the hashes of entries, in order; None where an entry is not there.
 
         :param seqs: ascending.
         :raises _Bad: if one was taken before.
@@ -2904,7 +2904,7 @@ class _Keys:
             self.see_unsigned(seq)
 
     def see_stub(self, line: _Line) -> None:
-        """Check the signature of what is left of an entry. One that has none may be the log's."""
+        """Check the signature of what is left of an entry. Without one, it may be the log's own."""
         if line.signature:
             self.check_entry(line, line.seq or 0)
 
@@ -3332,7 +3332,7 @@ def _on_policy(found: dict[str, Any]) -> str:
         by = f"{found['applies']:,} entries from {first} to {last}"
     text = f"{found['entries']:,} entries were purged under policy {found['policy']} by {by}"
     if found["signed"] is False:
-        text += ", for which no key of the log vouches: whoever can write to it can write such"
+        text += ", for which no key of the log vouches: anyone who can write to it can write such"
     return text
 
 

@@ -67,7 +67,7 @@ class _Spool:
         return array.array("Q", os.pread(self.files[0].fileno(), 8 * count, 8 * at))
 
     def take(self, seqs: Sequence[int]) -> list[bytes | None]:
-        """Return the hashes of entries, in order; None where there is none.
+        """Return the hashes of entries, in order; None where an entry is not there.
 
         :param seqs: ascending.
         :raises _Bad: if one was taken before.

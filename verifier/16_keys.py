@@ -87,7 +87,7 @@ class _Keys:
             self.see_unsigned(seq)
 
     def see_stub(self, line: _Line) -> None:
-        """Check the signature of what is left of an entry. One that has none may be the log's."""
+        """Check the signature of what is left of an entry. Without one, it may be the log's own."""
         if line.signature:
             self.check_entry(line, line.seq or 0)
 

@@ -316,5 +316,5 @@ def _on_policy(found: dict[str, Any]) -> str:
         by = f"{found['applies']:,} entries from {first} to {last}"
     text = f"{found['entries']:,} entries were purged under policy {found['policy']} by {by}"
     if found["signed"] is False:
-        text += ", for which no key of the log vouches: whoever can write to it can write such"
+        text += ", for which no key of the log vouches: anyone who can write to it can write such"
     return text
