@@ -83,7 +83,7 @@ def alerts(
     refuse_options(not follow, "needs --follow", "interval")
     configured = config.alerting()
     with (
-        _opened(targets or tuple(configured.get("to", ()))) as receivers,
+        opened(targets or tuple(configured.get("to", ()))) as receivers,
         Desk(log, into=into or configured.get("into"), origin=origin) as desk,
     ):
         if desk.why_not is not None:
@@ -155,7 +155,8 @@ def suppress(
 
 
 @contextlib.contextmanager
-def _opened(names: Sequence[str]) -> Iterator[list[Target]]:
+def opened(names: Sequence[str]) -> Iterator[list[Target]]:
+    """Open targets of alerts by their names, and close them at the end."""
     from chained_logging.review.alerts.delivery.targets import open_target
 
     with contextlib.ExitStack() as stack:

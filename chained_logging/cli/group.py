@@ -31,12 +31,13 @@ from chained_logging.cli.ship import ship
 from chained_logging.cli.stores import init, restore
 from chained_logging.cli.verify import verify, verify_proof
 from chained_logging.cli.view import view
+from chained_logging.cli.watch import health, watch
 from chained_logging.cli.witness import witness
 from chained_logging.errors import ChainedLoggingError
 
 _COMMANDS = (
     *(append, collect, query, view, export, evidence, report, person_report, checklist),
-    *(alerts, acknowledge, suppress),
+    *(alerts, acknowledge, suppress, watch, health),
     *(verify, checkpoint, prove, verify_proof, witness),
     *(keygen, rotate_key, revoke_key),
     hold,

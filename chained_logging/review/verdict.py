@@ -116,7 +116,7 @@ def _many(count: int, one: str, several: str) -> str:
 
 
 def _on_entries(report: Report) -> Iterator[str]:
-    if report.entries:
+    if report.entries and report.first_seq is not None and report.last_seq is not None:
         yield (
             f"{_many(report.entries, 'entry was', 'entries were')} checked, number "
             f"{report.first_seq:,} to {report.last_seq:,}."

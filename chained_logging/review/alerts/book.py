@@ -119,6 +119,11 @@ class Book:
                 return alert
         return None
 
+    def standing(self, finding: Finding) -> Alert | None:
+        """Return the open alert of a finding's rule about its subject, however old it is."""
+        alike = self._by_key.get((finding.rule, finding.subject), ())
+        return next((one for one in alike if one.seq not in self.acknowledged), None)
+
     def is_suppressed(self, finding: Finding, now: dt.datetime) -> bool:
         """Whether somebody decided that such a finding is not to be raised now."""
         moment = timestamp_text(now)

@@ -98,6 +98,24 @@ class Rounds:
             self._deliver(outcome, now)
         return outcome
 
+    def take(self, findings: Iterable[Finding], now: dt.datetime | None = None) -> Outcome:
+        """Raise what somebody else found, unless an alert about it is open, and deliver.
+
+        :raises Busy: if another process raises alerts of this log.
+        :raises OSError: as :meth:`round`; also LogError.
+        """
+        now = now or dt.datetime.now(dt.UTC)
+        outcome = Outcome()
+        with self._positions.alone():
+            self.book.read(self._memory)
+            for finding in findings:
+                if self.book.standing(finding) is not None:
+                    outcome.joined += 1
+                else:
+                    self._take(finding, outcome, now)
+            self._deliver(outcome, now)
+        return outcome
+
     def _detect(self, outcome: Outcome, now: dt.datetime) -> None:
         head, positions = _head(self._log), self._positions.read()
         before = dict(positions)

@@ -85,3 +85,8 @@ def test_others_are_named_with_what_they_confirm() -> None:
     assert "A checkpoint from elsewhere confirms it up to entry 2" in text
     assert "1 cosignature of witnesses" in text
     assert "cut off" not in text
+
+
+def test_a_log_whose_first_line_has_no_position_is_put_into_words() -> None:
+    report = Report(status="tampered", entries=3, fault_count=1)
+    assert not any("checked" in sentence for sentence in spoken_verdict(report).sentences[:1])

@@ -54,6 +54,13 @@ def clock(subject: Subject, _: int = 0) -> Found:
     return met("the clock is synchronised", *seen)
 
 
+def is_synchronised() -> bool | None:
+    """Return whether this machine's clock is synchronised; None if nothing here says so."""
+    sources = (*_chrony(), *_timedatectl(), *_kernel())
+    said = [one.synchronised for one in sources if one.synchronised is not None]
+    return all(said) if said else None
+
+
 def _chrony() -> Iterator[_Source]:
     """Ask chrony: the first line of its leap status says `Normal` if it is synchronised."""
     answer = _run("chronyc", "-n", "tracking")
