@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from chained_logging.errors import ChainedLoggingError
 from chained_logging.files.own import open_regular, why_foreign
@@ -63,6 +63,14 @@ def _is_names(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(name, str) for name in value.values())
 
 
+def _is_tables(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(table, dict) for table in value.values())
+
+
+def _only_in_a_file(text: str) -> NoReturn:
+    raise ValueError("a table is given in the file")
+
+
 def _is_list(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
@@ -74,6 +82,7 @@ _COUNT: Final = _Kind("a whole number", lambda value: type(value) is int, int)
 _NUMBER: Final = _Kind("a number", _is_number, float)
 _LIST: Final = _Kind("a list of strings", _is_list, str.split)
 _NAMES: Final = _Kind("a table of names", _is_names, _pairs)
+_TABLES: Final = _Kind("a table of tables, each with a name", _is_tables, _only_in_a_file)
 
 SETTINGS: Final[Mapping[str, _Kind]] = {
     "log": _PATH,
@@ -111,6 +120,9 @@ ALERTING: Final[Mapping[str, tuple[str, _Kind]]] = {
 
 _ELSEWHERE: Final = {**READING, **ALERTING}
 
+TABLES: Final[Mapping[str, _Kind]] = {"retention": _TABLES}
+"""Settings that are tables of tables, which only a file can have: ``[retention.patients]``."""
+
 
 def load(
     file: str | os.PathLike[str] | None = None, environment: Mapping[str, str] = os.environ
@@ -146,6 +158,15 @@ def alerting() -> dict[str, Any]:
 def _named_as(table: Mapping[str, tuple[str, _Kind]]) -> dict[str, Any]:
     every = _every(None, os.environ)
     return {named: every[name] for name, (named, _) in table.items() if name in every}
+
+
+def retention() -> dict[str, dict[str, Any]]:
+    """Return the configured retention policies, by name, as they are written.
+
+    :raises ConfigError: as :func:`load`.
+    """
+    policies: dict[str, dict[str, Any]] = _every(None, os.environ).get("retention", {})
+    return policies
 
 
 def _every(file: str | os.PathLike[str] | None, environment: Mapping[str, str]) -> dict[str, Any]:
@@ -234,8 +255,10 @@ def _kind(name: str, where: str) -> _Kind:
         return SETTINGS[name]
     if name in _ELSEWHERE:
         return _ELSEWHERE[name][1]
+    if name in TABLES:
+        return TABLES[name]
     import difflib  # for this error alone
 
-    near = difflib.get_close_matches(name, [*SETTINGS, *_ELSEWHERE], 1)
+    near = difflib.get_close_matches(name, [*SETTINGS, *_ELSEWHERE, *TABLES], 1)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise ConfigError(f"{where} is not a setting{hint}")

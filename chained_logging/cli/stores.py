@@ -27,7 +27,8 @@ from chained_logging.ship.feeds import FEEDS
 @click.option(
     "--retention",
     metavar="PERIOD",
-    help="How long to keep entries: hipaa, soc2, pci, or a period such as 400d or 6y.",
+    help="How long to keep entries: hipaa, soc2, pci, pci-archive, federal, or a period such as "
+    "400d or 6y.",
 )
 @click.option(
     "--mode",

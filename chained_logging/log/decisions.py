@@ -7,7 +7,7 @@ loosens a protection counts only with a statement that the key signed. The forma
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from chained_logging.errors import BrokenLog, KeyForged, KeyMissing
@@ -35,13 +35,20 @@ class Decisions:
         self._own = own
 
     def write(
-        self, action: str, context: Mapping[str, Any], fields: Mapping[str, str], *, loosens: bool
+        self,
+        action: str,
+        context: Mapping[str, Any],
+        fields: Mapping[str, str],
+        *,
+        loosens: bool,
+        check: Callable[[], None] | None = None,
     ) -> AuditEntry:
         """Append a decision, with a statement by the key if this writer has one.
 
         :param context: what is decided, without the origin and the statement.
         :param fields: further fields of the entry, such as ``reason``.
         :param loosens: whether a log with a key needs the statement.
+        :param check: called when nobody else can append to the log; what it raises is raised.
         :raises KeyMissing: if it does, and this writer has no key.
         :raises ValueError: if the decision does not fit one entry.
         :raises FAILURES: if the entry cannot be written.
@@ -50,6 +57,8 @@ class Decisions:
         state.notice_fork()
         with self._checkpoints.lock, state.held():
             head = state.head()
+            if check is not None:
+                check()
             if loosens and signing.key is None:
                 self._require_no_key()
             about = {**context, "origin": state.origin}

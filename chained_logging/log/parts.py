@@ -22,6 +22,7 @@ from chained_logging.log.membership import Membership
 from chained_logging.log.opening import Opening
 from chained_logging.log.options import Options
 from chained_logging.log.own_entries import OwnEntries
+from chained_logging.log.purging import Purging
 from chained_logging.log.recent import RecentHashes
 from chained_logging.log.recovery import Recovery
 from chained_logging.log.rotation import Rotation
@@ -61,6 +62,7 @@ class Parts:
         self.checkpoints: Final = Checkpoints(self.state, options, signing, recent)
         self.rotation: Final = Rotation(self.state, signing, self.checkpoints, own)
         self.decisions: Final = Decisions(self.state, signing, self.checkpoints, own)
+        self.purging: Final = Purging(self.state)
         self.membership: Final = Membership(self.state, options, signing, self.checkpoints, own)
         self.backlog: Final = Backlog(self.state, options, spill)
         chain = Chain(self.state, options, signing, self.membership, self.backlog, recent)

@@ -1,8 +1,11 @@
-"""What a log can do because it is signed: its checkpoints, its keys, and its decisions."""
+"""What a log can do because it is signed: its checkpoints, its keys, and its decisions.
+
+What the decisions let go is removed here too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from chained_logging.event.entry import AuditEntry
@@ -10,7 +13,11 @@ from chained_logging.format.record import StoredCheckpoint
 from chained_logging.format.vkey import Signer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from chained_logging.log.parts import Parts
+    from chained_logging.log.purging import Guard
+    from chained_logging.sinks.removal import Named
 
 
 class Signed:
@@ -97,6 +104,7 @@ class Signed:
         loosens: bool,
         on_behalf_of: str | None = None,
         reason: str | None = None,
+        check: Callable[[], None] | None = None,
     ) -> AuditEntry:
         """Append an entry of the log's own that protects entries, or lets some be removed.
 
@@ -107,10 +115,43 @@ class Signed:
         :param loosens: whether a log with a key must sign it: without that, everybody who can write
             the file could remove entries.
         :param on_behalf_of: the person who made the log do it.
+        :param check: called when nobody else can append; what it raises ends the call.
         :raises KeyMissing: if the key must sign it, and the log was opened without.
         :raises ValueError: if it does not fit one entry.
         :raises OSError: if it cannot be written; also LogError.
         """
         given = {"on_behalf_of": on_behalf_of, "reason": reason}
         fields = {name: value for name, value in given.items() if value is not None}
-        return self._parts.decisions.write(action, context, fields, loosens=loosens)
+        return self._parts.decisions.write(action, context, fields, loosens=loosens, check=check)
+
+    def remove(
+        self, named: Named, guard: Guard, on_progress: Callable[[int], None] | None = None
+    ) -> int:
+        """Remove entries that decisions of this log name, and leave their stubs.
+
+        Others may write meanwhile. A call that was killed is finished by the next one.
+
+        :param named: ranges of entries, each with its last one included, in order.
+        :param guard: decides about each entry.
+        :param on_progress: called now and then with the number removed so far.
+        :returns: how many were removed.
+        :raises OSError: if the store fails; also LogError.
+        """
+        return self._parts.purging.remove(named, guard, on_progress)
+
+    def give_back(self, guard: Guard) -> None:
+        """Give the space of removed entries back, and leave nothing of them in the store.
+
+        :raises Busy: if a program that reads the log keeps that from being done now.
+        :raises OSError: if the store fails; also LogError.
+        """
+        self._parts.purging.give_back(guard)
+
+    def removable(self) -> int:
+        """Return the last ``seq`` that could be removed now; -1 if none could. In a JSON Lines log
+        only sealed segments are rewritten."""
+        return self._parts.state.sink.removable()
+
+    def files(self) -> list[Path]:
+        """Return the files that hold the log's entries."""
+        return self._parts.state.sink.files()

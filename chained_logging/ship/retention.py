@@ -1,15 +1,43 @@
-"""How long entries are kept: a number of days, or the name of the rule that requires it."""
+"""How long entries are kept: a number of days, or the name of the rule that requires it.
+
+Each rule is here once: a store that locks entries and a policy that removes them read the same.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
-PERIODS: Final = {
-    "soc2": 365,  # the usual audit period; the criteria name none
-    "hipaa": 6 * 365 + 2,  # 45 CFR 164.316(b)(2)(i): six years, with two leap days
-    "pci": 2 * 365 + 1,  # 12 months online (PCI DSS 10.5.1), and 12 in the archive
+
+class Standard(NamedTuple):
+    """What a rule says of a period.
+
+    :ivar clause: where it says so.
+    :ivar days: how long entries are kept; None where the rule names no period.
+    :ivar at_hand: for how many of these days they must be there without being fetched; None where
+        the rule does not say.
+    :ivar purpose: whether a purpose must be named.
+    """
+
+    clause: str
+    days: int | None
+    at_hand: int | None = None
+    purpose: bool = False
+
+
+_YEAR: Final = 366  # never shorter than twelve months
+
+STANDARDS: Final = {
+    "hipaa": Standard("45 CFR 164.316(b)(2)(i)", 6 * 365 + 2),  # six years, with two leap days
+    "pci": Standard("PCI DSS 4.0.1, 10.5.1", _YEAR, 92),
+    "pci-archive": Standard("PCI DSS 4.0.1, 10.5.1, and 12 months more", 2 * 365 + 1, _YEAR),
+    "soc2": Standard("SOC 2, the audit period; the criteria name none", 365),
+    "gdpr": Standard("GDPR Article 5(1)(e)", None, purpose=True),
+    "federal": Standard("NIST SP 800-53 AU-11: 6 months at hand, 12 archived", 184 + _YEAR, 184),
 }
+"""The rules, by name."""
+
+PERIODS: Final = {name: rule.days for name, rule in STANDARDS.items() if rule.days is not None}
 """Days, by rule. GDPR names no period: it requires a purpose and an end that you set yourself."""
 
 _UNITS: Final = {"d": 1, "w": 7, "m": 31, "y": 366}

@@ -26,13 +26,14 @@ from chained_logging.format.line import (
 )
 from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
 from chained_logging.format.stub import Stub, holds
-from chained_logging.sinks import lines
+from chained_logging.sinks import lines, removal_segments
 from chained_logging.sinks.checkpoint_file import (
     append_checkpoint,
     read_checkpoints,
     recent_checkpoints,
 )
 from chained_logging.sinks.lines import BLOCK, MAX_LINE
+from chained_logging.sinks.removal import Named, Removal
 from chained_logging.sinks.segments import (
     Segment,
     complete_manifest,
@@ -198,6 +199,19 @@ class JsonlSink:
                     raise
                 time.sleep(0.005)  # another process may just be sealing it
         return None
+
+    def removable(self) -> int:
+        paths = segment_paths(self._path)  # the file that is written to is never rewritten
+        return lines.head_of(paths[-1]).seq if paths else -1
+
+    def removals(self, named: Named) -> Iterator[Removal]:
+        return removal_segments.removals(self._path, named)
+
+    def give_back(self) -> Iterator[Removal]:
+        return removal_segments.give_back(self._path)
+
+    def files(self) -> list[Path]:
+        return [path for path in (*segment_paths(self._path), self._path) if path.exists()]
 
     def checkpoints(self, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
         return read_checkpoints(self._path, mark)

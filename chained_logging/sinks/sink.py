@@ -7,10 +7,12 @@ Only the holder of the log's lock calls :meth:`Sink.head` and :meth:`Sink.write`
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from chained_logging.format.record import Head, Record, StoredCheckpoint
 from chained_logging.format.stub import Stub
+from chained_logging.sinks.removal import Named, Removal
 
 RECENT = 16
 
@@ -87,6 +89,18 @@ class Sink(Protocol):
 
     def readable(self, start: int = 0) -> Iterator[Record]:
         """As :meth:`records`, but skip what is not an entry."""
+
+    def removable(self) -> int:
+        """Return the last ``seq`` that may be removed now; -1 if none may."""
+
+    def removals(self, named: Named) -> Iterator[Removal]:
+        """Yield what removes the named entries, piece by piece, and leaves their stubs."""
+
+    def give_back(self) -> Iterator[Removal]:
+        """Yield what gives the space of removed entries back, and leaves nothing of them."""
+
+    def files(self) -> list[Path]:
+        """Return the files that hold the log's entries."""
 
     def checkpoints(self, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
         """Read checkpoints in the order they were stored, each with a mark to continue from. One

@@ -26,6 +26,8 @@ from chained_logging.files.durable import is_mount, sync_directory, sync_if_open
 from chained_logging.files.own import open_own, require_own
 from chained_logging.format.record import EMPTY, NO_CHECKPOINT, Head, Record, StoredCheckpoint
 from chained_logging.format.stub import Stub
+from chained_logging.sinks import removal_rows
+from chained_logging.sinks.removal import Named, Removal
 from chained_logging.sinks.rows import as_checkpoint, as_record, as_stub, is_text, text
 from chained_logging.sinks.sink import RECENT, Notice
 
@@ -175,18 +177,14 @@ class SqliteSink:
         :raises Busy: if another program holds the database.
         :raises StoreError: if the store fails.
         """
-        connection = self._connection
-        if connection is None:
-            raise StoreError(f"{self._path} is closed")
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            yield connection
-            connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise _failure(self._path, error) from error
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+        with self._direct() as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
 
     def sync(self) -> None:
         sync_if_open(self._wal)
@@ -225,6 +223,28 @@ class SqliteSink:
         while rows := self._read(query, (start, _BATCH)):
             yield from rows
             start = rows[-1][0] + 1
+
+    def removable(self) -> int:
+        return _LARGEST
+
+    def removals(self, named: Named) -> Iterator[Removal]:
+        return removal_rows.removals(named, self.transaction)
+
+    def give_back(self) -> Iterator[Removal]:
+        return removal_rows.give_back(self._direct)
+
+    def files(self) -> list[Path]:
+        beside = (self._path.with_name(self._path.name + end) for end in ("", "-wal", "-shm"))
+        return [path for path in beside if path.exists()]
+
+    @contextlib.contextmanager
+    def _direct(self) -> Iterator[sqlite3.Connection]:
+        if self._connection is None:
+            raise StoreError(f"{self._path} is closed")
+        try:
+            yield self._connection
+        except sqlite3.Error as error:
+            raise _failure(self._path, error) from error
 
     def checkpoints(self, mark: int = 0) -> Iterator[tuple[int, StoredCheckpoint]]:
         columns = "SELECT note, size, state, timestamp, id FROM checkpoints"

@@ -17,12 +17,11 @@ from chained_logging.event.entry import AuditEntry
 from chained_logging.event.resources import split
 from chained_logging.format.canonical import quote
 from chained_logging.format.record import Record
-from chained_logging.format.vkey import VerifierKey
 from chained_logging.keys.keyring import Keyring
-from chained_logging.keys.statements import is_stated
 from chained_logging.log import AuditLog
 from chained_logging.review.filter import Filter
 from chained_logging.review.reading import Reader
+from chained_logging.review.retention.stated import doubt_of, ring_of
 from chained_logging.text import printable
 
 ADD: Final = "hold.add"
@@ -170,7 +169,7 @@ class Holds:
     def look(self, record: Record) -> None:
         """Take note of the next entry."""
         if self._ring is None:
-            self._ring = Keyring(_origin(record))
+            self._ring = ring_of(record)
         self._ring.look(record)
         if _OURS.match(record.body) is None:
             return
@@ -203,7 +202,7 @@ class Holds:
         except (ValueError, TypeError, KeyError) as problem:
             self.remarks.append(f"entry {entry.seq} releases nothing: {problem}")
             return
-        why = _doubt(entry, ring)
+        why = doubt_of(RELEASE, entry, ring)
         if why is not None:
             self.remarks.append(
                 f"entry {entry.seq} does not release the case {printable(case)!r}: {why}"
@@ -215,34 +214,11 @@ class Holds:
         self.active = [hold for hold in self.active if hold.case != case]
 
 
-def _doubt(entry: AuditEntry, ring: Keyring) -> str | None:
-    """Return why an entry may not be the log's own word; None if it is."""
-    if ring.trouble is not None:
-        return "an entry before it names a key without a statement of the log's key"
-    if ring.current is None:
-        return None
-    if ring.current in ring.revoked:
-        return "the log's key was revoked before it"
-    key = VerifierKey.parse(ring.current)
-    if is_stated(RELEASE, ring.origin, entry.seq, entry.prev_hash, key, entry.context):
-        return None
-    return "the log's key did not sign its statement"
-
-
 def _case(entry: AuditEntry) -> str:
     case = entry.context["case"]
     if not isinstance(case, str) or not case:
         raise ValueError("it names no case")
     return case
-
-
-def _origin(first: Record) -> str:
-    try:
-        context = AuditEntry(first.body, first.hash).context
-    except ValueError:
-        return ""
-    origin = context.get("origin") if isinstance(context, dict) else None
-    return origin if isinstance(origin, str) else ""
 
 
 class Readable(Protocol):

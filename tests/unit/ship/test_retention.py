@@ -12,7 +12,9 @@ from chained_logging.ship.retention import retention_days
     [
         ("soc2", 365),
         ("hipaa", 2192),
-        ("PCI ", 731),
+        ("PCI ", 366),
+        ("pci-archive", 731),
+        ("federal", 550),
         ("90d", 90),
         ("2w", 14),
         ("1m", 31),

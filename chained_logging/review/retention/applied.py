@@ -1,0 +1,209 @@
+"""Entries ``retention.apply``: what they name may be removed, and nothing else.
+
+Anybody who can write a log's file can write such an entry. So it counts only if it is well-formed,
+in a log with a key only with a statement of the key, and for each entry only if the entry is one
+that its own policy lets go.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from chained_logging.event.entry import AuditEntry
+from chained_logging.format.record import Record
+from chained_logging.keys.keyring import Keyring
+from chained_logging.review.retention.policies import SELECTING, selects
+from chained_logging.review.retention.stated import doubt_of, ring_of
+
+APPLY: Final = "retention.apply"
+_OURS: Final = re.compile(
+    rb'\{"action":"retention\.apply","actor_id":"chained_logging","actor_type":"system",'
+)
+_KEPT: Final = re.compile(
+    rb'\{"action":"(?:key|retention|hold)\.[^"]*","actor_id":"chained_logging",'
+)
+_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+_STAMP: Final = re.compile(rb',"timestamp":"([0-9]{4}-[0-9-]{5}T[0-9:]{8}\.[0-9]{6}Z)"')
+
+
+def is_kept_always(record: Record) -> bool:
+    """Whether no policy ever removes an entry: the first one, and those about keys, retention and
+    holds."""
+    return record.seq == 0 or _KEPT.match(record.body) is not None
+
+
+def timestamp_of(body: bytes) -> str | None:
+    """Return an entry's ``timestamp`` without parsing it; None if it has not the form of one."""
+    # Only strings and numbers follow it, and a quotation mark inside a string is escaped.
+    found = _STAMP.match(body, body.rfind(b',"timestamp":"'))
+    return found[1].decode() if found else None
+
+
+@dataclass
+class Ranges:
+    """Places in a log, as ranges that are ascending and do not overlap: 16 bytes each.
+
+    :ivar firsts: where each begins.
+    :ivar lasts: where each ends, that place included.
+    """
+
+    firsts: array[int] = field(default_factory=lambda: array("q"))
+    lasts: array[int] = field(default_factory=lambda: array("q"))
+
+    def add(self, seq: int) -> bool:
+        """Add a place after all others, and return whether that began a new range."""
+        if self.lasts and self.lasts[-1] == seq - 1:
+            self.lasts[-1] = seq
+            return False
+        self.firsts.append(seq)
+        self.lasts.append(seq)
+        return True
+
+    @classmethod
+    def read(cls, found: object, end: int) -> Ranges:
+        """Return the ranges that an entry's context names.
+
+        :param end: the first place that they must not reach.
+        :raises ValueError: if they are not such ranges.
+        """
+        ranges = cls()
+        before = -1
+        for pair in found if isinstance(found, list) else [None]:
+            if not (isinstance(pair, list) and [type(each) for each in pair] == [int, int]):
+                raise ValueError("its ranges are not pairs of numbers")
+            first, last = pair
+            if not before + 1 < first <= last < end:
+                raise ValueError("its ranges are not in order, or not before it")
+            ranges.firsts.append(first)
+            ranges.lasts.append(last)
+            before = last
+        return ranges
+
+    @classmethod
+    def merged(cls, parts: Sequence[Ranges]) -> Ranges:
+        """Return all ranges of several that do not overlap, in order."""
+        pairs = sorted(pair for part in parts for pair in part)
+        return cls(array("q", (a for a, _ in pairs)), array("q", (b for _, b in pairs)))
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return zip(self.firsts, self.lasts, strict=True)
+
+    def __len__(self) -> int:
+        return len(self.firsts)
+
+    def __contains__(self, seq: int) -> bool:
+        at = bisect_right(self.firsts, seq) - 1
+        return at >= 0 and seq <= self.lasts[at]
+
+    def count(self) -> int:
+        """Return how many places they have."""
+        return sum(self.lasts) - sum(self.firsts) + len(self.firsts)
+
+
+@dataclass(frozen=True)
+class Apply:
+    """What one entry lets go.
+
+    :ivar seq: of the entry, as is `timestamp`.
+    :ivar policy: the name of the policy.
+    :ivar before: the time before which the entries happened.
+    :ivar by: the person who ran it.
+    """
+
+    seq: int
+    timestamp: str
+    policy: str
+    before: str
+    selector: Mapping[str, Sequence[str]]
+    ranges: Ranges
+    by: str | None
+
+    @classmethod
+    def read(cls, entry: AuditEntry) -> Apply:
+        """Return what an entry says.
+
+        :raises ValueError: if a log does not write that; also KeyError and TypeError.
+        """
+        said: Mapping[str, Any] = entry.context
+        days, before, selector = said["days"], said["before"], said["selector"]
+        if not isinstance(before, str) or not _TIME.fullmatch(before):
+            raise ValueError("`before` is not a time")
+        if type(days) is not int or days < 0 or not isinstance(said["policy"], str):
+            raise ValueError("it names no policy with a number of days")
+        end = dt.datetime.fromisoformat(before) + dt.timedelta(days=days)
+        if end > dt.datetime.fromisoformat(entry.timestamp):
+            raise ValueError("the period of its policy had not ended")
+        if not isinstance(selector, dict) or not set(selector) <= set(SELECTING):
+            raise ValueError("its selector has other fields")
+        if not all(isinstance(values, list) for values in selector.values()):
+            raise ValueError("its selector has no lists")
+        seq: int = entry.seq
+        ranges = Ranges.read(said["ranges"], seq)
+        if ranges.count() != said["count"]:
+            raise ValueError("its ranges hold another number of entries than it says")
+        return cls(
+            seq, entry.timestamp, said["policy"], before, selector, ranges, entry.on_behalf_of
+        )
+
+    def lets_go(self, record: Record, fields: Mapping[str, Any]) -> bool:
+        """Whether its policy covers an entry that it names.
+
+        :param fields: those of the entry.
+        """
+        stamp = timestamp_of(record.body)
+        old = stamp is not None and stamp == fields.get("timestamp") and stamp < self.before
+        return old and not is_kept_always(record) and selects(self.selector, fields)
+
+
+class Named:
+    """Finds which decision names an entry."""
+
+    def __init__(self, applies: Sequence[Apply]) -> None:
+        found = sorted((*pair, n) for n, each in enumerate(applies) for pair in each.ranges)
+        self._applies = applies
+        self._firsts = array("q", (first for first, _, _ in found))
+        self._lasts = array("q", (last for _, last, _ in found))
+        self._by = array("q", (n for _, _, n in found))
+
+    def naming(self, seq: int) -> Apply | None:
+        """Return the decision that names an entry; None if none does."""
+        at = bisect_right(self._firsts, seq) - 1
+        return self._applies[self._by[at]] if at >= 0 and seq <= self._lasts[at] else None
+
+
+@dataclass
+class Applies:
+    """The entries ``retention.apply`` of a log, found by a look at each of its entries in order.
+
+    :ivar valid: those that count.
+    :ivar remarks: sentences about those that do not.
+    :ivar ring: the keys that the log names, as far as it was read.
+    """
+
+    valid: list[Apply] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    ring: Keyring = field(default_factory=lambda: Keyring(""))
+
+    def look(self, record: Record) -> None:
+        """Take note of the next entry."""
+        if record.seq == 0:
+            self.ring = ring_of(record)
+        self.ring.look(record)
+        if _OURS.match(record.body) is None:
+            return
+        entry = AuditEntry(record.body, record.hash)
+        try:
+            found = Apply.read(entry)
+            doubt = doubt_of(APPLY, entry, self.ring)
+        except (ValueError, KeyError, TypeError, OverflowError) as problem:
+            doubt = f"it was not written by this log ({problem!s})"
+        if doubt is None:
+            self.valid.append(found)
+        else:
+            self.remarks.append(f"entry {record.seq} lets nothing be removed: {doubt}")

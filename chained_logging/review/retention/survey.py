@@ -1,0 +1,81 @@
+"""What a log says about what may be removed from it: one look at each of its entries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, Protocol
+
+from chained_logging.event.entry import AuditEntry
+from chained_logging.format.record import Record
+from chained_logging.format.stub import Stub
+from chained_logging.review.retention.applied import Applies
+from chained_logging.review.retention.holds import Holds
+
+_BACKUP: Final = re.compile(
+    rb'\{"action":"backup\.make","actor_id":"chained_logging","actor_type":"system",'
+)
+
+
+class Stored(Protocol):
+    """What has entries and stubs: a log, a sink."""
+
+    def stored(self, start: int = 0) -> Iterator[Record | Stub]:
+        """Yield them in order."""
+
+
+class MadeBackup(NamedTuple):
+    """A backup, as the log's entry about it says.
+
+    :ivar hash: of the last entry in it, as is `seq`.
+    """
+
+    destination: str
+    seq: int
+    hash: str
+
+
+@dataclass
+class Survey:
+    """What a log says, as far as it was read.
+
+    :ivar next: the first entry that was not read yet.
+    :ivar backups: the last one in each place that is apart from the log.
+    """
+
+    holds: Holds = field(default_factory=Holds)
+    applies: Applies = field(default_factory=Applies)
+    backups: dict[str, MadeBackup] = field(default_factory=dict)
+    next: int = 0
+
+    def read(self, log: Stored) -> None:
+        """Read on to the log's end.
+
+        :raises OSError: if it cannot be read; also LogError.
+        :raises ValueError: at what is neither an entry nor a stub.
+        """
+        for item in log.stored(self.next):
+            if isinstance(item, Record):
+                self._look(item)
+            self.next = item.seq + 1
+
+    def decisions(self) -> tuple[int, int, int]:
+        """Return numbers that change when an entry decides what may be removed."""
+        return len(self.applies.valid), len(self.holds.active), len(self.holds.released)
+
+    def _look(self, record: Record) -> None:
+        self.holds.look(record)
+        self.applies.look(record)
+        if _BACKUP.match(record.body) is not None:
+            made = _backup(AuditEntry(record.body, record.hash))
+            if made is not None:
+                self.backups[made.destination] = made
+
+
+def _backup(entry: AuditEntry) -> MadeBackup | None:
+    said: dict[str, Any] = entry.context
+    made = [said.get(name) for name in ("destination", "head_seq", "head_hash")]
+    if [type(value) for value in made] != [str, int, str] or said.get("shared"):
+        return None  # what is lost together with the log is no backup of it
+    return MadeBackup(*made)  # type: ignore[arg-type]  # just compared

@@ -1,0 +1,149 @@
+"""Removing entries from sealed segments: each is rewritten whole, with stubs in their place.
+
+The new file is made beside the old one, without the log's lock, and takes its name when all of it
+is on the disk. Then its line in the manifest is replaced. A crash between the two leaves a line
+that says another length, by which it is found.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from chained_logging.errors import BrokenLog
+from chained_logging.files.durable import replace_file, sync_directory, sync_file
+from chained_logging.files.own import open_own, open_regular, require_own
+from chained_logging.format.canonical import canonical
+from chained_logging.format.record import Record
+from chained_logging.format.stub import Stub, stub_line
+from chained_logging.sinks.lines import MAX_LINE, head_of, parsed
+from chained_logging.sinks.removal import MayGo, Named, Removal
+from chained_logging.sinks.segments import (
+    Segment,
+    describe,
+    listed_name,
+    manifest_path,
+    read_manifest,
+    segment_paths,
+)
+
+_DRAFT: Final = ".new"
+
+
+def removals(log: Path, named: Named) -> Iterator[Removal]:
+    """Yield what removes the named entries, a segment at a time."""
+    paths = iter(segment_paths(log))
+    path, wanted = next(paths, None), list[tuple[int, int]]()
+    end = -1 if path is None else head_of(path).seq
+    for first, last in named:
+        while path is not None and first <= last:
+            if first > end:
+                if wanted:
+                    yield _Rewriting(log, path, wanted)
+                path, wanted = next(paths, None), []
+                end = -1 if path is None else head_of(path).seq
+                continue
+            wanted.append((first, min(last, end)))
+            first = end + 1 if last > end else last + 1
+    if path is not None and wanted:
+        yield _Rewriting(log, path, wanted)
+
+
+class _Rewriting:
+    """Rewrites one segment."""
+
+    def __init__(self, log: Path, path: Path, named: list[tuple[int, int]]) -> None:
+        self._log = log
+        self._path = path
+        self._named = named
+        self._draft = path.with_name(path.name + _DRAFT)
+        self._from: os.stat_result | None = None
+        self._gone = 0
+
+    def prepare(self, may_go: MayGo) -> None:
+        require_own(self._path)
+        self._gone = 0
+        with open_regular(self._path) as old:
+            self._from = found = os.fstat(old.fileno())
+            with open(open_own(self._draft, os.O_WRONLY | os.O_CREAT), "wb") as new:
+                new.truncate(0)
+                self._copy(old, new, may_go)
+                new.flush()
+                os.fchmod(new.fileno(), found.st_mode & 0o777)
+                if found.st_gid != os.fstat(new.fileno()).st_gid:
+                    os.fchown(new.fileno(), -1, found.st_gid)
+                sync_file(new.fileno())
+
+    def _copy(self, old: BinaryIO, new: BinaryIO, may_go: MayGo) -> None:
+        ranges = iter(self._named)
+        first, last = next(ranges, (0, -1))
+        while line := old.readline(MAX_LINE):
+            item = None
+            with contextlib.suppress(ValueError):  # junk stays: the verifier names it
+                item = parsed(line[:-1]) if line.endswith(b"\n") else None
+            if isinstance(item, Record):
+                while last >= first and item.seq > last:
+                    first, last = next(ranges, (0, -1))
+                if first <= item.seq <= last and may_go(item):
+                    line = stub_line(Stub(item.seq, item.hash, item.signature)) + b"\n"
+                    self._gone += 1
+            new.write(line)
+
+    def commit(self, may_go: MayGo) -> int:
+        if not self._gone:
+            self._draft.unlink()
+            return 0
+        now = os.stat(self._path)
+        was = self._from
+        if was is None or (now.st_ino, now.st_size) != (was.st_ino, was.st_size):
+            self._draft.unlink()
+            raise BrokenLog(f"{self._path} was changed while it was rewritten: run it again")
+        os.rename(self._draft, self._path)
+        sync_directory(self._path)
+        mend_manifest(self._log)
+        return self._gone
+
+
+def give_back(log: Path) -> Iterator[Removal]:
+    """Yield what mends the manifest, and removes drafts, after a crash."""
+    yield _Mending(log)
+
+
+class _Mending:
+    """Mends what a killed removal left."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+
+    def prepare(self, may_go: MayGo) -> None:
+        """Nothing."""
+
+    def commit(self, may_go: MayGo) -> int:
+        for path in segment_paths(self._log):
+            path.with_name(path.name + _DRAFT).unlink(missing_ok=True)
+        mend_manifest(self._log)
+        return 0
+
+
+def mend_manifest(log: Path) -> None:
+    """Replace the lines of the manifest that are not of their segments' length any more.
+
+    Only the holder of the log's lock may call this.
+
+    :raises FAILURES: if a segment or the manifest cannot be read or written.
+    """
+    listed = read_manifest(log)
+    here = {listed_name(path): path for path in segment_paths(log)}
+    mended = [_described(segment, here.get(segment.file)) for segment in listed]
+    if mended != listed:
+        lines = [canonical(segment._asdict()) + b"\n" for segment in mended]
+        replace_file(manifest_path(log), b"".join(lines))
+
+
+def _described(segment: Segment, path: Path | None) -> Segment:
+    if path is None or path.stat().st_size == segment.bytes:
+        return segment
+    return describe(path, segment.first_prev_hash)
