@@ -27,6 +27,7 @@ from chained_logging.cli.person_report import person_report
 from chained_logging.cli.proofs import checkpoint, prove
 from chained_logging.cli.query import query
 from chained_logging.cli.report import report
+from chained_logging.cli.retention import retention
 from chained_logging.cli.ship import ship
 from chained_logging.cli.stores import init, restore
 from chained_logging.cli.verify import verify, verify_proof
@@ -40,7 +41,7 @@ _COMMANDS = (
     *(alerts, acknowledge, suppress, watch, health),
     *(verify, checkpoint, prove, verify_proof, witness),
     *(keygen, rotate_key, revoke_key),
-    hold,
+    *(hold, retention),
     *(init, ship, land, restore, backup, backup_test),
 )
 

@@ -234,7 +234,7 @@ class SqliteSink:
         return removal_rows.give_back(self._direct)
 
     def files(self) -> list[Path]:
-        beside = (self._path.with_name(self._path.name + end) for end in ("", "-wal", "-shm"))
+        beside = (self._path.with_name(self._path.name + end) for end in ("", "-wal"))
         return [path for path in beside if path.exists()]
 
     @contextlib.contextmanager

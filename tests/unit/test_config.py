@@ -201,3 +201,20 @@ def test_a_command_without_a_log_says_how_to_name_one() -> None:
 )
 def test_a_secret_in_the_environment_is_not_taken_for_a_setting(name: str) -> None:
     assert config.load(environment={name: "hush"}) == {}
+
+
+def test_policies_of_retention_are_tables_of_a_file_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = folder / "chained-logging.toml"
+    written(file, '[retention.records]\nstandard = "hipaa"\n')
+    assert config.retention() == {"records": {"standard": "hipaa"}}
+    assert config.load() == {}
+    written(file, 'retention = "6y"\n')
+    with pytest.raises(ConfigError, match="retention must be a table of tables"):
+        config.retention()
+    file.unlink()
+    assert config.retention() == {}
+    monkeypatch.setenv("CHAINED_LOGGING_RETENTION", "6y")
+    with pytest.raises(ConfigError, match="must be a table of tables"):
+        config.load()
