@@ -1,7 +1,7 @@
 """Up to where a log stands elsewhere, verified: nothing after that is removed from it.
 
 A central store counts up to the entry that the shipper last compared there. A backup counts up to
-the last entry that was verified in it. A feed cannot be read back, so it is no copy; but what it
+the last entry that was verified in it. A feed cannot be read back, so it is not a copy; but what it
 did not get yet is not removed either.
 """
 

@@ -77,5 +77,5 @@ def _backup(entry: AuditEntry) -> MadeBackup | None:
     said: dict[str, Any] = entry.context
     made = [said.get(name) for name in ("destination", "head_seq", "head_hash")]
     if [type(value) for value in made] != [str, int, str] or said.get("shared"):
-        return None  # what is lost together with the log is no backup of it
+        return None  # what is lost together with the log does not count
     return MadeBackup(*made)  # type: ignore[arg-type]  # just compared
