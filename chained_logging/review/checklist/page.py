@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 from chained_logging.review.checklist.answer import Status
 from chained_logging.review.checklist.asked import Checklist
 from chained_logging.review.checklist.table import counted
-from chained_logging.review.moments import spoken
 from chained_logging.review.templating import environment
 
 if TYPE_CHECKING:
@@ -50,6 +49,11 @@ def page(checklist: Checklist) -> bytes:
     return html.encode()
 
 
+def _moment(timestamp: str) -> str:
+    """Return a time to the second: ``2026-10-01 09:30:00 UTC``."""
+    return f"{timestamp[:10]} {timestamp[11:19]} UTC"
+
+
 @cache
 def _style() -> str:
     """Return the style sheet of reports."""
@@ -65,6 +69,6 @@ def _environment() -> Environment:
     filters: dict[str, Callable[..., Any]] = {
         "counted": counted,
         "kind": _KINDS.__getitem__,
-        "spoken": spoken,
+        "moment": _moment,
     }
     return environment(__package__, "files", filters)

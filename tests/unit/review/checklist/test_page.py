@@ -19,6 +19,7 @@ def test_a_page_shows_each_answer_with_its_evidence() -> None:
     assert '<td class="bad">not met</td>' in html
     assert "To mend it: <code>start chrony</code>" in html
     assert "<li>Leap status: <b>Normal</b>" in html
+    assert "from 2026-11-28 09:00:00 UTC to 2026-11-28 09:00:05 UTC" in html
     assert "Nobody can see from here: your people." in html
 
 
