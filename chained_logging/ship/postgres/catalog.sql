@@ -13,7 +13,8 @@ named AS (
 ),
 roles AS (
   SELECT * FROM pg_roles
-  WHERE rolname IN ('chained_logging_owner', 'chained_logging_shipper', 'chained_logging_reader')
+  WHERE rolname IN ('chained_logging_owner', 'chained_logging_shipper', 'chained_logging_reader',
+    'chained_logging_retention')
 ),
 -- PostgreSQL 16 gives the creator of a role a membership that only lets them grant it: not counted.
 -- Before 15, a role could grant itself to anybody, so such a grant says nothing about the member.
@@ -27,7 +28,7 @@ reaches AS (  -- each role, and what it is by way of others
   UNION
   SELECT reaches.member, granted.roleid FROM reaches JOIN granted ON granted.member = reaches.roleid
 ),
-people AS (  -- who ships or reads
+people AS (  -- who ships, reads or removes
   SELECT DISTINCT p.* FROM pg_roles AS p JOIN reaches ON member = p.oid JOIN roles ON roles.oid = roleid
   WHERE roles.rolname <> 'chained_logging_owner' AND p.rolname NOT IN (SELECT rolname FROM roles)
 ),
@@ -134,6 +135,12 @@ UNION ALL  -- the owner, and shipper or reader, in one person
 SELECT 'ownership by ' || rolname, 'who ships or reads as well' FROM people
 WHERE NOT rolsuper AND oid IN (
   SELECT member FROM reaches JOIN roles ON roles.oid = roleid AND rolname = 'chained_logging_owner')
+UNION ALL  -- shipper and retention in one person, who could remove by a decision of their own
+SELECT 'retention by ' || rolname, 'who ships as well' FROM people
+WHERE NOT rolsuper AND oid IN (
+  SELECT member FROM reaches JOIN roles ON roles.oid = roleid AND rolname = 'chained_logging_retention')
+  AND oid IN (
+  SELECT member FROM reaches JOIN roles ON roles.oid = roleid AND rolname = 'chained_logging_shipper')
 UNION ALL  -- what is set on the database, and on who asks, but for what only costs time or is shown;
 -- others can set on themselves what they like
 SELECT concat_ws(' ', 'setting', CASE setrole WHEN 0 THEN NULL ELSE 'of ' || pg_get_userbyid(setrole) END,

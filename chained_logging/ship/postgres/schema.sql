@@ -3,20 +3,22 @@
 --   psql -v ON_ERROR_STOP=1 -f this-file DATABASE
 --
 -- Run by a superuser, or by a role that may create roles and owns the database. It is one
--- transaction, and makes three roles that cannot log in, two settings of the database, and
+-- transaction, and makes four roles that cannot log in, two settings of the database, and
 -- everything else in one schema:
 --
---   chained_logging_owner    owns it; nobody works as this role from day to day
---   chained_logging_shipper  may insert what its login is bound to, and ask where each log ends
---   chained_logging_reader   may select
+--   chained_logging_owner      owns it; nobody works as this role from day to day
+--   chained_logging_shipper    may insert what its login is bound to, and ask where each log ends
+--   chained_logging_reader     may select
+--   chained_logging_retention  may select, and remove what a decision of the log names
 --
--- Grant the second and third to roles of your own that log in, and bind each login that ships to
--- the logs that are its own ('example.com/audit/*' are all that begin so):
+-- Grant the others to roles of your own that log in, the last one to no login that ships. Bind each
+-- login that ships to the logs that are its own ('example.com/audit/*' are all that begin so):
 --
 --   CREATE ROLE web_shipper LOGIN CONNECTION LIMIT 5 IN ROLE chained_logging_shipper;
 --   INSERT INTO chained_logging.shippers (login, origin)
 --     VALUES ('web_shipper', 'example.com/audit/web-7');
 --   CREATE ROLE auditor LOGIN IN ROLE chained_logging_reader;
+--   CREATE ROLE records_officer LOGIN IN ROLE chained_logging_retention;
 
 BEGIN;
 
@@ -33,7 +35,8 @@ BEGIN
       current_setting('server_encoding');
   END IF;
   FOREACH name IN ARRAY ARRAY[
-    'chained_logging_owner', 'chained_logging_shipper', 'chained_logging_reader'
+    'chained_logging_owner', 'chained_logging_shipper', 'chained_logging_reader',
+    'chained_logging_retention'
   ] LOOP
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = name) THEN
       EXECUTE format('CREATE ROLE %I NOLOGIN', name);
@@ -367,6 +370,65 @@ CREATE TABLE chained_logging.checkpoints (
 );
 
 
+-- What is left of an entry that was removed. With it, links, Merkle roots and proofs still hold.
+CREATE TABLE chained_logging.stubs (
+  origin text COLLATE "C" NOT NULL,
+  seq bigint NOT NULL,
+  hash text COLLATE "C" NOT NULL,
+  signature text COLLATE "C",
+  PRIMARY KEY (origin, seq),
+  CONSTRAINT hash_is_hash CHECK (hash ~ '^[0-9a-f]{64}$'),
+  CONSTRAINT signature_is_signature CHECK (octet_length(signature) = 88),
+  CONSTRAINT seq_is_place CHECK (seq BETWEEN 0 AND 9007199254740991)
+);
+
+-- What may be removed: ranges that an entry retention.apply names, number "by" of its log, and that
+-- entry's policy; a list that is NULL fits every entry. Written by approve() alone.
+CREATE TABLE chained_logging.purges (
+  origin text COLLATE "C" NOT NULL,
+  first bigint NOT NULL,
+  last bigint NOT NULL,
+  by bigint NOT NULL,
+  before timestamptz NOT NULL,
+  resource_types text[] COLLATE "C",
+  actions text[] COLLATE "C",
+  tenants text[] COLLATE "C",
+  PRIMARY KEY (origin, first),
+  CONSTRAINT range_is_range CHECK (0 <= first AND first <= last AND last < by)
+);
+
+-- What must stay: legal holds, as entries hold.add say. A field that is NULL fits every entry.
+-- Written by the trigger on entries alone.
+CREATE TABLE chained_logging.holds (
+  origin text COLLATE "C" NOT NULL,
+  seq bigint NOT NULL,
+  "case" text COLLATE "C" NOT NULL,
+  actor_id text COLLATE "C",
+  action text COLLATE "C",
+  resource_type text COLLATE "C",
+  resource_id text COLLATE "C",
+  tenant_id text COLLATE "C",
+  since timestamptz,
+  until timestamptz,
+  PRIMARY KEY (origin, seq)
+);
+
+-- Which holds have ended, by which entry hold.release. Written by approve() alone.
+CREATE TABLE chained_logging.lifts (
+  origin text COLLATE "C" NOT NULL,
+  hold bigint NOT NULL,
+  by bigint NOT NULL,
+  PRIMARY KEY (origin, hold),
+  CONSTRAINT release_is_later CHECK (by > hold)
+);
+
+-- Partitions in whose files removed entries may still be read, until compact() has written them
+-- again.
+CREATE TABLE chained_logging.remains (
+  month text COLLATE "C" PRIMARY KEY
+);
+
+
 -- Which login ships which logs. The administrator of the database fills this table.
 CREATE TABLE chained_logging.shippers (
   login text COLLATE "C" NOT NULL,
@@ -398,7 +460,40 @@ $$;
 
 -- The chain. No matter who inserts, or how, each row must be the next entry of its log.
 -- Errors: CL001 the row does not continue the log; CL002 the entry is stored already; CL003 a stored
--- row would change; CL004 the login is not bound to this log.
+-- row would change; CL004 the login is not bound to this log; CL005 an entry may not be removed.
+--
+-- A log that is shipped after a part of it was removed has stubs among its entries. Those of a batch
+-- come first; the entries then fill the places between them.
+
+-- A hold that cannot be read keeps every entry, under a case of its own.
+CREATE FUNCTION chained_logging.add_hold(log text, at bigint, body text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
+DECLARE
+  about json := chained_logging.parsed(body) -> 'context';
+  given json;
+  moment text := '^[0-9]{4}-[01][0-9]-[0-3][0-9]T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z$';
+BEGIN
+  given := about -> 'filter';
+  IF (json_typeof(about -> 'case') = 'string' AND about ->> 'case' <> ''
+    AND json_typeof(given) = 'object' AND NOT EXISTS (
+      SELECT FROM json_each(given) AS field
+      WHERE json_typeof(field.value) <> 'string'
+        OR field.key NOT IN ('actor_id', 'action', 'resource_type', 'resource_id', 'tenant_id',
+          'since', 'until')
+        OR (field.key IN ('since', 'until') AND given ->> field.key !~ moment))) IS NOT TRUE
+  THEN
+    RAISE EXCEPTION 'not a hold';
+  END IF;
+  INSERT INTO chained_logging.holds (origin, seq, "case", actor_id, action, resource_type,
+      resource_id, tenant_id, since, until)
+    VALUES (log, at, about ->> 'case', given ->> 'actor_id', given ->> 'action',
+      given ->> 'resource_type', given ->> 'resource_id', given ->> 'tenant_id',
+      (given ->> 'since')::timestamptz, (given ->> 'until')::timestamptz);
+EXCEPTION WHEN OTHERS THEN
+  INSERT INTO chained_logging.holds (origin, seq, "case")
+    VALUES (log, at, format('entry %s', at));
+END
+$$;
 
 CREATE FUNCTION chained_logging.append() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -406,6 +501,7 @@ DECLARE
   log record;
   head record;
   wrong record;
+  hold record;
 BEGIN
   FOR log IN SELECT added.origin FROM added GROUP BY added.origin ORDER BY added.origin LOOP
     INSERT INTO chained_logging.heads (origin, seq, hash) VALUES (log.origin, -1, 'GENESIS')
@@ -420,7 +516,11 @@ BEGIN
       FROM (
         SELECT added.seq, added.prev_hash, added.hash,
           encode(sha256('\x00'::bytea || convert_to(added.body, 'UTF8')), 'hex') AS own
-        FROM added WHERE added.origin = log.origin OFFSET 0
+        FROM added WHERE added.origin = log.origin
+        UNION ALL
+        SELECT stubs.seq, NULL, stubs.hash, stubs.hash
+        FROM chained_logging.stubs WHERE stubs.origin = log.origin AND stubs.seq > head.seq
+        OFFSET 0
       ) AS hashed
       WINDOW in_order AS (ORDER BY hashed.seq)
     ) AS placed
@@ -429,8 +529,16 @@ BEGIN
     IF wrong.seq IS NULL THEN
       UPDATE chained_logging.heads AS standing SET seq = latest.seq, hash = latest.hash
         FROM (SELECT added.seq, added.hash FROM added WHERE added.origin = log.origin
-              ORDER BY added.seq DESC LIMIT 1) AS latest
+              UNION ALL SELECT stubs.seq, stubs.hash FROM chained_logging.stubs
+              WHERE stubs.origin = log.origin AND stubs.seq > head.seq
+              ORDER BY seq DESC LIMIT 1) AS latest
         WHERE standing.origin = log.origin;
+      FOR hold IN SELECT added.seq, added.body FROM added WHERE added.origin = log.origin
+        AND added.action = 'hold.add' AND added.actor_id = 'chained_logging'
+        AND added.actor_type = 'system'
+      LOOP
+        PERFORM chained_logging.add_hold(log.origin, hold.seq, hold.body);
+      END LOOP;
     ELSIF wrong.hash <> wrong.own THEN
       RAISE EXCEPTION USING ERRCODE = 'CL001', MESSAGE = format(
         'entry %s of %s was edited: its hash is not that of its body', wrong.seq, log.origin);
@@ -444,6 +552,9 @@ BEGIN
     ELSIF EXISTS (
       SELECT FROM chained_logging.entries AS standing WHERE standing.origin = log.origin
         AND standing.seq = wrong.seq AND standing.hash <> wrong.hash
+      UNION ALL
+      SELECT FROM chained_logging.stubs AS standing WHERE standing.origin = log.origin
+        AND standing.seq = wrong.seq AND standing.hash <> wrong.hash
     ) THEN
       RAISE EXCEPTION USING ERRCODE = 'CL001', MESSAGE = format(
         'entry %s of %s is a fork: another entry has this seq', wrong.seq, log.origin);
@@ -453,6 +564,52 @@ BEGIN
     END IF;
   END LOOP;
   RETURN NULL;
+END
+$$;
+
+-- Stubs that are shipped: they are in front of the head. The head moves over those that follow it.
+CREATE FUNCTION chained_logging.append_stubs() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  log record;
+  head record;
+BEGIN
+  FOR log IN SELECT added.origin, min(added.seq) AS first FROM added
+    GROUP BY added.origin ORDER BY added.origin
+  LOOP
+    INSERT INTO chained_logging.heads (origin, seq, hash) VALUES (log.origin, -1, 'GENESIS')
+      ON CONFLICT DO NOTHING;
+    SELECT heads.seq INTO STRICT head
+      FROM chained_logging.heads WHERE heads.origin = log.origin FOR UPDATE;
+    IF log.first <= head.seq THEN
+      RAISE EXCEPTION USING ERRCODE = 'CL002', MESSAGE = format(
+        'entry %s of %s is stored already', log.first, log.origin);
+    END IF;
+    UPDATE chained_logging.heads AS standing SET seq = latest.seq, hash = latest.hash
+      FROM (SELECT placed.seq, placed.hash FROM (
+              SELECT stubs.seq, stubs.hash,
+                head.seq + row_number() OVER (ORDER BY stubs.seq) AS due
+              FROM chained_logging.stubs
+              WHERE stubs.origin = log.origin AND stubs.seq > head.seq
+            ) AS placed
+            WHERE placed.seq = placed.due ORDER BY placed.seq DESC LIMIT 1) AS latest
+      WHERE standing.origin = log.origin;
+  END LOOP;
+  RETURN NULL;
+END
+$$;
+
+-- At the end of a transaction, no stub is in front of the head.
+CREATE FUNCTION chained_logging.stub_follows() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF EXISTS (
+    SELECT FROM chained_logging.heads WHERE heads.origin = NEW.origin AND heads.seq >= NEW.seq
+  ) THEN
+    RETURN NULL;
+  END IF;
+  RAISE EXCEPTION USING ERRCODE = 'CL001', MESSAGE = format(
+    'stub %s of %s leaves a gap', NEW.seq, NEW.origin);
 END
 $$;
 
@@ -487,6 +644,252 @@ BEGIN
 END
 $$;
 
+
+-- Removing. An entry goes when its stub comes: the trigger on stubs checks it, and deletes it. It
+-- checks what the database can: that a decision was approved, that its policy fits, that no hold
+-- covers the entry. Whether the log's key signed the decision is for the caller of approve() to
+-- check: PostgreSQL knows no Ed25519.
+
+CREATE FUNCTION chained_logging.is_held(
+  log text, moment timestamptz, actor text, act text, kind text, id text, tenant text, further jsonb)
+RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (
+    SELECT FROM chained_logging.holds AS h
+    WHERE h.origin = log
+      AND NOT EXISTS (SELECT FROM chained_logging.lifts AS l
+        WHERE l.origin = h.origin AND l.hold = h.seq)
+      AND (h.actor_id IS NULL OR h.actor_id = actor)
+      AND (h.action IS NULL OR h.action = act)
+      AND (h.tenant_id IS NULL OR h.tenant_id = tenant)
+      AND (h.since IS NULL OR moment >= h.since)
+      AND (h.until IS NULL OR moment < h.until)
+      AND EXISTS (
+        SELECT FROM (
+          SELECT kind, id
+          UNION ALL
+          SELECT record ->> 'type', record ->> 'id' FROM jsonb_array_elements(further) AS record
+        ) AS named (type, id)
+        WHERE (h.resource_type IS NULL OR h.resource_type = named.type)
+          AND (h.resource_id IS NULL OR h.resource_id = named.id)))
+$$;
+
+CREATE FUNCTION chained_logging.remove() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  log record;
+  head record;
+  wrong record;
+BEGIN
+  FOR log IN SELECT added.origin, min(added.seq) AS first, max(added.seq) AS last FROM added
+    GROUP BY added.origin ORDER BY added.origin
+  LOOP
+    -- No hold is added meanwhile: it would have to wait for this row.
+    SELECT heads.seq INTO STRICT head
+      FROM chained_logging.heads WHERE heads.origin = log.origin FOR UPDATE;
+    SELECT added.seq INTO wrong FROM added
+      LEFT JOIN chained_logging.entries AS e ON e.origin = log.origin AND e.seq = added.seq
+        AND e.seq BETWEEN log.first AND log.last
+      WHERE added.origin = log.origin AND (
+        e.hash = added.hash AND e.signature IS NOT DISTINCT FROM added.signature
+        AND e.seq > 0 AND e.seq < head.seq
+        AND NOT (e.actor_id = 'chained_logging' AND e.actor_type = 'system'
+          AND e.action ~ '^(key|retention|hold)\.')
+        AND EXISTS (
+          SELECT FROM (
+            SELECT * FROM chained_logging.purges AS p
+            WHERE p.origin = e.origin AND p.first <= e.seq ORDER BY p.first DESC LIMIT 1
+          ) AS p
+          WHERE e.seq <= p.last AND e."timestamp" < p.before
+            AND (p.resource_types IS NULL OR e.resource_type = ANY (p.resource_types))
+            AND (p.actions IS NULL OR e.action = ANY (p.actions))
+            AND (p.tenants IS NULL OR e.tenant_id = ANY (p.tenants)))
+        AND NOT chained_logging.is_held(e.origin, e."timestamp", e.actor_id, e.action,
+          e.resource_type, e.resource_id, e.tenant_id, e.resources)) IS NOT TRUE
+      LIMIT 1;
+    IF FOUND THEN
+      RAISE EXCEPTION USING ERRCODE = 'CL005', MESSAGE = format(
+        'entry %s of %s may not be removed: no approved decision covers it, or a hold does',
+        wrong.seq, log.origin);
+    END IF;
+    WITH gone AS (
+      DELETE FROM chained_logging.entries AS e USING added
+      WHERE added.origin = log.origin AND e.origin = log.origin AND e.seq = added.seq
+        AND e.seq BETWEEN log.first AND log.last
+      RETURNING e.tableoid
+    )
+    INSERT INTO chained_logging.remains (month)
+      SELECT DISTINCT c.relname FROM gone JOIN pg_class AS c ON c.oid = gone.tableoid
+      ON CONFLICT DO NOTHING;
+  END LOOP;
+  RETURN NULL;
+END
+$$;
+
+-- Entries are deleted by the trigger on stubs alone.
+CREATE FUNCTION chained_logging.delete_only_for_stubs() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF pg_trigger_depth() > 1 THEN
+    RETURN NULL;
+  END IF;
+  RAISE EXCEPTION USING ERRCODE = 'CL003', MESSAGE = format(
+    'the audit log is append-only: no %s of %s', TG_OP, TG_TABLE_NAME);
+END
+$$;
+
+-- Whatever else deletes: each entry that is gone has its stub.
+CREATE FUNCTION chained_logging.gone_for_stubs() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF EXISTS (
+    SELECT FROM gone LEFT JOIN chained_logging.stubs AS s USING (origin, seq)
+    WHERE (s.hash = gone.hash AND s.signature IS NOT DISTINCT FROM gone.signature) IS NOT TRUE
+  ) THEN
+    RAISE EXCEPTION USING ERRCODE = 'CL003', MESSAGE = format(
+      'the audit log is append-only: no DELETE of %s without a stub', TG_TABLE_NAME);
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+-- Makes a decision count here: of a retention.apply, that what it names may be removed; of a
+-- hold.release, that the holds of its case have ended. The caller has checked that the log's key
+-- signed it.
+CREATE FUNCTION chained_logging.approve(log text, at bigint) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
+DECLARE
+  decision record;
+  about jsonb;
+  wanted jsonb;
+  moment timestamptz;
+BEGIN
+  PERFORM FROM chained_logging.heads WHERE heads.origin = log FOR UPDATE;
+  SELECT e.* INTO decision FROM chained_logging.entries AS e WHERE e.origin = log AND e.seq = at
+    AND e.actor_id = 'chained_logging' AND e.actor_type = 'system'
+    AND e.action IN ('retention.apply', 'hold.release');
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING ERRCODE = 'CL005', MESSAGE = format(
+      'entry %s of %s is not a decision of the log', at, log);
+  END IF;
+  about := (chained_logging.parsed(decision.body) -> 'context')::jsonb;
+  IF decision.action = 'hold.release' THEN
+    INSERT INTO chained_logging.lifts (origin, hold, by)
+      SELECT h.origin, h.seq, at FROM chained_logging.holds AS h
+      WHERE h.origin = log AND h.seq < at AND h."case" = about ->> 'case'
+      ON CONFLICT DO NOTHING;
+    RETURN decision.action;
+  END IF;
+  IF EXISTS (SELECT FROM chained_logging.purges AS p WHERE p.origin = log AND p.by = at) THEN
+    RETURN decision.action;
+  END IF;
+  wanted := coalesce(about -> 'selector', '{}');
+  moment := (about ->> 'before')::timestamptz;
+  IF (moment + (about ->> 'days')::int * interval '1 day' <= decision."timestamp"
+    AND (about ->> 'days')::int > 0 AND jsonb_typeof(wanted) = 'object'
+    AND NOT EXISTS (SELECT FROM jsonb_object_keys(wanted) AS key
+      WHERE key NOT IN ('resource_type', 'action', 'tenant_id'))
+    AND NOT EXISTS (SELECT FROM jsonb_array_elements(about -> 'ranges') AS range
+      WHERE jsonb_array_length(range) <> 2)) IS NOT TRUE
+  THEN
+    RAISE EXCEPTION USING ERRCODE = 'CL005', MESSAGE = format(
+      'entry %s of %s names a policy that does not hold: the period must have ended', at, log);
+  END IF;
+  INSERT INTO chained_logging.purges
+      (origin, first, last, by, before, resource_types, actions, tenants)
+    SELECT log, (range ->> 0)::bigint, (range ->> 1)::bigint, at, moment,
+      chained_logging.names((wanted -> 'resource_type')::json),
+      chained_logging.names((wanted -> 'action')::json),
+      chained_logging.names((wanted -> 'tenant_id')::json)
+    FROM jsonb_array_elements(about -> 'ranges') AS range;
+  IF EXISTS (
+    SELECT FROM (
+      SELECT p.by, p.first, lag(p.last) OVER (ORDER BY p.first) AS before
+      FROM chained_logging.purges AS p WHERE p.origin = log
+    ) AS placed WHERE placed.before >= placed.first
+  ) THEN
+    RAISE EXCEPTION USING ERRCODE = 'CL005', MESSAGE = format(
+      'entry %s of %s names ranges that overlap with others', at, log);
+  END IF;
+  RETURN decision.action;
+END
+$$;
+
+-- Removes the next entries that a decision names, after one that was reached before, and returns how
+-- many, and up to where all were looked at; NULL if none are left. What a hold covers stays.
+CREATE FUNCTION chained_logging.purge(
+  log text, decision bigint, after bigint DEFAULT -1, most int DEFAULT 5000,
+  OUT removed bigint, OUT reached bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  lowest bigint;
+BEGIN
+  PERFORM FROM chained_logging.heads WHERE heads.origin = log FOR UPDATE;
+  SELECT min(due.first), max(least(due.last, due.first + most - due.before - 1))
+    INTO lowest, reached FROM (
+      SELECT rest.first, rest.last,
+        sum(rest.last - rest.first + 1) OVER (ORDER BY rest.first)
+          - (rest.last - rest.first + 1) AS before
+      FROM (
+        SELECT greatest(p.first, after + 1) AS first, p.last FROM chained_logging.purges AS p
+        WHERE p.origin = log AND p.by = decision AND p.last > after
+      ) AS rest
+    ) AS due WHERE due.before < most;
+  WITH put AS (
+    INSERT INTO chained_logging.stubs (origin, seq, hash, signature)
+      SELECT e.origin, e.seq, e.hash, e.signature
+      FROM chained_logging.purges AS p
+      JOIN chained_logging.entries AS e ON e.origin = log AND e.seq BETWEEN p.first AND p.last
+      WHERE p.origin = log AND p.by = decision AND p.first <= reached AND p.last >= lowest
+        AND e.seq BETWEEN lowest AND reached
+        AND NOT chained_logging.is_held(e.origin, e."timestamp", e.actor_id, e.action,
+          e.resource_type, e.resource_id, e.tenant_id, e.resources)
+      RETURNING 1
+  )
+  SELECT count(*) INTO removed FROM put;
+END
+$$;
+
+-- Writes a partition again without what was removed, or drops it if nothing is left and it is older
+-- than a year. Until then, the bytes of removed entries are in its files, and their words in its
+-- indexes. Returns whether all of it could be done: rows that an open transaction may still see stay.
+CREATE FUNCTION chained_logging.compact(part text) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
+SET lock_timeout = '2s' SET statement_timeout = '0' AS $$
+DECLARE
+  living bigint;
+  written real;
+BEGIN
+  IF NOT EXISTS (SELECT FROM chained_logging.remains WHERE month = part) THEN
+    RETURN true;
+  END IF;
+  EXECUTE format('SELECT count(*) FROM chained_logging.%I', part) INTO living;
+  IF living = 0 AND part ~ '^entries_[0-9]{4}_[0-9]{2}$'
+    AND part < 'entries_' || to_char(now() - interval '13 months', 'YYYY_MM')
+  THEN
+    EXECUTE format('LOCK TABLE chained_logging.entries IN ACCESS EXCLUSIVE MODE');
+    EXECUTE format('SELECT count(*) FROM chained_logging.%I', part) INTO living;
+    IF living = 0 THEN
+      EXECUTE format('DROP TABLE chained_logging.%I', part);
+      DELETE FROM chained_logging.remains WHERE month = part;
+      RETURN true;
+    END IF;
+  END IF;
+  EXECUTE format('CLUSTER chained_logging.%I USING %I', part, part || '_pkey');
+  EXECUTE format('ALTER TABLE chained_logging.%I SET WITHOUT CLUSTER', part);
+  EXECUTE format('SELECT count(*) FROM chained_logging.%I', part) INTO living;
+  SELECT c.reltuples INTO written FROM pg_class AS c
+    WHERE c.oid = to_regclass(format('chained_logging.%I', part));
+  EXECUTE format('ANALYZE chained_logging.%I', part);
+  IF written::bigint = living THEN
+    DELETE FROM chained_logging.remains WHERE month = part;
+  END IF;
+  RETURN written::bigint = living;
+END
+$$;
+
+
 -- Triggers for a whole statement are not inherited by partitions, so each table gets its own. All
 -- are ENABLE ALWAYS, so that session_replication_role does not pass them by. Those for each row
 -- are of the partitions alone, where the rows are.
@@ -496,10 +899,21 @@ BEGIN
   EXECUTE format(
     'CREATE TRIGGER append AFTER INSERT ON chained_logging.%1$I REFERENCING NEW TABLE AS added'
     ' FOR EACH STATEMENT EXECUTE FUNCTION chained_logging.append();'
-    ' CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON chained_logging.%1$I'
+    ' CREATE TRIGGER append_only BEFORE UPDATE OR TRUNCATE ON chained_logging.%1$I'
     ' FOR EACH STATEMENT EXECUTE FUNCTION chained_logging.append_only();'
+    ' CREATE TRIGGER delete_only BEFORE DELETE ON chained_logging.%1$I'
+    ' FOR EACH STATEMENT EXECUTE FUNCTION chained_logging.delete_only_for_stubs();'
+    ' CREATE TRIGGER gone AFTER DELETE ON chained_logging.%1$I REFERENCING OLD TABLE AS gone'
+    ' FOR EACH STATEMENT EXECUTE FUNCTION chained_logging.gone_for_stubs();'
     ' ALTER TABLE chained_logging.%1$I ENABLE ALWAYS TRIGGER append;'
-    ' ALTER TABLE chained_logging.%1$I ENABLE ALWAYS TRIGGER append_only;', name);
+    ' ALTER TABLE chained_logging.%1$I ENABLE ALWAYS TRIGGER append_only;'
+    ' ALTER TABLE chained_logging.%1$I ENABLE ALWAYS TRIGGER delete_only;'
+    ' ALTER TABLE chained_logging.%1$I ENABLE ALWAYS TRIGGER gone;', name);
+  -- A sample of texts in the planner's statistics would outlive the entries.
+  EXECUTE format(
+    'ALTER TABLE chained_logging.%1$I ALTER body SET STATISTICS 0,'
+    ' ALTER context SET STATISTICS 0, ALTER old_values SET STATISTICS 0,'
+    ' ALTER reason SET STATISTICS 0', name);
   IF name <> 'entries' THEN
     EXECUTE format(
       'CREATE TRIGGER bound BEFORE INSERT ON chained_logging.%1$I'
@@ -520,6 +934,33 @@ CREATE TRIGGER bound BEFORE INSERT ON chained_logging.checkpoints
   FOR EACH ROW EXECUTE FUNCTION chained_logging.is_bound();
 CREATE TRIGGER fits BEFORE INSERT ON chained_logging.checkpoints
   FOR EACH ROW EXECUTE FUNCTION chained_logging.checkpoint_fits();
+CREATE TRIGGER bound BEFORE INSERT ON chained_logging.stubs
+  FOR EACH ROW WHEN (current_user <> 'chained_logging_owner')
+  EXECUTE FUNCTION chained_logging.is_bound();
+CREATE TRIGGER append AFTER INSERT ON chained_logging.stubs REFERENCING NEW TABLE AS added
+  FOR EACH STATEMENT WHEN (current_user <> 'chained_logging_owner')
+  EXECUTE FUNCTION chained_logging.append_stubs();
+CREATE TRIGGER remove AFTER INSERT ON chained_logging.stubs REFERENCING NEW TABLE AS added
+  FOR EACH STATEMENT WHEN (current_user = 'chained_logging_owner')
+  EXECUTE FUNCTION chained_logging.remove();
+CREATE CONSTRAINT TRIGGER follow AFTER INSERT ON chained_logging.stubs
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION chained_logging.stub_follows();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON chained_logging.stubs
+  FOR EACH STATEMENT EXECUTE FUNCTION chained_logging.append_only();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON chained_logging.purges
+  FOR EACH STATEMENT EXECUTE FUNCTION chained_logging.append_only();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON chained_logging.holds
+  FOR EACH STATEMENT EXECUTE FUNCTION chained_logging.append_only();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON chained_logging.lifts
+  FOR EACH STATEMENT EXECUTE FUNCTION chained_logging.append_only();
+ALTER TABLE chained_logging.stubs ENABLE ALWAYS TRIGGER bound;
+ALTER TABLE chained_logging.stubs ENABLE ALWAYS TRIGGER append;
+ALTER TABLE chained_logging.stubs ENABLE ALWAYS TRIGGER remove;
+ALTER TABLE chained_logging.stubs ENABLE ALWAYS TRIGGER follow;
+ALTER TABLE chained_logging.stubs ENABLE ALWAYS TRIGGER append_only;
+ALTER TABLE chained_logging.purges ENABLE ALWAYS TRIGGER append_only;
+ALTER TABLE chained_logging.holds ENABLE ALWAYS TRIGGER append_only;
+ALTER TABLE chained_logging.lifts ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE chained_logging.heads ENABLE ALWAYS TRIGGER follow;
 ALTER TABLE chained_logging.checkpoints ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE chained_logging.checkpoints ENABLE ALWAYS TRIGGER bound;
@@ -609,10 +1050,12 @@ $$;
 -- Who may do what. Nobody but the owner may touch a partition by its own name.
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chained_logging FROM PUBLIC;
-GRANT USAGE ON SCHEMA chained_logging TO chained_logging_shipper, chained_logging_reader;
+GRANT USAGE ON SCHEMA chained_logging
+  TO chained_logging_shipper, chained_logging_reader, chained_logging_retention;
 
 GRANT INSERT (origin, "timestamp", body, hash, signature)
   ON chained_logging.entries TO chained_logging_shipper;
+GRANT INSERT (origin, seq, hash, signature) ON chained_logging.stubs TO chained_logging_shipper;
 GRANT INSERT (origin, size, note, state, timestamp) ON chained_logging.checkpoints TO chained_logging_shipper;
 GRANT SELECT ON chained_logging.heads TO chained_logging_shipper;
 GRANT EXECUTE ON FUNCTION
@@ -621,8 +1064,14 @@ GRANT EXECUTE ON FUNCTION
   chained_logging.parameters(jsonb)
   TO chained_logging_shipper;
 
-GRANT SELECT ON chained_logging.entries, chained_logging.heads, chained_logging.checkpoints
-  TO chained_logging_reader;
+GRANT SELECT ON chained_logging.entries, chained_logging.heads, chained_logging.checkpoints,
+  chained_logging.stubs, chained_logging.purges, chained_logging.holds, chained_logging.lifts,
+  chained_logging.remains
+  TO chained_logging_reader, chained_logging_retention;
+GRANT EXECUTE ON FUNCTION
+  chained_logging.approve(text, bigint), chained_logging.purge(text, bigint, bigint, int),
+  chained_logging.compact(text)
+  TO chained_logging_retention;
 GRANT EXECUTE ON FUNCTION
   chained_logging.actions_of(text, interval), chained_logging.access_to(text, text),
   chained_logging.refused_attempts(bigint, interval), chained_logging.searched(text),
