@@ -8,8 +8,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from chained_logging.format.line import stored_line
+from chained_logging.format.record import Record
+from chained_logging.format.stub import Stub, stub_line
 from chained_logging.keys import load_public
-from chained_logging.ship import Destination, open_destination, pin
+from chained_logging.ship import Destination, open_destination, pin, stored
 from chained_logging.ship.check import differences, inspector, origins
 from chained_logging.ship.fault import Fault
 from chained_logging.verify import Fault as VerifierFault
@@ -31,11 +33,10 @@ class CentralStores(Stores):
                 _pin(destination, public_key)
             inspect = inspector(destination)
             for name in origins(destination, origin):
-                records = destination.records(name)
                 notes = (
                     (one.note.encode(), one.timestamp) for one in destination.checkpoints(name)
                 )
-                lines = (stored_line(r.body, r.hash, r.signature) for r in records)
+                lines = (_line(one) for one in stored(destination, name))
                 stream = Stream(f"{destination.name} {name}", lines, notes)
                 yield stream, _for_the_verifier(inspect(name))
 
@@ -50,6 +51,12 @@ class CentralStores(Stores):
         with closing(open_destination(url)) as destination:
             found, behind = differences(Path(log), destination, origin)
             return _for_the_verifier(found), behind, destination.name
+
+
+def _line(one: Record | Stub) -> bytes:
+    if isinstance(one, Stub):
+        return stub_line(one)
+    return stored_line(one.body, one.hash, one.signature)
 
 
 def _pin(destination: Destination, public_key: str) -> None:

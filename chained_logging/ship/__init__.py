@@ -16,7 +16,9 @@ from chained_logging.ship.destination import (
     Ours,
     RememberingDestination,
     SharedDestination,
+    StubDestination,
     pin,
+    stored,
 )
 from chained_logging.ship.feeds import FEEDS
 
@@ -27,11 +29,13 @@ __all__ = [
     "Ours",
     "RememberingDestination",
     "SharedDestination",
+    "StubDestination",
     "destination_name",
     "init_destination",
     "open_destination",
     "pin",
     "require_retries",
+    "stored",
 ]
 
 _NONE = (

@@ -8,12 +8,14 @@ from pathlib import Path
 from chained_logging.errors import ShipError
 from chained_logging.event.entry import AuditEntry
 from chained_logging.format.record import Record
+from chained_logging.format.stub import Stub
 from chained_logging.keys.keyring import Keyring
 from chained_logging.ship.destination import (
     Destination,
     RememberingDestination,
     SharedDestination,
     pin,
+    stored,
 )
 from chained_logging.ship.fault import MAX_FAULTS, Fault
 from chained_logging.ship.progress import read_progress
@@ -42,15 +44,20 @@ def differences(
     named.look(first)
     for key in named.known:
         pin(destination, key.public_key)
-    theirs = destination.records(name)
-    found, behind = compare(sink.records(), theirs, destination.name, progress.seq)
+    theirs = stored(destination, name)
+    found, behind = compare(sink.stored(), theirs, destination.name, progress.seq)
     return found + destination.inspect(name), behind
 
 
 def compare(
-    ours: Iterator[Record], theirs: Iterator[Record], name: str, reached: int = -1
+    ours: Iterator[Record | Stub],
+    theirs: Iterator[Record | Stub],
+    name: str,
+    reached: int = -1,
 ) -> tuple[list[Fault], int]:
     """Compare two logs that should be one. Neither is verified.
+
+    An entry that was removed from one of them is the same where its hash is.
 
     :param theirs: what a store holds, in order.
     :param reached: the last entry that it held before, as the shipper recorded.
@@ -82,13 +89,19 @@ def compare(
         if a is None or b.seq < a.seq:
             fault("missing", b.seq, f"entry {b.seq} is there, and not in the log")
         else:
-            if a != b:
+            if not _same(a, b):
                 fault("edited", a.seq, f"entry {a.seq} is another one there")
             a = next(ours, None)
         last, b = b.seq, next(theirs, None)
     if last < reached:
         fault("missing", last + 1, f"entries {last + 1} to {reached} were there, and are gone")
     return faults, behind[1] - behind[0] + 1 if behind else 0
+
+
+def _same(ours: Record | Stub, theirs: Record | Stub) -> bool:
+    if isinstance(ours, Stub) or isinstance(theirs, Stub):
+        return (ours.hash, ours.signature) == (theirs.hash, theirs.signature)
+    return ours == theirs
 
 
 def _origin_in(log: Path, first: Record) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from chained_logging.format.record import Head, Record, StoredCheckpoint
+from chained_logging.format.stub import Stub
 from chained_logging.format.vkey import VerifierKey
 from chained_logging.ship.fault import Fault
 
@@ -157,6 +158,29 @@ class PinnableDestination(Destination, Protocol):
 
         :param public_key: 32 bytes.
         """
+
+
+@runtime_checkable
+class StubDestination(Destination, Protocol):
+    """A destination that also takes the stubs of entries that retention removed from the log."""
+
+    def write(
+        self,
+        origin: str,
+        records: Sequence[Record | Stub],
+        checkpoints: Sequence[StoredCheckpoint],
+    ) -> None:
+        """See :meth:`Destination.write`."""
+
+    def stored(self, origin: str, start: int = 0) -> Iterator[Record | Stub]:
+        """As :meth:`Destination.records`, and the stubs between them."""
+
+
+def stored(destination: Destination, origin: str, start: int = 0) -> Iterator[Record | Stub]:
+    """Yield all that a destination holds of a log from `start` on, in order: entries and stubs."""
+    if isinstance(destination, StubDestination):
+        return destination.stored(origin, start)
+    return destination.records(origin, start)
 
 
 def pin(destination: Destination, public_key: bytes) -> None:

@@ -26,9 +26,15 @@ from chained_logging.errors import FAILURES, BrokenChain, DestinationError, Refu
 from chained_logging.files.lock import FileLock
 from chained_logging.format.line import check_next, recorded_at
 from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
+from chained_logging.format.stub import Stub
 from chained_logging.format.vkey import Signer
 from chained_logging.ship import destination_name, open_destination, require_retries
-from chained_logging.ship.destination import Destination, OpenDestination, RememberingDestination
+from chained_logging.ship.destination import (
+    Destination,
+    OpenDestination,
+    RememberingDestination,
+    StubDestination,
+)
 from chained_logging.ship.ours import OurLog
 from chained_logging.ship.progress import Progress, progress_path, read_progress, write_progress
 from chained_logging.ship.source import Source
@@ -257,7 +263,7 @@ class _Route:
             if not (full or everything):
                 break  # it waits for more
             checkpoints, mark = self._checkpoints(batch[-1].seq)
-            self._destination.write(log.origin, batch, checkpoints)
+            self._write(self._destination, batch, checkpoints)
             self._there = there = Head(batch[-1].seq, batch[-1].hash)
             self._reached(there, mark)
             if self.shipper.on_progress is not None:
@@ -269,6 +275,24 @@ class _Route:
             self._reached(there, mark)
         self._destination.tend(log.origin)
         self._keep_memory(self._destination)
+
+    def _write(
+        self,
+        destination: Destination,
+        batch: list[Record | Stub],
+        checkpoints: list[StoredCheckpoint],
+    ) -> None:
+        origin = self.shipper.log.origin
+        if isinstance(destination, StubDestination):
+            destination.write(origin, batch, checkpoints)
+            return
+        removed = next((one.seq for one in batch if isinstance(one, Stub)), None)
+        if removed is not None:
+            raise Refused(
+                f"{self.name} takes no stubs, and retention removed entry {removed} before it was "
+                "shipped there: ship to PostgreSQL, or restore the log from a store that has it"
+            )
+        destination.write(origin, [one for one in batch if isinstance(one, Record)], checkpoints)
 
     def _ask_end(self, destination: Destination) -> Head:
         """Return the log's end there, without what somebody else may have added after it."""
@@ -310,18 +334,18 @@ class _Route:
 
     def _batches(
         self, there: Head, until: Head, patience: float
-    ) -> Iterator[tuple[list[Record], bool]]:
+    ) -> Iterator[tuple[list[Record | Stub], bool]]:
         """Yield verified entries in batches, and whether each is due: full, or old enough."""
         destination = self._destination
         assert destination is not None  # noqa: S101 -- for the type checker
-        batch: list[Record] = []
+        batch: list[Record | Stub] = []
         size = 0
         for record in self._verified(there, until):
             if isinstance(record, BrokenChain):
                 if batch:
                     yield batch, True
                 raise record
-            length = len(record.body) + 100
+            length = 100 + (len(record.body) if isinstance(record, Record) else 0)
             if batch and (
                 len(batch) >= destination.batch_entries or size + length > destination.batch_bytes
             ):
@@ -334,15 +358,16 @@ class _Route:
             since = self.progress.delivered_at
             yield batch, since is None or not 0 <= now - since < patience
 
-    def _verified(self, there: Head, until: Head) -> Iterator[Record | BrokenChain]:
-        """Yield the entries after `there`, each checked; a BrokenChain at the first wrong one."""
+    def _verified(self, there: Head, until: Head) -> Iterator[Record | Stub | BrokenChain]:
+        """Yield what comes after `there`, each checked; a BrokenChain at the first wrong one."""
         seq, prev = there
         path = self.shipper.log.path
         try:
-            for record in self.shipper.log.records(there.seq + 1):
+            for record in self.shipper.log.stored(there.seq + 1):
                 if record.seq > until.seq:
                     return
-                check_next(record.body, record.hash, seq + 1, prev)
+                if isinstance(record, Record):
+                    check_next(record.body, record.hash, seq + 1, prev)
                 if record.seq != seq + 1:  # in a database, which has the number in a column too
                     raise ValueError(f"entry {seq} is followed by {record.seq}")
                 seq, prev = record.seq, record.hash

@@ -8,6 +8,7 @@ from typing import NoReturn
 from chained_logging.errors import Refused
 from chained_logging.event.entry import AuditEntry
 from chained_logging.format.record import Head, Record, StoredCheckpoint
+from chained_logging.format.stub import Stub
 from chained_logging.formats.table import FORMATS
 from chained_logging.ship.destination import Ours
 from chained_logging.ship.fault import Fault
@@ -15,9 +16,9 @@ from chained_logging.ship.feeds.address import LINE, Address
 
 
 class Feed:
-    """See :class:`chained_logging.ship.destination.OpenDestination`.
+    """See :class:`chained_logging.ship.destination.OpenDestination`, and `StubDestination` there.
 
-    Checkpoints are not sent: no receiver of this kind knows what to do with them.
+    Checkpoints and stubs are not sent: no receiver of this kind knows what to do with them.
     """
 
     batch_entries = 1_000
@@ -50,16 +51,20 @@ class Feed:
         return ours.reached()
 
     def write(
-        self, origin: str, records: Sequence[Record], checkpoints: Sequence[StoredCheckpoint]
+        self,
+        origin: str,
+        records: Sequence[Record | Stub],
+        checkpoints: Sequence[StoredCheckpoint],
     ) -> None:
         """See :meth:`chained_logging.ship.destination.Destination.write`.
 
         Unlike there, a failure may leave entries at the receiver, which come again.
         """
-        if not records:
+        entries = [AuditEntry(*one[1:]) for one in records if isinstance(one, Record)]
+        if not entries:
             return
         try:
-            self.send(origin, [AuditEntry(*record[1:]) for record in records])
+            self.send(origin, entries)
         except ValueError as error:  # the chain holds, but this is not an entry as a log writes it
             raise Refused(f"{self.name}: {error}") from None
 
@@ -75,6 +80,10 @@ class Feed:
         self._refuse()
 
     def records(self, origin: str, start: int = 0) -> Iterator[Record]:
+        """As :meth:`head`."""
+        self._refuse()
+
+    def stored(self, origin: str, start: int = 0) -> Iterator[Record | Stub]:
         """As :meth:`head`."""
         self._refuse()
 

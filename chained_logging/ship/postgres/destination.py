@@ -9,6 +9,7 @@ from typing import Final
 
 from chained_logging.errors import Refused
 from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
+from chained_logging.format.stub import Stub
 from chained_logging.ship.fault import Fault
 from chained_logging.ship.postgres.catalog import catalog, weakened
 from chained_logging.ship.postgres.columns import column_faults
@@ -22,6 +23,7 @@ _PAGE: Final = 1000  # entries in one query: as in the queries below
 _COPY: Final = (
     'COPY chained_logging.entries (origin, "timestamp", body, hash, signature) FROM STDIN'
 )
+_COPY_STUBS: Final = "COPY chained_logging.stubs (origin, seq, hash, signature) FROM STDIN"
 _CHECKPOINT: Final = (
     "INSERT INTO chained_logging.checkpoints (origin, size, note, state, timestamp)"
     " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
@@ -29,7 +31,20 @@ _CHECKPOINT: Final = (
 # With bounds and without NULL, whatever became of the constraints.
 _RECORDS: Final = """
     SELECT seq, coalesce(left(body, 65536), ''), coalesce(left(hash, 100), ''), left(signature, 100)
-    FROM chained_logging.entries WHERE origin = %s AND seq >= %s ORDER BY seq LIMIT 1000
+    FROM chained_logging.entries WHERE origin = %(origin)s AND seq >= %(start)s
+    ORDER BY seq LIMIT 1000
+"""
+# An entry and its stub together exist only if somebody removed a trigger; the verifier says so.
+_STORED: Final = """
+    (SELECT seq, coalesce(left(body, 65536), ''), coalesce(left(hash, 100), ''),
+      left(signature, 100)
+    FROM chained_logging.entries WHERE origin = %(origin)s AND seq >= %(start)s
+    ORDER BY seq LIMIT 1000)
+    UNION ALL
+    (SELECT seq, NULL, coalesce(left(hash, 100), ''), left(signature, 100)
+    FROM chained_logging.stubs WHERE origin = %(origin)s AND seq >= %(start)s
+    ORDER BY seq LIMIT 1000)
+    ORDER BY seq LIMIT 1000
 """
 _CHECKPOINTS: Final = """
     SELECT left(note, 65536), size, left(state, 65536), left(timestamp, 400000), digest
@@ -49,7 +64,11 @@ _LAST: Final = """
     SELECT h.seq, h.hash, e.seq, e.hash FROM (SELECT) AS one
     LEFT JOIN chained_logging.heads AS h ON h.origin = %(origin)s
     LEFT JOIN LATERAL (
-      SELECT seq, hash FROM chained_logging.entries WHERE origin = %(origin)s
+      (SELECT seq, hash FROM chained_logging.entries WHERE origin = %(origin)s
+      ORDER BY seq DESC LIMIT 1)
+      UNION ALL
+      (SELECT seq, hash FROM chained_logging.stubs WHERE origin = %(origin)s
+      ORDER BY seq DESC LIMIT 1)
       ORDER BY seq DESC LIMIT 1
     ) AS e ON true
 """
@@ -78,21 +97,27 @@ class PostgresDestination:
         return Head._make(rows[0]) if rows else EMPTY
 
     def write(
-        self, origin: str, records: Sequence[Record], checkpoints: Sequence[StoredCheckpoint]
+        self,
+        origin: str,
+        records: Sequence[Record | Stub],
+        checkpoints: Sequence[StoredCheckpoint],
     ) -> None:
         rows = [
             (origin, _timestamp(record), record.body.decode(), record.hash, record.signature)
             for record in records
+            if isinstance(record, Record)
         ]
+        stubs = [(origin, *stub) for stub in records if isinstance(stub, Stub)]
         with (
             self.session.asking() as connection,
             connection.transaction(),
             connection.cursor() as cursor,
         ):
-            if rows:
-                with cursor.copy(_COPY) as copy:
-                    for row in rows:
-                        copy.write_row(row)
+            for statement, those in ((_COPY_STUBS, stubs), (_COPY, rows)):  # the stubs first
+                if those:
+                    with cursor.copy(statement) as copy:
+                        for row in those:
+                            copy.write_row(row)
             for note, size, state, timestamp in checkpoints:
                 cursor.execute(_CHECKPOINT, (origin, size, note, state, timestamp))
 
@@ -116,16 +141,26 @@ class PostgresDestination:
         return sorted(found)
 
     def records(self, origin: str, start: int = 0) -> Iterator[Record]:
+        return (one for one in self._items(_RECORDS, origin, start) if isinstance(one, Record))
+
+    def stored(self, origin: str, start: int = 0) -> Iterator[Record | Stub]:
+        return self._items(_STORED, origin, start)
+
+    def _items(self, query: str, origin: str, start: int) -> Iterator[Record | Stub]:
         # Page by page, each a query of its own: one that lasts for hours would keep PostgreSQL
         # from cleaning up, and a month from being made.
-        while rows := self.session.rows(_RECORDS, (origin, start)):
+        one_seq = query.replace("seq >= %(start)s", "seq = %(start)s")
+        while rows := self.session.rows(query, {"origin": origin, "start": start}):
             # Two rows with one seq exist only if somebody removed the trigger.
             if len(rows) == _PAGE:
                 last = rows[-1][0]
                 rows = [row for row in rows if row[0] != last]
-                rows += self.session.rows(_RECORDS.replace("seq >= %s", "seq = %s"), (origin, last))
+                rows += self.session.rows(one_seq, {"origin": origin, "start": last})
             for seq, body, hash, signature in rows:
-                yield Record(seq, body.encode(), hash, signature)
+                if body is None:
+                    yield Stub(seq, hash, signature)
+                else:
+                    yield Record(seq, body.encode(), hash, signature)
             start = rows[-1][0] + 1
 
     def checkpoints(self, origin: str) -> Iterator[StoredCheckpoint]:

@@ -46,6 +46,10 @@ _INDEXES: Final = (
     ),
     _Index("heads_pkey", "heads", "origin"),
     _Index("checkpoints_pkey", "checkpoints", "origin, size, digest"),
+    _Index("stubs_pkey", "stubs", "origin, seq"),
+    _Index("purges_pkey", "purges", "origin, first"),
+    _Index("holds_pkey", "holds", "origin, seq"),
+    _Index("lifts_pkey", "lifts", "origin, hold"),
 )
 _COMMON: Final = {
     "statement_timeout": "0",  # as long as there are rows
