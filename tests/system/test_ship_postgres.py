@@ -639,10 +639,11 @@ def test_the_dba_edits_behind_disabled_triggers_and_the_chain_tells(
         )
     ]
     on = [s.replace("DISABLE TRIGGER ALL", "ENABLE ALWAYS TRIGGER append_only") for s in partition]
-    on += [s.replace("DISABLE TRIGGER ALL", "ENABLE ALWAYS TRIGGER append") for s in partition]
+    for trigger in ("append", "delete_only", "gone"):
+        name = f"ENABLE ALWAYS TRIGGER {trigger}"
+        on += [s.replace("DISABLE TRIGGER ALL", name) for s in (off, *partition)]
     on += [s.replace("DISABLE TRIGGER ALL", "ENABLE ALWAYS TRIGGER bound") for s in partition]
     on += ["ALTER TABLE chained_logging.entries ENABLE ALWAYS TRIGGER append_only"]
-    on += ["ALTER TABLE chained_logging.entries ENABLE ALWAYS TRIGGER append"]
     filled.sql(off, *partition, *EDIT, *on)
     assert filled.faults() == ""  # all stands as before
     assert filled.broken() == "broken at 6"
@@ -654,9 +655,11 @@ def test_the_dba_edits_behind_disabled_triggers_and_the_chain_tells(
 @pytest.mark.parametrize("where", ["seq >= 7", "seq = 4", "true"])
 def test_the_dba_deletes_and_is_named(filled: Database, tmp_path: Path, where: str):
     filled.sql(
-        "ALTER TABLE chained_logging.entries DISABLE TRIGGER append_only",
+        "ALTER TABLE chained_logging.entries DISABLE TRIGGER delete_only",
+        "ALTER TABLE chained_logging.entries DISABLE TRIGGER gone",
         f"DELETE FROM chained_logging.entries WHERE {where}",
-        "ALTER TABLE chained_logging.entries ENABLE ALWAYS TRIGGER append_only",
+        "ALTER TABLE chained_logging.entries ENABLE ALWAYS TRIGGER delete_only",
+        "ALTER TABLE chained_logging.entries ENABLE ALWAYS TRIGGER gone",
     )
     said = filled.restored(tmp_path / "restored.jsonl")
     if where == "seq = 4":
