@@ -8,7 +8,7 @@ entries come from.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from chained_logging.format.record import Head, Record, StoredCheckpoint
@@ -174,6 +174,34 @@ class StubDestination(Destination, Protocol):
 
     def stored(self, origin: str, start: int = 0) -> Iterator[Record | Stub]:
         """As :meth:`Destination.records`, and the stubs between them."""
+
+
+@runtime_checkable
+class PurgingDestination(StubDestination, Protocol):
+    """A destination that removes what the log's own decisions name, and leaves stubs.
+
+    It checks what it can itself. Whether a decision is the log's own word is the caller's concern.
+    """
+
+    def any_of(self, origin: str, ranges: Iterable[tuple[int, int]]) -> bool:
+        """Whether any entry of some ranges, each with its last one, is still there."""
+
+    def approve(self, origin: str, seq: int) -> None:
+        """Make the decision in an entry count here.
+
+        :raises Refused: if this login may not, or the decision does not hold.
+        """
+
+    def purge(self, origin: str, seq: int) -> Iterator[int]:
+        """Remove what an approved decision names, but for what a hold covers, and yield after each
+        batch how many went. A call that was killed is finished by the next one.
+
+        :raises Refused: as :meth:`approve`.
+        """
+
+    def give_back(self) -> Iterator[tuple[str, bool]]:
+        """Give the space of removed entries back, part by part: its name, and whether nothing
+        removed is left in it."""
 
 
 def stored(destination: Destination, origin: str, start: int = 0) -> Iterator[Record | Stub]:

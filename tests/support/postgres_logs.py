@@ -38,7 +38,7 @@ def _prepared(server: PostgresServer) -> list[str]:
         admin.execute(f"CREATE DATABASE {_TEMPLATE}".encode())
     done = init(server.url(_TEMPLATE))
     with psycopg.connect(server.url(_TEMPLATE), autocommit=True) as owner:
-        for role in ("shipper", "reader"):
+        for role in ("shipper", "reader", "retention"):
             owner.execute(
                 f"CREATE ROLE test_{role} LOGIN PASSWORD '{PASSWORD}' "
                 f"IN ROLE chained_logging_{role}".encode()
@@ -50,7 +50,7 @@ def _prepared(server: PostgresServer) -> list[str]:
 
 
 class Database:
-    """A database with the schema in it, and its three kinds of people."""
+    """A database with the schema in it, and its four kinds of people."""
 
     def __init__(self, server: PostgresServer) -> None:
         self.server = server
@@ -62,6 +62,7 @@ class Database:
         init(self.url)  # a database's own settings and rights are not copied
         self.shipper = PostgresDestination(server.url(self.name, "test_shipper"))
         self.reader = PostgresDestination(server.url(self.name, "test_reader"))
+        self.retention = PostgresDestination(server.url(self.name, "test_retention"))
 
     def sql(self, *statements: str, user: str = "postgres") -> list[tuple[Any, ...]]:
         """Run statements as somebody, each a transaction, and return what the last one returned."""
@@ -96,6 +97,7 @@ class Database:
     def close(self) -> None:
         self.shipper.close()
         self.reader.close()
+        self.retention.close()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ could lift a hold. What cannot be read keeps too much rather than too little.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -33,7 +34,9 @@ _NAMES: Final = (*_FIELDS, *_TIMES)
 _OURS: Final = re.compile(
     rb'\{"action":"hold\.(?:add|release)","actor_id":"chained_logging","actor_type":"system",'
 )
-_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+_TIME: Final = re.compile(
+    r"[0-9]{4}-[01][0-9]-[0-3][0-9]T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
+)
 _LONGEST: Final = 200
 
 
@@ -73,7 +76,7 @@ class Covered:
             raise ValueError("its filter is not one of a hold")
         if not all(isinstance(value, str) for value in found.values()):
             raise ValueError("its filter has a value that is not a text")
-        if not all(_TIME.fullmatch(found[name]) for name in _TIMES if name in found):
+        if not all(_is_time(found[name]) for name in _TIMES if name in found):
             raise ValueError("its filter has a time that is not one of an entry")
         return cls(**found)
 
@@ -121,6 +124,13 @@ class Covered:
             since=self.since,
             until=self.until,
         ).words()
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return bool(_TIME.fullmatch(text) and dt.datetime.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _one(value: str | None) -> tuple[str, ...]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from chained_logging.errors import Refused
 from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
 from chained_logging.format.stub import Stub
 from chained_logging.ship.fault import Fault
+from chained_logging.ship.postgres import purge
 from chained_logging.ship.postgres.catalog import catalog, weakened
 from chained_logging.ship.postgres.columns import column_faults
 from chained_logging.ship.postgres.connection import Session
@@ -170,6 +171,22 @@ class PostgresDestination:
                 yield StoredCheckpoint(*fields)
             after = (rows[-1][1], rows[-1][4])
 
+    # --- Removing: see PurgingDestination.
+
+    def any_of(self, origin: str, ranges: Iterable[tuple[int, int]]) -> bool:
+        return purge.any_of(self.session, origin, ranges)
+
+    def approve(self, origin: str, seq: int) -> None:
+        purge.approve(self.session, origin, seq)
+
+    def purge(self, origin: str, seq: int) -> Iterator[int]:
+        return purge.purge(self.session, origin, seq)
+
+    def give_back(self) -> Iterator[tuple[str, bool]]:
+        return purge.give_back(self.session)
+
+    # --- Checking.
+
     def inspect(self, origin: str) -> list[Fault]:
         return self.inspect_store() + self.inspect_log(origin)
 
@@ -200,7 +217,12 @@ class PostgresDestination:
     def inspect_log(self, origin: str) -> list[Fault]:
         """Return columns that differ from bodies, and a fault if the end is not where it was."""
         try:
-            return column_faults(self.session, origin) + self._inspect_head(origin)
+            reasons = purge.unfounded(self.session, origin)
+            return (
+                column_faults(self.session, origin)
+                + self._inspect_head(origin)
+                + [self._fault("weakened", reason) for reason in reasons]
+            )
         except Refused:
             if not self.inspect_schema():  # otherwise they tell why
                 raise

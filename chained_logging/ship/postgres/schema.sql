@@ -692,8 +692,7 @@ BEGIN
       WHERE added.origin = log.origin AND (
         e.hash = added.hash AND e.signature IS NOT DISTINCT FROM added.signature
         AND e.seq > 0 AND e.seq < head.seq
-        AND NOT (e.actor_id = 'chained_logging' AND e.actor_type = 'system'
-          AND e.action ~ '^(key|retention|hold)\.')
+        AND NOT (e.actor_id = 'chained_logging' AND e.action ~ '^(key|retention|hold)\.')
         AND EXISTS (
           SELECT FROM (
             SELECT * FROM chained_logging.purges AS p
@@ -856,7 +855,7 @@ $$;
 CREATE FUNCTION chained_logging.compact(part text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
-SET lock_timeout = '2s' SET statement_timeout = '0' AS $$
+SET lock_timeout = '2s' AS $$
 DECLARE
   living bigint;
   written real;
@@ -868,7 +867,7 @@ BEGIN
   IF living = 0 AND part ~ '^entries_[0-9]{4}_[0-9]{2}$'
     AND part < 'entries_' || to_char(now() - interval '13 months', 'YYYY_MM')
   THEN
-    EXECUTE format('LOCK TABLE chained_logging.entries IN ACCESS EXCLUSIVE MODE');
+    LOCK TABLE chained_logging.entries IN ACCESS EXCLUSIVE MODE;
     EXECUTE format('SELECT count(*) FROM chained_logging.%I', part) INTO living;
     IF living = 0 THEN
       EXECUTE format('DROP TABLE chained_logging.%I', part);
@@ -879,8 +878,9 @@ BEGIN
   EXECUTE format('CLUSTER chained_logging.%I USING %I', part, part || '_pkey');
   EXECUTE format('ALTER TABLE chained_logging.%I SET WITHOUT CLUSTER', part);
   EXECUTE format('SELECT count(*) FROM chained_logging.%I', part) INTO living;
+  -- A new index has what is dead, too, but that somebody may still see.
   SELECT c.reltuples INTO written FROM pg_class AS c
-    WHERE c.oid = to_regclass(format('chained_logging.%I', part));
+    WHERE c.oid = to_regclass(format('chained_logging.%I', part || '_pkey'));
   EXECUTE format('ANALYZE chained_logging.%I', part);
   IF written::bigint = living THEN
     DELETE FROM chained_logging.remains WHERE month = part;

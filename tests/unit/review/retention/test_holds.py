@@ -90,7 +90,16 @@ def test_the_quick_look_loses_no_entry(filter: dict[str, str], fields: dict[str,
 
 
 @pytest.mark.parametrize(
-    "filter", [None, [], {"actor": "a"}, {"actor_id": 1}, {"since": "2026"}, {"actor_id": None}]
+    "filter",
+    [
+        None,
+        [],
+        {"actor": "a"},
+        {"actor_id": 1},
+        {"since": "2026"},
+        {"actor_id": None},
+        {"until": "2026-02-30T00:00:00.000000Z"},
+    ],
 )
 def test_what_is_not_a_filter_is_refused(filter: object) -> None:
     with pytest.raises(ValueError, match="filter"):
