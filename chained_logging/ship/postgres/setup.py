@@ -55,8 +55,8 @@ def init(url: str, *, retention: str | None = None) -> list[str]:
         )
     if days is not None:
         done.append(
-            f"Entries are to be kept for {days} days. Nothing deletes them: the owner may drop a "
-            "month when it is older than that (docs/postgres.md)."
+            f"Entries are to be kept for {days} days. Nothing deletes them by itself "
+            "(docs/postgres.md)."
         )
     return [*done, months]
 
@@ -79,6 +79,8 @@ def create(session: Session) -> list[str]:
         "chained_logging_shipper, and for each of its logs INSERT INTO chained_logging.shippers "
         "(login, origin) VALUES ('web_shipper', 'example.com/audit/web-7').",
         "For those who read and verify: CREATE ROLE auditor LOGIN IN ROLE chained_logging_reader.",
+        "For those who remove what a log lets go, and do not ship: CREATE ROLE records_officer "
+        "LOGIN IN ROLE chained_logging_retention.",
     ]
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from chained_logging.errors import ShipError
 from chained_logging.format.record import Record
+from chained_logging.format.stub import Stub
 from chained_logging.ship import check
 from chained_logging.ship.check import compare, origins
 
@@ -46,6 +47,16 @@ def test_an_entry_that_the_log_lacks_is_named() -> None:
 def test_an_edited_entry_is_named() -> None:
     theirs = [*records(0), *records(1, body=b"{ }"), *records(2)]
     assert found(records(0, 1, 2), theirs) == ([("edited", 1)], 0)
+
+
+def test_an_entry_that_was_removed_on_one_side_is_the_same_by_its_hash() -> None:
+    a, b, c = (Record(seq, b"{}", f"{seq}" * 64, "s") for seq in range(3))
+    removed = Stub(1, b.hash, b.signature)
+    for ours, theirs in (([a, removed, c], [a, b, c]), ([a, b, c], [a, removed, c])):
+        assert compare(iter(ours), iter(theirs), "store") == ([], 0)
+    for wrong in (removed._replace(hash="f" * 64), removed._replace(signature=None)):
+        faults, _ = compare(iter([a, wrong, c]), iter([a, b, c]), "store")
+        assert [(fault.kind, fault.seq) for fault in faults] == [("edited", 1)]
 
 
 def test_so_many_differences_are_listed_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:

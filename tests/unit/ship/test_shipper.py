@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from chains import EVENT
@@ -15,6 +15,8 @@ from signed_logs import ORIGIN, Key
 
 from chained_logging import AuditLog
 from chained_logging.errors import DestinationError, Refused
+from chained_logging.format.record import EMPTY, Head, Record
+from chained_logging.format.stub import Stub
 from chained_logging.ship import shipper as module
 from chained_logging.ship.progress import Progress, read_progress
 from chained_logging.ship.shipper import Shipper, status
@@ -121,6 +123,69 @@ def test_a_broken_chain_is_shipped_up_to_the_break_and_is_an_alert(
     assert [record.seq for record in there(url)] == list(range(16))
     assert len(alerts) == 1  # said once
     assert "is broken after entry 15" in alerts[0]
+
+
+class StubStore(Store):
+    """A destination that takes stubs."""
+
+    took: ClassVar[list[Record | Stub]] = []
+
+    def head(self, origin: str) -> Any:
+        return Head(*self.took[-1][:1], self.took[-1].hash) if self.took else EMPTY
+
+    def write(self, origin: str, records: Any, checkpoints: Any) -> None:
+        self.took.extend(records)
+
+    def stored(self, origin: str, start: int = 0) -> Iterator[Record | Stub]:
+        return iter(self.took[start:])
+
+
+def purged(log: AuditLog, gone: set[int]) -> list[Record | Stub]:
+    return [
+        Stub(one.seq, one.hash, one.signature) if one.seq in gone else one for one in log.records()
+    ]
+
+
+class Purged:
+    """A log of which a part was removed."""
+
+    def __init__(self, log: AuditLog, items: list[Record | Stub]) -> None:
+        self._log, self._items = log, items
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    def stored(self, start: int = 0) -> Iterator[Record | Stub]:
+        return iter(self._items[start:])
+
+
+def test_stubs_are_shipped_where_they_are_taken(
+    log: AuditLog, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "open_destination", lambda url, signer: StubStore(Path(url)))
+    monkeypatch.setattr(StubStore, "took", [])
+    items = purged(log, {1, 2, 9, 10, 11, 20})
+    (progress,) = Shipper(Purged(log, items), [url]).ship()
+    assert (progress.seq, progress.problem) == (24, None)
+    assert StubStore.took == items
+
+
+def test_where_stubs_are_not_taken_it_is_an_alert(log: AuditLog, url: str) -> None:
+    (progress,) = Shipper(Purged(log, purged(log, {13})), [url]).ship()
+    assert progress.alert
+    assert "takes no stubs, and retention removed entry 13" in str(progress.problem)
+    assert progress.seq == 9  # the batches before it
+
+
+def test_an_entry_after_a_stub_must_hold_its_hash(
+    log: AuditLog, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "open_destination", lambda url, signer: StubStore(Path(url)))
+    monkeypatch.setattr(StubStore, "took", [])
+    items = purged(log, {13})
+    items[13] = Stub(13, "f" * 64)
+    (progress,) = Shipper(Purged(log, items), [url]).ship()
+    assert "broken after entry 13" in str(progress.problem)
 
 
 def test_another_history_there_is_an_alert_and_stays(log: AuditLog, url: str) -> None:

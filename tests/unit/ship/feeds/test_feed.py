@@ -16,9 +16,10 @@ from signed_logs import Key
 
 from chained_logging import AuditEntry, AuditLog
 from chained_logging.errors import DestinationError, Refused
+from chained_logging.format.stub import Stub
 from chained_logging.ship import init_destination, open_destination
 from chained_logging.ship import shipper as module
-from chained_logging.ship.destination import OpenDestination
+from chained_logging.ship.destination import OpenDestination, StubDestination
 from chained_logging.ship.feeds.address import parsed
 from chained_logging.ship.feeds.feed import Feed
 from chained_logging.ship.progress import progress_path, read_progress
@@ -101,6 +102,16 @@ def test_checkpoints_alone_are_not_sent() -> None:
     Kept.sent = []
     Kept().write(ORIGIN, [], [])
     assert Kept.sent == []
+
+
+def test_stubs_are_not_sent(log: AuditLog) -> None:
+    records = list(log.records())
+    stub = Stub(1, records[1].hash)
+    Kept().write(ORIGIN, [records[0], stub, records[2]], [])
+    assert [entry.seq for entry in Kept.sent] == [0, 2]
+    Kept().write(ORIGIN, [stub], [])
+    assert len(Kept.sent) == 2
+    assert isinstance(Kept(), StubDestination)
 
 
 def test_an_entry_that_cannot_be_converted_is_an_alert() -> None:
