@@ -20,11 +20,7 @@ from chained_logging.cli.types import FilePath
 from chained_logging.errors import BrokenChain, BrokenLog, Refused
 from chained_logging.log import AuditLog
 
-
-@click.command()
-@log_argument(required=True)
-@click.argument("destination")
-@click.option(
+_primary_option = click.option(
     "--primary",
     "destinations",
     multiple=True,
@@ -32,6 +28,12 @@ from chained_logging.log import AuditLog
     help="Central store of the log, from which the backup must be apart. Those to which the log "
     "was shipped are known. Repeatable.",
 )
+
+
+@click.command()
+@log_argument(required=True)
+@click.argument("destination")
+@_primary_option
 @click.option(
     "--same-place-anyway",
     "same_place",
@@ -97,7 +99,7 @@ def backup(
         f"{done.destination}: {done.entries:,} entries, verified, the last hash {done.head_hash}, "
         f"in {done.seconds:,.1f} s"
     )
-    for reason in done.shared:
+    for reason in done.same_place:
         complain(f"WARNING: not apart from the log: {reason}")
     for sentence in done.remarks:
         complain(f"NOTE: {sentence}")
@@ -106,6 +108,7 @@ def backup(
 @click.command("backup-test")
 @log_argument(required=True)
 @click.argument("destination")
+@_primary_option
 @click.option(
     "--scratch",
     type=FilePath(exists=True, file_okay=False),
@@ -114,7 +117,13 @@ def backup(
     "needs about three times the size of the log.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def backup_test(log: str, destination: str, scratch: str | None, as_json: bool) -> None:
+def backup_test(
+    log: str,
+    destination: str,
+    destinations: tuple[str, ...],
+    scratch: str | None,
+    as_json: bool,
+) -> None:
     """Restore a backup of LOG for a test, and compare it with LOG.
 
     The backup is restored in a folder of its own, verified, compared with LOG entry by entry, and
@@ -126,7 +135,8 @@ def backup_test(log: str, destination: str, scratch: str | None, as_json: bool) 
     from chained_logging.review.backup.trial import try_backup
 
     with AuditLog(existing(log), sign="follow", on_failure="raise") as audit:
-        trial = try_backup(audit, destination, scratch=Path(scratch) if scratch else None)
+        folder = Path(scratch) if scratch else None
+        trial = try_backup(audit, destination, primaries=destinations, scratch=folder)
     if as_json:
         click.echo(json.dumps(trial.to_dict()))
     else:
@@ -136,6 +146,8 @@ def backup_test(log: str, destination: str, scratch: str | None, as_json: bool) 
         )
         for fault in trial.faults:
             say(f"  {fault}")
-        for note in trial.notes:
-            complain(f"NOTE: {note}")
-    sys.exit({"same": 0, "differs": 1}.get(trial.result, 2))
+        for reason in trial.same_place:
+            complain(f"WARNING: not apart from the log: {reason}")
+        for sentence in trial.remarks:
+            complain(f"NOTE: {sentence}")
+    sys.exit({"intact": 0, "differs": 1}.get(trial.result, 2))

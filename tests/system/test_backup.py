@@ -88,7 +88,7 @@ def test_a_backup_is_consistent_while_the_log_is_written_to(
             assert verify(copy, public_key=vkey_of(key)).intact
             assert done.entries >= 150 + before
         tried = json.loads(run("backup-test", log, folder, "--json"))
-        assert tried["result"] == "same", tried
+        assert tried["result"] == "intact", tried
         assert writing.count > before
     assert verify(log).intact
 
@@ -113,7 +113,7 @@ def test_a_killed_backup_leaves_a_log_and_is_finished_by_the_next(
     assert killed
     assert not list(folder.glob(".*"))
     assert verify(folder / log.name).intact
-    assert json.loads(run("backup-test", log, folder, "--json"))["result"] == "same"
+    assert json.loads(run("backup-test", log, folder, "--json"))["result"] == "intact"
 
 
 DIES = """
@@ -206,14 +206,14 @@ def test_a_backup_in_postgresql_has_a_progress_of_its_own(
     other.close()
     away = other.url
     made = json.loads(run("backup", log, away, "--primary", database.url, "--json"))
-    assert (made["shared"], made["remarks"]) == ([], [])
+    assert (made["same_place"], made["remarks"]) == ([], [])
     made = json.loads(run("backup", log, away, "--json"))
     assert "could not be seen" in made["remarks"][0]  # what is remembered has no password
     again = json.loads(run("backup", log, away, "--json"))
     assert again["entries"] == made["entries"] + 1
     assert len(json.loads(run("ship", log, "--status", "--json"))) == 1
     tried = json.loads(run("backup-test", log, away, "--json"))
-    assert (tried["result"], tried["entries"]) == ("same", again["entries"])
+    assert (tried["result"], tried["entries"]) == ("intact", again["entries"])
     with psycopg.connect(away, autocommit=True) as admin:
         admin.execute("ALTER TABLE chained_logging.entries DISABLE TRIGGER USER")
         admin.execute(
@@ -252,16 +252,16 @@ def test_a_backup_in_s3_is_in_another_account(
     assert f"the credentials that write to {near.url} also open {radosgw.url}" in done.stderr
     assert "is in the same account" in done.stderr
     made = json.loads(run("backup", log, near.url, "--same-place-anyway", "--json"))
-    assert len(made["shared"]) == 2
+    assert len(made["same_place"]) == 2
     for name, value in second_user(radosgw_server).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it has the other credentials
     away = Bucket(radosgw_server)
     assert init_s3(away.url, retention="30d") == []
     made = json.loads(run("backup", log, away.url, "--json"))
-    assert made["shared"] == []
+    assert made["same_place"] == []
     tried = json.loads(run("backup-test", log, away.url, "--json"))
-    assert (tried["result"], tried["entries"]) == ("same", made["entries"])
+    assert (tried["result"], tried["entries"]) == ("intact", made["entries"])
 
 
 # --- A log is restored from the one that is furthest.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ from chained_logging.format.vkey import Signer
 from chained_logging.keys.keyring import Keyring
 from chained_logging.log import AuditLog
 from chained_logging.net.urls import shown
-from chained_logging.review.backup.apart import NotApart, places
+from chained_logging.review.backup.apart import NotApart, Places, places
 from chained_logging.review.backup.files import copy_database, copy_lines
 from chained_logging.review.backup.folder import head_of
 from chained_logging.review.backup.staging import Staging
@@ -40,7 +40,7 @@ class Backup:
     :ivar head_hash: its hash.
     :ivar checkpoint_size: how many entries the last checkpoint in it covers; 0 without one.
     :ivar seconds: how long it took.
-    :ivar shared: why it is not apart from the log; empty if it is.
+    :ivar same_place: why it is not apart from the log; empty if it is.
     :ivar remarks: what could not be seen of that, and what else a person should know.
     """
 
@@ -50,7 +50,7 @@ class Backup:
     head_hash: str
     checkpoint_size: int
     seconds: float
-    shared: list[str] = field(default_factory=list)
+    same_place: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def make_backup(
     :raises ValueError: if the destination cannot hold a backup.
     """
     began = time.monotonic()
-    where = places(log.path, destination, _all_primaries(log, primaries))
+    where = where_is(log, destination, primaries)
     if where.shared and not same_place:
         raise NotApart(
             f"that would not be a backup: {'; '.join(where.shared)}. Choose a place that is not "
@@ -105,9 +105,21 @@ def make_backup(
         round(time.monotonic() - began, 3),
         *where,
     )
-    context: dict[str, Any] = {k: v for k, v in done.to_dict().items() if v != []}
-    log.note(ACTION, **context)
+    note(log, ACTION, done.to_dict())
     return done
+
+
+def note(log: AuditLog, action: str, said: Mapping[str, Any]) -> None:
+    """Record what was done. Lists that are empty are left out, and reasons become one text."""
+    context = {name: value for name, value in said.items() if value != []}
+    if "same_place" in context:
+        context["same_place"] = "; ".join(context["same_place"])
+    log.note(action, **context)
+
+
+def where_is(log: AuditLog, destination: str, primaries: Sequence[str] = ()) -> Places:
+    """Return what a backup has in common with its log, see :func:`.apart.places`."""
+    return places(log.path, destination, _all_primaries(log, primaries))
 
 
 def progress_beside(log: Path) -> Path:

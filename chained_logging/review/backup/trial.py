@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from itertools import chain, islice
@@ -20,7 +20,7 @@ from chained_logging.event.entry import AuditEntry
 from chained_logging.format.record import Record
 from chained_logging.log import AuditLog
 from chained_logging.review.backup.folder import FolderBackup
-from chained_logging.review.backup.make import first_key, verified_store
+from chained_logging.review.backup.make import first_key, note, verified_store, where_is
 from chained_logging.review.restore import ASIDE, Restored, restore
 from chained_logging.review.verdict import spoken_verdict
 from chained_logging.ship import Destination, open_destination
@@ -40,7 +40,7 @@ class Trial:
     """What a test of a backup found.
 
     :ivar destination: the folder, or the URL without secrets.
-    :ivar result: ``same``: restored, intact, and as the log is, as far as the backup goes;
+    :ivar result: ``intact``: restored, and as the log is, as far as the backup goes;
         ``differs``; or ``unreachable``, where it could not be read.
     :ivar entries: how many entries were restored.
     :ivar head_seq: the last of them; -1 without any.
@@ -48,29 +48,38 @@ class Trial:
     :ivar behind: how many entries the log has beyond it.
     :ivar seconds: how long it took.
     :ivar faults: what is wrong, or differs.
-    :ivar notes: what else a person should know.
+    :ivar same_place: why it is not apart from the log; empty if it is.
+    :ivar remarks: what else a person should know.
     """
 
     destination: str
-    result: str = "same"
+    result: str = "intact"
     entries: int = 0
     head_seq: int = -1
     head_hash: str = ""
     behind: int = 0
     seconds: float = 0.0
     faults: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    same_place: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON types."""
         return asdict(self)
 
 
-def try_backup(log: AuditLog, destination: str, *, scratch: Path | None = None) -> Trial:
+def try_backup(
+    log: AuditLog,
+    destination: str,
+    *,
+    primaries: Sequence[str] = (),
+    scratch: Path | None = None,
+) -> Trial:
     """Restore a backup in a scratch folder, verify it, compare it with the log, and record that.
 
     :param log: open in this process; others may write to it.
     :param destination: where the backup is: a folder, or the URL of a store.
+    :param primaries: the URLs of the log's central stores, beyond those that it was shipped to.
     :param scratch: where the scratch folder is made; by default where temporary files are. It is
         for this user alone, and removed at the end.
     :raises OSError: if the scratch folder or the log cannot be used; also LogError.
@@ -79,6 +88,7 @@ def try_backup(log: AuditLog, destination: str, *, scratch: Path | None = None) 
     began = time.monotonic()
     with closing(opened(destination)) as store:
         trial = Trial(store.name)
+        trial.same_place, trial.remarks = where_is(log, destination, primaries)
         try:
             with tempfile.TemporaryDirectory(prefix="chained_logging-", dir=scratch) as folder:
                 _restore_and_compare(log, store, Path(folder, log.path.name), trial)
@@ -87,11 +97,10 @@ def try_backup(log: AuditLog, destination: str, *, scratch: Path | None = None) 
             trial.faults.append(str(error))
         except (LogError, ShipError, ValueError) as error:
             trial.faults += _named(log, destination, str(error))
-    if trial.faults and trial.result == "same":
+    if trial.faults and trial.result == "intact":
         trial.result = "differs"
     trial.seconds = round(time.monotonic() - began, 3)
-    said = {**trial.to_dict(), "faults": trial.faults[:_SHOWN]}
-    log.note(ACTION, **{name: value for name, value in said.items() if value != []})
+    note(log, ACTION, {**trial.to_dict(), "faults": trial.faults[:_SHOWN]})
     return trial
 
 
@@ -119,7 +128,9 @@ def _restore_and_compare(log: AuditLog, store: Destination, target: Path, trial:
     trial.faults += done.problems
     trial.entries = done.entries + done.set_aside
     if done.foreign:
-        trial.notes.append(f"{done.foreign} objects or checkpoints are FOREIGN, and were left out")
+        trial.remarks.append(
+            f"{done.foreign} objects or checkpoints are FOREIGN, and were left out"
+        )
     made = _Made(store.name)
     theirs = _noted(_restored(target, done), trial)
     faults, trial.behind = compare(made.seen(log.records()), theirs, store.name)

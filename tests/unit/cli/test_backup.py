@@ -20,8 +20,8 @@ def test_a_backup_is_made_and_tested(log: Path, elsewhere: Path) -> None:
     made = json.loads(run("backup", log, elsewhere, "--json"))
     assert made["destination"] == str(elsewhere)
     tried = json.loads(run("backup-test", log, elsewhere, "--json"))
-    assert (tried["result"], tried["entries"]) == ("same", made["entries"])
-    assert "same, " in run("backup-test", log, elsewhere)
+    assert (tried["result"], tried["entries"]) == ("intact", made["entries"])
+    assert "intact, " in run("backup-test", log, elsewhere)
     assert "INTACT" in run("verify", elsewhere)
 
 

@@ -34,7 +34,7 @@ def test_the_log_records_what_was_made(log: Path, elsewhere: Path) -> None:
     assert (context["entries"], context["head_seq"]) == (head.seq + 1, head.seq)
     assert context["head_hash"] == head.hash == done.head_hash
     assert context["checkpoint_size"] == head.seq + 1
-    assert "shared" not in context
+    assert "same_place" not in context
     assert verify(log).intact
     assert verify(elsewhere / log.name, to_hash=head.hash).intact
 
@@ -46,7 +46,7 @@ def test_a_copy_beside_the_log_is_refused_or_said_to_be_one(log: Path, folder: P
         assert not list(folder.iterdir())
         make_backup(opened, str(folder), same_place=True)
     _, context = last_context(log)
-    assert "same file system" in str(context["shared"])
+    assert "same file system" in str(context["same_place"])
 
 
 def test_the_public_keys_are_there_and_the_private_one_is_not(

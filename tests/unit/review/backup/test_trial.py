@@ -36,7 +36,7 @@ def test_a_backup_that_is_behind_is_the_same(log: Path, folder: Path, tmp_path: 
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     trial = tried(log, folder, scratch=scratch)
-    assert (trial.result, trial.faults) == ("same", [])
+    assert (trial.result, trial.faults) == ("intact", [])
     assert (trial.entries, trial.head_seq, trial.head_hash) == (
         done.entries,
         done.head_seq,
@@ -44,7 +44,7 @@ def test_a_backup_that_is_behind_is_the_same(log: Path, folder: Path, tmp_path: 
     )
     assert trial.behind == 1  # the entry of the backup itself
     context = recorded(log)
-    assert (context["result"], context["entries"]) == ("same", done.entries)
+    assert (context["result"], context["entries"]) == ("intact", done.entries)
     assert not list(scratch.iterdir())
 
 
@@ -59,7 +59,7 @@ def test_the_scratch_folder_is_for_this_user_alone(
         return restore(store, origin, target, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(module, "restore", looking)
-    assert tried(log, folder, scratch=tmp_path).result == "same"
+    assert tried(log, folder, scratch=tmp_path).result == "intact"
     assert modes == [0o700]
 
 
