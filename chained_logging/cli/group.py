@@ -14,6 +14,7 @@ import click
 
 from chained_logging.cli.alerts import acknowledge, alerts, suppress
 from chained_logging.cli.append import append
+from chained_logging.cli.archive import archive
 from chained_logging.cli.backup import backup, backup_test
 from chained_logging.cli.checklist import checklist
 from chained_logging.cli.collect import collect
@@ -42,7 +43,7 @@ _COMMANDS = (
     *(verify, checkpoint, prove, verify_proof, witness),
     *(keygen, rotate_key, revoke_key),
     *(hold, retention),
-    *(init, ship, land, restore, backup, backup_test),
+    *(init, ship, land, restore, backup, backup_test, archive),
 )
 
 _STDOUT: Final = 1

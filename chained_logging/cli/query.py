@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import takewhile
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from chained_logging.cli.archive import archive_option
 from chained_logging.cli.options import log_argument, origin_option, refuse_options
 from chained_logging.cli.output import complain, write
 from chained_logging.cli.reading import reason_option, record_reading
@@ -18,6 +21,7 @@ from chained_logging.cli.types import Parsed
 from chained_logging.event.entry import AuditEntry
 from chained_logging.format.canonical import canonical
 from chained_logging.formats import csv
+from chained_logging.review.archive.moved import last_moved
 from chained_logging.review.filter import ANY, Filter, seq_range
 from chained_logging.review.moments import moment, spoken
 from chained_logging.review.opening import is_url, open_log, stored
@@ -26,6 +30,7 @@ from chained_logging.review.questions import NAMES, narrowed, question
 from chained_logging.review.reading import Reading
 from chained_logging.review.rows import HEADS, cells, more
 from chained_logging.review.silence import explain, explain_answer
+from chained_logging.sinks import JSONL_SUFFIXES
 from chained_logging.text import printable
 
 _WIDTHS: Final = dict(zip(HEADS, (8, 27, 20, 16, 30, 8, 15), strict=True))
@@ -100,6 +105,7 @@ def filter_of(given: dict[str, Any]) -> Filter:
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N matches.")
 @click.option("--question", "asked", type=click.Choice(NAMES), help="Answer this question.")
 @origin_option
+@archive_option
 @click.option("--json", "as_json", is_flag=True, help="Print the stored entries as JSON Lines.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print every field as CSV.")
 @click.option("--follow", is_flag=True, help="Go on with entries that are appended later.")
@@ -121,6 +127,7 @@ def query(
     indexed: bool,
     asked: str | None,
     origin: str | None,
+    archive: str | None,
     no_pager: bool,
     reason: str | None,
     **filters: Any,
@@ -141,13 +148,15 @@ def query(
     refuse_options(fresh, "cannot be combined with --fresh", "indexed")
     refuse_options(asked is not None, "cannot be combined with --question", "limit", "follow")
     if (
-        as_json and wanted == ANY and not (limit or follow or asked or indexed or is_url(log))
+        as_json
+        and wanted == ANY
+        and not (limit or follow or asked or indexed or archive or is_url(log))
     ):  # as it stands, whatever it is
         read = record_reading(log, Reading("query", reason=reason))
         for entry in takewhile(lambda entry: entry.seq != read, stored(log)):
             write(entry.line + b"\n")
         return
-    with open_log(log, origin=origin, fresh=fresh, indexed=indexed) as engine:
+    with _opened(log, archive, origin=origin, fresh=fresh, indexed=indexed) as engine:
         say_times(wanted)
         before = _recorded(log, engine, wanted, asked, limit, reason)
         wanted = wanted if follow else before
@@ -158,6 +167,29 @@ def query(
         if engine.store.fault is not None:
             complain(f"{engine.store.fault}: run chained-logging verify")
             raise SystemExit(1)
+
+
+@contextlib.contextmanager
+def _opened(log: str, archive: str | None, **options: Any) -> Iterator[Engine]:
+    """Open a log, with what is in an archive."""
+    if archive is None:
+        with open_log(log, **options) as engine:
+            if moved := last_moved(engine):
+                complain(
+                    f"entries 0 to {moved.last_seq:,} are in the archive {moved.archive}, and are "
+                    "not looked at: give it with --archive"
+                )
+            yield engine
+        return
+    from chained_logging.review.archive.stores import at_hand
+
+    if Path(log).suffix not in JSONL_SUFFIXES:
+        raise click.UsageError("--archive is for logs in JSON Lines")
+    with (
+        at_hand(archive, Path(log)) as paths,
+        open_log(log, archive=(archive, paths), **options) as engine,
+    ):
+        yield engine
 
 
 def _recorded(

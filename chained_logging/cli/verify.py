@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 
 from chained_logging import config
+from chained_logging.cli.archive import archive_option
 from chained_logging.cli.types import FilePath
 from chained_logging.verify import OPTIONS
 from chained_logging.verify import main as verify_main
@@ -53,8 +56,9 @@ def _verifier_arguments(given: dict[str, Any]) -> list[str]:
 
 @click.command()
 @click.argument("logs", nargs=-1, metavar="[LOG]...", type=click.Path())
+@archive_option
 @_verifier_options()
-def verify(logs: tuple[str, ...], **options: Any) -> None:
+def verify(logs: tuple[str, ...], archive: str | None, **options: Any) -> None:
     """Check whether LOG is intact.
 
     LOG is a file, several files of one log, a folder with logs, or a central store
@@ -73,7 +77,22 @@ def verify(logs: tuple[str, ...], **options: Any) -> None:
                 f"give LOG, or name it in {config.FILE}, or give --proof or --evidence"
             )
         logs = (named,)
-    sys.exit(verify_main([*_verifier_arguments(options), "--", *logs], CentralStores()))
+    with contextlib.ExitStack() as stack:
+        if archive is not None:
+            if len(logs) != 1:
+                raise click.UsageError("--archive needs one LOG")
+            logs = (*logs, *stack.enter_context(_archived(archive, logs[0])))
+        status = verify_main([*_verifier_arguments(options), "--", *logs], CentralStores())
+    sys.exit(status)
+
+
+@contextlib.contextmanager
+def _archived(archive: str, log: str) -> Iterator[list[str]]:
+    """Yield the files of a log in an archive."""
+    from chained_logging.review.archive.stores import at_hand
+
+    with at_hand(archive, Path(log)) as paths:
+        yield list(map(str, paths))
 
 
 @click.command("verify-proof")

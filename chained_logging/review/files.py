@@ -52,13 +52,15 @@ class JsonlSource:
 
     :param path: the log. The files beside it with its name and a number or a date, as segments and
         logrotate have them, are read too, but for those that hold only what another one holds.
+    :param archive: the name of an archive, and the files in it that belong to the log.
     """
 
     local = True
 
-    def __init__(self, path: Path) -> None:
-        self.name = str(path)
+    def __init__(self, path: Path, archive: tuple[str, Sequence[Path]] | None = None) -> None:
+        self.name = f"{path} and {archive[0]}" if archive else str(path)
         self._path = path
+        self._archived = list(archive[1]) if archive else []
 
     def size(self) -> int:
         return sum(path.stat().st_size for path in self._paths())
@@ -138,7 +140,7 @@ class JsonlSource:
         found.sort(key=lambda path: (path.name != self._path.name, path.suffix == ".gz", path.name))
         if not found:
             raise FileNotFoundError(f"{self._path} does not exist")
-        return found
+        return [*found, *self._archived]
 
 
 def _opened(path: Path) -> _File:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from chained_logging.event.entry import AuditEntry
@@ -18,7 +18,12 @@ from chained_logging.sinks.sqlite import SqliteSink
 
 
 def open_log(
-    where: str, *, origin: str | None = None, fresh: bool = False, indexed: bool = False
+    where: str,
+    *,
+    origin: str | None = None,
+    fresh: bool = False,
+    indexed: bool = False,
+    archive: tuple[str, Sequence[Path]] | None = None,
 ) -> Engine:
     """Return the engine for a log, which may be in use.
 
@@ -28,6 +33,7 @@ def open_log(
         are entries, and nobody can have changed it.
     :param indexed: make the index of a log in SQLite too, and keep it: for who asks about all of
         its entries, and more than once. Other logs need no word.
+    :param archive: the name of an archive, and the files in it that belong to a JSON Lines log.
     :raises OSError: if the log cannot be read; also LogError.
     :raises ValueError: if what is in it is not entries.
     """
@@ -36,6 +42,10 @@ def open_log(
 
         return Engine(PostgresLog(where, origin))
     source = open_source(where, origin)
+    if archive is not None:
+        source = JsonlSource(Path(where), archive)
+        kept = None if fresh or source.size() < SMALL else cached_path(source.name)
+        return Engine(IndexedLog(source, kept))
     if fresh:
         return Engine(IndexedLog(source, None))
     if isinstance(source, SqliteSource) and not indexed:

@@ -295,3 +295,48 @@ def test_the_furthest_of_two_servers_is_restored_and_both_take_the_rest(
     assert done.returncode == 2
     assert f"hold two histories of {ORIGIN}: they differ from entry {len(before)} on" in done.stderr
     assert not (tmp_path / "c.db").exists()
+
+
+# --- An archive.
+
+ARCHIVE = """
+import sys, time
+from chained_logging import AuditLog
+from chained_logging.review.archive.move import move
+from chained_logging.review.archive.stores import open_archive
+with AuditLog(sys.argv[1], sign="follow", on_failure="raise") as log:
+    move(log, open_archive(sys.argv[2]), 90, now=time.time() + 1e7)
+"""
+
+
+def test_a_killed_archive_loses_nothing_while_the_log_is_written_to(
+    tmp_path: Path, folder: Path, key: PrivateKey
+) -> None:
+    log = written(tmp_path / "audit.jsonl", 100, key=key)
+    seed = random.randrange(1 << 30)
+    print("seed", seed)
+    chance = random.Random(seed)
+    killed = 0
+    with Writing(log, key):
+        for _ in range(often(15)):
+            arguments = [sys.executable, "-c", ARCHIVE, str(log), str(folder)]
+            process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
+            time.sleep(0.2 + chance.random() * 0.5)
+            process.send_signal(signal.SIGKILL)
+            killed += process.wait() == -signal.SIGKILL
+            assert "INTACT" in run("verify", log, "--archive", folder)
+    assert killed
+    subprocess.run([sys.executable, "-c", ARCHIVE, str(log), str(folder)], check=True)
+    assert len(list(tmp_path.glob("audit.0*.jsonl"))) == 1
+    every = run("query", log, "--archive", folder, "--json").splitlines()
+    assert [json.loads(line)["seq"] for line in every] == list(range(len(every)))
+
+
+def test_an_archive_in_s3_is_found_again(tmp_path: Path, radosgw: Bucket, key: PrivateKey) -> None:
+    assert init_s3(radosgw.url, retention="30d") == []
+    log = written(tmp_path / "audit.jsonl", 100, key=key)
+    subprocess.run([sys.executable, "-c", ARCHIVE, str(log), radosgw.url], check=True)
+    assert len(list(tmp_path.glob("audit.0*.jsonl"))) == 1
+    assert "INTACT" in run("verify", log, "--archive", radosgw.url)
+    found = run("query", log, "--archive", radosgw.url, "--action", "a-3", "--json")
+    assert json.loads(found)["action"] == "a-3"
