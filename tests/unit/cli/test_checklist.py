@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
-from commands import command, run
+from commands import Running, command, run
 
 
 def test_something_that_is_not_met_exits_with_1(signed: tuple[Path, Path, Path]) -> None:
@@ -72,3 +73,27 @@ def test_options_that_would_be_ignored_are_refused(signed: tuple[Path, Path, Pat
     words = ("checklist", signed[0], "--standard", "pci", "--format", "oscal")
     assert command(*words, "--json").returncode == 2
     assert command(*words, "-o", signed[0].with_name("page.html")).returncode == 2
+
+
+def test_a_witness_vouches_from_outside_as_long_as_it_is_fresh(
+    signed: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    path, key, public = signed
+    witness = Running(tmp_path / "w1", "witness.example/w1", public)
+    try:
+        run("checkpoint", path, "--key", key, *witness.options)
+    finally:
+        witness.stop()
+    words = ("checklist", path, "--standard", "soc2", "--json")
+
+    def outside(*more: object) -> dict[str, Any]:
+        answers = json.loads(command(*words, *more).stdout)["answers"]
+        (found,) = (one for one in answers[1]["found"] if one["probe"] == "outside")
+        return dict(found)
+
+    unknown = outside()
+    assert unknown["status"] == "not checkable from here"
+    assert unknown["mend"] == "give --witness-key or --timestamp-root"
+    known = outside("--witness-key", witness.vkey)
+    assert known["status"] == "met"
+    assert {piece["where"] for piece in known["seen"]} >= {"witness.example/w1"}
