@@ -22,6 +22,7 @@ from chained_logging.review.filter import Filter
 from chained_logging.review.opening import is_url, named, open_log
 from chained_logging.review.period import instant
 from chained_logging.review.query import Engine
+from chained_logging.review.retention.policies import Policy, policies_from
 from chained_logging.review.verdict import Evidence, Verdict, judge
 from chained_logging.ship import Destination, open_destination
 from chained_logging.ship.feeds import FEEDS
@@ -135,6 +136,14 @@ class Subject:
         known = settings.get("log")
         ours = self.path is not None and known is not None and same_file(known, self.path)
         return settings | config.reading() if ours else {}
+
+    @cached_property
+    def policies(self) -> list[Policy]:
+        """The retention policies of this log.
+
+        :raises ConfigError: if one is not valid.
+        """
+        return policies_from(config.retention()) if self.settings else []
 
     # --- Stores.
 

@@ -79,7 +79,7 @@ def answered(subject: Subject, days: int = 7) -> Found:
     )
     if late:
         return not_met(
-            f"{len(late):,} alerts are older than {days} days, and nobody acknowledged them",
+            f"alerts that nobody acknowledged in {days} days: {len(late):,}",
             f"chained-logging acknowledge {subject.given} {late[0].seq} --reason TEXT",
             *seen,
         )

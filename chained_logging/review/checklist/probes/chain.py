@@ -107,7 +107,7 @@ def _nobody(subject: Subject, *seen: Seen) -> Found:
     unchecked = report.unknown_witnesses + report.unchecked_timestamps
     if unchecked:
         return unseen(
-            f"{unchecked:,} cosignatures or timestamps are there, and could not be checked",
+            f"cosignatures and timestamps that could not be checked: {unchecked:,}",
             *seen,
             saw("cosignatures and timestamps without their keys", subject.name, unchecked),
             mend="give --witness-key or --timestamp-root",

@@ -59,7 +59,7 @@ def losses(subject: Subject, days: int = 31) -> Found:
     )
     if grave:
         return not_met(
-            f"{len(grave)} of them say that somebody cut or rewrote the log",
+            f"entries that say that somebody cut or rewrote the log: {len(grave)}",
             f"chained-logging query {subject.given} --action log.recover --action log.reopen",
             *seen,
         )

@@ -91,7 +91,7 @@ def readers(store: PostgresDestination) -> Found:
     """Return who may read the log in a database."""
     names = [name for (name,) in store.session.rows(_READERS)]
     return met(
-        f"{len(names)} roles may read entries in {store.name}",
+        f"roles that may read entries in {store.name}: {len(names)}",
         saw("roles that log in and may read entries", store.name, _list(names)),
     )
 

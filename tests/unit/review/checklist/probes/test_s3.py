@@ -47,7 +47,8 @@ def test_a_shorter_policy_does_not_keep(log: Path, radosgw: Bucket) -> None:
     subject = ship(log, radosgw, retention="30d")
     found = looked(subject, "kept 365")
     assert not is_met(found)
-    assert "for 30 days at most" in found.sentence
+    assert "buckets lock for 30 days, and 365 are asked" in found.sentence
+    assert "stores keep entries for 30 days at most" in found.sentence
 
 
 def test_governance_is_not_worm(log: Path, radosgw: Bucket) -> None:
