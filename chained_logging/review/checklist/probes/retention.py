@@ -115,7 +115,7 @@ def _locks(subject: Subject) -> Iterator[tuple[str, int]]:
 
 
 def _enforced(subject: Subject, days: int) -> Found:
-    """Return whether a store keeps entries for the period, whoever wants to delete them."""
+    """Return whether a store lets nobody delete entries before the period is over."""
     seen, problems, longest = [], [], 0
     for url in subject.urls:
         try:
