@@ -14,10 +14,11 @@ from chained_logging.event.entry import AuditEntry
 from chained_logging.files.durable import sync_directory
 from chained_logging.files.own import refuse_what_is_there
 from chained_logging.format.checkpoint import Checkpoint
-from chained_logging.format.line import GENESIS, check_next, leaf_hash, position
+from chained_logging.format.line import GENESIS, check_next, position
 from chained_logging.format.note import Note
 from chained_logging.format.record import Record, StoredCheckpoint
 from chained_logging.format.spelling import NoteError
+from chained_logging.format.stub import Stub, holds
 from chained_logging.formats.table import FORMATS
 from chained_logging.log.ways import own_checkpoints
 from chained_logging.sinks import Sink, open_sink
@@ -32,26 +33,29 @@ def export_log(source: Path, target: Path) -> tuple[int, str]:
     """
     log = open_sink(source)
     checkpoints = (stored for _, stored in log.checkpoints())
-    return write_log(target, log.records(), checkpoints, str(source))
+    return write_log(target, log.stored(), checkpoints, str(source))
 
 
 def write_log(
-    target: Path, records: Iterator[Record], checkpoints: Iterator[StoredCheckpoint], source: str
+    target: Path,
+    items: Iterator[Record | Stub],
+    checkpoints: Iterator[StoredCheckpoint],
+    source: str,
 ) -> tuple[int, str]:
-    """Write entries and checkpoints into a new log, and check each hash and link.
+    """Write entries, stubs and checkpoints into a new log, and check each hash and link.
 
     The log is made in a temporary folder beside the target, and renamed once it is complete. A
     failure leaves nothing behind, and no existing file is touched.
 
     :param source: the name of their source, for error messages.
-    :returns: the number of entries and the last hash.
+    :returns: the number of entries and stubs, and the last hash.
     :raises FileExistsError: if the target or one of its side files exists.
     :raises ValueError: if the source is broken.
     """
     refuse_what_is_there(target)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
         made = Path(folder, target.name)
-        count, last = _write(open_sink(made), records, checkpoints, source)
+        count, last = _write(open_sink(made), items, checkpoints, source)
         os.chmod(made, 0o600)
         # The log comes last: until it is there, the export does not exist.
         for name in (".checkpoints", ""):
@@ -61,25 +65,34 @@ def write_log(
 
 
 def _write(
-    sink: Sink, records: Iterator[Record], checkpoints: Iterator[StoredCheckpoint], source: str
+    sink: Sink,
+    items: Iterator[Record | Stub],
+    checkpoints: Iterator[StoredCheckpoint],
+    source: str,
 ) -> tuple[int, str]:
     count, last = 0, GENESIS
     try:
         sink.head()
         sink.notices.clear()
-        while batch := list(itertools.islice(records, 1000)):
-            for record in batch:
-                seq, prev = position(record.body)
-                if leaf_hash(record.body) != record.hash or (count and prev != last):
-                    raise ValueError(f"{source} is broken at seq {seq}: run chained-logging verify")
-                count, last = count + 1, record.hash
-            sink.write(batch)
+        while batch := list(itertools.islice(items, 1000)):
+            for item in batch:
+                if not holds(item) or (count and _link(item, last) != last):
+                    raise ValueError(
+                        f"{source} is broken at seq {item.seq}: run chained-logging verify"
+                    )
+                count, last = count + 1, item.hash
+            sink.take(batch)
         for stored in checkpoints:
             sink.add_checkpoint(stored)
         sink.sync()
     finally:
         sink.close()
     return count, last
+
+
+def _link(item: Record | Stub, last: str) -> str:
+    """Return the hash that an item says the one before it has. A stub says none."""
+    return last if isinstance(item, Stub) else position(item.body)[1]
 
 
 def _give_name(made: Path, target: Path) -> None:

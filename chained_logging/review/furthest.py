@@ -14,7 +14,9 @@ from typing import NamedTuple
 
 from chained_logging.errors import DestinationError, Refused, ShipError
 from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
+from chained_logging.format.stub import Stub
 from chained_logging.ship import Destination, pin
+from chained_logging.ship.destination import stored
 from chained_logging.ship.fault import Fault
 from chained_logging.ship.vouched import Vouched
 
@@ -47,10 +49,14 @@ class Furthest:
         """Yield the entries of the destination that is furthest."""
         return self.store.records(origin, start)
 
+    def stored(self, origin: str, start: int = 0) -> Iterator[Record | Stub]:
+        """Yield its entries, and the stubs between them."""
+        return stored(self.store, origin, start)
+
     def checkpoints(self, origin: str) -> Iterator[StoredCheckpoint]:
         """Yield the checkpoints of all, by size."""
         stores = [self.store, *self.agreeing]
-        found = {stored: None for store in stores for stored in store.checkpoints(origin)}
+        found = {note: None for store in stores for note in store.checkpoints(origin)}
         return iter(sorted(found, key=attrgetter("size")))
 
     def inspect(self, origin: str) -> list[Fault]:
@@ -66,7 +72,10 @@ class Furthest:
         return self.store.origins()
 
     def write(
-        self, origin: str, records: Sequence[Record], checkpoints: Sequence[StoredCheckpoint]
+        self,
+        origin: str,
+        records: Sequence[Record | Stub],
+        checkpoints: Sequence[StoredCheckpoint],
     ) -> None:
         """Refuse: this is for reading.
 
@@ -173,8 +182,7 @@ def _at(held: _Held, origin: str, seq: int) -> Head | None:
     """Return the entry of a number, or its stub."""
     if held.head.seq == seq:
         return held.head
-    read = getattr(held.store, "stored", held.store.records)
-    found = next(read(origin, seq), None)
+    found = next(stored(held.store, origin, seq), None)
     return Head(found.seq, found.hash) if found is not None and found.seq == seq else None
 
 
@@ -202,9 +210,9 @@ def _vouched(store: Destination, origin: str, public_key: bytes) -> int:
     """Return how many entries of a destination the log's keys vouch for."""
     vouched = Vouched(origin, public_key)
     try:
-        for _ in vouched.follow(store.records(origin)):
+        for _ in vouched.follow(stored(store, origin)):
             pass
-        vouched.judge(store.checkpoints(origin), store.records(origin))
+        vouched.judge(store.checkpoints(origin), stored(store, origin))
     except ValueError:  # another key, or rewritten
         return 0
     return vouched.entries

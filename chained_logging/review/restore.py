@@ -17,15 +17,17 @@ from pathlib import Path
 from chained_logging.errors import Busy, ChainedLoggingError, ForeignFile, Refused, ShipError
 from chained_logging.files.durable import replace_file, sync_directory
 from chained_logging.files.lock import FileLock
-from chained_logging.format.line import stored_line
 from chained_logging.format.record import Record
+from chained_logging.format.stub import Stub
 from chained_logging.keys import load_public
 from chained_logging.log import AuditLog
 from chained_logging.review.export import write_log
 from chained_logging.ship import Destination, pin
+from chained_logging.ship.destination import stored
 from chained_logging.ship.fault import FOREIGN
 from chained_logging.ship.vouched import Vouched
 from chained_logging.sinks import open_sink
+from chained_logging.sinks.lines import line_of
 
 SCRATCH = ".restoring"
 """The suffix of the folder in which a log is made."""
@@ -154,7 +156,7 @@ def _make(
     if not count:
         raise ShipError(f"{destination.name} does not hold the log {origin!r}")
     everything = open_sink(scratch / _ALL)
-    vouched.judge(destination.checkpoints(origin), everything.records())
+    vouched.judge(destination.checkpoints(origin), everything.stored())
     if raw is None and vouched.trouble:
         raise ValueError(
             f"{vouched.trouble} Give the log's public key: what no key vouches for is set aside"
@@ -163,10 +165,10 @@ def _make(
     if not end:
         raise ValueError(f"no checkpoint in {destination.name} is signed by the key given")
     made = _made(scratch, target)
-    wanted = islice(everything.records(), end)
+    wanted = islice(everything.stored(), end)
     notes = iter(sorted(vouched.checkpoints, key=lambda stored: stored.size))
     _, last = write_log(made, wanted, notes, destination.name)
-    _set_aside(made, islice(everything.records(), end, None))
+    _set_aside(made, islice(everything.stored(), end, None))
     problems, foreign = _problems(destination, origin)
     done = Restored(
         end,
@@ -196,8 +198,8 @@ def _make(
     return done
 
 
-def _from_the_first(destination: Destination, origin: str) -> Iterator[Record]:
-    for number, record in enumerate(destination.records(origin)):
+def _from_the_first(destination: Destination, origin: str) -> Iterator[Record | Stub]:
+    for number, record in enumerate(stored(destination, origin)):
         if record.seq != number:
             if number == 0:
                 raise ValueError(
@@ -218,8 +220,8 @@ def _problems(destination: Destination, origin: str) -> tuple[list[str], int]:
     return [f"{fault.where}: {fault.reason}" for fault in own], len(faults) - len(own)
 
 
-def _set_aside(made: Path, records: Iterable[Record]) -> None:
-    lines = [stored_line(r.body, r.hash, r.signature) + b"\n" for r in records]
+def _set_aside(made: Path, items: Iterable[Record | Stub]) -> None:
+    lines = [line_of(item) + b"\n" for item in items]
     if lines:
         replace_file(made.with_name(made.name + ASIDE), b"".join(lines))
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from chained_logging.format.merkle import Frontier
 from chained_logging.format.note import Note
 from chained_logging.format.record import Record, StoredCheckpoint
+from chained_logging.format.stub import Stub
 from chained_logging.format.vkey import VerifierKey
 from chained_logging.keys.keyring import Keyring
 from chained_logging.keys.statements import entry_message, made_statement
@@ -48,14 +49,15 @@ class Vouched:
         """Why an entry that names a key is not the log's, if there is one."""
         return self._keyring.trouble
 
-    def follow(self, records: Iterable[Record]) -> Iterator[Record]:
-        """Pass entries on, from the first one, and look at each for keys and signatures.
+    def follow(self, records: Iterable[Record | Stub]) -> Iterator[Record | Stub]:
+        """Pass entries and stubs on, from the first one, and look at each for keys and signatures.
 
         :raises ValueError: if the first key is not the one that was given.
         """
         pinned = self._public_key is None
         for record in records:
-            self._keyring.look(record)
+            if isinstance(record, Record):  # entries that name keys never become stubs
+                self._keyring.look(record)
             if not pinned and self._keyring.known:
                 pinned = True
                 if self._keyring.known[0].public_key != self._public_key:
@@ -66,7 +68,7 @@ class Vouched:
         if not pinned:
             raise ValueError("a public key was given, but the log names no key")
 
-    def judge(self, notes: Iterable[StoredCheckpoint], records: Iterable[Record]) -> None:
+    def judge(self, notes: Iterable[StoredCheckpoint], records: Iterable[Record | Stub]) -> None:
         """Tell the log's own checkpoints from others, after :meth:`follow`.
 
         :param notes: all that the store has.
@@ -100,7 +102,7 @@ class Vouched:
         self.checkpoints.append(stored)
         self.entries = max(self.entries, tree.size)
 
-    def _is_signed(self, record: Record) -> bool:
+    def _is_signed(self, record: Record | Stub) -> bool:
         current = self._keyring.current
         if current is None or self._keyring.trouble or current in self._keyring.revoked:
             return False

@@ -22,12 +22,14 @@ from backed_up import ORIGIN, backed_up, elsewhere, folder, key, written
 from chains import EVENT, often
 from commands import command, run
 from postgres_logs import Database, database
+from retention_logs import fill, old, purge, stubs
 from servers_postgres import PostgresServer, running_server
 from servers_s3 import Bucket, Radosgw
 
 from chained_logging import AuditLog, verify
 from chained_logging.format.vkey import ED25519, VerifierKey
 from chained_logging.keys import PrivateKey
+from chained_logging.review.retention.policies import Policy
 from chained_logging.ship.s3 import init as init_s3
 from chained_logging.sinks import open_sink
 
@@ -340,3 +342,18 @@ def test_an_archive_in_s3_is_found_again(tmp_path: Path, radosgw: Bucket, key: P
     assert "INTACT" in run("verify", log, "--archive", radosgw.url)
     found = run("query", log, "--archive", radosgw.url, "--action", "a-3", "--json")
     assert json.loads(found)["action"] == "a-3"
+
+
+# --- Stubs.
+
+
+def test_stubs_come_back_from_postgresql(path: Path, database: Database, tmp_path: Path) -> None:
+    fill(path, [old(400, note=f"secret-{n}") for n in range(30)])
+    purge(path, Policy("year", 365))
+    run("ship", path, "--to", database.url)
+    target = tmp_path / "rebuilt" / path.name
+    target.parent.mkdir()
+    run("restore", database.url, target)
+    assert list(open_sink(target).stored())[:-1] == list(open_sink(path).stored())
+    assert stubs(target)
+    assert verify(target).intact

@@ -15,6 +15,7 @@ from chained_logging.event.entry import AuditEntry
 from chained_logging.files.own import open_regular
 from chained_logging.format.line import MAX_BODY
 from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
+from chained_logging.format.stub import Stub
 from chained_logging.ship.fault import Fault
 from chained_logging.sinks import JSONL_SUFFIXES, SQLITE_SUFFIXES, Sink, open_sink
 from chained_logging.sinks.lines import parsed
@@ -52,6 +53,10 @@ class FolderBackup:
         """Yield entries from `start` on, in order, exactly as stored and not verified."""
         return self._sink(origin).records(start)
 
+    def stored(self, origin: str, start: int = 0) -> Iterator[Record | Stub]:
+        """As :meth:`records`, and the stubs between them."""
+        return self._sink(origin).stored(start)
+
     def checkpoints(self, origin: str) -> Iterator[StoredCheckpoint]:
         """Yield all checkpoints, by size."""
         stored = (one for _, one in self._sink(origin).checkpoints())
@@ -72,7 +77,10 @@ class FolderBackup:
         return []
 
     def write(
-        self, origin: str, records: Sequence[Record], checkpoints: Sequence[StoredCheckpoint]
+        self,
+        origin: str,
+        records: Sequence[Record | Stub],
+        checkpoints: Sequence[StoredCheckpoint],
     ) -> None:
         """Refuse: a backup is copied as a whole.
 

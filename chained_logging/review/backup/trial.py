@@ -18,6 +18,7 @@ from typing import Any, Final
 from chained_logging.errors import DestinationError, LogError, Refused, ShipError
 from chained_logging.event.entry import AuditEntry
 from chained_logging.format.record import Record
+from chained_logging.format.stub import Stub
 from chained_logging.log import AuditLog
 from chained_logging.review.backup.folder import FolderBackup
 from chained_logging.review.backup.make import first_key, note, verified_store, where_is
@@ -133,7 +134,7 @@ def _restore_and_compare(log: AuditLog, store: Destination, target: Path, trial:
         )
     made = _Made(store.name)
     theirs = _noted(_restored(target, done), trial)
-    faults, trial.behind = compare(made.seen(log.records()), theirs, store.name)
+    faults, trial.behind = compare(made.seen(log.stored()), theirs, store.name)
     trial.faults += [f"{fault.where}: {fault.reason}" for fault in faults]
     if trial.head_seq < made.reached:
         gone = f"entries {trial.head_seq + 1} to {made.reached} were there, and are gone"
@@ -147,10 +148,10 @@ class _Made:
         self._destination = destination
         self.reached = -1
 
-    def seen(self, records: Iterable[Record]) -> Iterator[Record]:
-        """Pass entries on."""
-        for record in records:
-            if record.body.startswith(_OF_OURS):
+    def seen(self, items: Iterable[Record | Stub]) -> Iterator[Record | Stub]:
+        """Pass entries and stubs on."""
+        for record in items:
+            if isinstance(record, Record) and record.body.startswith(_OF_OURS):
                 said = AuditEntry(record.body, record.hash).context
                 head = said.get("head_seq")
                 if said.get("destination") == self._destination and isinstance(head, int):
@@ -158,19 +159,19 @@ class _Made:
             yield record
 
 
-def _restored(target: Path, done: Restored) -> Iterator[Record]:
+def _restored(target: Path, done: Restored) -> Iterator[Record | Stub]:
     """Yield what was restored: without the entry that says so, with what no key vouches for."""
     aside = target.with_name(target.name + ASIDE)
     return chain(
-        islice(open_sink(target).records(), done.entries),
-        open_sink(aside).records() if aside.exists() else (),
+        islice(open_sink(target).stored(), done.entries),
+        open_sink(aside).stored() if aside.exists() else (),
     )
 
 
-def _noted(records: Iterator[Record], trial: Trial) -> Iterator[Record]:
-    for record in records:
-        trial.head_seq, trial.head_hash = record.seq, record.hash
-        yield record
+def _noted(items: Iterator[Record | Stub], trial: Trial) -> Iterator[Record | Stub]:
+    for item in items:
+        trial.head_seq, trial.head_hash = item.seq, item.hash
+        yield item
 
 
 def _named(log: AuditLog, destination: str, problem: str) -> list[str]:

@@ -100,9 +100,9 @@ def test_a_log_that_was_rewritten_differs_from_its_backup(
     """The backup is intact: it is the log that somebody replaced."""
     backed_up(log, folder)
     with AuditLog(log, sign="follow", on_failure="raise") as opened_log:
-        rows = list(opened_log.records())
+        rows = list(opened_log.stored())
         changed = [row._replace(hash="0" * 64) if row.seq == 3 else row for row in rows]
-        opened_log.records = lambda start=0: iter(changed[start:])  # type: ignore[method-assign]
+        opened_log.stored = lambda start=0: iter(changed[start:])  # type: ignore[method-assign]
         trial = try_backup(opened_log, str(folder))
     assert trial.result == "differs"
     assert f"{folder}: entry 3 is another one there" in trial.faults
