@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -76,7 +77,7 @@ def person_report(
     if any(file.endswith(".html") for file in files):
         require_jinja()
     known = read_people(Path(people)) if people is not None else {}
-    verdict = judge(log, origin=origin)
+    verdict = judge(log, origin=origin, jobs=os.cpu_count() or 1)
     with open_log(log, origin=origin) as engine:
         period = Filter(since=since, until=until)
         report = PersonReport(engine, resource, subject, period, staff, known)

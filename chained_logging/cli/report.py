@@ -117,7 +117,7 @@ def report(
     if os.path.lexists(path):
         raise FileExistsError(f"{path} is there already")
     given = evidence_of(**evidence)
-    verdict = judge(log, origin=origin, evidence=given)
+    verdict = judge(log, origin=origin, evidence=given, jobs=os.cpu_count() or 1)
     checklist = gone_through(log, standard, origin, (), given) if with_checklist else None
     found = _contents(log, origin, verdict, (standard, wanted, size, count), reason)
     html = page(found, checklist)

@@ -66,16 +66,19 @@ class Verdict:
         return max((seq for seq in signed if seq is not None), default=-1)
 
 
-def judge(log: str, *, origin: str | None = None, evidence: Evidence | None = None) -> Verdict:
+def judge(
+    log: str, *, origin: str | None = None, evidence: Evidence | None = None, jobs: int = 1
+) -> Verdict:
     """Return the verdict on a log. Nothing is raised for what is in it.
 
     :param log: the path of a log, or the URL of a central store.
     :param origin: the name of the log, where a store holds several.
+    :param jobs: how many processes share the work on files.
     :raises DestinationError: if a store cannot be read; also ShipError.
     """
     given = evidence or Evidence()
     if not is_url(log):
-        return spoken_verdict(verify(log, **vars(given)))
+        return spoken_verdict(verify(log, jobs=jobs, **vars(given)))
     for stream, faults in CentralStores().streams(log, origin, given.public_key):
         return spoken_verdict(verify(stream=stream, also=faults, **vars(given)))
     return spoken_verdict(Report(reason="the store does not hold the log"))

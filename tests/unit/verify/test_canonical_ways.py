@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
 import random
 import struct
@@ -286,3 +287,22 @@ def test_what_one_expression_takes_for_good_the_rules_do(module: ModuleType) -> 
             assert found == (read.incomplete, read.oversize), (seed, line)
     assert good > 1000
     assert quick > 0.9 * good  # and it takes nearly all
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("0.0.0.0", "255.255.255.255", "256.1.1.1", "1.2.3", "1.2.3.4.5", "1.2.3.4\n", "1.2.3.4 "),
+        *("01.2.3.4", "1.2.3.00", "1.2.3.260", "1.2.3.199", "1.2.3.٤", "1..3.4", "-1.2.3.4", ""),
+        *("::1", "::01", "::ffff:1.2.3.4", "::1%1", "1.2.3.4%1", "0x1.2.3.4", "999.1.1.1"),
+        *(f"10.{byte}.{byte}.{byte}" for byte in range(300)),
+    ],
+)
+def test_addresses_are_those_of_the_standard_library(text: str) -> None:
+    """Most are found by an expression alone."""
+    try:
+        address = ipaddress.ip_address(text)
+        expected = str(address) == text and getattr(address, "ipv4_mapped", None) is None
+    except ValueError:
+        expected = False
+    assert MODULE._is_address(text) is (expected and "%" not in text)
