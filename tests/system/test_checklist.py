@@ -67,7 +67,7 @@ class Project:
             {"action": "watch.verify", "result": "intact"},
             {"action": "alert.raise", **FINDING},
             {"action": "backup.make", "destination": USB},
-            {"action": "backup.test", "destination": USB, "result": "same"},
+            {"action": "backup.test", "destination": USB, "result": "intact"},
         ]
         events = [event(), event(result="denied"), event(actor_type="admin")]
         events += [event("review.sign", actor="officer")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Final
 
+from chained_logging.event.entry import AuditEntry
 from chained_logging.review.alerts.alert import DELIVER
 from chained_logging.review.alerts.book import Book
 from chained_logging.review.alerts.position import PositionFile
@@ -49,10 +50,8 @@ def _looked(subject: Subject, name: str, seq: int, hash: str, mend: str) -> Foun
 def delivery(subject: Subject, _: int = 0) -> Found:
     """Whether alerts reach somebody."""
     book = _book(subject)
-    newest = subject.engine.entries(own_entries(ANY, DELIVER), limit=1).entries
-    said = (
-        f"{spoken(newest[0].timestamp)} to {newest[0].context.get('target')}" if newest else "none"
-    )
+    newest = _taken(subject, book)
+    said = f"{spoken(newest.timestamp)} to {newest.context.get('target')}" if newest else "none"
     seen = (
         saw("alerts that were raised", subject.name, f"{len(book.alerts):,}"),
         saw("the newest that a target took", subject.name, said),
@@ -67,6 +66,12 @@ def delivery(subject: Subject, _: int = 0) -> Found:
     if any(age(alert.raised) > FRESH for alert in book.alerts.values()):
         return not_met("alerts were raised, and delivered to nobody", mend, *seen)
     return unseen("no alert was delivered yet, so that was not seen to work", *seen, mend=mend)
+
+
+def _taken(subject: Subject, book: Book) -> AuditEntry | None:
+    """Return the newest entry that says that a target took one of the alerts."""
+    every = subject.engine.every(own_entries(ANY, DELIVER), order="newest")
+    return next((one for one in every if one.context.get("alert") in book.alerts), None)
 
 
 def answered(subject: Subject, days: int = 7) -> Found:

@@ -64,4 +64,6 @@ def asked(subject: Subject, call: str) -> Found:
         found = PROBES[name](subject, *([int(days)] if days else []))
     except UNSEEABLE as problem:
         found = unseen(f"could not look: {problem}")
+    except (AttributeError, KeyError, RecursionError, TypeError):
+        found = unseen("could not look: an entry does not have the form that this log gives it")
     return dataclasses.replace(found, probe=name)

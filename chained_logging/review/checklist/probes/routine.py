@@ -9,7 +9,7 @@ import datetime as dt
 from typing import Final
 
 from chained_logging.event.entry import AuditEntry
-from chained_logging.review.checklist.answer import Found, Status, joined, met, not_met, saw
+from chained_logging.review.checklist.answer import Found, Status, joined, met, not_met, saw, unseen
 from chained_logging.review.checklist.subject import Subject, age
 from chained_logging.review.filter import ANY, Filter
 from chained_logging.review.moments import spoken, spoken_length
@@ -19,7 +19,7 @@ REVIEWS: Final = ("review.sign",)
 BACKUPS: Final = ("backup.make", "backup.test")
 WATCHES: Final = ("watch.verify",)
 _BACKUP: Final = 31  # days, at most, since a backup was made
-_GOOD: Final = frozenset({"success", "intact", "ok", "same", True})
+_GOOD: Final = frozenset({"success", "intact", True})
 
 
 def watched(subject: Subject, days: int = 1) -> Found:
@@ -44,11 +44,12 @@ def backed_up(subject: Subject, days: int = 92) -> Found:
     found = _recent(subject, newest, days, "a test of a backup", mend)
     if newest is None or found.status is Status.NOT_MET:
         return found
-    return joined([found, _apart(subject, _context(newest).get("destination"), make)])
+    destination = _context(newest).get("destination")
+    return joined([_apart(subject, newest, found), _made(subject, destination, make)])
 
 
-def _apart(subject: Subject, destination: object, action: str) -> Found:
-    """Return whether the log says that a backup is apart from it, and was made lately."""
+def _made(subject: Subject, destination: object, action: str) -> Found:
+    """Return whether a backup was made lately, and apart from the log."""
     made = (
         entry
         for entry in subject.engine.every(own_entries(ANY, action), order="newest")
@@ -56,15 +57,23 @@ def _apart(subject: Subject, destination: object, action: str) -> Found:
     )
     newest, mend = next(made, None), f"chained-logging backup {subject.given} DESTINATION"
     found = _recent(subject, newest, _BACKUP, f"a backup in {destination}", mend)
-    shared = None if newest is None else _context(newest).get("shared")
-    if not shared or found.status is Status.NOT_MET:
+    return found if newest is None else _apart(subject, newest, found)
+
+
+def _apart(subject: Subject, entry: AuditEntry, found: Found) -> Found:
+    """Return what was found, unless the entry says that the backup is not apart from the log, or
+    that this could not be seen."""
+    why, remarks = (_context(entry).get(name) for name in ("same_place", "remarks"))
+    if found.status is Status.NOT_MET or not (why or remarks):
         return found
-    why = "; ".join(map(str, shared)) if isinstance(shared, list) else str(shared)
+    if not why:
+        said = "; ".join(map(str, remarks)) if isinstance(remarks, list) else str(remarks)
+        return unseen(f"the backup left a remark: {said}", *found.seen)
     return not_met(
         f"the backup would be lost together with the log: {why}",
-        f"{mend}, on another disk, server or account",
+        f"chained-logging backup {subject.given} DESTINATION, on another disk, server or account",
         *found.seen,
-        saw("what the backup shares with the log", str(destination), why),
+        saw("what the backup shares with the log", f"{subject.name}, entry {entry.seq:,}", why),
     )
 
 
