@@ -45,10 +45,12 @@ def backed_up(subject: Subject, days: int = 92) -> Found:
     if newest is None or found.status is Status.NOT_MET:
         return found
     destination = _context(newest).get("destination")
+    if not isinstance(destination, str):
+        return unseen(f"entry {newest.seq:,} does not say which backup was tested", *found.seen)
     return joined([_apart(subject, newest, found), _made(subject, destination, make)])
 
 
-def _made(subject: Subject, destination: object, action: str) -> Found:
+def _made(subject: Subject, destination: str, action: str) -> Found:
     """Return whether a backup was made lately, and apart from the log."""
     made = (
         entry
