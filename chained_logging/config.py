@@ -118,7 +118,13 @@ ALERTING: Final[Mapping[str, tuple[str, _Kind]]] = {
 }
 """Settings of alerts, each with the name of the option that it stands for."""
 
-_ELSEWHERE: Final = {**READING, **ALERTING}
+REVIEWING: Final[Mapping[str, tuple[str, _Kind]]] = {
+    "review_every": ("every", _TEXT),
+    "reviewer_keys": ("keys", _LIST),
+}
+"""Settings of reviews: which periods are to be reviewed, and the reviewers' keys as vkeys."""
+
+_ELSEWHERE: Final = {**READING, **ALERTING, **REVIEWING}
 
 TABLES: Final[Mapping[str, _Kind]] = {"retention": _TABLES}
 """Settings that are tables of tables, which only a file can have: ``[retention.patients]``."""
@@ -153,6 +159,14 @@ def alerting() -> dict[str, Any]:
     :raises ConfigError: as :func:`load`.
     """
     return _named_as(ALERTING)
+
+
+def reviewing() -> dict[str, Any]:
+    """Return the configured settings of reviews: ``every`` and ``keys``, if they are set.
+
+    :raises ConfigError: as :func:`load`.
+    """
+    return _named_as(REVIEWING)
 
 
 def _named_as(table: Mapping[str, tuple[str, _Kind]]) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from browser import chromium, emulate, requests, serious, shoot, viewing
 from periods import event, write_log
 from signed_logs import ORIGIN, Key, append_lines
 
+from chained_logging.review.opening import stored
+
 keys = oracles.module("selenium.webdriver.common.keys").Keys
 by = oracles.module("selenium.webdriver.common.by").By
 
@@ -104,6 +106,7 @@ PAGES = {
     "entry": f"/entry/{HOSTILE_SEQ}",
     "actor": "/actor?id=ann",
     "resource": "/resource?id=patient_record/3",
+    "reviews": "/reviews",
     "missing": "/entry/999999",
 }
 
@@ -164,6 +167,27 @@ def test_it_is_printed_without_what_cannot_be_used_on_paper(page: tuple[str, Any
     assert not [form for form in driver.find_elements(by.TAG_NAME, "form") if form.is_displayed()]
     assert driver.find_element(by.TAG_NAME, "main").is_displayed()
     assert driver.execute_cdp_cmd("Page.printToPDF", {})["data"]
+
+
+def test_a_review_is_begun_and_signed_with_the_keyboard(site: tuple[Any, str], log: Path) -> None:
+    driver, base = site
+    driver.get(f"{base}/reviews")
+    driver.find_element(by.XPATH, "//button[text()='Begin a review']").send_keys(keys.ENTER)
+    found(driver, "form[aria-label^='Sign review']")
+    shoot(driver, "reviews-begun")
+    assert serious(driver) == []
+    driver.find_element(by.NAME, "name").send_keys("Eve <Meyer>")
+    driver.find_element(by.NAME, "conclusion").send_keys("All in order, <b>but</b> see entry 3.")
+    driver.find_element(by.XPATH, "//button[text()='Sign']").send_keys(keys.ENTER)
+    said = found(driver, ".signature").text
+    shoot(driver, "reviews-signed")
+    assert "Eve <Meyer>" in said
+    assert "All in order, <b>but</b> see entry 3." in said
+    assert serious(driver) == []
+    assert driver.current_url == f"{base}/reviews"
+    assert [message for message in driver.get_log("browser")] == []
+    signed = [entry for entry in stored(str(log)) if entry.action == "review.sign"]
+    assert signed[-1].context["said"]["checkpoint"]["size"] > 0
 
 
 def test_hostile_values_are_text(site: tuple[Any, str]) -> None:

@@ -43,6 +43,7 @@ class Access:
     :ivar fields: the fields that they may see; None stands for all. :data:`ALWAYS` are among them.
         Without one of them, neither a hash nor a proof is shown: with either one, a hidden value
         can be guessed.
+    :ivar reviews: whether they may begin and sign reviews, if they see all of the log.
     :ivar reason: why they look, for the record.
     :ivar about: what else is to be recorded of them.
     :raises ValueError: if a field has another name, or there is no tenant.
@@ -53,6 +54,7 @@ class Access:
     fields: Collection[str] | None = None
     reason: str | None = None
     about: Mapping[str, str] = field(default_factory=dict)
+    reviews: bool = False
 
     def __post_init__(self) -> None:
         for name in ("tenants", "fields"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib import resources
@@ -41,6 +41,7 @@ from chained_logging.review.viewer.pages import (
 )
 from chained_logging.review.viewer.recorded import recorded
 from chained_logging.review.viewer.render import environment
+from chained_logging.review.viewer.reviewing import form_of, reviews_page, signed, started
 
 Authorize = Callable[[Request], Access | Awaitable[Access | None] | None]
 """Says who sends a request, and what they may see; None refuses. It may be ``async``."""
@@ -84,6 +85,9 @@ class _Viewer:
             self._page("/entries.zip", evidence_file),
             self._page("/actor", lambda view, found: about_page(view, found, "actor"), "id"),
             self._page("/resource", lambda view, found: about_page(view, found, "resource"), "id"),
+            self._page("/reviews", reviews_page),
+            self._form("/reviews/start", started),
+            self._form("/reviews/sign", signed),
             self._entry("/entry/{seq:int}", entry_page),
             self._entry("/entry/{seq:int}.json", entry_file),
             self._entry("/entry/{seq:int}/proof", proof_file),
@@ -110,6 +114,27 @@ class _Viewer:
             return self._shown(request, view, make(view, min(request.path_params["seq"], 1 << 53)))
 
         return self._route(path, answer)
+
+    def _form(self, path: str, act: Callable[[View, Mapping[str, str]], None]) -> Route:
+        """Return the route of a form, which leads back to the page that it is on."""
+
+        async def endpoint(request: Request) -> Response:
+            access = await self._access(request)
+            given: Mapping[str, str] | Misasked
+            try:
+                given = await form_of(request)
+            except Misasked as problem:
+                given = problem
+
+            def answer(_: Request, view: View) -> Response:
+                if isinstance(given, Misasked):
+                    raise given
+                act(view, given)
+                return RedirectResponse(view.links.reviews(), 303)
+
+            return await run_in_threadpool(self._answer, request, access, answer)
+
+        return Route(path, endpoint, methods=["POST"], name=path)
 
     def _route(self, path: str, answer: Callable[[Request, View], Response]) -> Route:
         async def endpoint(request: Request) -> Response:

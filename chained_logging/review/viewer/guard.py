@@ -14,6 +14,9 @@ ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 LONGEST: Final = 8_000
 """Bytes of an address. A filter with hundreds of values is shorter."""
 
+FORMS: Final = ("/reviews/start", "/reviews/sign")
+"""The ends of the only paths that take a form."""
+
 HEADERS: Final = {
     "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -63,11 +66,28 @@ class Guard:
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         if self._hosts is not None and (len(hosts) != 1 or hosts[0] not in self._hosts):
             return 421, "this address is not served here: use the one that the command printed"
-        if scope["method"] not in ("GET", "HEAD"):
+        if scope["method"] == "POST" and scope["path"].endswith(FORMS):
+            if not _from_here(scope, hosts):
+                return 403, "this form was sent from another page: open the viewer's own"
+        elif scope["method"] not in ("GET", "HEAD"):
             return 405, "the viewer only shows: use GET"
         if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > LONGEST:
             return 414, f"the address must have at most {LONGEST:,} bytes: use fewer values"
         return None
+
+
+def _from_here(scope: Scope, hosts: list[bytes]) -> bool:
+    """Whether a browser says that a page of this very site sent a form.
+
+    A page elsewhere cannot set these headers: ``Sec-Fetch-Site`` (W3C Fetch Metadata) and, in older
+    browsers, ``Origin``. What is sent by no browser at all has neither, and is refused too.
+    """
+    given = {name: value for name, value in scope["headers"]}
+    site = given.get(b"sec-fetch-site")
+    if site is not None:
+        return bool(site == b"same-origin")
+    origin = given.get(b"origin", b"")
+    return len(hosts) == 1 and origin.split(b"://", 1)[-1] == hosts[0]
 
 
 async def _refuse(send: Send, status: int, why: str) -> None:

@@ -104,6 +104,10 @@ class Links:
         """Return the address of all that was done to a resource."""
         return self._about("resource", name, cursor)
 
+    def reviews(self, form: str = "") -> str:
+        """Return the address of the reviews, or of one of their forms."""
+        return f"{self._root}/reviews{form}"
+
     def static(self, name: str) -> str:
         """Return the address of a file."""
         return f"{self._root}/static/{name}"

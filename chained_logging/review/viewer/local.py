@@ -42,7 +42,7 @@ class Session:
     """
 
     def __init__(self, reader: Reader, port: int, reason: str | None = None) -> None:
-        self._access = Access(reader.name, reason=reason, about=reader.about)
+        self._access = Access(reader.name, reason=reason, about=reader.about, reviews=True)
         self._token: str | None = secrets.token_urlsafe(32)
         self._secret = secrets.token_urlsafe(32)
         self._cookie = f"chained_logging_{port}"

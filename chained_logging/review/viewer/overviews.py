@@ -8,7 +8,7 @@ import time
 from functools import partial
 from typing import Final, NamedTuple
 
-from chained_logging.review.due import due
+from chained_logging.review.due import configured, due
 from chained_logging.review.overview import Overview, overview, with_readings
 from chained_logging.review.period import Period
 from chained_logging.review.query import Engine
@@ -57,13 +57,13 @@ class Overviews:
                 counted, took = _counted(engine, verdict, period)
                 if took > _QUICK:
                     self._keep(key, counted, took)
-                return Counted(_of_now(engine, counted.found, verdict), counted.at)
+                return Counted(_of_now(engine, access, counted.found, verdict), counted.at)
             self._counting.wait(key, partial(self._count, key, access, verdict, period))
             kept, _ = self._kept_for(key)
         if kept is None:
             return None
         found = with_readings(engine, kept.found)
-        return Counted(_of_now(engine, found, verdict), kept.at)
+        return Counted(_of_now(engine, access, found, verdict), kept.at)
 
     def _is_small(self, engine: NarrowedEngine) -> bool:
         newest = engine.entries(limit=1).entries
@@ -93,5 +93,6 @@ def _counted(engine: Engine, verdict: Verdict, period: Period) -> tuple[Counted,
     return counted, time.monotonic() - began
 
 
-def _of_now(engine: Engine, found: Overview, verdict: Verdict) -> Overview:
-    return dataclasses.replace(found, verdict=verdict, due=due(engine))
+def _of_now(engine: Engine, access: Access, found: Overview, verdict: Verdict) -> Overview:
+    waiting = due(engine, configured()) if access.whole else None
+    return dataclasses.replace(found, verdict=verdict, due=waiting)

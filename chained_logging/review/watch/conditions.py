@@ -17,10 +17,12 @@ from chained_logging.format.spelling import NoteError
 from chained_logging.format.vkey import VerifierKey
 from chained_logging.log.spill import spills_of
 from chained_logging.review.checklist.probes.clock import is_synchronised
+from chained_logging.review.due import configured
 from chained_logging.review.filter import ANY
 from chained_logging.review.overview import own_entries
 from chained_logging.review.period import instant
 from chained_logging.review.query import Engine
+from chained_logging.review.reviews.desk import register_of
 from chained_logging.review.watch.check import Check
 from chained_logging.ship.progress import Progress, read_all_progress
 from chained_logging.sinks import open_sink
@@ -190,6 +192,20 @@ def verified(here: Surroundings) -> Iterator[Check]:
     yield Check("verified", here.log.name, age <= here.limits.unverified, said, value=age)
 
 
+def reviews(here: Surroundings) -> Iterator[Check]:
+    """Whether all periods were reviewed that the configuration names."""
+    every = configured()
+    if every is None:
+        return
+    register, _ = register_of(str(here.log), here.engine)
+    now = dt.datetime.fromtimestamp(here.now, dt.UTC)
+    late = list(register.overdue_periods(here.engine, every, now))
+    said = f"{late[0].title}, and {len(late) - 1:,} more are overdue" if late else ""
+    if len(late) == 1:
+        said = late[0].title
+    yield Check("reviews", here.log.name, not late, said or "no review is overdue", "medium")
+
+
 def _ago(seconds: float) -> str:
     return f"{dt.timedelta(seconds=round(seconds))} ago"
 
@@ -202,4 +218,5 @@ _LOOKS: Final[tuple[Callable[[Surroundings], Iterator[Check]], ...]] = (
     clock,
     witnesses,
     verified,
+    reviews,
 )

@@ -114,3 +114,11 @@ def test_what_cannot_be_told_stops_nothing_else(log: Path) -> None:
     found = look(log)
     assert found["shipping"].ok is None
     assert found["disk"].ok
+
+
+def test_an_overdue_review_is_said(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHAINED_LOGGING_REVIEW_EVERY", "week")
+    assert look(log)["reviews"].ok
+    check = look(log, after=15 * 86_400)["reviews"]
+    assert check.ok is False
+    assert check.sentence.startswith("Nobody has reviewed 20")

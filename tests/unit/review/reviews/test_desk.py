@@ -1,0 +1,61 @@
+"""A review is begun with what is drawn, and signed with a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from chains import EVENT
+
+from chained_logging import AuditLog
+from chained_logging.keys import PrivateKey
+from chained_logging.review.opening import stored
+from chained_logging.review.period import Period
+from chained_logging.review.reviews.desk import sign, start
+from chained_logging.verify import verify
+
+PERIOD = Period("2026-01-01T00:00:00.000000Z", "2027-01-01T00:00:00.000000Z")
+
+
+@pytest.fixture
+def log(path: Path) -> Path:
+    with AuditLog(path, key=PrivateKey.generate()) as opened:
+        opened.append("read", **EVENT)
+    return path
+
+
+def test_the_entries_say_who_what_and_when(log: Path) -> None:
+    begun = start(str(log), PERIOD, "ann")
+    done = sign(str(log), begun.seq, "ann", "In order.", name="Ann Meyer", meaning="approval")
+    (signature,) = done.signatures
+    assert (signature.who, signature.name) == ("ann", "Ann Meyer")
+    assert (signature.meaning, signature.conclusion) == ("approval", "In order.")
+    assert signature.checkpoint is not None
+    assert signature.checkpoint["size"] >= 2
+    entries = {entry.action: entry for entry in stored(str(log))}
+    assert entries["review.start"].context["summary"]["verdict"].startswith("Intact")
+    assert entries["review.sign"].on_behalf_of == "ann"
+    assert verify(log).intact
+
+
+@pytest.mark.parametrize("conclusion", ["", "  ", "x" * 10_001])
+def test_a_conclusion_says_something_and_not_everything(log: Path, conclusion: str) -> None:
+    begun = start(str(log), PERIOD, "ann")
+    with pytest.raises(ValueError, match="the conclusion must"):
+        sign(str(log), begun.seq, "ann", conclusion)
+
+
+def test_a_review_that_is_not_there_cannot_be_signed(log: Path) -> None:
+    with pytest.raises(ValueError, match="no review 77"):
+        sign(str(log), 77, "ann", "In order.")
+
+
+def test_only_emergency_access_is_reviewed_as_such(log: Path) -> None:
+    with pytest.raises(ValueError, match="entry 1 must be about emergency access"):
+        start(str(log), PERIOD, "ann", about=[1])
+
+
+def test_a_long_name_of_a_reviewer_with_a_key_is_fine(log: Path) -> None:
+    begun = start(str(log), PERIOD, "ann")
+    done = sign(str(log), begun.seq, "Ann M. + Bob", "In order.", key=PrivateKey.generate())
+    assert done.signatures[0].own == "unknown"
