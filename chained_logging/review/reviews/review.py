@@ -26,7 +26,7 @@ ACTIONS: Final = (START, SIGN)
 
 Holds = Literal["known", "unknown", "none", "broken"]
 """What a reviewer's own signature is: ``known`` or ``unknown`` if it holds, by a key that was given
-or by one that only the entry names; ``none`` if they have no key; ``broken`` if it does not hold."""
+or by one that only the entry names; ``none`` if they have no key; else ``broken``."""
 
 
 @dataclass(frozen=True)
