@@ -1386,8 +1386,8 @@ CREATE TRIGGER purges_named BEFORE INSERT ON purges
 WHEN NEW.first < 1 OR NEW.last < NEW.first OR NEW.last >= NEW.by
 OR NEW.first <= (SELECT last FROM purges WHERE first <= NEW.last ORDER BY first DESC LIMIT 1)
 OR NOT EXISTS (
-  SELECT 1 FROM entries
-  WHERE seq = NEW.by AND action = 'retention.apply' AND actor_id = 'chained_logging'
+  SELECT 1 FROM entries WHERE seq = NEW.by
+  AND substr(body, 1, 57) = '{"action":"retention.apply","actor_id":"chained_logging",'
 ) BEGIN
   SELECT RAISE(IGNORE);
 END;

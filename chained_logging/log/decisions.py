@@ -33,6 +33,7 @@ class Decisions:
         self._signing = signing
         self._checkpoints = checkpoints
         self._own = own
+        self._ring = Keyring("")  # of a log without a key: what was read of it
 
     def write(
         self,
@@ -57,6 +58,8 @@ class Decisions:
         state.notice_fork()
         with self._checkpoints.lock, state.held():
             head = state.head()
+            if self._ring.origin != state.origin:
+                self._ring = Keyring(state.origin)
             if check is not None:
                 check()
             if loosens and signing.key is None:
@@ -73,8 +76,8 @@ class Decisions:
         return AuditEntry(written.body, written.hash, written.signature)
 
     def _require_no_key(self) -> None:
-        ring = Keyring(self._state.origin)
-        for record in self._state.sink.records():
+        ring = self._ring
+        for record in self._state.sink.records(ring.next):
             ring.look(record)
         if ring.trouble is not None:
             raise KeyForged(ring.trouble)

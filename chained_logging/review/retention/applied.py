@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import orjson
+
 from chained_logging.event.entry import AuditEntry
 from chained_logging.format.record import Record
 from chained_logging.keys.keyring import Keyring
@@ -36,6 +38,20 @@ def is_kept_always(record: Record) -> bool:
     """Whether no policy ever removes an entry: the first one, and those about keys, retention and
     holds."""
     return record.seq == 0 or _KEPT.match(record.body) is not None
+
+
+def fields_of(body: bytes) -> dict[str, Any]:
+    """Return the fields of an entry.
+
+    :raises ValueError: if it is not an object.
+    """
+    try:
+        found = orjson.loads(body)
+    except ValueError:  # what only the standard library reads
+        return AuditEntry(body, None, None).fields
+    if not isinstance(found, dict):
+        raise ValueError("its body is not a JSON object")
+    return found
 
 
 def timestamp_of(body: bytes) -> str | None:

@@ -17,7 +17,7 @@ from chained_logging.event.entry import AuditEntry
 from chained_logging.format.record import Record
 from chained_logging.log import AuditLog
 from chained_logging.review.reading import Reader
-from chained_logging.review.retention.applied import APPLY, Named, Ranges
+from chained_logging.review.retention.applied import APPLY, Named, Ranges, fields_of
 from chained_logging.review.retention.copies import WITHOUT, Copies, copies_of
 from chained_logging.review.retention.leftovers import old_pieces, remove_indexes
 from chained_logging.review.retention.plan import Plan, make_plan
@@ -213,12 +213,11 @@ class _Guard:
         if self._named is None:
             self._named = Named(self._survey.applies.valid)
         apply = self._named.naming(record.seq)
-        entry = AuditEntry(record.body, record.hash)
         try:
-            old = apply is not None and apply.lets_go(record, entry.fields)
+            old = apply is not None and apply.lets_go(record, fields_of(record.body))
         except (ValueError, TypeError):
             return False
-        return old and self._survey.holds.keeps(entry) is None
+        return old and self._survey.holds.keeps(AuditEntry(record.body, record.hash)) is None
 
 
 def _size(log: Removable) -> int:

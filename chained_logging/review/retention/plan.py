@@ -17,6 +17,7 @@ from chained_logging.review.retention.applied import (
     Apply,
     Named,
     Ranges,
+    fields_of,
     is_kept_always,
     timestamp_of,
 )
@@ -203,21 +204,19 @@ class _Planner:
 
     def _look_again(self, record: Record, apply: Apply) -> None:
         """Look at what an earlier decision names, and is still there."""
-        entry = AuditEntry(record.body, record.hash)
         try:
-            if not apply.lets_go(record, entry.fields):
+            if not apply.lets_go(record, fields_of(record.body)):
                 return
         except (ValueError, TypeError):
             return
-        if self._holds.keeps(entry) is None:
+        if self._holds.keeps(AuditEntry(record.body, record.hash)) is None:
             self.plan.left.add(record.seq)
         else:
             self.plan.left_held += 1
 
     def _judge(self, record: Record, timestamp: str) -> None:
-        entry = AuditEntry(record.body, record.hash)
         try:
-            chosen = self._choose(Kind.of(entry.fields))
+            chosen = self._choose(Kind.of(fields_of(record.body)))
         except (ValueError, TypeError, KeyError):
             self.plan.unreadable += 1
             return
@@ -231,11 +230,11 @@ class _Planner:
                     timestamp < befores[other.name]
                 )
             return
-        self._let_go(record, entry, chosen.policy, timestamp)
+        self._let_go(record, chosen.policy, timestamp)
 
-    def _let_go(self, record: Record, entry: AuditEntry, policy: Policy, timestamp: str) -> None:
+    def _let_go(self, record: Record, policy: Policy, timestamp: str) -> None:
         """Take an entry whose period has ended."""
-        case = self._holds.keeps(entry)
+        case = self._holds.keeps(AuditEntry(record.body, record.hash))
         if case is not None:
             self.plan.held[case] += 1
         elif record.seq > self._sealed:

@@ -13,6 +13,9 @@ from chained_logging.format.stub import Stub
 from chained_logging.review.retention.applied import Applies
 from chained_logging.review.retention.holds import Holds
 
+_OURS: Final = re.compile(
+    rb'\{"action":"(?:log\.open|(?:key|hold|retention|backup)\.[^"]*)","actor_id":"chained_logging",'
+)
 _BACKUP: Final = re.compile(
     rb'\{"action":"backup\.make","actor_id":"chained_logging","actor_type":"system",'
 )
@@ -56,7 +59,7 @@ class Survey:
         :raises ValueError: at what is neither an entry nor a stub.
         """
         for item in log.stored(self.next):
-            if isinstance(item, Record):
+            if isinstance(item, Record) and _OURS.match(item.body) is not None:
                 self._look(item)
             self.next = item.seq + 1
 
