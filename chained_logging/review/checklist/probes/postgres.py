@@ -16,6 +16,10 @@ _CHANGERS: Final = f"""
       OR has_table_privilege(r.oid, '{_TABLE}', 'UPDATE, DELETE, TRUNCATE'))
     ORDER BY rolname
 """  # noqa: S608 -- a name from here
+_REMOVERS: Final = """
+    SELECT rolname FROM pg_roles AS r WHERE rolcanlogin AND NOT rolsuper
+      AND pg_has_role(r.oid, 'chained_logging_retention', 'MEMBER') ORDER BY rolname
+"""
 _SUPERUSERS: Final = "SELECT rolname FROM pg_roles WHERE rolsuper AND rolcanlogin ORDER BY rolname"
 _READERS: Final = f"""
     SELECT rolname FROM pg_roles AS r WHERE rolcanlogin AND NOT rolsuper
@@ -58,7 +62,9 @@ def _schema(store: PostgresDestination) -> Found:
 def _changers(store: PostgresDestination) -> Found:
     changers = [name for (name,) in store.session.rows(_CHANGERS)]
     superusers = [name for (name,) in store.session.rows(_SUPERUSERS)]
+    removers = [name for (name,) in store.session.rows(_REMOVERS)]
     seen = (
+        saw("roles that may remove what the log has decided", store.name, _list(removers)),
         saw("roles that log in and may change entries", store.name, _list(changers)),
         saw("superusers, who may change everything", store.name, _list(superusers)),
     )

@@ -83,6 +83,17 @@ def test_a_role_that_may_delete_everywhere_is_named(log: Path, shipped: Database
     assert "REVOKE" in (found.mend or "")
 
 
+def test_who_may_remove_by_a_decision_of_the_log_is_named(log: Path, shipped: Database) -> None:
+    shipped.sql("CREATE ROLE officer LOGIN IN ROLE chained_logging_retention")
+    try:
+        found = looked(read_by(log, shipped), "append_only")
+    finally:
+        shipped.sql("DROP ROLE officer")
+    assert is_met(found)
+    (removers,) = (p.value for p in found.seen if p.what.startswith("roles that may remove"))
+    assert "officer" in removers.split(", ")
+
+
 def test_a_shipper_that_is_a_superuser_may_delete(
     log: Path, tmp_path: Path, shipped: Database
 ) -> None:
