@@ -3,6 +3,7 @@ the checklist says of it once a part is taken away."""
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from chained_logging.review.checklist.answer import Answer, Status
 from chained_logging.review.checklist.checklist import checked
 from chained_logging.review.checklist.clauses import NAMES
 from chained_logging.review.checklist.probes import clock
+from chained_logging.review.period import Period
+from chained_logging.review.reviews.desk import sign, start
 from chained_logging.ship.s3 import S3Destination, init
 from chained_logging.sinks import open_sink
 
@@ -70,7 +73,6 @@ class Project:
             {"action": "backup.test", "destination": USB, "result": "intact"},
         ]
         events = [event(), event(result="denied"), event(actor_type="admin")]
-        events += [event("review.sign", actor="officer")]
         recorded(
             self.log,
             *(one for one in events if one["action"] not in without),
@@ -78,8 +80,16 @@ class Project:
         )
         if "alert.raise" not in without:
             self.answer_alert(without)
+        if "review.sign" not in without:
+            self.review()
         self.ship()
         self.look()
+
+    def review(self) -> None:
+        """Have somebody review all of it up to now."""
+        now = dt.datetime.now(dt.UTC)
+        number = start(str(self.log), Period.ending(now, 31), "officer").seq
+        sign(str(self.log), number, "officer", "Nothing unusual.")
 
     def answer_alert(self, without: tuple[str, ...]) -> None:
         seq = max(

@@ -17,6 +17,7 @@ from chained_logging import config
 from chained_logging.errors import ChainedLoggingError
 from chained_logging.event.entry import AuditEntry
 from chained_logging.event.values import timestamp_text
+from chained_logging.format.vkey import VerifierKey
 from chained_logging.net.urls import shown
 from chained_logging.review.filter import Filter
 from chained_logging.review.opening import is_url, named, open_log
@@ -144,6 +145,16 @@ class Subject:
         :raises ConfigError: if one is not valid.
         """
         return policies_from(config.retention()) if self.settings else []
+
+    @cached_property
+    def reviewer_keys(self) -> list[VerifierKey]:
+        """The keys of the people who review this log.
+
+        :raises ConfigError: if the configuration cannot be read.
+        :raises ValueError: if one is not a key.
+        """
+        keys = config.reviewing().get("keys", ()) if self.settings else ()
+        return [VerifierKey.parse(key) for key in keys]
 
     # --- Stores.
 

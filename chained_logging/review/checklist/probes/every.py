@@ -15,6 +15,7 @@ from chained_logging.review.checklist.probes import (
     failures,
     files,
     retention,
+    reviews,
     routine,
     shipping,
     stores,
@@ -49,7 +50,7 @@ PROBES: Final[Mapping[str, Callable[..., Found]]] = {
     "delivery": alarms.delivery,
     "answered": alarms.answered,
     "watched": routine.watched,
-    "reviewed": routine.reviewed,
+    "reviewed": reviews.reviewed,
     "backed_up": routine.backed_up,
 }
 

@@ -1,4 +1,4 @@
-"""What people and timers do with a log: reviews, tests of backups, standing verification.
+"""What people and timers do with a log: tests of backups, standing verification.
 
 Each leaves entries. What is configured and left none was not seen to work.
 """
@@ -15,7 +15,6 @@ from chained_logging.review.filter import ANY, Filter
 from chained_logging.review.moments import spoken, spoken_length
 from chained_logging.review.overview import own_entries
 
-REVIEWS: Final = ("review.sign",)
 BACKUPS: Final = ("backup.make", "backup.test")
 WATCHES: Final = ("watch.verify",)
 _BACKUP: Final = 31  # days, at most, since a backup was made
@@ -27,13 +26,6 @@ def watched(subject: Subject, days: int = 1) -> Found:
     newest = _newest(subject, own_entries(ANY, *WATCHES))
     mend = f"chained-logging watch {subject.given}"
     return _recent(subject, newest, days, "a verification by watch", mend)
-
-
-def reviewed(subject: Subject, days: int = 31) -> Found:
-    """Whether somebody reviewed the log lately, and signed it."""
-    newest = _newest(subject, Filter(action=REVIEWS))
-    mend = f"chained-logging review start {subject.given}, then chained-logging review sign"
-    return _recent(subject, newest, days, "a signed review", mend)
 
 
 def backed_up(subject: Subject, days: int = 92) -> Found:

@@ -98,16 +98,3 @@ def test_an_old_backup_does_not_count(path: Path) -> None:
 def test_a_backup_that_the_log_did_not_make_does_not_count(path: Path) -> None:
     elsewhere = note("backup.test", result="intact", destination="/elsewhere")
     assert not is_met(looked(recorded(path, notes=(MADE, elsewhere)), "backed_up"))
-
-
-def test_a_review_is_signed_by_a_person(path: Path) -> None:
-    recorded(path, event("review.sign", actor="officer"))
-    found = looked(path, "reviewed")
-    assert is_met(found)
-    assert "by officer" in found.seen[0].value
-
-
-def test_an_old_review_is_not_enough(path: Path) -> None:
-    recorded(path, event("review.sign", days_ago=2))
-    assert is_met(looked(path, "reviewed 31"))
-    assert not is_met(looked(path, "reviewed 1"))
