@@ -2794,6 +2794,22 @@ class _Spool:
         os.pwrite(self.files[0].fileno(), places.tobytes(), 8 * at)
         return [None if at is None else hashes[32 * at : 32 * at + 32] for at in numbers]
 
+    def take_within(self, first: int, last: int) -> int:
+        """Take all entries from one number to another, and return how many they are.
+
+        :raises _Bad: if one was taken before.
+        """
+        self.flush()
+        count = 0
+        at = self.find(first << 1) if self.count else 0
+        while at < self.count:
+            seqs = [place >> 1 for place in self.places(at, _WINDOW) if place >> 1 <= last]
+            if not seqs:
+                break
+            self.take(seqs)
+            count, at = count + len(seqs), at + len(seqs)
+        return count
+
     def find(self, place: int) -> int:
         """Return where a place is, or would be: near where the last one was, as a rule."""
         at = min(self.cursor + _WINDOW, self.count - 1)
@@ -3121,7 +3137,11 @@ class _Retention:
 
     :param path: the beginning of the names of its files; None for files without names.
     :param keeps: whether to keep the hashes of entries too: where they cannot be read again.
+
+    With `partial`, only some of what an entry names is here: proven by a tree, not by its root.
     """
+
+    partial = False
 
     def __init__(
         self,
@@ -3135,8 +3155,8 @@ class _Retention:
         self.entries: BinaryIO | None = None  # that name stubs, one after the other
         self.sources: list[tuple[int, str]] = []  # from which stub on they are of which file
         self.left = 0  # entries that are named and there
-        self.still: list[int] = []  # which entries name them
-        self.fronts: list[int] = []  # and which name some before what is checked here
+        self.still: list[int] = []  # the first and last entry that name such
+        self.fronts: list[int] = []  # and that name some before what is checked here
 
     def add_run(self, run: _Run, numbers: range, file: str) -> None:
         """Take up ordinary lines."""
@@ -3210,7 +3230,10 @@ class _Retention:
                 purge = _Purge(line)
                 then = keys.known[: bisect.bisect_left(named_at, purge.seq)][-1:]
                 signed = self.check_statement(purge, line, keys, then[0][1] if then else None)
-                self.check_root(purge, again)
+                if self.partial:
+                    self.check_named(purge)
+                else:
+                    self.check_root(purge, again)
             except _Bad as bad:
                 reason = f"it does not explain what was removed: {bad.reason}"
                 self.findings.fault("retention", line, "context", reason)
@@ -3259,7 +3282,7 @@ class _Retention:
                 hashes = self.with_others(seqs, hashes, again)
             tree.extend([hash_ for hash_ in hashes if hash_])
         if tree.size < purge.count:
-            self.fronts.append(purge.seq)
+            self.fronts = [*self.fronts[:1], purge.seq]
             if tree.size and self.findings.doubt is None:
                 self.findings.doubt = (
                     f"the root of entry {purge.seq} is not only of stubs that are here: name the "
@@ -3268,9 +3291,16 @@ class _Retention:
         elif tree.root() != purge.root:
             raise _Bad(None, "its root is not that of the hashes of the entries that it names")
         if tree.size > removed:
-            self.still.append(purge.seq)
+            self.still = [*self.still[:1], purge.seq]
             self.left += tree.size - removed
         purge.count = removed
+
+    def check_named(self, purge: _Purge) -> None:
+        """Take up the stubs here that an entry names.
+
+        :raises _Bad: if one was named before.
+        """
+        purge.count = sum(self.stubs.take_within(*pair) for pair in purge.ranges)
 
     def with_others(
         self,
@@ -4376,7 +4406,7 @@ def _judge(
     report: Report, kinds: set[str], question: _Question, doubt: str | None
 ) -> tuple[str, str | None]:
     """Return the status, and a reason where it needs one."""
-    if not report.entries and kinds <= {"malformed", "torn", "unreadable"}:
+    if not report.entries + report.stubs and kinds <= {"malformed", "torn", "unreadable"}:
         altered = any(fault.field for fault in report.faults)
         what = "no entry of a log" if report.fault_count else "nothing to verify"
         if not altered:
@@ -4442,7 +4472,11 @@ def _verify_in_parts(
     able = _may_fork() or (sys.executable and os.path.isfile(__file__))
     if chain.report.fault_count or len(parts) < 2 or not able:
         return False
-    with tempfile.TemporaryDirectory() as folder:
+    try:
+        place = tempfile.TemporaryDirectory()
+    except OSError:  # only stubs would be kept there
+        return False
+    with place as folder:
         parts = [{**part, "spool": os.path.join(folder, str(at))} for at, part in enumerate(parts)]
         found = _run_parts(chain, parts, jobs, progress)
         return _join(chain, files, found, [part["spool"] for part in parts], again)
@@ -5069,13 +5103,14 @@ class _Claim:
         try:
             self.origin, self.root = str(said.pop("origin")), _unbase64(said.pop("root"))
             self.statement, text = str(said.pop("statement")), str(said.pop("filter"))
-            numbers = ("entries", "population", "size", "first_seq", "last_seq", "sample")
+            numbers = ("entries", "population", "size", "first_seq", "last_seq", "sample", "purged")
             found = {name: said.pop(name) for name in numbers if name in said}
             if any(type(number) is not int or number < 0 for number in found.values()):
                 raise ValueError
             self.entries, self.population = found["entries"], found["population"]
             self.size, self.sample = found["size"], found.get("sample")
             self.first, self.last = found.get("first_seq"), found.get("last_seq")
+            self.purged = found.get("purged")
             self.files = {str(name): str(hash_) for name, hash_ in said.pop("files").items()}
         except (AttributeError, KeyError, TypeError, ValueError):
             raise _Bad(None, "its fields are not those of a manifest") from None
@@ -5088,6 +5123,10 @@ class _Claim:
 
     def _agrees(self) -> bool:
         first, last = self.first, self.last
+        if self.purged is not None and not (
+            self.filter.is_period and 0 < self.purged <= self.entries
+        ):
+            return False  # only of a period it is known which stubs belong to it
         if self.filter.is_period:
             ends = first is not None and last is not None and first <= last < self.size
             agrees = ends and self.population == (last or 0) - (first or 0) + 1
@@ -5115,12 +5154,20 @@ class _Claim:
         edges = {**beside, self.first: True, self.last: True}
         return {seq: fits for seq, fits in edges.items() if 0 <= seq < self.size}
 
+    def reaches(self, seq: int) -> bool:
+        """Whether an entry is of the period, or beside it."""
+        if self.first is None or self.last is None:
+            return False
+        return self.first - 1 <= seq <= self.last + 1
+
     def sentence(self) -> str:
         how = "chosen by this filter"
         if self.sample is not None:
             how = f"drawn from the {self.population:,} that this filter chooses"
-        head = f"{self.entries:,} of {self.size:,} entries of this log, {how}: "
-        return head + self.filter.words
+        head = f"{self.entries:,} of {self.size:,} entries of this log, "
+        if self.purged is not None:
+            head += f"{self.purged:,} of them purged, "
+        return f"{head}{how}: {self.filter.words}"
 
     def readme(self) -> str:
         meaning = "That no other entry fits the filter cannot be seen from here: ask for a period."
@@ -5169,6 +5216,9 @@ class _Evidence:
         self.before: _Line | None = None
         self.begins = False  # whether the log's first entry is here
         self.edges: dict[int, bool] = {}
+        self.inner: _Line | None = None  # of a period, its last entry so far
+        self.front = 0  # up to where it begins with stubs
+        chain.retention.partial = True
         self.next = 0  # among the entries that must be here
 
     def fault(self, kind: str, file: str, reason: str, seq: int | None = None) -> None:
@@ -5197,6 +5247,7 @@ class _Evidence:
             self.fault("claim", "README.txt", "it does not say what the manifest says")
         self.check_entries(note)
         self.check_keys()
+        self.chain.retention.end(self.chain.keys, _Spool)
         outside = self.outside_notes(question, note)
         last, report.last_seq = report.last_seq, note.size - 1  # of the log, as _Signed asks
         notes = [*self.notes(note), *outside]
@@ -5232,13 +5283,15 @@ class _Evidence:
         """Check each entry, that it is in the log, and that it is one that was to be chosen."""
         report = self.report
         report.starts_at_genesis, self.edges = True, self.claim.edges
+        self.front = self.claim.first or 0
         hashes = self.hashes()
         root = _root_of(note.size, self.leaves(), hashes)
         if self.claim.expected is not None:
             self.miss(self.claim.expected, len(self.claim.expected))
-        if report.entries != self.claim.entries:
-            reason = f"{report.entries:,} entries are here, not {self.claim.entries:,}"
-            self.fault("missing", "entries.jsonl", reason)
+        here = report.entries + report.stubs, report.stubs
+        if here != (self.claim.entries, self.claim.purged or 0):
+            reason = "{:,} entries are here, {:,} of them purged".format(*here)
+            self.fault("missing", "entries.jsonl", reason + ": the manifest says otherwise")
         for seq in self.edges:
             reason = "the entry is not here that shows where the period begins or ends"
             self.fault("missing", "around.jsonl", reason, seq)
@@ -5274,9 +5327,9 @@ class _Evidence:
             self.chain.judge(line)
             if name == "entries.jsonl":
                 self.choose(line, last)
-            elif name == "keys.jsonl" and line.entry and last and _Naming.of(line) is None:
-                self.fault("inserted", name, "it is not about a key of the log", last)
-            elif name == "around.jsonl" and last not in self.claim.edges:
+            elif name == "keys.jsonl" and last and not _is_about_keys(line):
+                self.fault("inserted", name, "it is not about a key or what was removed", last)
+            elif name == "around.jsonl" and not self.claim.reaches(last):
                 self.fault("inserted", name, "it is not at an end of the period", last)
             yield line
 
@@ -5287,6 +5340,9 @@ class _Evidence:
         report.anchored |= self.wanted is not None and line.own == self.wanted
         if claim.expected is not None:
             self.expect(seq, claim.expected)
+        elif line.stub:
+            reason = "it is a stub, which does not show whether it fits the filter"
+            self.fault("claim", "entries.jsonl", reason, seq)
         elif line.entry:
             misfit = claim.filter.misfit(line.entry)
             if misfit is not None:
@@ -5315,21 +5371,48 @@ class _Evidence:
     def follow(self, line: _Line, seq: int) -> None:
         """Follow what an entry says of keys, its link, and the ends of the period."""
         before, self.before = self.before, line
-        if before is not None and before.seq == seq - 1 and line.prev != before.hash:
+        linked = line.stub or before is None or before.seq != seq - 1 or line.prev == before.hash
+        if not linked:
             self.chain.findings.fault("inserted", line, "prev_hash", "it does not follow the last")
         if line.bad is not None or line.altered:
             return
+        self.chain.retention.see(line, seq)
+        if not line.stub:
+            self.follow_entry(line, seq)
+        if seq in self.edges:
+            self.check_edge(line, seq, self.edges.pop(seq))
+        if (self.claim.first or 0) <= seq <= (self.claim.last or 0) and not line.stub:
+            self.inner = line
+
+    def follow_entry(self, line: _Line, seq: int) -> None:
         self.begins |= seq == 0
         if seq == 0 and line.entry["resource_id"] != self.report.origin:
             self.fault("rewritten", "keys.jsonl", "it begins another log than the checkpoint's", 0)
         self.chain.keys.see(line)
-        if seq not in self.edges:
-            return
-        if self.edges.pop(seq) is not (self.claim.filter.misfit(line.entry) is None):
+
+    def check_edge(self, line: _Line, seq: int, must: bool) -> None:
+        """Check what is at an end of a period, or beside it.
+
+        A stub shows its number alone. So the period goes on over stubs at its ends, and what
+        counts is the first or last entry in it.
+        """
+        first, last = self.claim.first or 0, self.claim.last or 0
+        if line.stub:
+            fits = self.claim.filter.first <= seq <= self.claim.filter.last
+            if fits and must and seq == self.front:
+                self.front = seq + 1
+                if self.front <= last:
+                    self.edges[self.front] = True
+            if fits and must and seq == last and self.inner is not None:
+                self.check_edge(self.inner, self.inner.seq or 0, True)
+        else:
+            fits = self.claim.filter.misfit(line.entry) is None
+        if fits is not must:
             reason = "by the filter, the period does not begin or end here"
             self.fault("missing", "around.jsonl", reason, seq)
-        if seq in ((self.claim.first or 0) - 1, (self.claim.last or 0) + 1):
-            self.report.around.append(f"seq {seq} is of {line.entry['timestamp']}")
+        if seq in (first - 1, last + 1):
+            what = "was purged" if line.stub else f"is of {line.entry['timestamp']}"
+            self.report.around.append(f"seq {seq} {what}")
 
     def check_keys(self) -> None:
         """Check that the first entry is here, and the keys are those that the entries name."""
@@ -5407,8 +5490,23 @@ class _Evidence:
                 f"that {self.unclear:,} entries are about the resource of the filter: it is an "
                 "address, and is not split here"
             )
+        timed = claim.filter.since is not None or claim.filter.until is not None
+        if timed and claim.first is not None and self.inner is None:
+            self.fault("missing", "entries.jsonl", "no entry here shows that the period is right")
+        if report.stubs and timed:
+            report.unproven.append(
+                f"that the {report.stubs:,} purged entries bear a time of this period: a stub "
+                "shows its number alone"
+            )
         report.whole = claim.sample is None and claim.filter.is_period and not report.fault_count
         report.unsigned = None
+
+
+def _is_about_keys(line: _Line) -> bool:
+    """Whether an entry names a key, or what was removed; True for one that cannot be read."""
+    if not line.entry:
+        return not line.stub
+    return _Naming.of(line) is not None or _is_purge(line)
 
 
 class _Statement(_Note):
@@ -5452,7 +5550,7 @@ def verify_evidence(
             None, entry_hash, 1, public_key, checkpoints, witness_keys, timestamp_roots
         )
         _check_regular(name)
-        with open(name, "rb") as file:
+        with contextlib.closing(chain.retention), open(name, "rb") as file:
             try:
                 evidence = _Evidence(_Package(file), name, chain, report, question.to_hash)
                 evidence.check(question, origin)

@@ -99,6 +99,22 @@ class _Spool:
         os.pwrite(self.files[0].fileno(), places.tobytes(), 8 * at)
         return [None if at is None else hashes[32 * at : 32 * at + 32] for at in numbers]
 
+    def take_within(self, first: int, last: int) -> int:
+        """Take all entries from one number to another, and return how many they are.
+
+        :raises _Bad: if one was taken before.
+        """
+        self.flush()
+        count = 0
+        at = self.find(first << 1) if self.count else 0
+        while at < self.count:
+            seqs = [place >> 1 for place in self.places(at, _WINDOW) if place >> 1 <= last]
+            if not seqs:
+                break
+            self.take(seqs)
+            count, at = count + len(seqs), at + len(seqs)
+        return count
+
     def find(self, place: int) -> int:
         """Return where a place is, or would be: near where the last one was, as a rule."""
         at = min(self.cursor + _WINDOW, self.count - 1)

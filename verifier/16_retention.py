@@ -99,7 +99,11 @@ class _Retention:
 
     :param path: the beginning of the names of its files; None for files without names.
     :param keeps: whether to keep the hashes of entries too: where they cannot be read again.
+
+    With `partial`, only some of what an entry names is here: proven by a tree, not by its root.
     """
+
+    partial = False
 
     def __init__(
         self,
@@ -113,8 +117,8 @@ class _Retention:
         self.entries: BinaryIO | None = None  # that name stubs, one after the other
         self.sources: list[tuple[int, str]] = []  # from which stub on they are of which file
         self.left = 0  # entries that are named and there
-        self.still: list[int] = []  # which entries name them
-        self.fronts: list[int] = []  # and which name some before what is checked here
+        self.still: list[int] = []  # the first and last entry that name such
+        self.fronts: list[int] = []  # and that name some before what is checked here
 
     def add_run(self, run: _Run, numbers: range, file: str) -> None:
         """Take up ordinary lines."""
@@ -188,7 +192,10 @@ class _Retention:
                 purge = _Purge(line)
                 then = keys.known[: bisect.bisect_left(named_at, purge.seq)][-1:]
                 signed = self.check_statement(purge, line, keys, then[0][1] if then else None)
-                self.check_root(purge, again)
+                if self.partial:
+                    self.check_named(purge)
+                else:
+                    self.check_root(purge, again)
             except _Bad as bad:
                 reason = f"it does not explain what was removed: {bad.reason}"
                 self.findings.fault("retention", line, "context", reason)
@@ -237,7 +244,7 @@ class _Retention:
                 hashes = self.with_others(seqs, hashes, again)
             tree.extend([hash_ for hash_ in hashes if hash_])
         if tree.size < purge.count:
-            self.fronts.append(purge.seq)
+            self.fronts = [*self.fronts[:1], purge.seq]
             if tree.size and self.findings.doubt is None:
                 self.findings.doubt = (
                     f"the root of entry {purge.seq} is not only of stubs that are here: name the "
@@ -246,9 +253,16 @@ class _Retention:
         elif tree.root() != purge.root:
             raise _Bad(None, "its root is not that of the hashes of the entries that it names")
         if tree.size > removed:
-            self.still.append(purge.seq)
+            self.still = [*self.still[:1], purge.seq]
             self.left += tree.size - removed
         purge.count = removed
+
+    def check_named(self, purge: _Purge) -> None:
+        """Take up the stubs here that an entry names.
+
+        :raises _Bad: if one was named before.
+        """
+        purge.count = sum(self.stubs.take_within(*pair) for pair in purge.ranges)
 
     def with_others(
         self,

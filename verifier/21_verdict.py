@@ -33,7 +33,7 @@ def _judge(
     report: Report, kinds: set[str], question: _Question, doubt: str | None
 ) -> tuple[str, str | None]:
     """Return the status, and a reason where it needs one."""
-    if not report.entries and kinds <= {"malformed", "torn", "unreadable"}:
+    if not report.entries + report.stubs and kinds <= {"malformed", "torn", "unreadable"}:
         altered = any(fault.field for fault in report.faults)
         what = "no entry of a log" if report.fault_count else "nothing to verify"
         if not altered:

@@ -17,7 +17,11 @@ def _verify_in_parts(
     able = _may_fork() or (sys.executable and os.path.isfile(__file__))
     if chain.report.fault_count or len(parts) < 2 or not able:
         return False
-    with tempfile.TemporaryDirectory() as folder:
+    try:
+        place = tempfile.TemporaryDirectory()
+    except OSError:  # only stubs would be kept there
+        return False
+    with place as folder:
         parts = [{**part, "spool": os.path.join(folder, str(at))} for at, part in enumerate(parts)]
         found = _run_parts(chain, parts, jobs, progress)
         return _join(chain, files, found, [part["spool"] for part in parts], again)

@@ -64,13 +64,14 @@ class _Claim:
         try:
             self.origin, self.root = str(said.pop("origin")), _unbase64(said.pop("root"))
             self.statement, text = str(said.pop("statement")), str(said.pop("filter"))
-            numbers = ("entries", "population", "size", "first_seq", "last_seq", "sample")
+            numbers = ("entries", "population", "size", "first_seq", "last_seq", "sample", "purged")
             found = {name: said.pop(name) for name in numbers if name in said}
             if any(type(number) is not int or number < 0 for number in found.values()):
                 raise ValueError
             self.entries, self.population = found["entries"], found["population"]
             self.size, self.sample = found["size"], found.get("sample")
             self.first, self.last = found.get("first_seq"), found.get("last_seq")
+            self.purged = found.get("purged")
             self.files = {str(name): str(hash_) for name, hash_ in said.pop("files").items()}
         except (AttributeError, KeyError, TypeError, ValueError):
             raise _Bad(None, "its fields are not those of a manifest") from None
@@ -83,6 +84,10 @@ class _Claim:
 
     def _agrees(self) -> bool:
         first, last = self.first, self.last
+        if self.purged is not None and not (
+            self.filter.is_period and 0 < self.purged <= self.entries
+        ):
+            return False  # only of a period it is known which stubs belong to it
         if self.filter.is_period:
             ends = first is not None and last is not None and first <= last < self.size
             agrees = ends and self.population == (last or 0) - (first or 0) + 1
@@ -110,12 +115,20 @@ class _Claim:
         edges = {**beside, self.first: True, self.last: True}
         return {seq: fits for seq, fits in edges.items() if 0 <= seq < self.size}
 
+    def reaches(self, seq: int) -> bool:
+        """Whether an entry is of the period, or beside it."""
+        if self.first is None or self.last is None:
+            return False
+        return self.first - 1 <= seq <= self.last + 1
+
     def sentence(self) -> str:
         how = "chosen by this filter"
         if self.sample is not None:
             how = f"drawn from the {self.population:,} that this filter chooses"
-        head = f"{self.entries:,} of {self.size:,} entries of this log, {how}: "
-        return head + self.filter.words
+        head = f"{self.entries:,} of {self.size:,} entries of this log, "
+        if self.purged is not None:
+            head += f"{self.purged:,} of them purged, "
+        return f"{head}{how}: {self.filter.words}"
 
     def readme(self) -> str:
         meaning = "That no other entry fits the filter cannot be seen from here: ask for a period."

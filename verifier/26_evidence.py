@@ -19,6 +19,9 @@ class _Evidence:
         self.before: _Line | None = None
         self.begins = False  # whether the log's first entry is here
         self.edges: dict[int, bool] = {}
+        self.inner: _Line | None = None  # of a period, its last entry so far
+        self.front = 0  # up to where it begins with stubs
+        chain.retention.partial = True
         self.next = 0  # among the entries that must be here
 
     def fault(self, kind: str, file: str, reason: str, seq: int | None = None) -> None:
@@ -47,6 +50,7 @@ class _Evidence:
             self.fault("claim", "README.txt", "it does not say what the manifest says")
         self.check_entries(note)
         self.check_keys()
+        self.chain.retention.end(self.chain.keys, _Spool)
         outside = self.outside_notes(question, note)
         last, report.last_seq = report.last_seq, note.size - 1  # of the log, as _Signed asks
         notes = [*self.notes(note), *outside]
@@ -82,13 +86,15 @@ class _Evidence:
         """Check each entry, that it is in the log, and that it is one that was to be chosen."""
         report = self.report
         report.starts_at_genesis, self.edges = True, self.claim.edges
+        self.front = self.claim.first or 0
         hashes = self.hashes()
         root = _root_of(note.size, self.leaves(), hashes)
         if self.claim.expected is not None:
             self.miss(self.claim.expected, len(self.claim.expected))
-        if report.entries != self.claim.entries:
-            reason = f"{report.entries:,} entries are here, not {self.claim.entries:,}"
-            self.fault("missing", "entries.jsonl", reason)
+        here = report.entries + report.stubs, report.stubs
+        if here != (self.claim.entries, self.claim.purged or 0):
+            reason = "{:,} entries are here, {:,} of them purged".format(*here)
+            self.fault("missing", "entries.jsonl", reason + ": the manifest says otherwise")
         for seq in self.edges:
             reason = "the entry is not here that shows where the period begins or ends"
             self.fault("missing", "around.jsonl", reason, seq)
@@ -124,9 +130,9 @@ class _Evidence:
             self.chain.judge(line)
             if name == "entries.jsonl":
                 self.choose(line, last)
-            elif name == "keys.jsonl" and line.entry and last and _Naming.of(line) is None:
-                self.fault("inserted", name, "it is not about a key of the log", last)
-            elif name == "around.jsonl" and last not in self.claim.edges:
+            elif name == "keys.jsonl" and last and not _is_about_keys(line):
+                self.fault("inserted", name, "it is not about a key or what was removed", last)
+            elif name == "around.jsonl" and not self.claim.reaches(last):
                 self.fault("inserted", name, "it is not at an end of the period", last)
             yield line
 
@@ -137,6 +143,9 @@ class _Evidence:
         report.anchored |= self.wanted is not None and line.own == self.wanted
         if claim.expected is not None:
             self.expect(seq, claim.expected)
+        elif line.stub:
+            reason = "it is a stub, which does not show whether it fits the filter"
+            self.fault("claim", "entries.jsonl", reason, seq)
         elif line.entry:
             misfit = claim.filter.misfit(line.entry)
             if misfit is not None:
@@ -165,21 +174,48 @@ class _Evidence:
     def follow(self, line: _Line, seq: int) -> None:
         """Follow what an entry says of keys, its link, and the ends of the period."""
         before, self.before = self.before, line
-        if before is not None and before.seq == seq - 1 and line.prev != before.hash:
+        linked = line.stub or before is None or before.seq != seq - 1 or line.prev == before.hash
+        if not linked:
             self.chain.findings.fault("inserted", line, "prev_hash", "it does not follow the last")
         if line.bad is not None or line.altered:
             return
+        self.chain.retention.see(line, seq)
+        if not line.stub:
+            self.follow_entry(line, seq)
+        if seq in self.edges:
+            self.check_edge(line, seq, self.edges.pop(seq))
+        if (self.claim.first or 0) <= seq <= (self.claim.last or 0) and not line.stub:
+            self.inner = line
+
+    def follow_entry(self, line: _Line, seq: int) -> None:
         self.begins |= seq == 0
         if seq == 0 and line.entry["resource_id"] != self.report.origin:
             self.fault("rewritten", "keys.jsonl", "it begins another log than the checkpoint's", 0)
         self.chain.keys.see(line)
-        if seq not in self.edges:
-            return
-        if self.edges.pop(seq) is not (self.claim.filter.misfit(line.entry) is None):
+
+    def check_edge(self, line: _Line, seq: int, must: bool) -> None:
+        """Check what is at an end of a period, or beside it.
+
+        A stub shows its number alone. So the period goes on over stubs at its ends, and what
+        counts is the first or last entry in it.
+        """
+        first, last = self.claim.first or 0, self.claim.last or 0
+        if line.stub:
+            fits = self.claim.filter.first <= seq <= self.claim.filter.last
+            if fits and must and seq == self.front:
+                self.front = seq + 1
+                if self.front <= last:
+                    self.edges[self.front] = True
+            if fits and must and seq == last and self.inner is not None:
+                self.check_edge(self.inner, self.inner.seq or 0, True)
+        else:
+            fits = self.claim.filter.misfit(line.entry) is None
+        if fits is not must:
             reason = "by the filter, the period does not begin or end here"
             self.fault("missing", "around.jsonl", reason, seq)
-        if seq in ((self.claim.first or 0) - 1, (self.claim.last or 0) + 1):
-            self.report.around.append(f"seq {seq} is of {line.entry['timestamp']}")
+        if seq in (first - 1, last + 1):
+            what = "was purged" if line.stub else f"is of {line.entry['timestamp']}"
+            self.report.around.append(f"seq {seq} {what}")
 
     def check_keys(self) -> None:
         """Check that the first entry is here, and the keys are those that the entries name."""
@@ -257,8 +293,23 @@ class _Evidence:
                 f"that {self.unclear:,} entries are about the resource of the filter: it is an "
                 "address, and is not split here"
             )
+        timed = claim.filter.since is not None or claim.filter.until is not None
+        if timed and claim.first is not None and self.inner is None:
+            self.fault("missing", "entries.jsonl", "no entry here shows that the period is right")
+        if report.stubs and timed:
+            report.unproven.append(
+                f"that the {report.stubs:,} purged entries bear a time of this period: a stub "
+                "shows its number alone"
+            )
         report.whole = claim.sample is None and claim.filter.is_period and not report.fault_count
         report.unsigned = None
+
+
+def _is_about_keys(line: _Line) -> bool:
+    """Whether an entry names a key, or what was removed; True for one that cannot be read."""
+    if not line.entry:
+        return not line.stub
+    return _Naming.of(line) is not None or _is_purge(line)
 
 
 class _Statement(_Note):
@@ -302,7 +353,7 @@ def verify_evidence(
             None, entry_hash, 1, public_key, checkpoints, witness_keys, timestamp_roots
         )
         _check_regular(name)
-        with open(name, "rb") as file:
+        with contextlib.closing(chain.retention), open(name, "rb") as file:
             try:
                 evidence = _Evidence(_Package(file), name, chain, report, question.to_hash)
                 evidence.check(question, origin)

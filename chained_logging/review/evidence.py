@@ -8,6 +8,7 @@ index; the same log and the same filter make the same bytes.
 from __future__ import annotations
 
 import base64
+import itertools
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,10 +21,11 @@ from chained_logging.event.entry import AuditEntry
 from chained_logging.event.legible import require_legible
 from chained_logging.format.canonical import canonical
 from chained_logging.format.checkpoint import Checkpoint
-from chained_logging.format.line import leaf_hash, position, stored_line
+from chained_logging.format.line import position
 from chained_logging.format.merkle import HASH_SIZE
 from chained_logging.format.note import Note
 from chained_logging.format.record import Record, StoredCheckpoint
+from chained_logging.format.stub import holds
 from chained_logging.format.subset import root_of, subset_proof
 from chained_logging.format.vkey import Signer
 from chained_logging.keys.keyring import NAMING, Keyring
@@ -31,9 +33,11 @@ from chained_logging.keys.statements import verifier_key
 from chained_logging.review.filter import ANY, Filter
 from chained_logging.review.opening import open_source
 from chained_logging.review.package import Package, readme, verifier
+from chained_logging.review.retention.applied import OURS, Applies, Named, Ranges
 from chained_logging.review.selection import Selection
 from chained_logging.review.sources import Found, Source
 from chained_logging.sinks.checkpoints import signed_by_any
+from chained_logging.sinks.lines import line_of
 
 _BATCH: Final = 500
 
@@ -108,7 +112,8 @@ def _files(
     log: ReadLog, selection: Selection, signed: Signed, ring: Keyring
 ) -> Iterator[tuple[str, Iterable[bytes]]]:
     """Yield the files of a package, in their order."""
-    keys = log.naming(signed.size)
+    shown = itertools.chain(selection.chosen, selection.around)
+    keys = sorted({*log.naming(signed.size), *log.explaining(shown, signed.size)})
     proven = sorted({*keys, *selection.around})
     leaves = _merged(selection.chosen, proven)
     yield "entries.jsonl", log.lines(selection.chosen)
@@ -159,21 +164,54 @@ class ReadLog:
         self._source = source
         self._places = array("q")
         self._naming: list[Record] = []
+        self._applies = Applies()
+        self.removed = Ranges()
         self.leaves = bytearray()
         self.fitting = array("Q")
         fits = _fitting(wanted)
         prev = "GENESIS"
         for found in source.entries():
-            seq, link = position(found.body)
-            if (seq, link) != (len(self._places), prev) or leaf_hash(found.body) != found.hash:
+            seq, link = (found.stub, prev) if found.stub is not None else position(found.body)
+            if (seq, link) != (len(self._places), prev) or found.leaf != found.hash:
                 raise self._broken(len(self._places))
             prev = found.hash
             self.leaves += bytes.fromhex(prev)
             self._places.append(found.place)
-            if seq == 0 or NAMING.match(found.body):
-                self._naming.append(Record(seq, found.body, found.hash))
+            if found.stub is not None:
+                self.removed.add(seq)
+            else:
+                self._look(seq, found)
             if fits(seq, found):
                 self.fitting.append(seq)
+
+    def _look(self, seq: int, found: Found) -> None:
+        """Keep an entry that is about keys, or about what was removed."""
+        record = Record(seq, found.body, found.hash)
+        names = seq == 0 or NAMING.match(found.body) is not None
+        if names:
+            self._naming.append(record)
+        if names or OURS.match(found.body):
+            self._applies.look(record)
+
+    def explaining(self, seqs: Iterable[int], size: int) -> list[int]:
+        """Return which of the first entries name some others as removed.
+
+        :raises NoCheckpoint: if one is named by an entry that comes later.
+        :raises BrokenLog: if there is a stub that none names.
+        """
+        named, found = Named(self._applies.valid), set()
+        for seq in seqs if len(self.removed) else ():
+            if seq in self.removed:
+                by = named.naming(seq)
+                if by is None:
+                    raise self._broken(seq)
+                if by.seq >= size:
+                    raise NoCheckpoint(
+                        f"{self._source.name} must have a checkpoint over entry {by.seq}, which "
+                        f"says why entry {seq} was removed: run chained-logging checkpoint"
+                    )
+                found.add(by.seq)
+        return sorted(found)
 
     def _broken(self, seq: int) -> BrokenLog:
         return BrokenLog(f"{self._source.name} is broken at seq {seq}: run chained-logging verify")
@@ -223,7 +261,7 @@ class ReadLog:
     def select(self, wanted: Filter, signed: Signed, sample: int | None) -> Selection:
         """Return which of the first entries are handed over."""
         covered = self.fitting[: bisect_left(self.fitting, signed.size)]
-        return Selection.of(wanted, covered, signed.size, signed.said.root, sample)
+        return Selection.of(wanted, covered, signed.size, signed.said.root, sample, self.removed)
 
     def lines(self, seqs: Sequence[int]) -> Iterator[bytes]:
         """Yield entries as they are stored, each with its line feed.
@@ -235,21 +273,21 @@ class ReadLog:
             read = self._source.read([(seq, self._places[seq]) for seq in batch])
             for seq, record in zip(batch, read, strict=True):
                 leaf = self.leaves[seq * HASH_SIZE : (seq + 1) * HASH_SIZE].hex()
-                if record is None or (record.seq, leaf_hash(record.body)) != (seq, leaf):
+                if record is None or (record.seq, record.hash) != (seq, leaf) or not holds(record):
                     raise BrokenLog(f"{self._source.name} changes while it is read, at seq {seq}")
-                yield stored_line(record.body, leaf, record.signature) + b"\n"
+                yield line_of(record) + b"\n"
 
 
 def _fitting(wanted: Filter) -> Callable[[int, Found], bool]:
     """Return what tells whether an entry fits. Where numbers tell it, nothing is parsed."""
     first, last = wanted.first_seq or 0, wanted.last_seq
-    by_number = wanted.narrowed(first_seq=None, last_seq=None) == ANY
+    by_number = wanted.narrowed(first_seq=None, last_seq=None) == ANY  # stubs fit too
 
     def fits(seq: int, found: Found) -> bool:
         if seq < first or (last is not None and seq > last):
             return False
-        if by_number:
-            return True
+        if by_number or found.stub is not None:
+            return by_number
         entry = AuditEntry(found.body, found.hash)
         try:
             return wanted.matches(entry)

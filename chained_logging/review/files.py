@@ -21,10 +21,12 @@ from typing import IO, Any, Final, NamedTuple, cast
 
 from chained_logging.errors import NotALog, NotAnEntry
 from chained_logging.files.own import open_regular
-from chained_logging.format.line import MAX_BODY, position, split_line
+from chained_logging.format.line import MAX_BODY, position
 from chained_logging.format.record import Record, StoredCheckpoint
+from chained_logging.format.stub import Stub
 from chained_logging.review.sources import Found
 from chained_logging.sinks import open_sink
+from chained_logging.sinks.lines import parsed
 
 _MAX_LINE: Final = MAX_BODY + 256
 _BLOCK: Final = 1 << 20
@@ -74,10 +76,10 @@ class JsonlSource:
                 with file.handle:
                     yield from _entries(file, place if first <= seq else 0, end)
 
-    def read(self, wanted: Sequence[tuple[int, int]]) -> Iterator[Record | None]:
+    def read(self, wanted: Sequence[tuple[int, int]]) -> Iterator[Record | Stub | None]:
         files = self._files()
         firsts = [*files]
-        found: dict[int, Record | None] = {}
+        found: dict[int, Record | Stub | None] = {}
         # In order, since a compressed file is only read forward.
         for number, part in itertools.groupby(
             sorted(wanted), lambda one: bisect.bisect_right(firsts, one[0]) - 1
@@ -156,7 +158,7 @@ def _opened(path: Path) -> _File:
         line = handle.readline(_MAX_LINE)
         if not line.endswith(b"\n"):
             return _File(-1, path, handle)
-        return _File(position(split_line(line[:-1]).body)[0], path, handle)
+        return _File(parsed(line[:-1]).seq, path, handle)
     except ValueError:
         handle.close()
         raise NotALog(f"{path} does not begin with an entry: it is not a log") from None
@@ -182,18 +184,30 @@ def _entries(file: _File, start: int, end: int | None) -> Iterator[Found]:
     try:
         for line in _lines(file, start):
             # The rest of the form is checked where an entry is shown, and by the verifier.
-            if line[-75:-66] != b',"hash":"' or line[-2:] != b'"}':
-                body, hash, _ = split_line(line)
+            if line[-75:-66] == b',"hash":"' and line[-2:] == b'"}':
+                found = Found(place, line[:-75] + b"}", line[-66:-2].decode())
             else:
-                body, hash = line[:-75] + b"}", line[-66:-2].decode()
-            if overlaps and end is not None and position(body)[0] >= end:
+                found = _odd(place, line)
+            if overlaps and end is not None and _seq(found) >= end:
                 return
-            yield Found(place, body, hash)
+            yield found
             place += len(line) + 1
     except _DAMAGED as error:
         raise _damage(file.path, error) from None
     except ValueError as error:
         raise NotAnEntry(f"{file.path}, at byte {place:,}: {error}") from None
+
+
+def _odd(place: int, line: bytes) -> Found:
+    """Return what a line holds: a stub, or an entry that may be signed."""
+    item = parsed(line)
+    if isinstance(item, Stub):
+        return Found(place, b"", item.hash, item.seq)
+    return Found(place, item.body, item.hash)
+
+
+def _seq(found: Found) -> int:
+    return position(found.body)[0] if found.stub is None else found.stub
 
 
 def _lines(file: _File, start: int) -> Iterator[bytes]:
@@ -214,16 +228,15 @@ def _last(file: _File) -> int:
     size = os.fstat(file.handle.fileno()).st_size
     tail = os.pread(file.handle.fileno(), 2 * _MAX_LINE, max(0, size - 2 * _MAX_LINE))
     with contextlib.suppress(ValueError, IndexError):
-        return position(split_line(tail.split(b"\n")[-2]).body)[0]
+        return parsed(tail.split(b"\n")[-2]).seq
     return 1 << 62
 
 
-def _entry_at(file: _File, place: int) -> Record | None:
-    """Return the entry at a place; None if it is not there."""
+def _entry_at(file: _File, place: int) -> Record | Stub | None:
+    """Return the entry at a place, or its stub; None if neither is there."""
     try:
         file.handle.seek(place)
         line = file.handle.readline(_MAX_LINE)
-        body, hash, signature = split_line(line.removesuffix(b"\n"))
-        return Record(position(body)[0], body, hash, signature)
+        return parsed(line.removesuffix(b"\n"))
     except (*_DAMAGED, ValueError):
         return None

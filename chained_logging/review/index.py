@@ -77,7 +77,7 @@ class IndexedLog:
             raise Misfit("the index has other tables")
         about = _about(self._opened)
         first = next(iter(self._source.entries()), None)
-        begins = leaf_hash(first.body) if first else ""
+        begins = first.leaf if first else ""
         if (about.get("version"), about.get("begins", "")) != (VERSION, begins):
             raise Misfit("the index is of another log, or another version")
 
@@ -164,7 +164,9 @@ class IndexedLog:
         records = []
         read = self._source.read([(seq, noted[seq][0]) for seq in wanted])
         for seq, record in zip(wanted, read, strict=True):
-            if record is None or (record.seq, leaf_hash(record.body)) != (seq, noted[seq][1]):
+            if not isinstance(record, Record):
+                raise Misfit(f"entry {seq} is not where it was")
+            if (record.seq, leaf_hash(record.body)) != (seq, noted[seq][1]):
                 raise Misfit(f"entry {seq} is not what it was")
             records.append(record)
         return records

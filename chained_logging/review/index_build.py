@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any, Final
 
 from chained_logging.errors import ChainedLoggingError
-from chained_logging.format.line import leaf_hash
+from chained_logging.format.line import leaf_hash, position
 from chained_logging.format.record import EMPTY, Head
 from chained_logging.review.index_rows import RowMaker
 from chained_logging.review.sources import Found, Source
@@ -48,9 +48,12 @@ def made(found: Iterable[Found], about: Mapping[str, str]) -> Iterator[Batch]:
     with _without_garbage():
         while batch := list(itertools.islice(found, _BATCH)):
             rows = maker.rows(batch)
-            known.setdefault("begins", leaf_hash(batch[0].body))
-            known |= {"seq": str(maker.head.seq), "hash": maker.head.hash}
-            known |= {"place": str(batch[-1].place), "leaf": leaf_hash(batch[-1].body)}
+            entries = [one for one in batch if one.stub is None]
+            known.setdefault("begins", batch[0].leaf)
+            if entries:  # from the last of them on, the log is read again
+                last = entries[-1]
+                known |= {"seq": str(position(last.body)[0]), "hash": last.hash}
+                known |= {"place": str(last.place), "leaf": leaf_hash(last.body)}
             if maker.fault is not None:
                 known["fault"] = maker.fault
             yield *rows, dict(known)

@@ -141,9 +141,12 @@ class RowMaker:
         :raises ValueError: at what was not written by a log.
         """
         made = Rows([], [], [])
-        for place, body, hash in found:
+        for place, body, hash, stub in found:
             try:
-                self._add(made, place, body, hash)
+                if stub is None:
+                    self._add(made, place, body, hash)
+                else:  # it is counted in the chain, and not found
+                    self._check(stub, None, hash, hash)
             except (AttributeError, KeyError, TypeError, ValueError) as problem:
                 require_legible(AuditEntry(body, hash))
                 raise NotAnEntry(f"an entry was not written by a log: {problem}") from None
@@ -197,12 +200,15 @@ class RowMaker:
                 found.append(parameter_token(kind, id))
         return found
 
-    def _check(self, seq: int, prev: str, hash: str, own: str) -> None:
-        """Note the first fault of the chain. The verifier names them all."""
+    def _check(self, seq: int, prev: str | None, hash: str, own: str) -> None:
+        """Note the first fault of the chain. The verifier names them all.
+
+        :param prev: the hash before; None where it is not known.
+        """
         last, self.head = self.head, Head(seq, hash)
         if type(seq) is not int or not last.seq < seq <= MAX_SAFE_INTEGER:
             raise ValueError(f"its seq is {seq}, after {last.seq}")
-        if own == hash and seq == last.seq + 1 and prev == last.hash:
+        if own == hash and seq == last.seq + 1 and prev in (None, last.hash):
             return
         if own != hash:
             self.fault = self.fault or f"the hash of entry {seq} is not that of its content"

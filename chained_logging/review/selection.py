@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
 from chained_logging.review.filter import ANY, Filter
+from chained_logging.review.retention.applied import Ranges
 
 MAX_SAMPLE: Final = 10_000
 """The largest sample. It bounds what drawing it again takes."""
@@ -66,15 +67,24 @@ class Selection:
     population: Sequence[int]
     chosen: Sequence[int]
     sample: int | None = None
+    removed: Ranges = field(default_factory=Ranges)
 
     @classmethod
     def of(
-        cls, wanted: Filter, fitting: Sequence[int], size: int, root: bytes, sample: int | None
+        cls,
+        wanted: Filter,
+        fitting: Sequence[int],
+        size: int,
+        root: bytes,
+        sample: int | None,
+        removed: Ranges | None = None,
     ) -> Selection:
         """Return the selection of a filter.
 
         :param fitting: the entries that the filter finds below `size`, by ``seq``.
         :param root: of the checkpoint.
+        :param removed: entries of which there are only stubs. Where the ends of a period meet
+            such, it goes on over them: nobody knows their times any more.
         :raises ValueError: if no entry fits, or the sample has no size that is allowed.
         """
         if Filter.parse(str(wanted)) != wanted:
@@ -83,11 +93,14 @@ class Selection:
             raise ValueError(f"a sample must have 1 to {MAX_SAMPLE:,} entries")
         if not fitting:
             raise ValueError(f"no entry that a checkpoint covers fits: {wanted.words()}")
-        population = range(fitting[0], fitting[-1] + 1) if is_period(wanted) else fitting
+        removed = Ranges() if removed is None else removed
+        population = fitting
+        if is_period(wanted):
+            population = _over_stubs(wanted, (fitting[0], fitting[-1]), size, removed)
         chosen = population
         if sample is not None:
             chosen = [population[at] for at in drawn(root, len(population), sample)]
-        return cls(wanted, size, population, chosen, sample)
+        return cls(wanted, size, population, chosen, sample, removed)
 
     @property
     def around(self) -> list[int]:
@@ -95,8 +108,13 @@ class Selection:
         if not is_period(self.wanted):
             return []
         first, last = self.population[0], self.population[-1]
-        edges = {first - 1, first, last, last + 1}.difference(self.chosen)
-        return sorted(seq for seq in edges if 0 <= seq < self.size)
+        inner_first, inner_last = first, last  # of a sample, up to an entry
+        while self.sample is not None and inner_first in self.removed and inner_first < last:
+            inner_first += 1
+        while self.sample is not None and inner_last in self.removed and inner_last > first:
+            inner_last -= 1
+        edges = {first - 1, *range(first, inner_first + 1), *range(inner_last, last + 1), last + 1}
+        return sorted(seq for seq in edges.difference(self.chosen) if 0 <= seq < self.size)
 
     def claim(self) -> dict[str, Any]:
         """Return what the manifest says of the selection."""
@@ -111,7 +129,16 @@ class Selection:
             claim |= {"first_seq": self.population[0], "last_seq": self.population[-1]}
         if self.sample is not None:
             claim["sample"] = self.sample
+        if self.purged:
+            claim["purged"] = self.purged
         return claim
+
+    @property
+    def purged(self) -> int:
+        """How many of the chosen entries were removed, so that stubs stand for them."""
+        if isinstance(self.chosen, range):
+            return self.removed.within(self.chosen[0], self.chosen[-1])
+        return sum(seq in self.removed for seq in self.chosen)
 
     @property
     def statement(self) -> str:
@@ -119,8 +146,10 @@ class Selection:
         how = "chosen by this filter"
         if self.sample is not None:
             how = f"drawn from the {len(self.population):,} that this filter chooses"
-        text = f"{len(self.chosen):,} of {self.size:,} entries of this log, {how}: "
-        return text + _in_words(self.wanted)
+        text = f"{len(self.chosen):,} of {self.size:,} entries of this log, "
+        if self.purged:
+            text += f"{self.purged:,} of them purged, "
+        return f"{text}{how}: {_in_words(self.wanted)}"
 
     @property
     def meaning(self) -> str:
@@ -131,6 +160,19 @@ class Selection:
             first, last = self.population[0], self.population[-1]
             return f"Nothing is left out from seq {first} to seq {last}: verify.py checks it."
         return "That no other entry fits the filter cannot be seen from here: ask for a period."
+
+
+def _over_stubs(wanted: Filter, ends: tuple[int, int], size: int, removed: Ranges) -> Sequence[int]:
+    """Return a period, which goes on over stubs at its ends as far as its numbers allow."""
+    first, last = ends
+    low = wanted.first_seq or 0
+    high = size - 1 if wanted.last_seq is None else min(size - 1, wanted.last_seq)
+    before, after = removed.around(first - 1), removed.around(last + 1)
+    if before is not None and first > low:
+        first = max(low, before[0])
+    if after is not None and last < high:
+        last = min(high, after[1])
+    return range(first, last + 1)
 
 
 def _in_words(wanted: Filter) -> str:

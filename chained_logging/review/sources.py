@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from chained_logging.errors import ShipError
+from chained_logging.format.line import leaf_hash
 from chained_logging.format.record import Record, StoredCheckpoint
-from chained_logging.ship import Destination, open_destination
+from chained_logging.format.stub import Stub
+from chained_logging.ship import Destination, open_destination, stored
 from chained_logging.ship.check import origins
 from chained_logging.sinks.sqlite import SqliteSink
 
@@ -16,14 +18,29 @@ _NEAR: Final = 500  # entries that are read and dropped rather than ask again
 
 
 class Found(NamedTuple):
-    """An entry as it was read. Nothing in it is checked yet.
+    """An entry as it was read, or the stub of one that was removed. Nothing in it is checked yet.
 
     :ivar place: where it is in its source.
+    :ivar body: empty for a stub.
+    :ivar stub: the ``seq`` of a stub; None for an entry, which says it itself.
     """
 
     place: int
     body: bytes
     hash: str
+    stub: int | None = None
+
+    @property
+    def leaf(self) -> str:
+        """The hash of what is here; of a stub, the one that it keeps."""
+        return self.hash if self.stub is not None else leaf_hash(self.body)
+
+    @classmethod
+    def of(cls, item: Record | Stub) -> Found:
+        """Return what a store holds that knows no places."""
+        if isinstance(item, Stub):
+            return cls(0, b"", item.hash, item.seq)
+        return cls(0, item.body, item.hash)
 
 
 class Source(Protocol):
@@ -40,15 +57,16 @@ class Source(Protocol):
         """Return how many bytes the log has, about."""
 
     def entries(self, seq: int = 0, place: int = 0) -> Iterator[Found]:
-        """Yield entries in order.
+        """Yield entries in order, and the stubs of those that retention removed.
 
         :param seq: the first entry to yield, with its place. Without it, from the beginning.
         :raises OSError: if the log cannot be read; also LogError.
         :raises ValueError: at what is not an entry.
         """
 
-    def read(self, wanted: Sequence[tuple[int, int]]) -> Iterator[Record | None]:
+    def read(self, wanted: Sequence[tuple[int, int]]) -> Iterator[Record | Stub | None]:
         """Yield entries in the order of `wanted`; None for one that is not where it should be.
+        What is left of a removed one is its stub.
 
         :param wanted: ``seq`` and place of each.
         """
@@ -93,11 +111,14 @@ class SqliteSource:
         return self._path.stat().st_size
 
     def entries(self, seq: int = 0, place: int = 0) -> Iterator[Found]:
-        return (Found(0, record.body, record.hash) for record in self._sink.records(seq))
+        return map(Found.of, self._sink.stored(seq))
 
-    def read(self, wanted: Sequence[tuple[int, int]]) -> Iterator[Record | None]:
-        found = {record.seq: record for record in self._sink.picked([seq for seq, _ in wanted])}
-        return (found.get(seq) for seq, _ in wanted)
+    def read(self, wanted: Sequence[tuple[int, int]]) -> Iterator[Record | Stub | None]:
+        seqs = [seq for seq, _ in wanted]
+        found: dict[int, Record | Stub] = {one.seq: one for one in self._sink.picked(seqs)}
+        if len(found) < len(seqs):
+            found |= _near(self._sink.stored, sorted({*seqs} - {*found}))
+        return (found.get(seq) for seq in seqs)
 
     def checkpoints(self) -> Iterator[StoredCheckpoint]:
         return (stored for _, stored in self._sink.checkpoints())
@@ -125,30 +146,39 @@ class StoreSource:
         return 1 << 62  # nobody knows before it is read
 
     def entries(self, seq: int = 0, place: int = 0) -> Iterator[Found]:
-        records = self._destination.records(self._origin, seq)
-        return (Found(0, record.body, record.hash) for record in records)
+        return map(Found.of, self._stored(seq))
 
-    def read(self, wanted: Sequence[tuple[int, int]]) -> Iterator[Record | None]:
-        found = self._found(sorted(seq for seq, _ in wanted))
+    def _stored(self, seq: int) -> Iterator[Record | Stub]:
+        return stored(self._destination, self._origin, seq)
+
+    def read(self, wanted: Sequence[tuple[int, int]]) -> Iterator[Record | Stub | None]:
+        found = _near(self._stored, sorted(seq for seq, _ in wanted))
         return (found.get(seq) for seq, _ in wanted)
-
-    def _found(self, wanted: list[int]) -> dict[int, Record]:
-        """Return entries by their ``seq``: those that are near each other are read in one go."""
-        found: dict[int, Record] = {}
-        records: Iterator[Record] = iter(())
-        reached = -1
-        for seq in wanted:
-            if reached < 0 or seq > reached + _NEAR:
-                records = self._destination.records(self._origin, seq)
-            for record in records:
-                reached = record.seq
-                if record.seq >= seq:
-                    found[record.seq] = record
-                    break
-        return found
 
     def checkpoints(self) -> Iterator[StoredCheckpoint]:
         return self._destination.checkpoints(self._origin)
 
     def close(self) -> None:
         self._destination.close()
+
+
+def _near(
+    stored: Callable[[int], Iterator[Record | Stub]], wanted: Sequence[int]
+) -> dict[int, Record | Stub]:
+    """Return what is stored by its ``seq``: those that are near each other are read in one go.
+
+    :param stored: reads a log from a ``seq`` on.
+    :param wanted: in order.
+    """
+    found: dict[int, Record | Stub] = {}
+    items: Iterator[Record | Stub] = iter(())
+    reached = -1
+    for seq in wanted:
+        if reached < 0 or seq > reached + _NEAR:
+            items = stored(seq)
+        for item in items:
+            reached = item.seq
+            if item.seq >= seq:
+                found[item.seq] = item
+                break
+    return found

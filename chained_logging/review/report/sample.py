@@ -42,6 +42,7 @@ class Sample:
 
     :ivar first: the ``seq`` of the period's first entry, as `last` is that of its last one.
     :ivar root: of the tree over all entries that the report stands on, in base64. It drew them.
+    :ivar purged: the ``seq`` of what was drawn and is a stub now: retention removed it.
     :ivar missing: why there is no sample, or why its entries have no proof.
     """
 
@@ -50,6 +51,7 @@ class Sample:
     last: int = -1
     root: str = ""
     missing: str | None = None
+    purged: tuple[int, ...] = ()
 
     @property
     def population(self) -> int:
@@ -91,9 +93,14 @@ def _drawn(log: ReadLog, wanted: Filter, size: int, count: int, ends: tuple[int,
             "The root over the entries drew them."
         )
         root = root_of(log.leaves, 0, size)
-    chosen = Selection.of(wanted, ends, size, root, count).chosen
+    selection = Selection.of(wanted, ends, size, root, count, log.removed)
+    purged = tuple(seq for seq in selection.chosen if seq in log.removed)
+    chosen = [seq for seq in selection.chosen if seq not in log.removed]
     entries = tuple(_proven(log, signed, chosen))
-    return Sample(entries, *ends, base64.b64encode(root).decode(), missing)
+    first, last = selection.population[0], selection.population[-1]
+    return Sample(
+        entries, first, last, base64.b64encode(root).decode(), missing=missing, purged=purged
+    )
 
 
 def _proven(log: ReadLog, signed: Signed | None, chosen: Sequence[int]) -> Iterator[Drawn]:

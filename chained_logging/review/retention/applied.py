@@ -24,7 +24,7 @@ from chained_logging.review.retention.policies import SELECTING, selects
 from chained_logging.review.retention.stated import doubt_of, ring_of
 
 APPLY: Final = "retention.apply"
-_OURS: Final = re.compile(
+OURS: Final = re.compile(
     rb'\{"action":"retention\.apply","actor_id":"chained_logging","actor_type":"system",'
 )
 _KEPT: Final = re.compile(
@@ -114,8 +114,21 @@ class Ranges:
         return len(self.firsts)
 
     def __contains__(self, seq: int) -> bool:
+        return self.around(seq) is not None
+
+    def around(self, seq: int) -> tuple[int, int] | None:
+        """Return the range in which a place is; None if it is in none."""
         at = bisect_right(self.firsts, seq) - 1
-        return at >= 0 and seq <= self.lasts[at]
+        if at >= 0 and seq <= self.lasts[at]:
+            return self.firsts[at], self.lasts[at]
+        return None
+
+    def within(self, first: int, last: int) -> int:
+        """Return how many places they have from `first` to `last`."""
+        begin = bisect_right(self.lasts, first - 1)
+        end = bisect_right(self.firsts, last)
+        pairs = zip(self.firsts[begin:end], self.lasts[begin:end], strict=True)
+        return sum(min(b, last) - max(a, first) + 1 for a, b in pairs)
 
     def count(self) -> int:
         """Return how many places they have."""
@@ -211,7 +224,7 @@ class Applies:
         if record.seq == 0:
             self.ring = ring_of(record)
         self.ring.look(record)
-        if _OURS.match(record.body) is None:
+        if OURS.match(record.body) is None:
             return
         entry = AuditEntry(record.body, record.hash)
         try:

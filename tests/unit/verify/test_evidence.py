@@ -216,7 +216,7 @@ def leave_out(
                 claim |= {"entries": last - first + 1}
             return claim
 
-    def of(wanted: Filter, fitting: Any, size: int, root: bytes, sample: None) -> Selection:
+    def of(wanted: Filter, fitting: Any, size: int, *others: object) -> Selection:
         chosen = [seq for seq in range(first, last + 1) if seq != without]
         return Leaving(wanted, size, range(first, last + 1), chosen)
 
