@@ -14,7 +14,7 @@ from chained_logging.cli.types import FilePath
 from chained_logging.files.own import refuse_what_is_there
 from chained_logging.formats.table import FORMATS
 from chained_logging.review.export import converted, export_log, export_tiles, write_converted
-from chained_logging.review.opening import stored
+from chained_logging.review.opening import stored_lines
 from chained_logging.review.reading import Reading
 
 
@@ -66,7 +66,7 @@ def _printed(log: Path, form: str) -> Iterable[bytes]:
     """Return what goes to standard output."""
     if form in FORMATS:
         return converted(log, form)
-    return (entry.line + b"\n" for entry in stored(str(log)))
+    return stored_lines(log)
 
 
 def _copied(log: Path, file: Path, form: str) -> str:

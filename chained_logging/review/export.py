@@ -115,7 +115,8 @@ def _give_name(made: Path, target: Path) -> None:
 
 
 def converted(source: Path, form: str) -> Iterator[bytes]:
-    """Yield the entries of a log in a format of another program, each hash and link checked.
+    """Yield the entries of a log in a format of another program, each hash and link checked. What
+    retention removed is left out.
 
     :param form: a name in :data:`chained_logging.formats.table.FORMATS`.
     :raises OSError: if the log cannot be read; also LogError.
@@ -126,18 +127,21 @@ def converted(source: Path, form: str) -> Iterator[bytes]:
     sink = open_sink(source)
     try:
         origin, seq, prev = "", None, None
-        for record in sink.records():
-            entry = AuditEntry(*record[1:])
+        for item in sink.stored():
             if seq is None:
-                seq, origin = position(record.body)[0], _origin(entry)
+                seq, origin = item.seq, _origin(item)
             try:
-                check_next(record.body, record.hash, seq, prev)
+                if isinstance(item, Record):
+                    check_next(item.body, item.hash, seq, prev)
+                elif item.seq != seq:
+                    raise ValueError(f"entry {seq - 1} is followed by {item.seq}")
             except ValueError as error:
                 raise ValueError(
                     f"{source} is broken: {error}. Run chained-logging verify"
                 ) from None
-            yield chosen.encode(entry, origin)
-            seq, prev = seq + 1, record.hash
+            if isinstance(item, Record):
+                yield chosen.encode(AuditEntry(*item[1:]), origin)
+            seq, prev = seq + 1, item.hash
     finally:
         sink.close()
 
@@ -163,9 +167,21 @@ def write_converted(source: Path, form: str, target: Path) -> int:
     return count
 
 
-def _origin(first: AuditEntry) -> str:
+def _origin(first: Record | Stub) -> str:
     """Return a log's name by its first entry; empty if that is not there any more."""
-    return str(first.resource_id) if first.action == "log.open" else ""
+    if isinstance(first, Stub):
+        return ""
+    entry = AuditEntry(*first[1:])
+    return str(entry.resource_id) if entry.action == "log.open" else ""
+
+
+def _body(item: Record | Stub) -> bytes:
+    if isinstance(item, Stub):
+        raise ValueError(
+            f"entry {item.seq} was removed, and tiles hold each entry: export them before a purge, "
+            "and add what is new later"
+        )
+    return item.body
 
 
 def export_tiles(log: Path, folder: Path) -> tuple[int, int]:
@@ -176,6 +192,7 @@ def export_tiles(log: Path, folder: Path) -> tuple[int, int]:
 
     :returns: the number of entries, and the number of files written.
     :raises NoCheckpoint: if the log has no checkpoint.
+    :raises ValueError: if an entry was removed: tiles hold each of them.
     :raises OSError: if a file cannot be read or written; also LogError.
     :raises ProofError: if the checkpoint is not for these entries, or the folder belongs to
         another log.
@@ -193,7 +210,7 @@ def export_tiles(log: Path, folder: Path) -> tuple[int, int]:
         raise NoCheckpoint(f"{log} must have a checkpoint: run chained-logging checkpoint first")
     checkpoint = max(reversed(checkpoints), key=lambda one: one.size)
     start = resume_at(folder)
-    bodies = (record.body for record in sink.records(start))
+    bodies = map(_body, sink.stored(start))
     size = checkpoint.size
     sizes = set(with_partials((one.size for one in checkpoints), start, size))
     notes = (stored.note for stored in checkpoints if stored.size in sizes)

@@ -14,6 +14,7 @@ from chained_logging.review.index_files import cached_path, index_path
 from chained_logging.review.query import Engine
 from chained_logging.review.sources import Source, SqliteSource, StoreSource
 from chained_logging.sinks import open_sink
+from chained_logging.sinks.lines import line_of
 from chained_logging.sinks.sqlite import SqliteSink
 
 
@@ -99,3 +100,11 @@ def stored(where: str) -> Iterator[AuditEntry]:
     :raises ValueError: at a line that is not an entry.
     """
     return (AuditEntry(*record[1:]) for record in open_sink(Path(where)).records())
+
+
+def stored_lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a log as they are stored, those of stubs too, each with its line feed.
+
+    :raises: as :func:`stored`.
+    """
+    return (line_of(item) + b"\n" for item in open_sink(path).stored())

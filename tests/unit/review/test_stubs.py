@@ -6,10 +6,11 @@ import gzip
 from pathlib import Path
 
 import pytest
+from commands import command
 from stubbed import Chain, SigningKey
 from verifiers import MODULE
 
-from chained_logging.review.export import export_log
+from chained_logging.review.export import converted, export_log, export_tiles
 from chained_logging.review.filter import Filter
 from chained_logging.review.opening import open_log, open_source
 from chained_logging.review.query import Engine
@@ -119,7 +120,31 @@ def test_an_export_holds_the_stubs_and_verifies(tmp_path: Path, name: str, targe
     chain = usual()
     path = chain.write(tmp_path / name)
     count, last = export_log(path, tmp_path / f"copy-{target}")
-    assert (count, last) == (len(chain) - len(chain.stubs), chain.hashes[-1])
+    assert (count, last) == (len(chain), chain.hashes[-1])
     report = MODULE.verify(tmp_path / f"copy-{target}", public_key=KEY.vkey)
     assert (report.status, report.faults) == ("intact", [])
     assert report.stubs == len(chain.stubs)
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_what_export_prints_verifies(tmp_path: Path, name: str) -> None:
+    chain = usual()
+    done = command("export", chain.write(tmp_path / name))
+    assert done.stdout.encode() == b"".join(line + b"\n" for line in chain.lines())
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_other_formats_hold_the_entries_that_are_left(tmp_path: Path, name: str) -> None:
+    chain = usual()
+    path = chain.write(tmp_path / name)
+    rows = [data for data in converted(path, "ocsf") if data]
+    assert len(rows) == len(chain) - len(chain.stubs)
+    lines = [line for seq, line in enumerate(chain.lines()) if seq != 14]
+    with pytest.raises(ValueError, match="entry 13 is followed by 15"):
+        list(converted(chain.write(tmp_path / "cut.jsonl", lines), "ocsf"))
+
+
+def test_tiles_of_entries_that_were_removed_are_refused(tmp_path: Path) -> None:
+    path = usual().write(tmp_path / "log.jsonl")
+    with pytest.raises(ValueError, match="entry 5 was removed"):
+        export_tiles(path, tmp_path / "tiles")
