@@ -5158,7 +5158,7 @@ class _Claim:
         """Whether an entry is of the period, or beside it."""
         if self.first is None or self.last is None:
             return False
-        return self.first - 1 <= seq <= self.last + 1
+        return bool(self.first - 1 <= seq <= self.last + 1)
 
     def sentence(self) -> str:
         how = "chosen by this filter"
