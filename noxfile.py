@@ -19,11 +19,12 @@ EXAMPLES = ["quickstart", "dictconfig", "cloudtrail", "central/run"]
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and format (ruff), and that verify.py is what its parts make."""
+    """Check style and format (ruff), and that generated files are what their sources make."""
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("python", "tools/build_verify.py", "--check")
     session.run("python", "tools/build_datasette.py", "--check")
+    session.run("python", "tools/build_rules.py", "--check")
 
 
 @nox.session
