@@ -40,6 +40,8 @@ from chained_logging.text import printable
 
 MAX_FILE: Final = 1 << 20
 """Largest size of a file of rules, in bytes."""
+MAX_DEPTH: Final = 50
+"""Levels of lists and mappings in a file of rules."""
 MAX_FIELD: Final = 200
 """Characters in a field's name."""
 MAX_COUNT: Final = 100_000
@@ -108,12 +110,21 @@ def _text(path: Path) -> str:
 
 
 def _collection(text: str) -> SigmaCollection:
-    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-        raise RuleError("must have no aliases of YAML: they can stand for any amount of text")
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise RuleError("must have no aliases of YAML: they can stand for any amount of text")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:  # the parser takes a time that grows with the square
+            raise RuleError(f"must not be nested deeper than {MAX_DEPTH} levels")
     return SigmaCollection.from_yaml(text, resolve_references=False)
 
 
-_PROBLEMS: Final = (SigmaError, RuleError, yaml.YAMLError, ValueError, TypeError, RecursionError)
+_PROBLEMS: Final = (
+    *(SigmaError, RuleError, yaml.YAMLError, RecursionError),
+    *(ValueError, TypeError, AttributeError, KeyError),
+)
 """What pySigma and the parser raise for files that are not rules."""
 
 
