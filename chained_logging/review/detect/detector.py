@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from chained_logging.errors import BrokenLog
+from chained_logging.format.record import Record
 from chained_logging.review.detect.bench import Bench, RuleError
 from chained_logging.review.detect.finding import SHOWN, Finding
 from chained_logging.review.detect.rule import SUBJECT, Rule, needed, shipped
 from chained_logging.review.detect.windows import Match, Windows
 from chained_logging.review.filter import Filter
-from chained_logging.review.query import Engine
+from chained_logging.review.query import Engine, Misfit
 from chained_logging.text import printable
 
 BATCH: Final = 5_000
@@ -77,7 +79,10 @@ class RuleDetector:
 
         :param found: takes the findings; None where the entries are only context.
         """
-        self._bench.put(log.store.records(range(first, last + 1)))
+        records = _records(log, Filter(first_seq=first, last_seq=last))
+        if not records:
+            return
+        self._bench.put(records)
         fitting = [
             (self._match(seq), number)
             for number, rule in enumerate(self._rules)
@@ -86,7 +91,7 @@ class RuleDetector:
         ]
         for match, number in sorted(fitting, key=_in_time):
             self._take(self._rules[number], match, match.seqs[0], found)
-        latest = self._match(last).at
+        latest = self._match(records[-1].seq).at
         for windows in self._windows.values():
             windows.forget(latest)
 
@@ -172,6 +177,22 @@ class _Found:
         """Return all findings, in the order of time."""
         still = [gathered.finding(subject) for (_, subject), gathered in self._open.items()]
         return sorted([*self._closed, *still], key=lambda found: (found.first, found.entries))
+
+
+def _records(log: Engine, wanted: Filter) -> list[Record]:
+    """Return the entries that a filter finds. Retention may have removed some between them.
+
+    :raises BrokenLog: if they change while they are read; also OSError and LogError.
+    """
+    for attempt in (1, 2):
+        try:
+            rows = log.table("SELECT seq FROM found ORDER BY seq", wanted).rows
+            return log.store.records([seq for (seq,) in rows]) if rows else []
+        except Misfit as misfit:
+            if attempt == 2:
+                raise BrokenLog(f"{log.store.name} changes while it is read: {misfit}") from None
+            log.store.rebuild()
+    return []
 
 
 Over = dict[str, list[tuple[Rule, int]]]

@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 from chains import EVENT
+from retention_logs import fill, old, purge
 
 from chained_logging import AuditLog
+from chained_logging.errors import BrokenLog
 from chained_logging.review.detect import detector
 from chained_logging.review.detect.bench import RuleError
 from chained_logging.review.detect.detector import RuleDetector
 from chained_logging.review.detect.finding import Finding
 from chained_logging.review.detect.rule import Correlation, Part, Rule
 from chained_logging.review.opening import open_log
+from chained_logging.review.query import Misfit
+from chained_logging.review.retention.policies import Policy
 
 READ = Rule("read", "low", "It was read.", "`action` = 'read'", ("action",))
 QUIETLY = READ._replace(name="part", raises=False)
@@ -143,3 +147,31 @@ def test_what_others_wrote_is_fit_for_a_terminal_in_a_sentence(path: Path) -> No
     (one,) = found(path, [READ], [event(0, actor="a\x1b[31mn" + "n" * 900)])
     assert "\x1b" not in one.sentence
     assert len(one.sentence) < 600
+
+
+def test_entries_that_retention_removed_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "audit.db"
+    fill(path, [old(400, action="read"), old(3, action="read"), old(400), old(2, action="read")])
+    purge(path, Policy("year", 365))
+    with open_log(str(path)) as engine:
+        last = engine.scope().entries + 1  # two are gone
+        findings = list(RuleDetector([READ]).findings(engine, -1, last))
+    assert sorted(seq for one in findings for seq in one.entries) == [2, 4]
+
+
+def test_a_log_that_changes_under_the_detector_is_named(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with AuditLog(path) as log:
+        log.append_many([event(0)])
+    with open_log(str(path)) as engine:
+        monkeypatch.setattr(engine.store, "records", raising(Misfit("entry 1 is not there")))
+        with pytest.raises(BrokenLog, match="changes while it is read"):
+            list(RuleDetector([READ]).findings(engine, -1, 1))
+
+
+def raising(problem: Exception) -> Any:
+    def function(*unused: Any) -> None:
+        raise problem
+
+    return function
