@@ -14,7 +14,7 @@ from chained_logging.review.detect.finding import SHOWN
 from chained_logging.review.detect.rule import Correlation
 
 MOST_GROUPS: Final = 200_000
-"""Groups of a correlation that are kept: of more, those that were quiet the longest are let go."""
+"""Groups of a correlation that are kept: of more, those that were quiet the longest are dropped."""
 
 
 class Match(NamedTuple):
@@ -61,7 +61,7 @@ class Windows:
         return window.add(match.seqs if rule.kind == "event_count" else value, match, rule)
 
     def forget(self, before: float) -> None:
-        """Let go of what is too old to matter to a match after a time."""
+        """Drop what is too old to matter to a match after a time."""
         oldest = before - self._correlation.span
         for group in [group for group, window in self._groups.items() if window.newest < oldest]:
             del self._groups[group]
