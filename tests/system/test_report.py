@@ -160,3 +160,25 @@ def test_a_policy_stops_any_other_script(page: str, driver: Any, tmp_path: Path)
     driver.get(changed.as_uri())
     assert driver.title != "owned"
     assert "Content Security Policy" in str(driver.get_log("browser"))
+
+
+@pytest.mark.parametrize("view", ["plain", "dark", "phone", "print"])
+def test_everybody_can_use_a_checklist(tmp_path: Path, driver: Any, view: str) -> None:
+    log, page = tmp_path / "audit.jsonl", tmp_path / "checklist.html"
+    write_log(log, [event(30, **HOSTILE)], origin=ORIGIN)
+    command("checklist", log, "--standard", "pci", "-o", page)
+    emulate(
+        driver,
+        width=390 if view == "phone" else 0,
+        scheme="dark" if view == "dark" else "",
+        media="print" if view == "print" else "",
+    )
+    requests(driver)
+    driver.get_log("browser")
+    driver.get(page.as_uri())
+    assert serious(driver) == []
+    wide = driver.execute_script("return document.documentElement.scrollWidth - innerWidth")
+    assert wide <= 0
+    assert {one for one in requests(driver) if not one.startswith("data:")} == {page.as_uri()}
+    assert driver.get_log("browser") == []
+    shoot(driver, f"checklist-{view}")

@@ -8,7 +8,7 @@ import pytest
 from checklists import recorded
 
 from chained_logging.review.checklist import checklist
-from chained_logging.review.checklist.answer import Status
+from chained_logging.review.checklist.answer import Status, met, not_met, saw
 from chained_logging.review.checklist.checklist import checked, worst
 from chained_logging.review.checklist.clauses import NAMES, standard
 
@@ -60,3 +60,23 @@ def test_a_log_that_cannot_be_read_is_not_called_met(tmp_path: Path) -> None:
     path.write_bytes(b"not a database" * 100)
     answers = checked(str(path), "soc2")
     assert all(one.status is not Status.MET for one in answers)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_probe_decides_on_each_clause_that_needs_it_and_on_no_other(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(recorded(tmp_path / "audit.db"))
+    needed = {call for one in standard(name).clauses for call in one.probes}
+    for bad in {call.partition(" ")[0] for call in needed}:
+
+        def look(_: object, call: str, bad: str = bad) -> checklist.Found:
+            if call.partition(" ")[0] == bad:
+                return not_met("taken away", "bring it back", saw("part", "here", "gone"))
+            return met("there", saw("part", "here", "there"))
+
+        monkeypatch.setattr(checklist, "asked", look)
+        for answer, clause in zip(checked(path, name)[10:], standard(name).clauses, strict=True):
+            lacks = bad in {call.partition(" ")[0] for call in clause.probes}
+            beyond = Status.UNSEEN if clause.beyond else Status.MET
+            assert answer.status is (Status.NOT_MET if lacks else beyond), (bad, answer.number)
