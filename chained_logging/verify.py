@@ -2653,6 +2653,13 @@ class _Growth:
         self.roots: dict[int, bytes] = {0: _Tree().root()}
         self.subtrees: dict[int, list[tuple[int, bytes]]] = {}  # of a part, instead of roots
 
+    def start_from(self, tree: _Tree) -> None:
+        """Go on from a tree over all entries before."""
+        self.tree = _joined(tree, [])
+        self.roots[tree.size] = tree.root()
+        while self.wanted and self.wanted[-1] <= tree.size:
+            self.wanted.pop()
+
     def see(self, seq: int, leaf: bytes) -> None:
         """Add an entry to the tree, as far as some checkpoint reaches."""
         if self.tree is None or not self.wanted:
@@ -2889,12 +2896,22 @@ class _Naming(NamedTuple):
         return signer.verifies(signature, self.message(signer))
 
 
+def _decision_message(action: str, origin: str, line: _Line, signer: _Key) -> bytes:
+    """Return what `signer` signs in the statement of an entry that decides something."""
+    context = _decode_exactly(line.body.decode())["context"]
+    context.pop("statement", None)
+    digest = _sha256(_canonical(context).encode()).hexdigest()
+    head = f"chained-logging {action} v1\n{origin}\n{line.seq}\n{line.prev}\n"
+    return f"{head}{signer.vkey}\n{digest}\n".encode()
+
+
 class _Keys:
     """The keys of a log, from the first to the last, and the signatures that entries bear."""
 
     def __init__(self, findings: _Findings, from_hash: str | None, goes_on: bool) -> None:
         self.findings, self.from_hash = findings, from_hash
         self.goes_on = goes_on
+        self.begun = False  # whether it is known which keys came before the first entry
         self.known: list[tuple[int, _Key]] = []  # each with the seq of the entry that names it
         self.vkeys: set[str] = set()  # of these keys
         self.revoked: set[str] = set()  # and of these, those that were
@@ -2955,8 +2972,9 @@ class _Keys:
 
     @property
     def whole(self) -> bool:
-        """Whether the entry is here that names the first key, if there is one."""
-        return self.from_hash is None and self.findings.report.starts_at_genesis
+        """Whether it is known which key is the first, if there is one."""
+        begins = self.from_hash is None and self.findings.report.starts_at_genesis
+        return self.begun or begins
 
     def follow(self, line: _Line, naming: _Naming) -> bool:
         """Take up a key, or its revocation, and say whether the entry is one of the log's."""
@@ -3036,6 +3054,120 @@ class _Keys:
 
 
 # --------------------------------------------------------------------------------------------
+# A front that the log itself moved to an archive. An entry says up to where, with the tree over
+# what was moved and the keys that it names: so what is here is checked without the archive.
+
+_MOVED_BEGINS = b'{"action":"archive.move","actor_id":"chained_logging","actor_type":"system",'
+
+
+class _Front:
+    """What an entry says of all entries before the first one that is here.
+
+    :raises _Bad: if it does not have the form of one.
+    """
+
+    def __init__(self, line: _Line) -> None:
+        context = line.entry["context"]
+        self.line, self.statement = line, context.get("statement")
+        try:
+            self.origin, self.archive = context["origin"], context["archive"]
+            self.last_seq, self.last_hash = context["last_seq"], context["last_hash"]
+            texts = (self.origin, self.archive, self.last_hash, *context["revoked"])
+            ok = type(self.last_seq) is int and 0 <= self.last_seq < MAX_SAFE_INTEGER
+            ok = ok and all(isinstance(text, str) for text in texts)
+            self.tree = _tree_of(_unbase64(context["tree"]), self.last_seq + 1) if ok else _Tree()
+            self.keys = [(named["seq"], _Key(named["key"])) for named in context["keys"]]
+            self.revoked = set(context["revoked"])
+        except (AttributeError, KeyError, TypeError, ValueError):
+            ok = False
+        if not ok or not self.has_right_keys(context["keys"]):
+            raise _Bad(None, "a key of its context is not there, or is not what it must be")
+
+    def has_right_keys(self, named: list[dict[str, Any]]) -> bool:
+        """Whether the keys are of this log, in the order in which they were named."""
+        seqs = [seq for seq, _ in self.keys]
+        return (
+            all(type(seq) is int and 0 <= seq <= self.last_seq for seq in seqs)
+            and sorted(set(seqs)) == seqs
+            and all(key.name == self.origin for _, key in self.keys)
+            and [key.vkey for _, key in self.keys] == [one["key"] for one in named]
+        )
+
+    def is_before(self, first: _Line) -> bool:
+        """Whether an entry is the one that comes next."""
+        return (first.seq, first.prev) == (self.last_seq + 1, self.last_hash)
+
+    def message(self, signer: _Key) -> bytes:
+        """Return what `signer` signs in a statement."""
+        return _decision_message("archive.move", self.origin, self.line, signer)
+
+    def judge(self, chain: _Chain) -> None:
+        """Say whether the entry is the log's own word, now that the keys are known."""
+        keys, report, seq = chain.keys.known, chain.report, self.line.seq or 0
+        then = [key for at, key in keys if at < seq][-1:]
+        text = (
+            f"entries 0 to {self.last_seq:,} are in the archive {self.archive}, as entry {seq} "
+            "says, and were not checked"
+        )
+        if not then and self.statement is None:
+            report.remarks.append(
+                f"{text}. No key of the log vouches for that: anyone who can write to it can write "
+                "such an entry"
+            )
+            return
+        holds = bool(then) and _made(self.statement, then[0], self.message(then[0]))
+        if holds is None:
+            report.unchecked_signatures += 1
+        if holds is False or then[0].vkey in chain.keys.revoked:
+            reason = (
+                f"the log begins at seq {report.first_seq}. Entry {seq} says that what came before "
+                "was moved to an archive, and the log's key did not sign that: give the archive too"
+            )
+            at = _Line(report.files[0], 1, seq=report.first_seq)
+            chain.findings.fault("cut-front", at, None, reason)
+        else:
+            report.remarks.append(text)
+
+
+def _made(statement: Any, signer: _Key, message: bytes) -> bool | None:
+    """Whether a key made a statement; None where that cannot be checked."""
+    try:
+        signature = _unbase64(statement)
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return len(signature) == 64 and signer.verifies(signature, message)
+
+
+def _tree_of(state: bytes, size: int) -> _Tree:
+    """Return a tree from its size and the roots of its complete subtrees, the largest first.
+
+    :raises ValueError: if they are not of a tree of this size.
+    """
+    tree = _Tree(size)
+    levels = [level for level in reversed(range(size.bit_length())) if size >> level & 1]
+    if state[:8] != size.to_bytes(8, "big") or len(state) != 8 + 32 * len(levels):
+        raise ValueError
+    tree.nodes = [(level, state[8 + 32 * at :][:32]) for at, level in enumerate(levels)]
+    return tree
+
+
+def _front_of(files: list[str], held: _Held) -> _Front | None:
+    """Return the newest entry that explains why the first ones are not here; None without one."""
+    first = _first(files[0], held) if files and _magic(files[0], held) != _SQLITE else None
+    if first is None or not first.seq or first.altered:
+        return None
+    found = None
+    for path in files:
+        for text in _lines(path, held):
+            if text.startswith(_MOVED_BEGINS):
+                line = _read_line(text, path)
+                with contextlib.suppress(_Bad, KeyError):
+                    front = _Front(line) if line.bad is None and not line.altered else None
+                    found = front if front is not None and front.is_before(first) else found
+    return found
+
+
+# --------------------------------------------------------------------------------------------
 # What retention removed. A stub is whole if a later entry of the log's own names it, by the rules
 # of docs/format.md. All of it is judged at the end, when the keys are known, in little memory.
 
@@ -3097,11 +3229,7 @@ class _Purge:
 
     def message(self, line: _Line, signer: _Key) -> bytes:
         """Return what `signer` signs in a statement."""
-        context = _decode_exactly(line.body.decode())["context"]
-        context.pop("statement", None)
-        digest = _sha256(_canonical(context).encode()).hexdigest()
-        head = f"chained-logging {_PURGE} v1\n{self.origin}\n{self.seq}\n{self.prev}\n"
-        return f"{head}{signer.vkey}\n{digest}\n".encode()
+        return _decision_message(_PURGE, self.origin, line, signer)
 
     def batches(self, first: int) -> Iterator[list[int]]:
         """Yield the numbers of the entries that it names, from `first` on, by batches."""
@@ -3416,6 +3544,17 @@ class _Chain:
         self.keys = _Keys(self.findings, from_hash, goes_on)
         self.clock = _Clock(self.findings, max_gap)
         self.retention = _Retention(self.findings, spool, keeps_hashes)
+        self.front: _Front | None = None
+
+    def start_after(self, front: _Front) -> None:
+        """Go on from what an entry says of those before."""
+        self.front, self.report.origin = front, front.origin
+        self.from_hash = self.order.from_hash = self.keys.from_hash = front.last_hash
+        self.keys.begun = True
+        for seq, key in front.keys:
+            self.keys.take(seq, key)
+        self.keys.revoked |= front.revoked
+        self.growth.start_from(front.tree)
 
     def add_block(self, block: _Block) -> None:
         if block.torn:
@@ -4281,6 +4420,9 @@ def _follow(
     if stream is None:
         files, copies = _in_order(_with_segments(names, held), held)
         report.remarks += [f"{path} holds nothing but a copy: left out" for path in copies]
+    front = _front_of(files, held) if stream is None and question.from_hash is None else None
+    if front is not None:
+        chain.start_after(front)
     again = functools.partial(_hashes_in, files, held)
     alone = question.jobs == 1 or chain.clock.max_gap is not None
     joined = not alone and _verify_in_parts(
@@ -4301,6 +4443,8 @@ def _follow(
     chain.order.end()
     if not joined:
         chain.retention.end(chain.keys, again)
+    if front is not None and report.last_seq is not None:
+        front.judge(chain)
     return notes
 
 
@@ -4495,6 +4639,9 @@ def _join(
         return False
     joined = _Chain(whole, from_hash=chain.from_hash)
     joined.keys.known = list(chain.keys.known)
+    if chain.front is not None:
+        joined.keys.known.clear()
+        joined.start_after(chain.front)
     for part in found:
         for naming in part["named"]:
             joined.keys.follow(_Line("", 0, seq=naming[0]), _Naming(*naming))
@@ -4505,7 +4652,7 @@ def _join(
     unsure = joined.findings.doubt is not None or (chain.to_hash is not None and not whole.anchored)
     if whole.fault_count or unsure:
         return False
-    if whole.starts_at_genesis:
+    if whole.starts_at_genesis or chain.front is not None:
         _join_trees(joined.growth, found)
     else:
         joined.growth.tree = None
@@ -4563,7 +4710,7 @@ def _joined_report(chain: _Chain, reports: list[Report]) -> Report | None:
 
 
 def _join_trees(growth: _Growth, found: list[dict[str, Any]]) -> None:
-    tree = _Tree()
+    tree = growth.tree or _Tree()
     for part in found:
         for size, nodes in part["subtrees"].items():
             growth.roots[int(size)] = _joined(tree, nodes).root()

@@ -123,6 +123,13 @@ class _Growth:
         self.roots: dict[int, bytes] = {0: _Tree().root()}
         self.subtrees: dict[int, list[tuple[int, bytes]]] = {}  # of a part, instead of roots
 
+    def start_from(self, tree: _Tree) -> None:
+        """Go on from a tree over all entries before."""
+        self.tree = _joined(tree, [])
+        self.roots[tree.size] = tree.root()
+        while self.wanted and self.wanted[-1] <= tree.size:
+            self.wanted.pop()
+
     def see(self, seq: int, leaf: bytes) -> None:
         """Add an entry to the tree, as far as some checkpoint reaches."""
         if self.tree is None or not self.wanted:

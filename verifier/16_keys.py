@@ -50,12 +50,22 @@ class _Naming(NamedTuple):
         return signer.verifies(signature, self.message(signer))
 
 
+def _decision_message(action: str, origin: str, line: _Line, signer: _Key) -> bytes:
+    """Return what `signer` signs in the statement of an entry that decides something."""
+    context = _decode_exactly(line.body.decode())["context"]
+    context.pop("statement", None)
+    digest = _sha256(_canonical(context).encode()).hexdigest()
+    head = f"chained-logging {action} v1\n{origin}\n{line.seq}\n{line.prev}\n"
+    return f"{head}{signer.vkey}\n{digest}\n".encode()
+
+
 class _Keys:
     """The keys of a log, from the first to the last, and the signatures that entries bear."""
 
     def __init__(self, findings: _Findings, from_hash: str | None, goes_on: bool) -> None:
         self.findings, self.from_hash = findings, from_hash
         self.goes_on = goes_on
+        self.begun = False  # whether it is known which keys came before the first entry
         self.known: list[tuple[int, _Key]] = []  # each with the seq of the entry that names it
         self.vkeys: set[str] = set()  # of these keys
         self.revoked: set[str] = set()  # and of these, those that were
@@ -116,8 +126,9 @@ class _Keys:
 
     @property
     def whole(self) -> bool:
-        """Whether the entry is here that names the first key, if there is one."""
-        return self.from_hash is None and self.findings.report.starts_at_genesis
+        """Whether it is known which key is the first, if there is one."""
+        begins = self.from_hash is None and self.findings.report.starts_at_genesis
+        return self.begun or begins
 
     def follow(self, line: _Line, naming: _Naming) -> bool:
         """Take up a key, or its revocation, and say whether the entry is one of the log's."""

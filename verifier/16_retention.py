@@ -59,11 +59,7 @@ class _Purge:
 
     def message(self, line: _Line, signer: _Key) -> bytes:
         """Return what `signer` signs in a statement."""
-        context = _decode_exactly(line.body.decode())["context"]
-        context.pop("statement", None)
-        digest = _sha256(_canonical(context).encode()).hexdigest()
-        head = f"chained-logging {_PURGE} v1\n{self.origin}\n{self.seq}\n{self.prev}\n"
-        return f"{head}{signer.vkey}\n{digest}\n".encode()
+        return _decision_message(_PURGE, self.origin, line, signer)
 
     def batches(self, first: int) -> Iterator[list[int]]:
         """Yield the numbers of the entries that it names, from `first` on, by batches."""

@@ -41,6 +41,17 @@ class _Chain:
         self.keys = _Keys(self.findings, from_hash, goes_on)
         self.clock = _Clock(self.findings, max_gap)
         self.retention = _Retention(self.findings, spool, keeps_hashes)
+        self.front: _Front | None = None
+
+    def start_after(self, front: _Front) -> None:
+        """Go on from what an entry says of those before."""
+        self.front, self.report.origin = front, front.origin
+        self.from_hash = self.order.from_hash = self.keys.from_hash = front.last_hash
+        self.keys.begun = True
+        for seq, key in front.keys:
+            self.keys.take(seq, key)
+        self.keys.revoked |= front.revoked
+        self.growth.start_from(front.tree)
 
     def add_block(self, block: _Block) -> None:
         if block.torn:

@@ -219,6 +219,9 @@ def _follow(
     if stream is None:
         files, copies = _in_order(_with_segments(names, held), held)
         report.remarks += [f"{path} holds nothing but a copy: left out" for path in copies]
+    front = _front_of(files, held) if stream is None and question.from_hash is None else None
+    if front is not None:
+        chain.start_after(front)
     again = functools.partial(_hashes_in, files, held)
     alone = question.jobs == 1 or chain.clock.max_gap is not None
     joined = not alone and _verify_in_parts(
@@ -239,6 +242,8 @@ def _follow(
     chain.order.end()
     if not joined:
         chain.retention.end(chain.keys, again)
+    if front is not None and report.last_seq is not None:
+        front.judge(chain)
     return notes
 
 

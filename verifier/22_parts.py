@@ -40,6 +40,9 @@ def _join(
         return False
     joined = _Chain(whole, from_hash=chain.from_hash)
     joined.keys.known = list(chain.keys.known)
+    if chain.front is not None:
+        joined.keys.known.clear()
+        joined.start_after(chain.front)
     for part in found:
         for naming in part["named"]:
             joined.keys.follow(_Line("", 0, seq=naming[0]), _Naming(*naming))
@@ -50,7 +53,7 @@ def _join(
     unsure = joined.findings.doubt is not None or (chain.to_hash is not None and not whole.anchored)
     if whole.fault_count or unsure:
         return False
-    if whole.starts_at_genesis:
+    if whole.starts_at_genesis or chain.front is not None:
         _join_trees(joined.growth, found)
     else:
         joined.growth.tree = None
@@ -108,7 +111,7 @@ def _joined_report(chain: _Chain, reports: list[Report]) -> Report | None:
 
 
 def _join_trees(growth: _Growth, found: list[dict[str, Any]]) -> None:
-    tree = _Tree()
+    tree = growth.tree or _Tree()
     for part in found:
         for size, nodes in part["subtrees"].items():
             growth.roots[int(size)] = _joined(tree, nodes).root()

@@ -6,7 +6,6 @@ it and the log says so. The next call finishes.
 
 from __future__ import annotations
 
-import base64
 import gzip
 import hashlib
 import time
@@ -22,9 +21,9 @@ from chained_logging.files.durable import sync_directory
 from chained_logging.files.lock import FileLock
 from chained_logging.files.own import open_regular
 from chained_logging.format.line import recorded_at
-from chained_logging.format.merkle import Frontier, ProofError
 from chained_logging.format.record import Record
 from chained_logging.log import AuditLog
+from chained_logging.review.archive.front import Front
 from chained_logging.review.archive.moved import ACTION
 from chained_logging.review.archive.names import archived_name
 from chained_logging.review.archive.stores import DAY, Archive
@@ -98,17 +97,20 @@ class _Move:
         self._recorded = list(_recorded(log))
 
     def run(self) -> Moved:
+        """Move what may go."""
         moved = Moved(self._archive.name)
-        tree = self._tree()
-        for path in segment_paths(self._log.path)[:-1]:
+        paths = segment_paths(self._log.path)[:-1]
+        before = self._before_these() if paths else None
+        for path in paths:
             segment = describe(path)
             moved.stays = self._why_not(path, segment)
             if moved.stays is not None:
                 break
-            tree = _grown(tree, path)
             packed = self._put(path, segment)
+            if before is not None:
+                before.take(path)
             if not self._is_recorded(path, segment):
-                self._record(path, segment, packed, tree)
+                self._record(path, segment, packed, before)
             path.unlink()
             sync_directory(path)
             moved.files.append(archived_name(path))
@@ -151,31 +153,23 @@ class _Move:
         said = ((one.get("archive"), one.get("file"), one.get("sha256")) for one in self._recorded)
         return wanted in said
 
-    def _record(self, path: Path, segment: Segment, packed: bytes, tree: Frontier | None) -> None:
+    def _record(self, path: Path, segment: Segment, packed: bytes, before: Front | None) -> None:
         context = {
             "archive": self._archive.name,
             "file": archived_name(path),
             "packed_sha256": hashlib.sha256(packed).hexdigest(),
             **{name: value for name, value in segment._asdict().items() if name != "file"},
+            **({} if before is None else before.to_dict()),
         }
-        if tree is not None:
-            context["tree"] = base64.b64encode(tree.to_bytes()).decode()
         self._log.decide(ACTION, context, loosens=False)
 
-    def _tree(self) -> Frontier | None:
-        """Return the tree of what was moved already; None if the log's front is gone otherwise."""
-        paths = segment_paths(self._log.path)
-        first = describe(paths[0]).first_seq if paths else 0
+    def _before_these(self) -> Front | None:
+        """Return what was moved before; None if the log's front is gone otherwise."""
+        first = describe(segment_paths(self._log.path)[0]).first_seq
         if first == 0:
-            return Frontier()
-        for context in self._recorded:
-            try:
-                tree = Frontier.from_bytes(base64.b64decode(str(context.get("tree"))))
-            except (ValueError, ProofError):
-                continue
-            if tree.size == first:
-                return tree
-        return None
+            return Front(self._log.origin)
+        fronts = (Front.of(self._log.origin, context) for context in self._recorded)
+        return next((one for one in fronts if one is not None and one.size == first), None)
 
 
 def _recorded(log: AuditLog) -> Iterator[dict[str, Any]]:
@@ -185,14 +179,6 @@ def _recorded(log: AuditLog) -> Iterator[dict[str, Any]]:
             said = AuditEntry(record.body, record.hash).context
             if isinstance(said, dict):
                 yield said
-
-
-def _grown(tree: Frontier | None, path: Path) -> Frontier | None:
-    if tree is not None:
-        with open_regular(path) as file:
-            for item in stored(file, 0):
-                tree.append(bytes.fromhex(item.hash))
-    return tree
 
 
 def _last_time(path: Path) -> float | None:

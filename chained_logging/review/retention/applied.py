@@ -28,7 +28,7 @@ OURS: Final = re.compile(
     rb'\{"action":"retention\.apply","actor_id":"chained_logging","actor_type":"system",'
 )
 _KEPT: Final = re.compile(
-    rb'\{"action":"(?:key|retention|hold)\.[^"]*","actor_id":"chained_logging",'
+    rb'\{"action":"(?:key|retention|hold|archive)\.[^"]*","actor_id":"chained_logging",'
 )
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 _STAMP: Final = re.compile(rb',"timestamp":"([0-9]{4}-[0-9-]{5}T[0-9:]{8}\.[0-9]{6}Z)"')
