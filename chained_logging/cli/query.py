@@ -25,6 +25,7 @@ from chained_logging.review.archive.moved import last_moved
 from chained_logging.review.filter import ANY, Filter, seq_range
 from chained_logging.review.moments import moment, spoken
 from chained_logging.review.opening import is_url, open_log, stored
+from chained_logging.review.purged import purged
 from chained_logging.review.query import Engine
 from chained_logging.review.questions import NAMES, narrowed, question
 from chained_logging.review.reading import Reading
@@ -164,6 +165,9 @@ def query(
             _answer(engine, asked, wanted, as_json, as_csv)
         else:
             _Found(engine, wanted, as_json, as_csv).give(limit, follow, paged=not no_pager)
+        sys.stdout.flush()
+        for each in purged(engine, wanted):
+            complain(each.sentence)
         if engine.store.fault is not None:
             complain(f"{engine.store.fault}: run chained-logging verify")
             raise SystemExit(1)

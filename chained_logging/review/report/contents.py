@@ -22,6 +22,7 @@ from chained_logging.review.overview import (
     own_entries,
 )
 from chained_logging.review.period import Period
+from chained_logging.review.purged import Purged, purged
 from chained_logging.review.query import Engine
 from chained_logging.review.reading import READ
 from chained_logging.review.report import tables
@@ -85,6 +86,7 @@ class Body:
     keys: tuple[list[Told], int]
     recoveries: tuple[list[Told], int]
     sample: Sample
+    purged: tuple[Purged, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -226,6 +228,7 @@ def _body(engine: Engine, asked: Asked, verdict: Verdict) -> Body:
         keys=told(engine, until, KEYS),
         recoveries=told(engine, wanted, RECOVERIES),
         sample=_sample(engine, asked),
+        purged=tuple(purged(engine, asked.period.within(until))),
     )
 
 

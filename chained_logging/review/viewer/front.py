@@ -19,7 +19,7 @@ from chained_logging.review.questions import question
 from chained_logging.review.reading import READ, Reading
 from chained_logging.review.verdict import Verdict
 from chained_logging.review.viewer.links import Asked, Misasked
-from chained_logging.review.viewer.pages import Page, View
+from chained_logging.review.viewer.pages import Page, View, purged_there
 
 DAYS: Final = (7, 30, 90, 365)
 """The periods that can be chosen, in days up to the newest event."""
@@ -49,6 +49,7 @@ def overview_page(view: View, asked: Asked) -> Page:
     found: Overview | None = None
     choices: list[tuple[str, str, bool]] = []
     problem, counted = None, 0.0
+    gone: list[str] = []
     try:
         with view.opened.engine(view.access) as engine:
             newest = newest_event(engine)
@@ -57,6 +58,7 @@ def overview_page(view: View, asked: Asked) -> Page:
             made = overviews.overview(engine, view.access, verdict, period)
             found, counted = made or (None, time.time())
             choices = list(_choices(view, newest, period))
+            gone = purged_there(view, engine, period.within())
     except Misasked:
         raise
     except (LogError, OSError, ValueError) as error:
@@ -70,6 +72,7 @@ def overview_page(view: View, asked: Asked) -> Page:
         "problem": problem,
         "waits": verdict is _PENDING or not (found or problem),
         "choices": choices,
+        "purged": gone,
         "numbers": [] if found is None else list(_numbers(view, found)),
         "chart": chart({} if found is None else found.days),
         "news": {} if found is None else _news(view, found),

@@ -12,6 +12,8 @@ from chained_logging.event.entry import AuditEntry
 from chained_logging.format.canonical import canonical
 from chained_logging.review.charts import chart
 from chained_logging.review.filter import Filter
+from chained_logging.review.purged import purged
+from chained_logging.review.query import Engine
 from chained_logging.review.query import Page as Entries
 from chained_logging.review.reading import Reading
 from chained_logging.review.silence import explain
@@ -128,6 +130,7 @@ def entries_page(view: View, asked: Asked) -> Page:
             "facets": _facets(view, tally, wanted),
             "chart": chart(tally.days if tally else {}),
             "silence": [] if found.entries else _silence(engine, asked),
+            "purged": purged_there(view, engine, wanted),
             "form": _form(view.access, wanted, FIRST),
             "others": _form(view.access, wanted, OTHERS),
             "others_open": any(name in OTHERS for name, _ in wanted.pairs()) or wanted.incomplete,
@@ -141,6 +144,17 @@ def _tally(
 ) -> Tally | None:
     few = asked.cursor is None and found.cursor is None  # this page has them all
     return view.opened.tallies.tally(engine, view.access, asked.wanted, columns, few=few)
+
+
+def purged_there(view: View, engine: Engine, wanted: Filter) -> list[str]:
+    """Return in sentences what retention removed where a filter looks.
+
+    Who sees a part of the log learns that something is gone, not how much or why.
+    """
+    found = purged(Engine(engine.store), wanted)
+    if view.access.whole or not found:
+        return [each.sentence for each in found]
+    return ["entries of this period were purged, and some of them may have been for you to see"]
 
 
 def _silence(engine: NarrowedEngine, asked: Asked) -> list[str]:
@@ -217,6 +231,7 @@ def about_page(view: View, asked: Asked, name: str) -> Page:
             "cursor": asked.cursor,
             "next": found.cursor,
             "silence": [] if found.entries else _silence(engine, asked._replace(wanted=wanted)),
+            "purged": purged_there(view, engine, wanted),
         }
     return Page(Reading(f"view {name}", wanted, len(found.entries)), "about.html", data)
 
