@@ -19,8 +19,10 @@ from chained_logging.event.entry import AuditEntry
 from chained_logging.event.values import timestamp_text
 from chained_logging.format.vkey import VerifierKey
 from chained_logging.net.urls import shown
-from chained_logging.review.filter import Filter
+from chained_logging.review.archive.moved import LastMoved, last_moved
+from chained_logging.review.filter import ANY, Filter
 from chained_logging.review.opening import is_url, named, open_log
+from chained_logging.review.overview import own_entries
 from chained_logging.review.period import instant
 from chained_logging.review.query import Engine
 from chained_logging.review.retention.policies import Policy, policies_from
@@ -104,16 +106,21 @@ class Subject:
     def log_origin(self) -> str:
         """The log's own name.
 
-        :raises ValueError: if its first entry does not say it.
+        :raises ValueError: if it does not say it.
         """
         if self.origin is not None:
             return self.origin
-        first = self.entry(0)
-        about = {} if first is None else first.context
-        name = about.get("origin") if isinstance(about, dict) else None
-        if not isinstance(name, str):
-            raise ValueError("the log's first entry names no origin")
-        return name
+        # The first entry may be in an archive: each of the log's own is about the log.
+        own = self.engine.entries(own_entries(ANY), limit=1, order="oldest").entries
+        if not own or own[0].resource_type != "audit_log":
+            raise ValueError("no entry of the log's own names its origin")
+        return str(own[0].resource_id)
+
+    @cached_property
+    def archived(self) -> LastMoved | None:
+        """Up to where the log was moved to an archive, if the verifier accepts what it says."""
+        moved = last_moved(self.engine)
+        return moved if moved is not None and self.verdict.intact else None
 
     def entry(self, seq: int) -> AuditEntry | None:
         """Return an entry; None if the log does not have it."""

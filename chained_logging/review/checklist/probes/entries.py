@@ -87,6 +87,14 @@ def beginnings(subject: Subject, _: int = 0) -> Found:
         saw("entries log.reopen and log.recover", subject.name, again),
     )
     if first is None or first.action != "log.open":
+        archive = subject.archived
+        if archive is not None:
+            return unseen(
+                f"entries up to {archive.last_seq:,} were moved to the archive {archive.archive}, "
+                "which was not looked at",
+                *seen,
+                mend=f"chained-logging verify {subject.given} --archive {archive.archive}",
+            )
         return not_met(
             "the log does not begin with log.open",
             f"restore its beginning: chained-logging restore STORE {subject.given}",

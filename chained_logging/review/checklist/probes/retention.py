@@ -46,6 +46,14 @@ def _whole(subject: Subject) -> Found:
         saw("the earliest entry", subject.name, spoken(scope.earliest or "none")),
     )
     if first is None:
+        archive = subject.archived
+        if archive is not None:
+            return unseen(
+                f"entries up to {archive.last_seq:,} were moved to the archive {archive.archive}, "
+                "which was not looked at",
+                *seen,
+                mend=f"chained-logging verify {subject.given} --archive {archive.archive}",
+            )
         return not_met(
             "the log does not reach back to its first entry",
             f"chained-logging restore STORE {subject.given}",

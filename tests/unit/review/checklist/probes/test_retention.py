@@ -5,9 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from archived import archive, key, log, moved
+from backed_up import ORIGIN
 from checklists import configured, event, is_met, looked, recorded
 
+from chained_logging.keys import PrivateKey
 from chained_logging.review.checklist.answer import Status
+from chained_logging.review.checklist.subject import Subject
+
+__all__ = ["archive", "key", "log"]  # fixtures
 
 
 @pytest.fixture(autouse=True)
@@ -107,3 +113,21 @@ def test_ends_is_not_met_without_a_policy_or_by_entries_without_one(
 
 def test_ends_of_a_log_that_is_not_configured_is_not_judged(path: Path) -> None:
     assert looked(recorded(path), "ends").status is Status.UNSEEN
+
+
+def test_a_front_in_an_archive_is_not_missing_and_not_seen(
+    log: Path, archive: Path, key: PrivateKey
+) -> None:
+    moved(log, archive, key=key, sign="checkpoint")
+    subject = Subject(str(log))
+    assert subject.log_origin == ORIGIN
+    found = looked(subject, "beginnings")
+    assert found.status is Status.UNSEEN
+    assert found.mend == f"chained-logging verify {log} --archive {archive}"
+    assert "does not reach back" not in looked(subject, "kept 365").sentence
+
+
+def test_a_front_that_no_key_let_go_is_missing(log: Path, archive: Path) -> None:
+    moved(log, archive)
+    assert not is_met(looked(log, "beginnings"))
+    assert "does not reach back" in looked(log, "kept 365").sentence
