@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from labelled.calendars import is_free, moment
@@ -20,7 +20,7 @@ class Story:
     :ivar name: which of the twelve.
     :ivar told: what a reviewer should be told.
     :ivar actor: who did it, as the log names them.
-    :ivar events: what belongs to it; those in `around` are ordinary events beside it.
+    :ivar events: what belongs to it; of a silence, the entries before and after it.
     :ivar silent: from when to when the log is silent.
     """
 
@@ -50,6 +50,17 @@ class Scene:
 
     def hours(self, person: Person, day: int) -> tuple[float, float]:
         return self.work.staff.shift(person, day) or (9.0, 17.0)
+
+    def shifts(self, person: Person, days: int) -> list[int]:
+        """Return the days on which somebody works, of those from the first on."""
+        span = range(self.day, self.day + days)
+        return [day for day in span if self.work.staff.shift(person, day)] or [self.day]
+
+    def elsewhere(self, person: Person) -> list[str]:
+        """Return the active cases of the units in which somebody does not work."""
+        own = person.unit_on(self.day)
+        units = [unit for unit in self.work.staff.organisation.units if unit != own]
+        return [case for unit in units for case in self.work.cases.of(unit, self.day)]
 
     def at(self, day: int, hour: float) -> dt.datetime:
         return moment(self.work.staff.date(day), hour)
@@ -83,9 +94,9 @@ def snooping(scene: Scene) -> Story:
         f"{person.id} read records of people who are in nobody's care around them",
         person.id,
     )
-    days = [d for d in range(scene.day, scene.day + 7) if work.staff.shift(person, d)]
-    victims = chance.some(work.cases.archive, chance.whole(14, 30))
-    for day in days[: chance.whole(1, 4)] or [scene.day]:
+    victims = chance.some(work.cases.archive, chance.whole(7, 16))
+    victims += chance.some(scene.elsewhere(person), chance.whole(5, 14))
+    for day in scene.shifts(person, 7)[: chance.whole(1, 4)]:
         begin, end = scene.hours(person, day)
         session = work.session(person, work.staff.desk(person, day), day, "snooping")
         for case in victims:
@@ -119,8 +130,7 @@ def shared_password(scene: Scene) -> Story:
         "shared_password", f"two people used the account of {person.id} at once", person.id
     )
     device = work.staff.stranger(chance)
-    days = [d for d in range(scene.day, scene.day + 8) if work.staff.shift(person, d)]
-    for day in days[: chance.whole(2, 5)] or [scene.day]:
+    for day in scene.shifts(person, 8)[: chance.whole(2, 5)]:
         begin, end = scene.hours(person, day)
         session = work.session(person, device, day, "shared")
         panel = work.records(chance, person, day)
@@ -242,9 +252,7 @@ def break_glass(scene: Scene) -> Story:
     organisation = work.staff.organisation
     person = scene.worker(organisation.emergency_role)
     story = Story("break_glass", f"{person.id} used the emergency access as a habit", person.id)
-    days = [d for d in range(scene.day, scene.day + 6) if work.staff.shift(person, d)] or [
-        scene.day
-    ]
+    days = scene.shifts(person, 6)
     for case in chance.some(work.cases.archive, chance.whole(6, 14)):
         day = chance.pick(days[:3])
         hour = chance.between(*scene.hours(person, day))
@@ -320,8 +328,3 @@ NAMES = (
     *("service_by_hand", "dormant", "escalation", "break_glass", "impersonation"),
     *("mass_delete", "silence"),
 )
-
-
-def told(found: list[Story]) -> Iterator[str]:
-    """Yield what a reviewer should be told."""
-    return (story.told for story in found)
