@@ -72,12 +72,16 @@ def stories(work: Work, first: int) -> list[Story]:
     :param first: the first day on which one may begin.
     """
     chance = work.staff.chance("stories")
-    days = [day for day in range(first + 1, work.staff.days - 6)]
+    days = list(range(first + 1, work.staff.days - 6))
     begins = chance.some(days, len(_STORIES))
-    return [
+    found = [
         tell(Scene(work, work.staff.chance("story", tell.__name__), day))
         for tell, day in zip(_STORIES, begins, strict=True)
     ]
+    taken = {event["timestamp"].date() for story in found for event in story.events}
+    open_days = [day for day in days if not is_free(work.staff.date(day))]
+    quiet = [day for day in open_days if work.staff.date(day) not in taken] or open_days
+    return [*found, silence(Scene(work, work.staff.chance("story", "silence"), chance.pick(quiet)))]
 
 
 def _unit_roles(work: Work) -> list[str]:
@@ -306,22 +310,19 @@ def mass_delete(scene: Scene) -> Story:
 
 def silence(scene: Scene) -> Story:
     """The log is silent for some hours of a working day."""
-    day = scene.day
-    while is_free(scene.work.staff.date(day)):
-        day += 1
     begin = scene.chance.between(8.5, 12.5)
     end = begin + scene.chance.between(2.0, 4.5)
     return Story(
         "silence",
         "nothing was logged in hours in which much is logged",
         "",
-        silent=(scene.at(day, begin), scene.at(day, end)),
+        silent=(scene.at(scene.day, begin), scene.at(scene.day, end)),
     )
 
 
 _STORIES: tuple[Callable[[Scene], Story], ...] = (
     *(snooping, leaver, shared_password, slow_brute_force, salaries, service_by_hand),
-    *(dormant, escalation, break_glass, impersonation, mass_delete, silence),
+    *(dormant, escalation, break_glass, impersonation, mass_delete),
 )
 NAMES = (
     *("snooping", "leavers_export", "shared_password", "slow_brute_force", "salaries"),

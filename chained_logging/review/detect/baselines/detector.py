@@ -1,0 +1,112 @@
+"""All baselines over one reading of a log, and what they remember of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any, Final
+
+from chained_logging.format.record import Record
+from chained_logging.review.detect.baselines.baseline import Baseline
+from chained_logging.review.detect.baselines.break_glass import BreakGlass
+from chained_logging.review.detect.baselines.calendar import Calendar
+from chained_logging.review.detect.baselines.chain import Chain
+from chained_logging.review.detect.baselines.dormant import Dormant
+from chained_logging.review.detect.baselines.event import event
+from chained_logging.review.detect.baselines.guessing import Guessing
+from chained_logging.review.detect.baselines.hours import Hours
+from chained_logging.review.detect.baselines.impersonation import Impersonation
+from chained_logging.review.detect.baselines.incomplete import Incomplete
+from chained_logging.review.detect.baselines.memory import Memory, Remembered
+from chained_logging.review.detect.baselines.newness import Newness
+from chained_logging.review.detect.baselines.privileges import Privileges
+from chained_logging.review.detect.baselines.reading import records
+from chained_logging.review.detect.baselines.services import Services
+from chained_logging.review.detect.baselines.sharing import Sharing
+from chained_logging.review.detect.baselines.silence import Silence
+from chained_logging.review.detect.baselines.strangers import Strangers
+from chained_logging.review.detect.baselines.volume import Volume
+from chained_logging.review.detect.finding import Finding
+from chained_logging.review.query import Engine
+
+ALL: Final[tuple[Callable[[dict[str, Any]], Baseline], ...]] = (
+    *(Volume, Strangers, Hours, Newness, Dormant, Privileges, Impersonation, BreakGlass),
+    *(Silence, Guessing, Sharing, Services, Incomplete, Chain),
+)
+"""The baselines, in the order in which they see an entry."""
+
+
+class Watching:
+    """The baselines at one place of a log.
+
+    :param calendar: the local time.
+    :param states: what they remember, by their names; empty at the beginning of a log.
+    """
+
+    def __init__(self, calendar: Calendar, states: dict[str, dict[str, Any]]) -> None:
+        self.states = states
+        self._calendar = calendar
+        self._baselines = [_made(kind, states) for kind in ALL]
+
+    def see(self, record: Record) -> Iterator[Finding]:
+        """Take in the next entry, and yield what is found with it.
+
+        An entry that has not the form of one is for ``verify`` to report, and left out.
+        """
+        try:
+            seen = event(record, self._calendar)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return
+        for baseline in self._baselines:
+            yield from baseline.see(seen)
+
+
+def _made(
+    kind: Callable[[dict[str, Any]], Baseline], states: dict[str, dict[str, Any]]
+) -> Baseline:
+    made = kind({})
+    return kind(states.setdefault(made.name, {}))
+
+
+class Baselines:
+    """The detector of what is unusual, as ``review.detect.finding`` describes detectors.
+
+    What it remembers is kept beside the index of the log, so that only what is new is read.
+
+    :param zone: of the people whose work is logged, such as ``Europe/Berlin``.
+    :param holidays: days on which they do not work.
+    :param kept: whether to keep what is remembered, for the next time.
+    :raises ValueError: if there is no such zone.
+    """
+
+    name = "baselines"
+
+    def __init__(
+        self, zone: str = "UTC", holidays: Collection[dt.date] = (), *, kept: bool = True
+    ) -> None:
+        self._calendar = Calendar(zone, holidays)
+        self._kept = kept
+
+    def findings(self, log: Engine, after: int, upto: int) -> Iterator[Finding]:
+        """Yield what is found in the entries with ``after < seq <= upto``.
+
+        :raises OSError: if the log cannot be read; also LogError.
+        """
+        memory = Memory(log, self._calendar.name if self._kept else None)
+        begun = memory.recall(after)
+        watching = Watching(self._calendar, begun.states)
+        last = begun
+        for record in records(log, begun.seq, upto):
+            found = list(watching.see(record))
+            if record.seq > after:
+                yield from found
+            last = Remembered(record.seq, record.hash, watching.states)
+        if last.seq > begun.seq:
+            memory.keep(last)
+
+
+def watched(records: Iterable[Record], calendar: Calendar) -> Iterator[Finding]:
+    """Yield what the baselines find in entries that are read from the first one on."""
+    watching = Watching(calendar, {})
+    for record in records:
+        yield from watching.see(record)

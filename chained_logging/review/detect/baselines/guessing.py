@@ -1,0 +1,75 @@
+"""Somebody guesses the passwords of accounts, however slowly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from chained_logging.review.detect.baselines.baseline import at, since
+from chained_logging.review.detect.baselines.event import Event
+from chained_logging.review.detect.baselines.past import renewed
+from chained_logging.review.detect.finding import Finding
+
+_WEEK: Final = 7
+_FLOOR: Final = 8
+"""Failed logins of an account in a week, from networks that it never used, that are not unusual."""
+_KEPT: Final = 200
+_NETS: Final = 100
+
+
+class Guessing:
+    """Knows the networks from which each account was used, and its failed logins of a week."""
+
+    name = "guessing"
+
+    def __init__(self, state: dict[str, Any]) -> None:
+        self.state = state
+        self._nets: dict[str, dict[str, int]] = state.setdefault("nets", {})
+        self._failed: dict[str, list[Any]] = state.setdefault("failed", {})
+        self._told: dict[str, list[int]] = state.setdefault("told", {})
+        self._most: dict[str, int] = state.setdefault("most", {})
+
+    def see(self, event: Event) -> Iterator[Finding]:
+        if event.ours or event.net is None:
+            return
+        nets = self._nets.get(event.actor)
+        if event.verb == "login" and event.result != "success":
+            if nets is None or event.net not in nets:
+                yield from self._guessed(event)
+            return
+        if event.result == "success" and (nets is None or event.net not in nets):
+            yield from self._entered(event)
+            nets = nets if nets is not None else {}
+            renewed(nets, event.net, event.day, _NETS)
+            renewed(self._nets, event.actor, nets)
+
+    def _week(self, actor: str, day: int) -> list[Any]:
+        return [one for one in self._failed.get(actor, []) if one[0] > day - _WEEK]
+
+    def _guessed(self, event: Event) -> Iterator[Finding]:
+        failed = [*self._week(event.actor, event.day), [event.day, event.seq, event.timestamp]]
+        renewed(self._failed, event.actor, failed[-_KEPT:])
+        told = self._told.get(event.actor, [0, 0])
+        if told[0] <= event.day - _WEEK:
+            told = [0, 0]
+        count = len(failed)
+        most = self._most.get(event.actor, 0)
+        if count <= max(_FLOOR, 2 * most, told[1]):
+            renewed(self._most, event.actor, max(most, min(count, _FLOOR)))
+            return
+        renewed(self._told, event.actor, [event.day, 2 * count])
+        said = (
+            f"{count} logins as {event.actor} failed in {_WEEK} days from networks that the "
+            f"account never used; in no week before were there more than {most}"
+        )
+        seqs = [one[1] for one in failed]
+        yield since(event, "password_guessing", "high", event.actor, said, seqs, failed[0][2])
+
+    def _entered(self, event: Event) -> Iterator[Finding]:
+        failed = self._week(event.actor, event.day)
+        if len(failed) > _FLOOR:
+            said = (
+                f"{event.actor} came in from {event.net}, which the account never used, after "
+                f"{len(failed)} logins from such networks had failed in {_WEEK} days"
+            )
+            yield at(event, "password_guessed", "critical", event.actor, said)

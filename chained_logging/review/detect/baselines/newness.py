@@ -1,0 +1,103 @@
+"""Somebody uses a type of record, or comes from a network, for the first time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from chained_logging.review.detect.baselines.baseline import at, since
+from chained_logging.review.detect.baselines.event import Event
+from chained_logging.review.detect.baselines.past import ACTORS, renewed
+from chained_logging.review.detect.finding import Finding
+
+_ENOUGH: Final = 8
+"""Days with activity of the actor before something can be new to them."""
+_FEW: Final = 0.12
+"""A type is for few if at most this part of the actors uses it, or three of them."""
+_MANY: Final = 200  # types and networks of an actor that are remembered
+_REPEATED: Final = 3  # accesses to a new type before anybody is told
+_CHANGES: Final = 2
+"""New networks in a month with which another one is nothing new."""
+
+
+class Newness:
+    """Knows the types, the networks and the user agents of each actor."""
+
+    name = "newness"
+
+    def __init__(self, state: dict[str, Any]) -> None:
+        self.state = state
+        self._actors: dict[str, dict[str, Any]] = state.setdefault("actors", {})
+        self._types: dict[str, dict[str, int]] = state.setdefault("types", {})
+        self._nets: dict[str, int] = state.setdefault("nets", {})
+
+    def see(self, event: Event) -> Iterator[Finding]:
+        if not event.person or event.behalf is not None:
+            return
+        known = self._known(event)
+        yield from self._type(known, event)
+        if event.net is not None and event.result == "success":
+            yield from self._network(known, event)
+
+    def _known(self, event: Event) -> dict[str, Any]:
+        known = self._actors.get(event.actor)
+        if known is None:
+            known = {"day": 0, "days": 0, "types": {}, "nets": {}, "agents": {}, "tried": {}}
+        if event.day > known["day"]:
+            known["day"] = event.day
+            known["days"] += 1
+            renewed(self._actors, event.actor, known)
+        return known
+
+    # --- Types.
+
+    def _type(self, known: dict[str, Any], event: Event) -> Iterator[Finding]:
+        types = known["types"]
+        if event.type in types:
+            return
+        users = self._types.setdefault(event.type, {})
+        told = known["days"] > _ENOUGH and self._is_for_few(users, event)
+        tried = known["tried"].setdefault(event.type, [event.timestamp, []])
+        tried[1].append(event.seq)
+        if told and len(tried[1]) < _REPEATED:
+            return
+        first, seqs = known["tried"].pop(event.type)
+        renewed(types, event.type, event.day, _MANY)
+        renewed(users, event.actor, event.day, 1000)
+        if told:
+            others = ", ".join(sorted(set(users) - {event.actor})[:3]) or "nobody"
+            said = (
+                f"{event.actor} used {event.type} for the first time in {known['days']} days with "
+                f"activity; of {len(self._actors)} actors only {len(users) - 1} did before "
+                f"({others})"
+            )
+            yield since(event, "new_resource_type", "medium", event.actor, said, seqs, first)
+
+    def _is_for_few(self, users: dict[str, int], event: Event) -> bool:
+        """Whether a type is one that few use, and that was used before today."""
+        earlier = [day for name, day in users.items() if name != event.actor and day < event.day]
+        return len(earlier) > 0 and len(users) <= max(3, _FEW * len(self._actors))
+
+    # --- Networks.
+
+    def _network(self, known: dict[str, Any], event: Event) -> Iterator[Finding]:
+        nets, agents = known["nets"], known["agents"]
+        if event.net in nets and event.agent in agents:
+            return
+        new_net, new_agent = event.net not in nets, event.agent not in agents
+        to_all = event.net not in self._nets
+        lately = sum(day > event.day - 30 for day in nets.values())
+        renewed(nets, event.net or "", event.day, _MANY)
+        renewed(agents, event.agent, event.day, _MANY)
+        renewed(self._nets, event.net or "", event.day, ACTORS)
+        if known["days"] <= _ENOUGH or not new_net or not to_all:
+            return
+        said = (
+            f"{event.actor} came from {event.net}, where nobody was seen before, after "
+            f"{len(nets) - 1} other networks in {known['days'] - 1} days with activity"
+        )
+        if new_agent:
+            said += ", and with a program that they had not used"
+            yield at(event, "new_network", "medium", event.actor, said)
+        elif lately <= _CHANGES:
+            yield at(event, "new_network", "informational", event.actor, said)
