@@ -14,6 +14,7 @@ class Cases:
         self._units = staff.organisation.units
         self._staff = staff
         self._active: dict[tuple[str, int], list[str]] = {}
+        self.arrived: dict[int, list[str]] = {}
         self.closed: dict[int, list[str]] = {day: [] for day in range(-1, staff.days + 400)}
         for unit in self._units:
             self._admit(unit)
@@ -28,6 +29,7 @@ class Cases:
         for day in range(-round(3 * organisation.stay), self._staff.days + 1):
             for _ in range(chance.count(organisation.arrivals * self._load(day))):
                 number += chance.whole(1, 4)
+                self.arrived.setdefault(day, []).append(str(number))
                 stay = 1 + round(organisation.stay * -_log(chance.random()))
                 for each in range(day, day + stay):
                     self._active.setdefault((unit, each), []).append(str(number))

@@ -74,6 +74,7 @@ def _background(work: Work) -> Iterator[Event]:
     for day in range(work.staff.days):
         for person in work.staff.people:
             yield from work.day(person, day)
+        yield from work.arrivals(day)
         for service in work.staff.organisation.services:
             yield from work.service(service, day)
     yield from rarities(work)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labelled.calendars import moment
-from labelled.people import Device, Person
+from labelled.people import Person
 from labelled.work import Event, Work
 
 
@@ -182,19 +182,11 @@ def _moved_service(work: Work, day: int) -> Iterator[Event]:
     if not chance.happens(0.03):
         return
     service = work.staff.organisation.services[0]
-    device = Device("10.20.5.200", f"{service.name}/2.{day // 40}")
+    second = "10.20.5.200"
     hour = chance.between(1, 22)
     for at in range(4):
-        yield {
-            "timestamp": moment(work.staff.date(day), hour + at / 4),
-            "action": service.action,
-            "actor": f"svc-{service.name}",
-            "actor_type": "service",
-            "resource": f"{service.type}/{chance.whole(1, 60)}",
-            "result": "success",
-            "ip": device.ip,
-            "user_agent": device.agent,
-        }
+        when, id = moment(work.staff.date(day), hour + at / 4), str(chance.whole(1, 60))
+        yield work.done(service, day, when, service.action, service.type, id) | {"ip": second}
 
 
 def _quarterly_exports(work: Work) -> Iterator[Event]:

@@ -98,8 +98,8 @@ def snooping(scene: Scene) -> Story:
         f"{person.id} read records of people who are in nobody's care around them",
         person.id,
     )
-    victims = chance.some(work.cases.archive, chance.whole(7, 16))
-    victims += chance.some(scene.elsewhere(person), chance.whole(5, 14))
+    victims = chance.some(work.cases.archive, chance.whole(9, 18))
+    victims += chance.some(scene.elsewhere(person), chance.whole(7, 16))
     for day in scene.shifts(person, 7)[: chance.whole(1, 4)]:
         begin, end = scene.hours(person, day)
         session = work.session(person, work.staff.desk(person, day), day, "snooping")
@@ -303,7 +303,8 @@ def mass_delete(scene: Scene) -> Story:
     hour = chance.between(begin, end)
     for case in chance.some(work.cases.lately_closed(scene.day), chance.whole(40, 150)):
         when = scene.at(scene.day, hour)
-        story.events.append(work.event(when, session, "delete", kind, case))
+        part = work.part_of(kind, case)
+        story.events.append(work.event(when, session, "delete", kind, case, **part))
         hour += chance.between(0.001, 0.01)
     return story
 

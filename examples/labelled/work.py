@@ -15,6 +15,7 @@ from labelled.people import Device, Person, Staff
 Event = dict[str, Any]
 """An event as ``chained-logging append`` takes it, with a ``datetime`` under ``timestamp``."""
 
+_CASES = ("case", "active", "closed", "new")
 CHANGED = {
     "patient_record": ("diagnosis", "notes", "allergies", "contact"),
     "order": ("status", "address", "items"),
@@ -96,11 +97,26 @@ class Work:
             found = chance.some(self.cases.anywhere(day), chance.whole(2, 8))
             more["resources"] = [{"type": task.type, "id": one} for one in found]
             id = "*"
+        elif task.on in _CASES:
+            more |= self.part_of(task.type, id)
         if task.action in ("export", "download", "print"):
             more["rows"] = 1 + int(chance.scaled(40, 0.8))
         if chance.happens(0.004):
             more["result"] = "denied"
         return self.event(when, session, task.action, task.type, id, **more)
+
+    def part_of(self, type: str, case: str) -> dict[str, Any]:
+        """Return the field that says which case a record is part of."""
+        record = self.staff.organisation.record
+        return {} if type == record else {"resources": [{"type": record, "id": case}]}
+
+    def arrivals(self, day: int) -> Iterator[Event]:
+        """Yield the cases of the next day, which come in the evening before."""
+        chance = self.staff.chance("arrivals", day)
+        service = self.staff.organisation.services[0]
+        for case in self.cases.arrived.get(day + 1, ()):
+            when = moment(self.staff.date(day), chance.between(17.0, 23.9))
+            yield self.done(service, day, when, "create", self.staff.organisation.record, case)
 
     def _target(
         self, chance: Chance, task: Task, person: Person, day: int, panel: list[str]
@@ -190,13 +206,21 @@ class Work:
             for at in range(service.size):
                 seconds = chance.between(0, 20) + at * 4
                 id = service.name if service.every >= 1440 else str(chance.whole(1, 60))
-                yield {
-                    "timestamp": moment(date, hour + seconds / 3600),
-                    "action": service.action,
-                    "actor": f"svc-{service.name}",
-                    "actor_type": "service",
-                    "resource": f"{service.type}/{id}",
-                    "result": "failure" if chance.happens(0.002) else "success",
-                    "ip": f"10.20.5.{10 + len(service.name)}",
-                    "user_agent": f"{service.name}/2.{day // 40}",
-                }
+                when = moment(date, hour + seconds / 3600)
+                done = self.done(service, day, when, service.action, service.type, id)
+                yield done | {"result": "failure" if chance.happens(0.002) else "success"}
+
+    def done(
+        self, service: Service, day: int, when: dt.datetime, action: str, type: str, id: str
+    ) -> Event:
+        """Return something that a program did."""
+        return {
+            "timestamp": when,
+            "action": action,
+            "actor": f"svc-{service.name}",
+            "actor_type": "service",
+            "resource": f"{type}/{id}",
+            "result": "success",
+            "ip": f"10.20.5.{10 + len(service.name)}",
+            "user_agent": f"{service.name}/2.{day // 40}",
+        }

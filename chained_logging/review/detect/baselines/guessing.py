@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from chained_logging.review.detect.baselines.baseline import at, since
+from chained_logging.review.detect.baselines.baseline import since
 from chained_logging.review.detect.baselines.event import Event
 from chained_logging.review.detect.baselines.past import renewed
 from chained_logging.review.detect.finding import Finding
@@ -72,4 +72,6 @@ class Guessing:
                 f"{event.actor} came in from {event.net}, which the account never used, after "
                 f"{len(failed)} logins from such networks had failed in {_WEEK} days"
             )
-            yield at(event, "password_guessed", "critical", event.actor, said)
+            seqs = [*(one[1] for one in failed), event.seq]
+            first = failed[0][2]
+            yield since(event, "password_guessed", "critical", event.actor, said, seqs, first)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from chained_logging.review.detect.baselines.baseline import since
 from chained_logging.review.detect.baselines.calendar import date_text
 from chained_logging.review.detect.baselines.event import Event
-from chained_logging.review.detect.baselines.past import renewed
+from chained_logging.review.detect.baselines.past import DAYS, renewed, usual
 from chained_logging.review.detect.finding import SHOWN, Finding
 
 _FLOOR: Final = 10
@@ -17,7 +17,7 @@ _DAY, _SEEN, _SEQS, _FIRST, _TOLD = range(5)
 
 
 class Impersonation:
-    """Knows the most records that each user used in a day, and counts those used in their name."""
+    """Knows how many records each user used by day, and counts those used in their name."""
 
     name = "impersonation"
 
@@ -35,11 +35,11 @@ class Impersonation:
             yield from self._acted(event, event.behalf)
 
     def _note(self, event: Event) -> None:
-        """Note what a user does themselves: the day, its records, and the most of a day."""
+        """Note what a user does themselves: the day, its records, and the days before."""
         own = self._own.get(event.actor)
         if own is None or event.day > own[_DAY]:
-            most = max(own[2], len(own[_SEEN])) if own else 0
-            own = [event.day, {}, most]
+            past = [*own[2], len(own[_SEEN])][-DAYS:] if own else []
+            own = [event.day, {}, past]
             renewed(self._own, event.actor, own)
         if len(own[_SEEN]) < _DISTINCT:
             own[_SEEN].update(dict.fromkeys(event.records, 1))
@@ -56,12 +56,14 @@ class Impersonation:
         seqs.append(event.seq)
         del seqs[:-SHOWN]
         own = self._own.get(user)
-        most = max(own[2], len(own[_SEEN])) if own else 0
-        if len(seen) > max(_FLOOR, most, session[_TOLD]):
+        past = usual([*own[2], len(own[_SEEN])] if own else [], _FLOOR)
+        # A day on which the user was not themselves raises what they ever did.
+        if len(seen) > max(_FLOOR, min(past.limit, past.most), session[_TOLD]):
             session[_TOLD] = 2 * len(seen)
             said = (
                 f"{event.actor}, in the name of {user}, used {len(seen)} different records on "
-                f"{date_text(session[_DAY])}; {user} never used more than {most} in a day"
+                f"{date_text(session[_DAY])}; {user} used a median of {past.median:g} a day, at "
+                f"most {past.most}, on {past.days} days"
             )
             first = session[_FIRST]
             yield since(event, "impersonation", "high", key, said, seqs, first)

@@ -14,7 +14,8 @@ _ENOUGH: Final = 8
 """Days with activity of the actor before something can be new to them."""
 _FEW: Final = 0.12
 """A type is for few if at most this part of the actors uses it, or three of them."""
-_MANY: Final = 200  # types and networks of an actor that are remembered
+_MANY: Final = 200  # types and networks of an actor, and actors of a type, that are remembered
+_FAMILIAR: Final = 3  # days on which a type was used before it is nothing new
 _REPEATED: Final = 3  # accesses to a new type before anybody is told
 _CHANGES: Final = 2
 """New networks in a month with which another one is nothing new."""
@@ -52,8 +53,8 @@ class Newness:
     # --- Types.
 
     def _type(self, known: dict[str, Any], event: Event) -> Iterator[Finding]:
-        types = known["types"]
-        if event.type in types:
+        days, day = known["types"].get(event.type, (0, 0))
+        if days >= _FAMILIAR or (days and day >= event.day):
             return
         users = self._types.setdefault(event.type, {})
         told = known["days"] > _ENOUGH and self._is_for_few(users, event)
@@ -62,13 +63,14 @@ class Newness:
         if told and len(tried[1]) < _REPEATED:
             return
         first, seqs = known["tried"].pop(event.type)
-        renewed(types, event.type, event.day, _MANY)
-        renewed(users, event.actor, event.day, 1000)
+        renewed(known["types"], event.type, [days + 1, event.day], _MANY)
+        if len(users) < _MANY:  # what so many use is for all
+            users.setdefault(event.actor, event.day)
         if told:
             others = ", ".join(sorted(set(users) - {event.actor})[:3]) or "nobody"
             said = (
-                f"{event.actor} used {event.type} for the first time in {known['days']} days with "
-                f"activity; of {len(self._actors)} actors only {len(users) - 1} did before "
+                f"{event.actor} used {event.type}, on {days} of {known['days'] - 1} earlier days "
+                f"with activity; of {len(self._actors)} actors only {len(users) - 1} others did "
                 f"({others})"
             )
             yield since(event, "new_resource_type", "medium", event.actor, said, seqs, first)

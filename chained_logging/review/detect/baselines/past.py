@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
@@ -45,6 +46,20 @@ def usual(counts: Sequence[int], floor: float, times: float = 5.0) -> Usual:
     mad = statistics.median(abs(count - median) for count in counts)
     spread = max(_NORMAL * mad, 0.25 * median, 1.0)
     return Usual(max(floor, median + times * spread), median, max(counts), len(counts))
+
+
+def usual_of_few(counts: Sequence[int], floor: float, times: float = 3.5) -> Usual:
+    """Return the same for counts of a few a day, whose median absolute deviation is too coarse.
+
+    The middle is the mean without the greatest tenth. The spread is that of a Poisson distribution,
+    the square root of the mean, and at least three tenths of the mean.
+    """
+    if not counts:
+        return Usual(floor, 0.0, 0, 0)
+    mean = statistics.fmean(sorted(counts)[: len(counts) - len(counts) // 10])
+    spread = max(math.sqrt(max(mean, 0.3)), 0.3 * mean)
+    limit = max(floor, mean + times * spread)
+    return Usual(limit, statistics.median(counts), max(counts), len(counts))
 
 
 def renewed(table: dict[str, Any], key: str, value: Any, most: int = ACTORS) -> None:

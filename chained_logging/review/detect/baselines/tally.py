@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from chained_logging.review.detect.baselines.event import Event
@@ -47,12 +47,17 @@ class Tally:
 
     :param state: where it is kept, of plain JSON values.
     :param floors: for each measure, what is never unusual.
-    :param times: how many spreads beyond the median the unusual begins.
+    :param limits: says from counts of the past, and a floor, what is usual.
     """
 
-    def __init__(self, state: dict[str, Any], floors: tuple[int, ...], times: float = 5.0) -> None:
+    def __init__(
+        self,
+        state: dict[str, Any],
+        floors: tuple[int, ...],
+        limits: Callable[[Sequence[int], float], Usual] = usual,
+    ) -> None:
         self._floors = floors
-        self._times = times
+        self._limits = limits
         self._now: dict[str, list[Any]] = state.setdefault("now", {})
         self._past: dict[str, list[list[int]]] = state.setdefault("past", {})
         self._peers: dict[str, list[list[int]]] = state.setdefault("peers", {})
@@ -119,10 +124,10 @@ class Tally:
 
     def _compared(self, key: str, kind: str, row: list[Any], measure: int) -> Excess | None:
         count, floor = row[_COUNTS][measure], self._floors[measure]
-        peers = usual(self._peers.get(kind, [[]] * len(self._floors))[measure], floor, self._times)
+        peers = self._limits(self._peers.get(kind, [[]] * len(self._floors))[measure], floor)
         own = None
         if self.days(key) >= ENOUGH:
-            own = usual(self._past[key][measure], floor, self._times)
+            own = self._limits(self._past[key][measure], floor)
         too_much = count > peers.limit if own is None else count > max(own.limit, peers.median)
         if not too_much or not peers.days:
             return None
