@@ -11,7 +11,7 @@ from chained_logging.review.detect.baselines.past import renewed
 from chained_logging.review.detect.finding import SHOWN, Finding
 
 _WEEK: Final = 7
-_FLOOR: Final = 3
+_FLOOR: Final = 4
 """Records in a week that are not a habit yet."""
 _USES: Final = 500
 _DAY, _RECORD, _SEQS, _FIRST = range(4)
@@ -44,22 +44,21 @@ class BreakGlass:
             yield from self._told_of(event, record, uses)
 
     def _told_of(self, event: Event, record: str, uses: list[Any]) -> Iterator[Finding]:
-        why = f"for the reason {event.context.get('reason') or 'given'}" if event.context else ""
-        said = f"{event.actor} used the emergency access to {record}{why and ''}: to be reviewed"
+        said = f"{event.actor} used the emergency access to {record}: it is to be reviewed"
         yield at(event, "break_glass", "informational", event.actor, said)
-        others = max((n for name, n in self._most.items() if name != event.actor), default=0)
+        most = max(self._most.values(), default=0)
         told = self._told.get(event.actor, [0, 0])
         if told[0] <= event.day - _WEEK:
             told = [0, 0]
-        if len(uses) > max(_FLOOR, 2 * others, told[1]):
+        if len(uses) > max(_FLOOR, most, told[1]):
             renewed(self._told, event.actor, [event.day, 2 * len(uses)])
             seqs = [seq for use in uses for seq in use[_SEQS]]
             said = (
                 f"{event.actor} used the emergency access to {len(uses)} records in {_WEEK} days; "
-                f"nobody else did so with more than {others}"
+                f"nobody did so with more than {most} before"
             )
             yield since(
                 event, "break_glass_habit", "high", event.actor, said, seqs, uses[0][_FIRST]
             )
-        else:
+        elif not told[1]:
             renewed(self._most, event.actor, max(self._most.get(event.actor, 0), len(uses)))

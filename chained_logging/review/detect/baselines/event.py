@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -85,7 +84,7 @@ def event(record: Record, calendar: Calendar) -> Event:
         _verb(action),
         type,
         id,
-        tuple(_records(type, id, body.get("resources"))),
+        _records(type, id, body.get("resources")),
         body["result"],
         ip,
         None if ip is None else network(ip),
@@ -101,11 +100,9 @@ def event(record: Record, calendar: Calendar) -> Event:
     )
 
 
-def _records(type: str, id: str, more: list[dict[str, str]] | None) -> Iterator[str]:
-    if id != COLLECTION:
-        yield f"{type}/{id}"
-    for one in more or ():
-        yield f"{one['type']}/{one['id']}"
+def _records(type: str, id: str, more: list[dict[str, str]] | None) -> tuple[str, ...]:
+    found = () if id == COLLECTION else (f"{type}/{id}",)
+    return (*found, *(f"{one['type']}/{one['id']}" for one in more)) if more else found
 
 
 @lru_cache(maxsize=4096)

@@ -52,12 +52,12 @@ def usual_of_few(counts: Sequence[int], floor: float, times: float = 3.5) -> Usu
     """Return the same for counts of a few a day, whose median absolute deviation is too coarse.
 
     The middle is the mean without the greatest tenth. The spread is that of a Poisson distribution,
-    the square root of the mean, and at least three tenths of the mean.
+    the square root of the mean, and at least six tenths of the mean.
     """
     if not counts:
         return Usual(floor, 0.0, 0, 0)
     mean = statistics.fmean(sorted(counts)[: len(counts) - len(counts) // 10])
-    spread = max(math.sqrt(max(mean, 0.3)), 0.3 * mean)
+    spread = max(math.sqrt(max(mean, 0.3)), 0.6 * mean)
     limit = max(floor, mean + times * spread)
     return Usual(limit, statistics.median(counts), max(counts), len(counts))
 

@@ -12,7 +12,7 @@ from chained_logging.review.detect.baselines.past import renewed
 from chained_logging.review.detect.baselines.tally import Tally
 from chained_logging.review.detect.finding import Finding
 
-_FLOOR: Final = 5
+_FLOOR: Final = 8
 _SOON: Final = 3600
 """Seconds within which an account returns to a place for that to count as a turn."""
 

@@ -74,6 +74,7 @@ class Strangers:
         for record in records:
             for other in self._note(actor, record, day):
                 self._share(actor, other)
+                self._share(other, actor)
         return all(strange)
 
     def _is_strange(self, actor: str, record: str, day: int) -> bool:

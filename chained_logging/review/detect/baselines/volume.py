@@ -16,7 +16,7 @@ _RULES: Final[tuple[tuple[str, Severity, str], ...]] = (
     ("mass_export", "high", "exported {count:,} times"),
     ("mass_delete", "high", "deleted {count:,} times"),
 )
-_FLOORS: Final = (40, 15, 15)
+_FLOORS: Final = (40, 20, 20)
 _MEASURES: Final = {"export": 1, "delete": 2}
 
 

@@ -1,0 +1,108 @@
+"""All baselines over one reading of a log, and what they remember of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chained_logging import AuditLog
+from chained_logging.format.record import Record
+from chained_logging.review.detect.baselines import detector
+from chained_logging.review.detect.baselines.calendar import Calendar
+from chained_logging.review.detect.baselines.detector import ALL, Baselines, Watching, watched
+from chained_logging.review.detect.baselines.memory import Memory
+from chained_logging.review.detect.finding import Finding
+from chained_logging.review.opening import open_log
+from chained_logging.sinks import open_sink
+
+
+def days_of(count: int, each: int, first: int = 0) -> Iterator[dict[str, Any]]:
+    """Yield the events of somebody who reads some records on each of several days."""
+    for day in range(first, first + count):
+        for number in range(each):
+            when = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC) + dt.timedelta(day, number)
+            yield {
+                "action": "read",
+                "actor": "ann",
+                "resource": f"record/{number}",
+                "ip": "10.0.0.1",
+                "timestamp": when,
+            }
+
+
+@pytest.fixture(params=["audit.jsonl", "audit.db"])
+def log(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    path = tmp_path / str(request.param)
+    append(path, days_of(10, 10))
+    append(path, days_of(1, 100, first=10))
+    return path
+
+
+def append(path: Path, events: Iterator[dict[str, Any]]) -> None:
+    with AuditLog(path) as opened:
+        opened.append_many(list(events))
+
+
+def found(path: Path, after: int = -1, upto: int = 10**9, **given: Any) -> list[Finding]:
+    with open_log(str(path)) as engine:
+        return list(Baselines(**given).findings(engine, after, upto))
+
+
+def test_a_log_is_read_from_its_store(log: Path) -> None:
+    assert {one.rule for one in found(log)} == {"access_spike", "strange_records"}
+
+
+def test_what_is_read_in_parts_is_what_is_read_at_once(log: Path) -> None:
+    at_once = found(log, kept=False)
+    parts = [one for n in range(-1, 201, 7) for one in found(log, n, n + 7)]
+    assert parts == at_once
+    parts = [one for n in range(-1, 201, 7) for one in found(log, n, n + 7, kept=False)]
+    assert parts == at_once
+
+
+def test_entries_before_are_context_and_not_told_of_again(log: Path) -> None:
+    assert found(log, 100)
+    assert not found(log, 200)
+
+
+def test_only_what_is_new_is_read(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found(log, -1, 150)
+    read: list[int] = []
+    see = Watching.see
+
+    def seen(self: Watching, record: Record) -> Iterator[Finding]:
+        read.append(record.seq)
+        return see(self, record)
+
+    monkeypatch.setattr(detector.Watching, "see", seen)
+    assert found(log, 150)
+    assert min(read) == 151
+
+
+def test_another_zone_is_another_memory(log: Path) -> None:
+    found(log)
+    with open_log(str(log)) as engine:
+        assert Memory(engine, Calendar("Europe/Berlin").name).recall(10**9).seq == -1
+        assert Memory(engine, Calendar().name).recall(10**9).seq > 100
+
+
+def test_an_edited_entry_is_left_to_the_verifier(log: Path) -> None:
+    records = list(open_sink(log).records())
+    torn = [record._replace(body=b"{}") if record.seq == 5 else record for record in records]
+    rules = {one.rule for one in watched(torn, Calendar())}
+    assert "access_spike" in rules
+
+
+def test_each_baseline_has_a_name_and_a_state_of_its_own() -> None:
+    states: dict[str, dict[str, Any]] = {}
+    Watching(Calendar(), states)
+    assert len(states) == len(ALL)
+
+
+def test_a_wrong_zone_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match="no zone"):
+        Baselines("Nowhere/Land")
