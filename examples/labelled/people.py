@@ -173,7 +173,7 @@ class Staff:
 
     def stranger(self, chance: Chance) -> Device:
         """Return a device that belongs to nobody here."""
-        ip = f"203.0.{chance.whole(112, 127)}.{chance.whole(1, 254)}"
+        ip = f"240.0.{chance.whole(0, 255)}.{chance.whole(1, 254)}"
         return Device(ip, chance.pick(_BROWSERS).format(v=chance.whole(115, 140)))
 
     def _agent(self, number: int, day: int) -> str:

@@ -78,7 +78,8 @@ def stories(work: Work, first: int) -> list[Story]:
         tell(Scene(work, work.staff.chance("story", tell.__name__), day))
         for tell, day in zip(_STORIES, begins, strict=True)
     ]
-    taken = {event["timestamp"].date() for story in found for event in story.events}
+    dates = [{event["timestamp"].date() for event in story.events} for story in found]
+    taken = {date for spans in dates if len(spans) == 1 for date in spans}
     open_days = [day for day in days if not is_free(work.staff.date(day))]
     quiet = [day for day in open_days if work.staff.date(day) not in taken] or open_days
     return [*found, silence(Scene(work, work.staff.chance("story", "silence"), chance.pick(quiet)))]
@@ -151,13 +152,13 @@ def slow_brute_force(scene: Scene) -> Story:
     people = chance.some(work.staff.of(*_unit_roles(work)), chance.pick((1, 1, 3, 6)))
     names = ", ".join(one.id for one in people)
     story = Story("slow_brute_force", f"somebody guessed passwords of {names}", people[0].id)
-    net = f"203.0.{chance.whole(64, 111)}"
+    net = f"240.1.{chance.whole(0, 255)}"
     wide = chance.happens(0.5)
     hour, end = chance.between(0, 20), chance.between(44, 90)
     person = people[0]
     while hour < end:
         person = chance.pick(people)
-        base = f"203.0.{chance.whole(64, 111)}" if wide else net
+        base = f"240.1.{chance.whole(0, 255)}" if wide else net
         agent = "python-requests/2.32" if wide else "Mozilla/5.0 (X11; Linux x86_64)"
         device = Device(f"{base}.{chance.whole(1, 254)}", agent)
         session = Session(person, device, f"s-guess-{int(hour * 100)}")

@@ -1,4 +1,4 @@
-"""Emergency access: each use is to be reviewed, and a habit is none of an emergency."""
+"""Emergency access: each use is to be reviewed, and a habit is not an emergency."""
 
 from __future__ import annotations
 
