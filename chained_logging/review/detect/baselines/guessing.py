@@ -11,8 +11,9 @@ from chained_logging.review.detect.baselines.past import renewed
 from chained_logging.review.detect.finding import Finding
 
 _WEEK: Final = 7
-_FLOOR: Final = 8
+_FLOOR: Final = 10
 """Failed logins of an account in a week, from networks that it never used, that are not unusual."""
+_WEEKS: Final = 5  # that are remembered, this one included
 _KEPT: Final = 200
 _NETS: Final = 100
 
@@ -27,7 +28,6 @@ class Guessing:
         self._nets: dict[str, dict[str, int]] = state.setdefault("nets", {})
         self._failed: dict[str, list[Any]] = state.setdefault("failed", {})
         self._told: dict[str, list[int]] = state.setdefault("told", {})
-        self._most: dict[str, int] = state.setdefault("most", {})
 
     def see(self, event: Event) -> Iterator[Finding]:
         if event.ours or event.net is None:
@@ -46,21 +46,27 @@ class Guessing:
     def _week(self, actor: str, day: int) -> list[Any]:
         return [one for one in self._failed.get(actor, []) if one[0] > day - _WEEK]
 
+    def _most(self, actor: str, day: int) -> int:
+        """Return how many there were in the worst of the weeks before."""
+        weeks = [(day - one[0]) // _WEEK for one in self._failed.get(actor, [])]
+        return max((weeks.count(week) for week in range(1, _WEEKS)), default=0)
+
     def _guessed(self, event: Event) -> Iterator[Finding]:
-        failed = [*self._week(event.actor, event.day), [event.day, event.seq, event.timestamp]]
-        renewed(self._failed, event.actor, failed[-_KEPT:])
+        kept = [*self._failed.get(event.actor, []), [event.day, event.seq, event.timestamp]]
+        kept = [one for one in kept[-_KEPT:] if one[0] > event.day - _WEEKS * _WEEK]
+        renewed(self._failed, event.actor, kept)
+        failed = self._week(event.actor, event.day)
         told = self._told.get(event.actor, [0, 0])
         if told[0] <= event.day - _WEEK:
             told = [0, 0]
         count = len(failed)
-        most = self._most.get(event.actor, 0)
+        most = self._most(event.actor, event.day)
         if count <= max(_FLOOR, 2 * most, told[1]):
-            renewed(self._most, event.actor, max(most, min(count, _FLOOR)))
             return
         renewed(self._told, event.actor, [event.day, 2 * count])
         said = (
             f"{count} logins as {event.actor} failed in {_WEEK} days from networks that the "
-            f"account never used; in no week before were there more than {most}"
+            f"account never used; in the weeks before there were at most {most}"
         )
         seqs = [one[1] for one in failed]
         yield since(event, "password_guessing", "high", event.actor, said, seqs, failed[0][2])
