@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -18,9 +16,13 @@ from chained_logging.cli.options import (
     load_key,
     log_argument,
     passphrase_option,
+    refuse_options,
 )
 from chained_logging.cli.output import complain, say
+from chained_logging.cli.progress import asked_twice, bar
+from chained_logging.cli.retention_store import apply_there, plan_there, store_options
 from chained_logging.log import AuditLog
+from chained_logging.review.opening import is_url
 from chained_logging.review.reading import Reader
 from chained_logging.review.retention.apply import Done, View, apply, look_at
 from chained_logging.review.retention.policies import policies_from
@@ -44,23 +46,45 @@ def retention() -> None:
     """
 
 
+_LOCAL: Final = "applies to a local log only: a store carries out what the log decided"
+_STORE: Final = "applies to a central store only"
+
+
 @retention.command("plan")
-@log_argument(exists=True)
+@log_argument(exists=True, stores=True)
 @_without_copy_option
+@store_options
 @_json_option
-def plan(log: str, without_copy: bool, json_wanted: bool) -> None:
-    """Show what would go from LOG, and what keeps the rest. Nothing is changed."""
+def plan(
+    log: str, without_copy: bool, origin: str | None, public_key: str | None, json_wanted: bool
+) -> None:
+    """Show what would go from LOG, and what keeps the rest. Nothing is changed.
+
+    LOG is a file, or a central store: there, what the log decided is still to be carried out.
+    """
+    if is_url(log):
+        refuse_options(True, _LOCAL, "without_copy")
+        plan_there(log, origin, public_key, json_wanted)
+        return
+    refuse_options(True, _STORE, "origin", "public_key")
     path = Path(log)
     view = _looked_at(path, open_sink(path), without_copy)
     _show(view, json_wanted)
 
 
 @retention.command("apply")
-@log_argument(exists=True)
+@log_argument(exists=True, stores=True)
 @click.option("--yes", is_flag=True, help="Do not ask, as a timer needs it.")
 @_without_copy_option
 @key_option("File with the log's private key, which signs what is removed.")
 @passphrase_option
+@store_options
+@click.option(
+    "--unsigned",
+    is_flag=True,
+    help="Of a store: carry out what a log without a key decided, which anyone who may ship there "
+    "could have written.",
+)
 @_json_option
 def apply_(
     log: str,
@@ -68,6 +92,9 @@ def apply_(
     without_copy: bool,
     key_file: str | None,
     passphrase_file: str | None,
+    origin: str | None,
+    public_key: str | None,
+    unsigned: bool,
     json_wanted: bool,
 ) -> None:
     """Remove what retention plan shows, and finish what a killed call began.
@@ -75,15 +102,23 @@ def apply_(
     LOG records it first: which entries, under which policy, and who ran the command. Other
     processes may write to LOG meanwhile. If LOG has a key, --key is needed: without its signature,
     anyone who can write the file could remove entries.
+
+    LOG may be a central store. It removes what the log decided and the log's key signed, which
+    --public-key must confirm, and asks nobody but you.
     """
+    if is_url(log):
+        refuse_options(True, _LOCAL, "without_copy", "key_file", "passphrase_file")
+        apply_there(log, origin, public_key, unsigned, yes, json_wanted)
+        return
+    refuse_options(True, _STORE, "origin", "public_key", "unsigned")
     key = load_key(key_file, passphrase_file) if key_file else None
     with AuditLog(existing(log), key=key, sign="follow", on_failure="raise") as audit:
         view = _looked_at(audit.path, audit, without_copy)
         if not json_wanted:
             _show(view, False)
         if not yes:
-            _ask(view)
-        with _bar(view.plan.count + view.plan.left.count()) as on_progress:
+            asked_twice(view.plan.count + view.plan.left.count(), str(view.path))
+        with bar(view.plan.count + view.plan.left.count()) as on_progress:
             done = apply(audit, view, Reader.of_this_process(), on_progress)
     _tell(view, done, json_wanted)
 
@@ -111,22 +146,6 @@ def _show(view: View, json_wanted: bool) -> None:
         complain(remark)
 
 
-def _ask(view: View) -> None:
-    """Ask twice. Without a terminal, nobody could answer.
-
-    :raises click.Abort: if the answer is no.
-    """
-    count = view.plan.count + view.plan.left.count()
-    if not count:
-        return
-    if not sys.stdin.isatty():
-        raise click.UsageError("nobody is there to be asked: give --yes")
-    click.confirm(f"Remove {count:,} entries from {view.path}?", abort=True, err=True)
-    typed = click.prompt("They cannot be brought back from it. Type their number", err=True)
-    if typed.replace(",", "").strip() != str(count):
-        raise click.Abort
-
-
 def _tell(view: View, done: Done, json_wanted: bool) -> None:
     if json_wanted:
         click.echo(json.dumps(as_json(view) | {"done": outcome(done)}))
@@ -142,13 +161,3 @@ def _tell(view: View, done: Done, json_wanted: bool) -> None:
         complain(remark)
     if done.remarks:
         sys.exit(1)
-
-
-@contextlib.contextmanager
-def _bar(count: int) -> Iterator[Callable[[int], None] | None]:
-    """Show a progress bar, if standard error is a terminal."""
-    if not count or not sys.stderr.isatty():
-        yield None
-        return
-    with click.progressbar(length=count, label="removing", file=sys.stderr) as bar:
-        yield lambda done: bar.update(done - bar.pos)

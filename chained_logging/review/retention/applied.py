@@ -143,6 +143,7 @@ class Apply:
     :ivar policy: the name of the policy.
     :ivar before: the time before which the entries happened.
     :ivar by: the person who ran it.
+    :ivar root: over the hashes of the entries, in hexadecimal digits.
     """
 
     seq: int
@@ -152,6 +153,7 @@ class Apply:
     selector: Mapping[str, Sequence[str]]
     ranges: Ranges
     by: str | None
+    root: str = ""
 
     @classmethod
     def read(cls, entry: AuditEntry) -> Apply:
@@ -177,7 +179,14 @@ class Apply:
         if ranges.count() != said["count"]:
             raise ValueError("its ranges hold another number of entries than it says")
         return cls(
-            seq, entry.timestamp, said["policy"], before, selector, ranges, entry.on_behalf_of
+            seq,
+            entry.timestamp,
+            said["policy"],
+            before,
+            selector,
+            ranges,
+            entry.on_behalf_of,
+            str(said.get("root")),
         )
 
     def lets_go(self, record: Record, fields: Mapping[str, Any]) -> bool:

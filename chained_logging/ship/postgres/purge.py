@@ -18,7 +18,9 @@ _BATCH: Final = 5_000
 _ANY: Final = """
     SELECT EXISTS (
       SELECT FROM unnest(%s::bigint[], %s::bigint[]) AS named (first, last)
-      JOIN chained_logging.entries AS e ON e.origin = %s AND e.seq BETWEEN first AND last)
+      CROSS JOIN LATERAL (
+        SELECT FROM chained_logging.entries AS e
+        WHERE e.origin = %s AND e.seq BETWEEN first AND last LIMIT 1) AS found)
 """
 _PURGE: Final = "SELECT removed, reached FROM chained_logging.purge(%s, %s, %s, %s)"
 _REMAINS: Final = "SELECT month FROM chained_logging.remains ORDER BY month"

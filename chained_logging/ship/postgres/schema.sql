@@ -680,15 +680,19 @@ DECLARE
   head record;
   wrong record;
 BEGIN
-  FOR log IN SELECT added.origin, min(added.seq) AS first, max(added.seq) AS last FROM added
+  -- OFFSET 0 has each row looked up by itself. Without statistics, the planner would compare all
+  -- rows with all.
+  FOR log IN SELECT added.origin, array_agg(added.seq ORDER BY added.seq) AS seqs FROM added
     GROUP BY added.origin ORDER BY added.origin
   LOOP
     -- No hold is added meanwhile: it would have to wait for this row.
     SELECT heads.seq INTO STRICT head
       FROM chained_logging.heads WHERE heads.origin = log.origin FOR UPDATE;
     SELECT added.seq INTO wrong FROM added
-      LEFT JOIN chained_logging.entries AS e ON e.origin = log.origin AND e.seq = added.seq
-        AND e.seq BETWEEN log.first AND log.last
+      LEFT JOIN LATERAL (
+        SELECT * FROM chained_logging.entries AS e
+        WHERE e.origin = log.origin AND e.seq = added.seq OFFSET 0
+      ) AS e ON true
       WHERE added.origin = log.origin AND (
         e.hash = added.hash AND e.signature IS NOT DISTINCT FROM added.signature
         AND e.seq > 0 AND e.seq < head.seq
@@ -711,9 +715,8 @@ BEGIN
         wrong.seq, log.origin);
     END IF;
     WITH gone AS (
-      DELETE FROM chained_logging.entries AS e USING added
-      WHERE added.origin = log.origin AND e.origin = log.origin AND e.seq = added.seq
-        AND e.seq BETWEEN log.first AND log.last
+      DELETE FROM chained_logging.entries AS e
+      WHERE e.origin = log.origin AND e.seq = ANY (log.seqs)
       RETURNING e.tableoid
     )
     INSERT INTO chained_logging.remains (month)
@@ -741,8 +744,10 @@ CREATE FUNCTION chained_logging.gone_for_stubs() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF EXISTS (
-    SELECT FROM gone LEFT JOIN chained_logging.stubs AS s USING (origin, seq)
-    WHERE (s.hash = gone.hash AND s.signature IS NOT DISTINCT FROM gone.signature) IS NOT TRUE
+    SELECT FROM gone WHERE NOT EXISTS (
+      SELECT FROM chained_logging.stubs AS s
+      WHERE s.origin = gone.origin AND s.seq = gone.seq AND s.hash = gone.hash
+        AND s.signature IS NOT DISTINCT FROM gone.signature OFFSET 0)
   ) THEN
     RAISE EXCEPTION USING ERRCODE = 'CL003', MESSAGE = format(
       'the audit log is append-only: no DELETE of %s without a stub', TG_TABLE_NAME);
@@ -837,10 +842,12 @@ BEGIN
   WITH put AS (
     INSERT INTO chained_logging.stubs (origin, seq, hash, signature)
       SELECT e.origin, e.seq, e.hash, e.signature
-      FROM chained_logging.purges AS p
-      JOIN chained_logging.entries AS e ON e.origin = log AND e.seq BETWEEN p.first AND p.last
+      FROM chained_logging.purges AS p CROSS JOIN LATERAL (
+        SELECT * FROM chained_logging.entries AS e
+        WHERE e.origin = log
+          AND e.seq BETWEEN greatest(p.first, lowest) AND least(p.last, reached) OFFSET 0
+      ) AS e
       WHERE p.origin = log AND p.by = decision AND p.first <= reached AND p.last >= lowest
-        AND e.seq BETWEEN lowest AND reached
         AND NOT chained_logging.is_held(e.origin, e."timestamp", e.actor_id, e.action,
           e.resource_type, e.resource_id, e.tenant_id, e.resources)
       RETURNING 1
