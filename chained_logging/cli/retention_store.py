@@ -94,7 +94,7 @@ def _require_trust(view: StoreView, unsigned: bool) -> None:
     if not view.signed and not unsigned:
         raise click.UsageError(
             "the log has not got a key, so anyone who may ship to the store could have written its "
-            "decisions: give --unsigned to carry them out all the same"
+            "decisions: give --unsigned to carry them out anyway"
         )
 
 
