@@ -97,3 +97,20 @@ def test_a_witness_vouches_from_outside_as_long_as_it_is_fresh(
     known = outside("--witness-key", witness.vkey)
     assert known["status"] == "met"
     assert {piece["where"] for piece in known["seen"]} >= {"witness.example/w1"}
+
+
+def test_what_other_commands_record_is_what_is_read(signed: tuple[Path, Path, Path]) -> None:
+    path = signed[0]
+    words = ("checklist", path, "--standard", "iso27001", "--json")
+
+    def statuses() -> dict[str, str]:
+        answers = json.loads(command(*words).stdout)["answers"]
+        return {one["probe"]: one["status"] for answer in answers for one in answer["found"]}
+
+    before = statuses()
+    assert (before["detection"], before["reviewed"]) == ("not met", "not met")
+    run("alerts", path)
+    review = json.loads(run("review", "start", path, "--since", "30d", "--until", "now", "--json"))
+    run("review", "sign", path, review["review"], "--conclusion", "Nothing unusual.")
+    after = statuses()
+    assert (after["detection"], after["reviewed"]) == ("met", "met")

@@ -90,7 +90,7 @@ def answered(subject: Subject, days: int = 7) -> Found:
         )
     if not book.alerts:
         return unseen("no alert was raised yet, so none had to be acknowledged", *seen)
-    return met("alerts are acknowledged", *seen)
+    return met(f"no alert is open for more than {days} days", *seen)
 
 
 def _book(subject: Subject) -> Book:
