@@ -79,6 +79,6 @@ class Survey:
 def _backup(entry: AuditEntry) -> MadeBackup | None:
     said: dict[str, Any] = entry.context
     made = [said.get(name) for name in ("destination", "head_seq", "head_hash")]
-    if [type(value) for value in made] != [str, int, str] or said.get("shared"):
+    if [type(value) for value in made] != [str, int, str] or said.get("same_place"):
         return None  # what is lost together with the log does not count
     return MadeBackup(*made)  # type: ignore[arg-type]  # just compared

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 from backed_up import backed_up, elsewhere, folder, key, log, written
+from checklists import looked
 
 from chained_logging import AuditLog, verify
 from chained_logging.errors import BrokenLog, Refused
 from chained_logging.keys import PrivateKey
 from chained_logging.review.backup.apart import NotApart
 from chained_logging.review.backup.make import make_backup
+from chained_logging.review.backup.trial import try_backup
+from chained_logging.review.checklist.answer import Status
+from chained_logging.review.retention.survey import Survey
 from chained_logging.sinks import open_sink
 
 __all__ = ["elsewhere", "folder", "key", "log"]  # fixtures
@@ -109,3 +113,33 @@ def test_a_damaged_segment_is_said(tmp_path: Path, folder: Path) -> None:
     done = backed_up(path, folder)
     assert f"{first} was changed since: it was copied again" in done.remarks
     assert verify(folder / "audit.jsonl").intact
+
+
+def test_retention_counts_only_a_backup_that_is_apart(
+    log: Path, folder: Path, elsewhere: Path
+) -> None:
+    backed_up(log, folder)
+    survey = Survey()
+    survey.read(open_sink(log))
+    assert survey.backups == {}
+    done = backed_up(log, elsewhere)
+    survey.read(open_sink(log))
+    (made,) = survey.backups.values()
+    assert (made.destination, made.seq, made.hash) == (
+        str(elsewhere),
+        done.head_seq,
+        done.head_hash,
+    )
+
+
+def test_the_checklist_counts_only_a_backup_that_is_apart(
+    log: Path, folder: Path, elsewhere: Path
+) -> None:
+    """What the entry about a test says is what the checklist reads."""
+    for place, status in ((folder, Status.NOT_MET), (elsewhere, Status.UNSEEN)):
+        backed_up(log, place)
+        with AuditLog(log, sign="follow") as opened:
+            try_backup(opened, str(place))
+        found = looked(log, "backed_up")
+        assert found.status is status, found
+    assert "is in memory" in found.sentence

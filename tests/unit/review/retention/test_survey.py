@@ -34,7 +34,7 @@ def test_what_came_since_is_read_on(path: Path) -> None:
     ("about", "counts"),
     [
         ({}, True),
-        ({"shared": ["on the same disk"]}, False),
+        ({"same_place": "on the same disk"}, False),
         ({"head_seq": "7"}, False),
         ({"head_hash": None}, False),
     ],
