@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
+from chained_logging.errors import BrokenLog
 from chained_logging.event.entry import AuditEntry
+from chained_logging.format.line import check_next
 from chained_logging.format.record import Record
 from chained_logging.format.stub import Stub
 from chained_logging.review.retention.applied import Applies
@@ -44,6 +46,7 @@ class Survey:
     """What a log says, as far as it was read.
 
     :ivar next: the first entry that was not read yet.
+    :ivar last_hash: the hash of the entry before; None if that was not read.
     :ivar backups: the last one in each place that is apart from the log.
     """
 
@@ -51,17 +54,29 @@ class Survey:
     applies: Applies = field(default_factory=Applies)
     backups: dict[str, MadeBackup] = field(default_factory=dict)
     next: int = 0
+    last_hash: str | None = None
 
     def read(self, log: Stored) -> None:
         """Read on to the log's end.
 
+        :raises BrokenLog: where the chain is broken: an entry that is gone may have been a hold.
         :raises OSError: if it cannot be read; also LogError.
         :raises ValueError: at what is neither an entry nor a stub.
         """
         for item in log.stored(self.next):
-            if isinstance(item, Record) and _OURS.match(item.body) is not None:
-                self._look(item)
-            self.next = item.seq + 1
+            if isinstance(item, Record):
+                self._check(item)
+                if _OURS.match(item.body) is not None:
+                    self._look(item)
+            elif item.seq != self.next:
+                raise _broken(self.next)
+            self.next, self.last_hash = item.seq + 1, item.hash
+
+    def _check(self, record: Record) -> None:
+        try:
+            check_next(record.body, record.hash, self.next, self.last_hash)
+        except ValueError:
+            raise _broken(self.next) from None
 
     def decisions(self) -> tuple[int, int, int]:
         """Return numbers that change when an entry decides what may be removed."""
@@ -74,6 +89,14 @@ class Survey:
             made = _backup(AuditEntry(record.body, record.hash))
             if made is not None:
                 self.backups[made.destination] = made
+
+
+def _broken(seq: int) -> BrokenLog:
+    return BrokenLog(
+        f"the chain is broken at entry {seq}, and nothing is removed from a log that is not "
+        "intact: see chained-logging verify. (If its front was moved to an archive: apply "
+        "retention before that.)"
+    )
 
 
 def _backup(entry: AuditEntry) -> MadeBackup | None:

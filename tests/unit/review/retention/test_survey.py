@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from chains import EVENT
 from retention_logs import ANN, old, purge
 
 from chained_logging import AuditLog
+from chained_logging.errors import BrokenLog
+from chained_logging.format.record import Record
+from chained_logging.format.stub import Stub
 from chained_logging.review.retention.holds import Covered, add_hold
 from chained_logging.review.retention.policies import Policy
 from chained_logging.review.retention.survey import Survey
@@ -28,6 +32,33 @@ def test_what_came_since_is_read_on(path: Path) -> None:
     purge(path, Policy("year", 365))
     survey.read(open_sink(path))
     assert survey.decisions()[0] == (path.suffix == ".db")  # the other has no sealed segment
+
+
+@pytest.mark.parametrize("gone", [0, 2, 3])
+def test_a_log_with_a_hole_is_refused_as_it_may_lack_a_hold(path: Path, gone: int) -> None:
+    with AuditLog(path) as log:
+        for n in range(4):
+            log.append(f"a-{n}", **EVENT)
+        add_hold(log, "c", Covered(), "r", ANN)
+    records = list(open_sink(path).records())
+    Survey().read(Kept(records))
+    for broken in (
+        records[:gone] + records[gone + 1 :],
+        [r._replace(body=r.body.replace(b"user-1", b"user-2")) for r in records],
+        [*records[:gone], records[gone]._replace(hash="0" * 64), *records[gone + 1 :]],
+    ):
+        with pytest.raises(BrokenLog, match="nothing is removed from a log that is not intact"):
+            Survey().read(Kept(broken))
+
+
+class Kept:
+    """A log of given entries."""
+
+    def __init__(self, items: list[Record]) -> None:
+        self._items = items
+
+    def stored(self, start: int = 0) -> Iterator[Record | Stub]:
+        return iter(self._items)
 
 
 @pytest.mark.parametrize(
