@@ -14,8 +14,9 @@ from chained_logging.format.record import Record
 from chained_logging.log.state import State
 from chained_logging.sinks.removal import Named, Removal
 
-_PAUSE: Final = 0.2
-"""How long others get the log after each piece, as a part of the time that the piece took."""
+_PAUSE: Final = 0.2, 0.005
+"""How long others get the log after each piece: a part of the time that it took, and the most
+seconds."""
 
 
 class Guard(Protocol):
@@ -72,5 +73,5 @@ class Purging:
                         continue  # a hold came: look again what may go
                     done = piece.commit(guard.may_go)
                 break
-            time.sleep(_PAUSE * (time.monotonic() - began))
+            time.sleep(min(_PAUSE[0] * (time.monotonic() - began), _PAUSE[1]))
             yield done

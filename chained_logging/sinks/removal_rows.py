@@ -18,7 +18,7 @@ from chained_logging.format.stub import Stub
 from chained_logging.sinks.removal import MayGo, Named, Removal
 from chained_logging.sinks.rows import as_record
 
-ROWS: Final = 500
+ROWS: Final = 1000
 """Entries that one transaction removes: others wait some hundredths of a second for it."""
 _PAGES: Final = 1000
 _PATIENCE: Final = 5000  # milliseconds that readers of old pages are waited for

@@ -22,10 +22,10 @@ def log(tmp_path: Path) -> Path:
 
 def test_a_piece_has_a_few_hundred_rows(log: Path) -> None:
     sink = SqliteSink(log)
-    pieces = list(removals([(1, 700), (702, 702), (800, 2000)], sink.transaction))
+    pieces = list(removals([(1, 1400), (1402, 1402), (1600, 4000)], sink.transaction))
     named = [piece._named for piece in pieces]
-    assert [sum(b - a + 1 for a, b in each) for each in named] == [ROWS] * 3 + [402]
-    assert named[1] == [(501, 700), (702, 702), (800, 1098)]
+    assert [sum(b - a + 1 for a, b in each) for each in named] == [ROWS] * 3 + [802]
+    assert named[1] == [(1001, 1400), (1402, 1402), (1600, 2198)]
 
 
 def test_the_rows_of_further_resources_go_too_and_others_stay(log: Path) -> None:

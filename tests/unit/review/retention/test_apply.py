@@ -111,7 +111,7 @@ class Killed(BaseException):
 def test_what_a_killed_call_left_is_finished(
     path: Path, at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(path, secrets(2000 if path.suffix == ".db" else 40))
+    fill(path, secrets(4000 if path.suffix == ".db" else 40))
     count = 0
 
     def die(self: Signed, *arguments: Any) -> Any:
@@ -136,7 +136,7 @@ def test_what_a_killed_call_left_is_finished(
     some = len(stubs(path))
     sink = open_sink(path)
     view = look_at(path, sink, [YEAR], without_copy=True)
-    everything = 2000 if path.suffix == ".db" else 40
+    everything = 4000 if path.suffix == ".db" else 40
     assert view.plan.left.count() == everything - some
     assert view.plan.count == 0
     _, done = purge(path)  # without any policy: the log has decided
@@ -146,7 +146,7 @@ def test_what_a_killed_call_left_is_finished(
 
 
 def test_a_hold_that_comes_meanwhile_keeps_what_is_still_there(path: Path) -> None:
-    fill(path, [old(400, action=f"a-{n % 2}") for n in range(1200 if path.suffix == ".db" else 60)])
+    fill(path, [old(400, action=f"a-{n % 2}") for n in range(2400 if path.suffix == ".db" else 60)])
     with AuditLog(path, on_failure="raise", sign="follow") as log:
         view = look_at(path, log, [YEAR], without_copy=True)
         total = view.plan.count
