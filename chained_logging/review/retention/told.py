@@ -36,7 +36,7 @@ def _of_policy(policy: Policy, plan: Plan) -> str:
     parts = [part for part in plan.parts if part.policy is policy]
     head = f"{policy.name} ({policy.words()}{f'; {policy.clause}' if policy.clause else ''})"
     if not parts:
-        return f"{head}: nothing from before {spoken(plan.befores[policy.name])}"
+        return f"{head}: nothing would go from before {spoken(plan.befores[policy.name])}"
     count = sum(part.count for part in parts)
     oldest, newest = min(part.oldest for part in parts), max(part.newest for part in parts)
     size = sum(part.size for part in parts)

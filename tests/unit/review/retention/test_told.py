@@ -38,7 +38,7 @@ def test_each_reason_is_told(tmp_path: Path) -> None:
     assert outcome(done)["removed"] == 2
     again = "\n".join(sentences(look_at(path, open_sink(path), [LONG, SHORT])))
     assert "2 entries removed before" in again
-    assert "nothing from before" in again
+    assert "nothing would go from before" in again
 
 
 def test_without_policies_it_says_where_they_are_written(path: Path) -> None:
