@@ -45,7 +45,9 @@ def test_apply_asks_unless_it_is_told_not_to(path: Path) -> None:
     assert "bytes before" in told
     assert len(stubs(path)) == 20
     check_chain(path)
-    assert "nothing would go from before" in run("retention", "apply", path, "--without-copy", "--yes")
+    assert "nothing would go from before" in run(
+        "retention", "apply", path, "--without-copy", "--yes"
+    )
 
 
 def test_without_a_copy_nothing_goes(path: Path) -> None:
