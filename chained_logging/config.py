@@ -115,6 +115,7 @@ READING: Final[Mapping[str, tuple[str, _Kind]]] = {
 ALERTING: Final[Mapping[str, tuple[str, _Kind]]] = {
     "alert_to": ("to", _LIST),
     "alerts_into": ("into", _PATH),
+    "alert_rules": ("rules", _PATH),
 }
 """Settings of alerts, each with the name of the option that it stands for."""
 
@@ -154,7 +155,7 @@ def reading() -> dict[str, Any]:
 
 
 def alerting() -> dict[str, Any]:
-    """Return the configured settings of alerts: ``to`` and ``into``, if they are set.
+    """Return the configured settings of alerts: ``to``, ``into`` and ``rules``, if they are set.
 
     :raises ConfigError: as :func:`load`.
     """

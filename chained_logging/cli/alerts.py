@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -59,6 +60,13 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one al
     show_default=True,
     help="Leave out what is less severe.",
 )
+@click.option(
+    "--rules",
+    type=FilePath(exists=True),
+    multiple=True,
+    metavar="PATH",
+    help="File or folder of rules in Sigma's form, to run besides the package's. Repeatable.",
+)
 @into_option
 @origin_option
 @json_option
@@ -68,6 +76,7 @@ def alerts(
     interval: float,
     targets: tuple[str, ...],
     least: Severity,
+    rules: tuple[str, ...],
     into: str | None,
     origin: str | None,
     as_json: bool,
@@ -88,7 +97,9 @@ def alerts(
     ):
         if desk.why_not is not None:
             complain(f"alerts are not recorded: {desk.why_not}")
-        rounds = desk.rounds(shipped(), receivers, least=least)
+        own = rules or [configured[name] for name in ("rules",) if name in configured]
+        detectors = shipped(map(Path, own))
+        rounds = desk.rounds(detectors, receivers, least=least)
         if follow:
             _follow(rounds, interval)
             return

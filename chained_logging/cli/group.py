@@ -30,6 +30,7 @@ from chained_logging.cli.query import query
 from chained_logging.cli.report import report
 from chained_logging.cli.retention import retention
 from chained_logging.cli.review import review
+from chained_logging.cli.rules import rules
 from chained_logging.cli.ship import ship
 from chained_logging.cli.stores import init, restore
 from chained_logging.cli.verify import verify, verify_proof
@@ -40,7 +41,7 @@ from chained_logging.errors import ChainedLoggingError
 
 _COMMANDS = (
     *(append, collect, query, view, export, evidence, report, person_report, checklist),
-    *(alerts, acknowledge, suppress, watch, health, review),
+    *(alerts, acknowledge, suppress, rules, watch, health, review),
     *(verify, checkpoint, prove, verify_proof, witness),
     *(keygen, rotate_key, revoke_key),
     *(hold, retention),

@@ -35,12 +35,12 @@ class RuleDetector:
     the one before ended, it reads the entries before again.
 
     :param rules: those to run; those of the package if None.
+    :param name: what messages call it, and its position is kept under.
     :raises RuleError: if a rule is over one that is not there, or they ask for too many fields.
     """
 
-    name = "rules"
-
-    def __init__(self, rules: Iterable[Rule] | None = None) -> None:
+    def __init__(self, rules: Iterable[Rule] | None = None, *, name: str = "rules") -> None:
+        self.name = name
         self._rules = list(shipped() if rules is None else rules)
         self._bench = Bench({*needed(self._rules), "timestamp", *_SHOWN_FIELDS})
         self._span = max((r.correlation.span for r in self._rules if r.correlation), default=0)

@@ -2,9 +2,37 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+import pytest
+
+from chained_logging.review import detect
+from chained_logging.review.detect.bench import RuleError
 from chained_logging.review.detect.shipped import shipped
 
 
 def test_their_names_differ() -> None:
     names = [detector.name for detector in shipped()]
     assert len(names) == len(set(names))
+
+
+def test_rules_of_ones_own_are_a_detector_of_their_own(tmp_path: Path) -> None:
+    pytest.importorskip("sigma.backends.sqlite", reason="pySigma-backend-sqlite is not installed")
+    (tmp_path / "one.yml").write_text(
+        "title: It\nlogsource: {product: aws}\ndetection: {s: {a: b}, condition: s}\n"
+    )
+    names = [detector.name for detector in shipped([tmp_path])]
+    assert names[: len(shipped())] == [detector.name for detector in shipped()]
+    assert names[-1] == "own rules"
+    (tmp_path / "two.yml").write_text("title: It\n")
+    with pytest.raises(RuleError, match=r"two\.yml"):
+        shipped([tmp_path])
+
+
+def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "chained_logging.review.detect.sigma", None)
+    monkeypatch.delattr(detect, "sigma", raising=False)
+    assert shipped()
+    with pytest.raises(ImportError, match=r"chained_logging\[sigma\]"):
+        shipped([tmp_path])
