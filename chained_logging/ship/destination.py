@@ -8,7 +8,7 @@ entries come from.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from chained_logging.format.record import Head, Record, StoredCheckpoint
@@ -192,10 +192,19 @@ class PurgingDestination(StubDestination, Protocol):
         :raises Refused: if this login may not, or the decision does not hold.
         """
 
-    def purge(self, origin: str, seq: int) -> Iterator[int]:
+    def purge(
+        self,
+        origin: str,
+        seq: int,
+        ranges: Iterable[tuple[int, int]],
+        goes: Callable[[Record], bool],
+    ) -> Iterator[int]:
         """Remove what an approved decision names, but for what a hold covers, and yield after each
         batch how many went. A call that was killed is finished by the next one.
 
+        :param ranges: what the decision names, each range with its last entry.
+        :param goes: whether the decision's policy covers an entry and no hold does. A store that
+            can tell by itself need not ask.
         :raises Refused: as :meth:`approve`.
         """
 

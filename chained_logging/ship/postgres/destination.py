@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from chained_logging.errors import Refused
@@ -179,7 +179,13 @@ class PostgresDestination:
     def approve(self, origin: str, seq: int) -> None:
         purge.approve(self.session, origin, seq)
 
-    def purge(self, origin: str, seq: int) -> Iterator[int]:
+    def purge(
+        self,
+        origin: str,
+        seq: int,
+        ranges: Iterable[tuple[int, int]] = (),
+        goes: Callable[[Record], bool] | None = None,
+    ) -> Iterator[int]:
         return purge.purge(self.session, origin, seq)
 
     def give_back(self) -> Iterator[tuple[str, bool]]:

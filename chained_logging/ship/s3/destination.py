@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from chained_logging.errors import Refused, Unfit
 from chained_logging.format.canonical import canonical
-from chained_logging.format.line import position, stored_line
 from chained_logging.format.merkle import MAX_SIZE
 from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
 from chained_logging.format.vkey import Signer
@@ -20,12 +20,17 @@ from chained_logging.ship.s3.inspect import Inspection
 from chained_logging.ship.s3.names import CHECKPOINTS, SEGMENTS, Name, anchored_name
 from chained_logging.ship.s3.objects import (
     MAX_ENTRIES,
+    Item,
     Object,
+    content_of,
+    follows,
     gzip_of,
     named_keys,
     parse_checkpoint,
 )
 from chained_logging.ship.s3.policies import DAY
+from chained_logging.ship.s3.policy import Policy
+from chained_logging.ship.s3.removal import Goes, Removal
 from chained_logging.ship.s3.store import MAX_CONTENT, Version
 
 _log = logging.getLogger("chained_logging.ship")
@@ -69,6 +74,7 @@ class S3Destination(DigestWriter):
         self._checkpoint: dict[str, int] = {}
         self._judged: set[str] = set()  # logs in which something else was passed over
         self._passed: set[tuple[str, str]] = set()  # objects of others, named once
+        self._parts: list[tuple[str, bool]] = []
 
     # --- What is stored.
 
@@ -105,7 +111,7 @@ class S3Destination(DigestWriter):
         self._check_vouched(origin, end, ours)
         return self._stands_at(origin, end)
 
-    def end_for(self, origin: str, before: Head, records: Sequence[Record]) -> Head:
+    def end_for(self, origin: str, before: Head, records: Sequence[Item]) -> Head:
         """Return the entry after which to store, see :class:`.JudgingDestination`.
 
         :raises DestinationError: if S3 cannot be asked now.
@@ -133,7 +139,7 @@ class S3Destination(DigestWriter):
                 self._pass_over(version)
         return self._stands_at(origin, end)
 
-    def _fits(self, origin: str, head: Head, before: Head, records: Sequence[Record]) -> bool:
+    def _fits(self, origin: str, head: Head, before: Head, records: Sequence[Item]) -> bool:
         """Whether entries go on from an end, are there already, or come too early."""
         last = records[-1].seq if records else before.seq
         if head.seq < before.seq:
@@ -257,7 +263,7 @@ class S3Destination(DigestWriter):
     # --- Putting.
 
     def write(
-        self, origin: str, records: Sequence[Record], checkpoints: Sequence[StoredCheckpoint]
+        self, origin: str, records: Sequence[Item], checkpoints: Sequence[StoredCheckpoint]
     ) -> None:
         """Store entries, see :class:`chained_logging.ship.Destination`: one segment.
 
@@ -282,9 +288,9 @@ class S3Destination(DigestWriter):
             self._heads.pop(origin, None)
             raise
 
-    def _check_next(self, head: Head, records: Sequence[Record]) -> None:
-        first, prev_hash = position(records[0].body)
-        if (first, prev_hash) != (head.seq + 1, head.hash):
+    def _check_next(self, head: Head, records: Sequence[Item]) -> None:
+        first = records[0].seq
+        if not follows(records[0], head):
             raise Unfit(
                 f"{self.name} holds another history: entry {first} does not follow its entry "
                 f"{head.seq} with the hash {head.hash}"
@@ -292,13 +298,12 @@ class S3Destination(DigestWriter):
         if [record.seq for record in records] != list(range(first, first + len(records))):
             raise Unfit(f"the entries from {first} on have a gap")
 
-    def _put_segment(self, origin: str, records: Sequence[Record]) -> None:
+    def _put_segment(self, origin: str, records: Sequence[Item]) -> None:
         if len(records) > MAX_ENTRIES:
             raise ValueError(
                 f"a segment must have at most {MAX_ENTRIES} entries, not {len(records)}"
             )
-        lines = [stored_line(*record[1:]) + b"\n" for record in records]
-        content = b"".join(lines)
+        content = content_of(records)
         if len(content) > MAX_CONTENT:
             raise ValueError(f"a segment must have at most {MAX_CONTENT} bytes, not {len(content)}")
         name = Name(SEGMENTS, records[0].seq, records[-1].seq)
@@ -368,6 +373,52 @@ class S3Destination(DigestWriter):
         policy = self._current()
         key = self.base(origin) + anchored_name(name.first, data)
         self.put(key, data, policy.mode, self.clock() + policy.days * DAY)
+
+    # --- Removing.
+
+    def policy(self) -> Policy:
+        """Return the policy in force.
+
+        :raises DestinationError: if S3 cannot be asked now.
+        """
+        return self._current()
+
+    def any_of(self, origin: str, ranges: Iterable[tuple[int, int]]) -> bool:
+        """Whether any entry of some ranges, each with its last one, is still there."""
+        wanted = sorted(ranges)
+        if not wanted:
+            return False
+        firsts, last = [first for first, _ in wanted], wanted[-1][1]
+        for item in self.stored(origin, firsts[0]):
+            if item.seq > last:
+                return False
+            at = bisect_right(firsts, item.seq) - 1
+            if isinstance(item, Record) and item.seq <= wanted[at][1]:
+                return True
+        return False
+
+    def approve(self, origin: str, seq: int) -> None:
+        """Do nothing: a bucket cannot tell a decision from another entry. The caller can."""
+
+    def purge(
+        self, origin: str, seq: int, ranges: Iterable[tuple[int, int]], goes: Goes
+    ) -> Iterator[int]:
+        """Remove what a decision names, as far as locks have ended, see
+        :class:`.PurgingDestination`.
+
+        :raises DestinationError: if S3 cannot be asked now, or these credentials may not delete.
+        """
+        removal = Removal(self, origin)
+        try:
+            yield from removal.remove(sorted(ranges), goes)
+        finally:
+            self._parts += removal.parts
+
+    def give_back(self) -> Iterator[tuple[str, bool]]:
+        """Yield the segments that were looked at, with what keeps each, and whether nothing that
+        was to go is left in it."""
+        yield from self._parts
+        self._parts.clear()
 
     # --- Legal hold.
 

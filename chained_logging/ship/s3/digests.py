@@ -325,7 +325,7 @@ class DigestWriter(Reader):
                 item
                 for item in segments
                 if item[0].first <= seq <= item[0].last <= self._heads[origin].seq
-                and self._leads(item, Head(seq, hash))
+                and self._leads(item, Head(seq, hash or self._hash_at(origin, item, seq)))
             ]
             if not holding:
                 break  # it is gone, and inspect() will report it
@@ -339,6 +339,15 @@ class DigestWriter(Reader):
                 found.append((name, version))
         # By the number of entries, so that a full digest is in order too.
         return sorted(found, key=lambda item: (item[0].last + (item[0].kind == SEGMENTS), item[0]))
+
+    def _hash_at(self, origin: str, item: Object, seq: int) -> str:
+        """Return a segment's hash of an entry, if it is the log's: for what comes before a stub,
+        which does not say what it follows."""
+        ours = self._ours.get(origin)
+        for one in self.read(*item)[1]:
+            if one.seq == seq and (ours is None or ours.holds(Head(seq, one.hash))):
+                return one.hash
+        return ""
 
     def _leads(self, item: Object, head: Head) -> bool:
         """Whether a segment holds an entry, and what comes before it."""

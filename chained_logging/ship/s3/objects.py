@@ -14,15 +14,17 @@ from chained_logging.errors import BrokenLog
 from chained_logging.event.entry import AuditEntry
 from chained_logging.event.fields import OURSELVES
 from chained_logging.format.canonical import canonical
-from chained_logging.format.line import MAX_BODY, leaf_hash, position, split_line
+from chained_logging.format.line import MAX_BODY, leaf_hash, position
 from chained_logging.format.note import MAX_NOTE, Note, verify_note
-from chained_logging.format.record import Record, StoredCheckpoint
+from chained_logging.format.record import Head, Record, StoredCheckpoint
 from chained_logging.format.spelling import NoteError
+from chained_logging.format.stub import Stub
 from chained_logging.format.vkey import ED25519, Signer, VerifierKey
 from chained_logging.keys.keyring import KEY_ACTIONS
 from chained_logging.ship.s3.names import CHECKPOINTS, SEGMENTS, Name
 from chained_logging.ship.s3.store import MAX_CONTENT, Version
 from chained_logging.sinks.checkpoints import frontier
+from chained_logging.sinks.lines import line_of, parsed
 
 MAX_ENTRIES: Final = 20_000
 """The most entries in one segment."""
@@ -49,10 +51,12 @@ class Facts:
     problem: str | None = None
     """Why this is not what its name says."""
     first_prev: str = ""
-    """The `prev_hash` of a segment's first entry."""
+    """The `prev_hash` of a segment's first entry; empty if that was removed."""
     last_hash: str = ""
     keys: tuple[str, ...] = ()
     """The public keys that the log names in it, as vkeys."""
+    stubs: int = 0
+    """How many of a segment's entries were removed: their stubs are in their places."""
 
 
 def gzip_of(content: bytes) -> bytes:
@@ -77,34 +81,58 @@ def unpack(data: bytes) -> tuple[bytes, str | None]:
     return content, "has something after its end" if unzip.unused_data else None
 
 
-def entries(content: bytes, name: Name) -> tuple[list[Record], str | None]:
-    """Return a segment's entries up to the first thing that is wrong, and what that is.
+Item = Record | Stub
+"""What a line of a segment holds: an entry, or what is left of one that was removed."""
 
-    The hash of each is that of its body, and names the one before.
+
+def content_of(items: Iterable[Item]) -> bytes:
+    """Return the content of a segment, before compression."""
+    return b"".join(line_of(item) + b"\n" for item in items)
+
+
+def follows(item: Item, before: Head) -> bool:
+    """Whether an item comes after an entry. Of a stub only its place is known."""
+    if item.seq != before.seq + 1:
+        return False
+    return isinstance(item, Stub) or position(item.body)[1] == before.hash
+
+
+def entries(content: bytes, name: Name) -> tuple[list[Item], str | None]:
+    """Return a segment's entries and stubs up to the first thing that is wrong, and what that is.
+
+    The hash of each entry is that of its body, and each names the one before.
     """
     lines = content.split(b"\n")
     rest = lines.pop()
-    found: list[Record] = []
+    found: list[Item] = []
     for seq, line in enumerate(lines, name.first):
         if seq > name.last:
             return found, f"goes on after entry {name.last}"
         if len(line) > _MAX_LINE:
             return found, f"has a line that is longer than an entry, in place of entry {seq}"
         try:
-            body, hash, signature = split_line(line)
-            at, prev_hash = position(body)
+            item = parsed(line)
         except ValueError:
             return found, f"has a line that is not an entry, in place of entry {seq}"
-        if at != seq:
-            return found, f"has entry {at} in place of entry {seq}"
-        if leaf_hash(body) != hash:
-            return found, f"has an entry {seq} whose hash is not that of its body"
-        if found and prev_hash != found[-1].hash:
-            return found, f"has an entry {seq} that is not chained to the one before"
-        found.append(Record(seq, body, hash, signature))
+        wrong = _wrong(item, seq, found[-1] if found else None)
+        if wrong is not None:
+            return found, wrong
+        found.append(item)
     if rest or len(found) <= name.last - name.first:
         return found, f"ends before entry {name.first + len(found)}"
     return found, None
+
+
+def _wrong(item: Item, seq: int, before: Item | None) -> str | None:
+    if item.seq != seq:
+        return f"has entry {item.seq} in place of entry {seq}"
+    if isinstance(item, Stub):
+        return None
+    if leaf_hash(item.body) != item.hash:
+        return f"has an entry {seq} whose hash is not that of its body"
+    if before is not None and not follows(item, Head(before.seq, before.hash)):
+        return f"has an entry {seq} that is not chained to the one before"
+    return None
 
 
 def parse_checkpoint(data: bytes, name: Name) -> StoredCheckpoint:
@@ -128,7 +156,7 @@ def parse_checkpoint(data: bytes, name: Name) -> StoredCheckpoint:
 
 def describe(
     name: Name, data: bytes, mode: str | None, until: float | None
-) -> tuple[Facts, list[Record]]:
+) -> tuple[Facts, list[Item]]:
     """Return the facts of an object's content, and its entries if it is a segment."""
     sha256 = hashlib.sha256(data).hexdigest()
     if name.kind != SEGMENTS:
@@ -150,11 +178,18 @@ def describe(
         mode,
         until,
         problem or wrong,
-        position(records[0].body)[1] if records else "",
+        _first_prev(records),
         records[-1].hash if records else "",
         tuple(named_keys(records)),
+        sum(isinstance(record, Stub) for record in records),
     )
     return facts, records
+
+
+def _first_prev(records: list[Item]) -> str:
+    if not records or isinstance(records[0], Stub):
+        return ""
+    return position(records[0].body)[1]
 
 
 def log_key(origin: str, signer: Signer) -> VerifierKey:
@@ -170,10 +205,10 @@ def is_signed(note: Note, keys: Iterable[VerifierKey]) -> bool:
         return False
 
 
-def named_keys(records: Iterable[Record]) -> Iterator[str]:
+def named_keys(records: Iterable[Item]) -> Iterator[str]:
     """Yield the keys, as vkeys, that the log names in these entries."""
     for record in records:
-        if record.body.startswith(_NAMED_KEY):
+        if isinstance(record, Record) and record.body.startswith(_NAMED_KEY):
             entry = AuditEntry(record.body, record.hash)
             with contextlib.suppress(ValueError, AttributeError, KeyError):
                 if (entry.actor_id, entry.actor_type) == (OURSELVES, "system"):

@@ -16,7 +16,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Final, Protocol
 
-from chained_logging.format.line import position
 from chained_logging.format.merkle import MAX_SIZE, Frontier
 from chained_logging.format.note import Note
 from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
@@ -24,7 +23,15 @@ from chained_logging.format.vkey import VerifierKey
 from chained_logging.keys.keyring import Keyring
 from chained_logging.ship.s3.digest import SignedDigest
 from chained_logging.ship.s3.names import SEGMENTS, Name
-from chained_logging.ship.s3.objects import MAX_ENTRIES, Facts, Object, is_signed, named_keys
+from chained_logging.ship.s3.objects import (
+    MAX_ENTRIES,
+    Facts,
+    Item,
+    Object,
+    follows,
+    is_signed,
+    named_keys,
+)
 from chained_logging.ship.s3.store import AHEAD, Version
 from chained_logging.sinks.checkpoints import signed_by_any
 
@@ -42,12 +49,12 @@ class Objects(Protocol):
     def notes(self, origin: str, size: int, after: int = -1) -> Iterator[Object]: ...
     def digests(self, base: str) -> Iterator[SignedDigest]: ...
     def store_keys(self, origin: str) -> list[VerifierKey]: ...
-    def read(self, name: Name, version: Version) -> tuple[Facts, list[Record]]: ...
+    def read(self, name: Name, version: Version) -> tuple[Facts, list[Item]]: ...
     def checkpoint(self, name: Name, version: Version) -> StoredCheckpoint: ...
 
 
 class Path:
-    """Reads a log from its first entry on. :meth:`records` is called once.
+    """Reads a log from its first entry on. :meth:`stored` is called once.
 
     :ivar segments: those that entries were taken from.
     :ivar end: the last entry that was returned.
@@ -74,7 +81,7 @@ class Path:
         self._ring = Keyring(origin)
         self._signed: tuple[int, set[str], set[str]] | None = None
         self._notes: dict[int, list[Object]] | None = None
-        self._fetched: dict[Version, Future[tuple[Facts, list[Record]]]] = {}
+        self._fetched: dict[Version, Future[tuple[Facts, list[Item]]]] = {}
 
     @property
     def keys(self) -> list[VerifierKey]:
@@ -82,8 +89,8 @@ class Path:
         revoked = self._ring.revoked
         return [key for key in self._ring.known if key.format() not in revoked]
 
-    def records(self) -> Iterator[Record]:
-        """Yield the entries, in order. What cannot be read is left out."""
+    def stored(self) -> Iterator[Item]:
+        """Yield the entries and stubs, in order. What cannot be read is left out."""
         with ThreadPoolExecutor(AHEAD) as pool:
             self._pool = pool
             while options := self._options():
@@ -98,9 +105,10 @@ class Path:
                 if self._may_be_signed() and chosen[0].format() in self._listed()[0]:
                     self._vouch()
 
-    def _take(self, record: Record) -> None:
+    def _take(self, record: Item) -> None:
         self.end = Head(record.seq, record.hash)
-        self._ring.look(record)
+        if isinstance(record, Record):  # entries that name keys are never removed
+            self._ring.look(record)
         if self._tree is not None:
             self._tree.append(bytes.fromhex(record.hash))
             if self._is_vouched(self._tree):
@@ -143,7 +151,7 @@ class Path:
     def _links(self, item: Object) -> bool:
         wanted = self.end.seq + 1
         found = next((r for r in self._peek(item) if r.seq == wanted), None)
-        return found is not None and position(found.body)[1] == self.end.hash
+        return found is not None and follows(found, self.end)
 
     def _choose(self, options: list[Object]) -> tuple[Object, int]:
         """Return the segment to go on with, and up to which entry."""
@@ -185,7 +193,7 @@ class Path:
         budget[0] -= 1
         records = [record for record in self._peek(item) if record.seq >= tree.size]
         for record in records:
-            if record.seq != tree.size or position(record.body)[1] != prev:
+            if not follows(record, Head(tree.size - 1, prev)):
                 return 0
             tree.append(bytes.fromhex(record.hash))
             prev = record.hash
@@ -253,16 +261,16 @@ class Path:
 
     # --- Contents, several of which are fetched at a time.
 
-    def _content(self, item: Object) -> list[Record]:
+    def _content(self, item: Object) -> list[Item]:
         facts, records = self._read(item)
         self._fetched.pop(item[1], None)
         self._reader.facts[item[1].key, item[1].id] = facts
         return records
 
-    def _peek(self, item: Object) -> list[Record]:
+    def _peek(self, item: Object) -> list[Item]:
         return self._read(item)[1]
 
-    def _read(self, item: Object) -> tuple[Facts, list[Record]]:
+    def _read(self, item: Object) -> tuple[Facts, list[Item]]:
         for ahead in (item, *islice(self._pending, AHEAD)):
             if ahead[1] not in self._fetched:
                 self._fetched[ahead[1]] = self._pool.submit(self._reader.read, *ahead)

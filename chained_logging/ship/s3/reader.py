@@ -24,7 +24,14 @@ from chained_logging.ship.s3.names import (
     decode_origin,
     encode_origin,
 )
-from chained_logging.ship.s3.objects import MAX_ENTRIES, Facts, Object, describe, parse_checkpoint
+from chained_logging.ship.s3.objects import (
+    MAX_ENTRIES,
+    Facts,
+    Item,
+    Object,
+    describe,
+    parse_checkpoint,
+)
 from chained_logging.ship.s3.path import Path
 from chained_logging.ship.s3.policies import read_policies
 from chained_logging.ship.s3.store import MAX_CONTENT, ObjectStore, Version, versions_in
@@ -40,7 +47,7 @@ class Reader(ObjectStore):
 
     :ivar facts: by key and version, what was read, for an inspection to go by.
     :ivar pinned: the first key of a log, from elsewhere.
-    :ivar paths: by origin, which segments :meth:`records` read.
+    :ivar paths: by origin, which segments :meth:`stored` read.
     """
 
     def __init__(self, url: str) -> None:
@@ -130,12 +137,12 @@ class Reader(ObjectStore):
 
         :raises DestinationError: if it cannot be read now.
         """
-        data, mode, until = self.get(version)
+        data, mode, until, _ = self.get(version)
         sha256 = hashlib.sha256(data).hexdigest()
         problem = None if len(data) <= MAX_CONTENT else f"has more than {MAX_CONTENT} bytes"
         return Facts(sha256, len(data), sha256, mode, until, problem), data
 
-    def read(self, name: Name, version: Version) -> tuple[Facts, list[Record]]:
+    def read(self, name: Name, version: Version) -> tuple[Facts, list[Item]]:
         """Read an object, and its entries up to the first thing that is wrong, if it is a segment.
 
         Several threads may do this.
@@ -172,22 +179,27 @@ class Reader(ObjectStore):
             with contextlib.suppress(ValueError):
                 yield parse_digest(self.get(version).data)
 
-    def records(self, origin: str, start: int = 0) -> Iterator[Record]:
-        """Yield entries from `start` on, in order, exactly as stored and not verified.
+    def stored(self, origin: str, start: int = 0) -> Iterator[Item]:
+        """Yield entries from `start` on, and the stubs of those that were removed, in order,
+        exactly as stored and not verified.
 
         Where segments overlap, each entry is returned once, as :mod:`.path` says. What cannot be
         read is left out, and :meth:`inspect` names it.
         """
         path = Path(self, origin)
-        for record in path.records():
-            if record.seq >= start:
-                yield record
+        for item in path.stored():
+            if item.seq >= start:
+                yield item
         self.paths[origin] = path
 
+    def records(self, origin: str, start: int = 0) -> Iterator[Record]:
+        """As :meth:`stored`, without the stubs."""
+        return (item for item in self.stored(origin, start) if isinstance(item, Record))
+
     def path(self, origin: str) -> Path:
-        """Return what :meth:`records` found last; it is read for that, if it was not."""
+        """Return what :meth:`stored` found last; it is read for that, if it was not."""
         if origin not in self.paths:
-            deque(self.records(origin), maxlen=0)
+            deque(self.stored(origin), maxlen=0)
         return self.paths[origin]
 
     def checkpoints(self, origin: str) -> Iterator[StoredCheckpoint]:

@@ -53,6 +53,8 @@ class Content(NamedTuple):
     data: bytes
     mode: str | None
     until: float | None
+    held: bool = False
+    """Whether a legal hold is on it, as far as these credentials may see."""
 
 
 class BucketState(NamedTuple):
@@ -103,7 +105,10 @@ class ObjectStore:
         if len(data) != answer["ContentLength"] and len(data) <= MAX_CONTENT:
             raise DestinationError(f"{self.shown(version.key)} was not received completely")
         until = answer.get("ObjectLockRetainUntilDate")
-        return Content(data, answer.get("ObjectLockMode"), until.timestamp() if until else None)
+        held = answer.get("ObjectLockLegalHoldStatus") == "ON"
+        return Content(
+            data, answer.get("ObjectLockMode"), until.timestamp() if until else None, held
+        )
 
     def put(
         self, key: str, data: bytes, mode: str, until: float, *, once: bool = True
@@ -130,6 +135,14 @@ class ObjectStore:
             )
             return str(answer.get("VersionId", "null"))
         return None
+
+    def delete(self, version: Version) -> None:
+        """Delete a version for good, if its lock has ended and no legal hold is on it.
+
+        :raises DestinationError: if that is not allowed, or cannot be done now.
+        """
+        with self._asking(f"{self.shown(version.key)} was not deleted"):
+            self._client.delete_object(Bucket=self.bucket, Key=version.key, VersionId=version.id)
 
     def pages(self, prefix: str, **more: str) -> Iterator[dict[str, Any]]:
         """List the versions under a prefix, a page of at most 1,000 at a time.

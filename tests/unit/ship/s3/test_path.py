@@ -71,7 +71,7 @@ def test_segments_are_read_in_order_each_entry_once(bucket: Bucket, log: Log) ->
         bucket.note(stored)
     path = Path(bucket, ORIGIN)
     assert path.end == EMPTY
-    assert list(path.records()) == log.records
+    assert list(path.stored()) == log.records
     assert path.end == Head(39, log.records[-1].hash)
     size = log.checkpoints[-1].size
     assert (path.vouched, path.vouched_end) == (size, Head(size - 1, log.records[size - 1].hash))
@@ -90,7 +90,7 @@ def test_of_two_that_go_on_the_one_is_read_that_leads_to_a_signature(
     for stored in log.checkpoints:
         bucket.note(stored)
     path = Path(bucket, ORIGIN)
-    assert list(path.records()) == log.records
+    assert list(path.stored()) == log.records
     assert Name(SEGMENTS, 10, 19) not in path.segments
 
 
@@ -100,7 +100,7 @@ def test_a_forged_end_is_read_and_vouched_for_by_nobody(bucket: Bucket, log: Log
     for stored in log.checkpoints:
         bucket.note(stored)
     path = Path(bucket, ORIGIN)
-    assert [record.seq for record in path.records()] == list(range(43))
+    assert [record.seq for record in path.stored()] == list(range(43))
     assert path.vouched <= 40
 
 
@@ -108,12 +108,12 @@ def test_what_the_chain_does_not_lead_to_is_never_read(bucket: Bucket, log: Log)
     bucket.put(log.records[:10])
     stranger = forged(log.records[19]._replace(hash="f" * 64))
     bucket.put(stranger)
-    assert list(Path(bucket, ORIGIN).records()) == log.records[:10]
+    assert list(Path(bucket, ORIGIN).stored()) == log.records[:10]
 
 
 def test_a_segment_is_read_up_to_what_is_wrong(bucket: Bucket, log: Log) -> None:
     bucket.put([*log.records[:5], *forged(log.records[3], 1)[:1], *log.records[6:10]])
-    found = list(Path(bucket, ORIGIN).records())
+    found = list(Path(bucket, ORIGIN).stored())
     assert found == log.records[:5]
 
 
@@ -123,8 +123,8 @@ def test_of_two_logs_of_one_name_the_one_with_the_given_key_is_read(
     other = Log(tmp_path / "other.jsonl", 40)
     bucket.put(other.records)
     bucket.put(log.records, log.records[-1].hash[:16])
-    assert list(Path(bucket, ORIGIN).records()) == other.records
+    assert list(Path(bucket, ORIGIN).stored()) == other.records
     bucket.pinned = log.key.public_key
-    assert list(Path(bucket, ORIGIN).records()) == log.records
+    assert list(Path(bucket, ORIGIN).stored()) == log.records
     bucket.pinned = PrivateKey.generate().public_key
-    assert list(Path(bucket, ORIGIN).records()) == other.records
+    assert list(Path(bucket, ORIGIN).stored()) == other.records

@@ -88,7 +88,7 @@ def test_the_oldest_version_counts_whatever_came_over_it(moto: Bucket) -> None:
         second,
     }
     assert len(store.grouped(key)[key]) == 3
-    data, mode, end = store.get(oldest)
+    data, mode, end, _ = store.get(oldest)
     assert (data, mode) == (b"first", "GOVERNANCE")
     assert end == pytest.approx(until, abs=2)
     store.lock_until(oldest, "GOVERNANCE", until + DAY)

@@ -1,0 +1,137 @@
+"""Removing entries from segments: a new version with their stubs, then the old one is deleted.
+
+The oldest version of a key counts. So once the old one is gone, the new one is the segment. Nothing
+is deleted before its lock has ended, and never with the permission to bypass one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from chained_logging.errors import DestinationError
+from chained_logging.format.record import Record
+from chained_logging.format.stub import Stub
+from chained_logging.ship.s3.names import SEGMENTS, Name
+from chained_logging.ship.s3.objects import Facts, Item, Object, content_of, describe, gzip_of
+from chained_logging.ship.s3.policies import DAY
+from chained_logging.ship.s3.policy import Policy
+from chained_logging.ship.s3.store import Content, Version
+
+Goes = Callable[[Record], bool]
+"""Says whether an entry may go."""
+
+
+class Objects(Protocol):
+    """The objects under a prefix, as a destination has them."""
+
+    @property
+    def clock(self) -> Callable[[], float]: ...
+    def base(self, origin: str) -> str: ...
+    def standing(self, base: str, kind: str, after: int = -1) -> list[Object]: ...
+    def grouped(self, prefix: str) -> dict[str, list[Version]]: ...
+    def get(self, version: Version) -> Content: ...
+    def put(
+        self, key: str, data: bytes, mode: str, until: float, *, once: bool = True
+    ) -> str | None: ...
+    def delete(self, version: Version) -> None: ...
+    def policy(self) -> Policy: ...
+
+
+class Removal:
+    """Removes entries of one log.
+
+    :ivar parts: the segments that were looked at, each with what keeps it as it is, if something
+        does, and whether nothing that was to go is left in it.
+    """
+
+    def __init__(self, store: Objects, origin: str) -> None:
+        self._store = store
+        self._origin = origin
+        self.parts: list[tuple[str, bool]] = []
+
+    def remove(self, ranges: Sequence[tuple[int, int]], goes: Goes) -> Iterator[int]:
+        """Remove entries, and yield after each segment how many went.
+
+        The last segment stays as it is: where the log ends is read from it.
+
+        :param ranges: where to look, each with its last entry, in order.
+        :raises DestinationError: if S3 cannot be asked now.
+        """
+        base = self._store.base(self._origin)
+        segments = self._store.standing(base, SEGMENTS)
+        end = max((name.last for name, _ in segments), default=-1)
+        for name, version in segments:
+            if any(first <= name.last and name.first <= last for first, last in ranges):
+                count = self._one(name, version, ranges, goes, name.last == end)
+                if count:
+                    yield count
+
+    def _one(
+        self,
+        name: Name,
+        version: Version,
+        ranges: Sequence[tuple[int, int]],
+        goes: Goes,
+        newest: bool,
+    ) -> int:
+        content = self._store.get(version)
+        facts, items = describe(name, content.data, content.mode, content.until)
+        left = [_without(item, ranges, goes) for item in items]
+        count = sum(new is not old for new, old in zip(left, items, strict=True))
+        if facts.problem or not count:
+            return 0
+        why = "it is the newest" if newest else self._why_kept(content)
+        if why is None:
+            self._replace(name, version, facts, left)
+        self.parts.append((f"{name.format()}{': ' if why else ''}{why or ''}", why is None))
+        return 0 if why else count
+
+    def _why_kept(self, content: Content) -> str | None:
+        """Return why a version cannot be deleted now; None if it can."""
+        if content.held:
+            return "a legal hold is on it"
+        if content.until is not None and content.until > self._store.clock():
+            return (
+                f"it is locked until {datetime.fromtimestamp(content.until, UTC):%Y-%m-%d %H:%M}Z"
+            )
+        return None
+
+    def _replace(self, name: Name, version: Version, facts: Facts, left: list[Item]) -> None:
+        """Put a segment with stubs over the old one, see that it is there, delete the old one.
+
+        A call that was killed in between is finished by the next one.
+        """
+        data = gzip_of(content_of(left))
+        if not self._is_there(version, data):
+            policy = self._store.policy()
+            until = self._store.clock() + policy.days * DAY
+            self._store.put(version.key, data, policy.mode, until, once=False)
+            if not self._is_there(version, data):
+                raise DestinationError(f"{version.key} was put without what goes, and is not there")
+        for older in self._store.grouped(version.key).get(version.key, ()):
+            if not older.marker and self._store.get(older).data != data:
+                self._delete(name, older, facts, left)
+
+    def _delete(self, name: Name, older: Version, facts: Facts, left: list[Item]) -> None:
+        """Delete a version, if it holds these entries or some of them, and nothing else."""
+        content = self._store.get(older)
+        _, items = describe(name, content.data, content.mode, content.until)
+        if [item.hash for item in items] == [item.hash for item in left]:
+            self._store.delete(older)
+
+    def _is_there(self, version: Version, data: bytes) -> bool:
+        """Whether a later version of a segment has this content."""
+        versions = self._store.grouped(version.key).get(version.key, ())
+        return any(
+            not one.marker and one.id != version.id and self._store.get(one).data == data
+            for one in versions
+        )
+
+
+def _without(item: Item, ranges: Sequence[tuple[int, int]], goes: Goes) -> Item:
+    """Return the stub of an item that goes, or the item itself."""
+    if isinstance(item, Stub) or not any(first <= item.seq <= last for first, last in ranges):
+        return item
+    return Stub(item.seq, item.hash, item.signature) if goes(item) else item

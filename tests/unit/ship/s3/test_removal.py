@@ -1,0 +1,108 @@
+"""What decides whether a segment is written again, without a server."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from s3_logs import Log, log
+
+from chained_logging.errors import DestinationError
+from chained_logging.format.stub import Stub
+from chained_logging.ship.s3.names import SEGMENTS, Name
+from chained_logging.ship.s3.objects import content_of, gzip_of, unpack
+from chained_logging.ship.s3.policy import Policy
+from chained_logging.ship.s3.removal import Removal
+from chained_logging.ship.s3.store import Content, Version
+
+__all__ = ["log"]  # a fixture
+
+
+class Bucket:
+    """Versions of objects in memory, oldest first. One that is put may get lost."""
+
+    def __init__(self, log: Log, lost: bool = False) -> None:
+        self.held: set[str] = set()
+        self.until = 0.0
+        self.lost = lost
+        self.objects: dict[str, list[tuple[Version, bytes]]] = {}
+        for begin in range(0, 40, 10):
+            key = Name(SEGMENTS, begin, begin + 9).format()
+            data = gzip_of(content_of(log.records[begin : begin + 10]))
+            self.objects[key] = [(Version(key, f"v{begin}", 0.0), data)]
+
+    clock = staticmethod(time.time)
+
+    def base(self, origin: str) -> str:
+        return ""
+
+    def standing(self, base: str, kind: str, after: int = -1) -> list[Any]:
+        return [(Name.parse(key), found[0][0]) for key, found in sorted(self.objects.items())]
+
+    def grouped(self, prefix: str) -> dict[str, list[Version]]:
+        return {prefix: [version for version, _ in self.objects[prefix]]}
+
+    def get(self, version: Version) -> Content:
+        data = dict((one.id, data) for one, data in self.objects[version.key])[version.id]
+        return Content(data, "COMPLIANCE", self.until, version.id in self.held)
+
+    def put(self, key: str, data: bytes, mode: str, until: float, *, once: bool = True) -> str:
+        assert (mode, once) == ("COMPLIANCE", False)
+        assert until > time.time() + 29 * 86_400
+        if not self.lost:
+            self.objects[key].append((Version(key, f"new-{key}", time.time()), data))
+        return "id"
+
+    def delete(self, version: Version) -> None:
+        self.objects[version.key] = [one for one in self.objects[version.key] if one[0] != version]
+
+    def policy(self) -> Policy:
+        return Policy(30, "COMPLIANCE")
+
+    def items(self) -> list[bytes]:
+        return [unpack(data)[0] for found in self.objects.values() for _, data in found]
+
+
+def test_a_segment_is_replaced_by_one_with_stubs(log: Log) -> None:
+    bucket = Bucket(log)
+    removal = Removal(bucket, "o")
+    assert sum(removal.remove([(3, 4), (12, 12)], lambda record: record.seq != 4)) == 2
+    assert [clean for _, clean in removal.parts] == [True, True]
+    wanted: list[Any] = list(log.records)
+    for seq in (3, 12):
+        wanted[seq] = Stub(seq, wanted[seq].hash)
+    assert b"".join(bucket.items()) == content_of(wanted)
+    assert not list(Removal(bucket, "o").remove([(3, 4)], lambda record: record.seq != 4))
+
+
+def test_what_is_locked_or_held_stays(log: Log) -> None:
+    bucket = Bucket(log)
+    bucket.held.add("v0")
+    removal = Removal(bucket, "o")
+    assert not list(removal.remove([(3, 3)], lambda record: True))
+    assert removal.parts[0][0].endswith("a legal hold is on it")
+    bucket.held.clear()
+    bucket.until = time.time() + 60
+    removal = Removal(bucket, "o")
+    assert not list(removal.remove([(3, 3)], lambda record: True))
+    assert "is locked until 20" in removal.parts[0][0]
+
+
+def test_the_old_version_stays_if_the_new_one_is_not_there(log: Log) -> None:
+    bucket = Bucket(log, lost=True)
+    before = bucket.items()
+    with pytest.raises(DestinationError, match="is not there"):
+        list(Removal(bucket, "o").remove([(3, 3)], lambda record: True))
+    assert bucket.items() == before
+
+
+def test_a_foreign_version_over_a_segment_is_not_deleted(log: Log, tmp_path: Path) -> None:
+    bucket = Bucket(log)
+    key = Name(SEGMENTS, 0, 9).format()
+    other = Log(tmp_path / "other.jsonl", 40)
+    junk = Version(key, "junk", 1.0), gzip_of(content_of(other.records[:10]))
+    bucket.objects[key].append(junk)
+    list(Removal(bucket, "o").remove([(3, 3)], lambda record: True))
+    assert junk in bucket.objects[key]
