@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import command, run
 from purged_logs import decide, old
 from s3_logs import DAY, ORIGIN, opened
 from servers_s3 import Bucket
@@ -192,3 +193,12 @@ def test_a_log_with_stubs_is_shipped_to_a_new_bucket(moto: Bucket, tmp_path: Pat
     assert list(store.records(ORIGIN)) == [item for item in items if isinstance(item, Record)]
     assert store.head(ORIGIN).seq == items[-1].seq
     store.close()
+
+
+def test_the_command_removes_what_the_logs_key_decided(log: Shipped, tmp_path: Path) -> None:
+    key = tmp_path / "log.pem"
+    key.write_text(public_pem(log.key.public_key))
+    options = ("--origin", ORIGIN, "--public-key", key)
+    assert "6" in run("retention", "plan", log.bucket.url, *options)
+    command("retention", "apply", log.bucket.url, *options, "--yes")
+    assert [seq for seq, there in log.left().items() if not there] == GOING

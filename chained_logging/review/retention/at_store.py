@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from chained_logging.errors import BrokenChain
 from chained_logging.event.entry import AuditEntry
@@ -142,12 +143,19 @@ def apply_at_store(
         if one.doubt is not None:
             continue
         store.approve(view.origin, one.apply.seq)
-        for count in store.purge(view.origin, one.apply.seq):
+        goes = partial(_goes, one.apply, view.survey)
+        for count in store.purge(view.origin, one.apply.seq, one.apply.ranges, goes):
             done.removed += count
             if on_progress is not None:
                 on_progress(done.removed)
     done.parts = list(store.give_back())
     return done
+
+
+def _goes(apply: Apply, survey: Survey, record: Record) -> bool:
+    """Whether a decision's policy covers an entry, and no hold does."""
+    entry = AuditEntry(record.body, record.hash)
+    return apply.lets_go(record, entry.fields) and survey.holds.keeps(entry) is None
 
 
 class _Checked:
