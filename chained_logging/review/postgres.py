@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from chained_logging.format.record import Record
+from chained_logging.format.stub import Stub
 from chained_logging.review.filter import COLUMNS, Filter
 from chained_logging.review.neighbours import first_fault, with_neighbours
 from chained_logging.review.query import Answer, Misfit
@@ -51,6 +52,9 @@ _RANGES: Final = {
 }
 _RECORDS: Final = """
     SELECT seq, body, hash, signature FROM chained_logging.entries
+    WHERE origin = :origin AND seq = ANY(:wanted)
+    UNION ALL
+    SELECT seq, NULL, hash, signature FROM chained_logging.stubs
     WHERE origin = :origin AND seq = ANY(:wanted)
 """
 _ENDS: Final = "SELECT min(seq), max(seq) FROM chained_logging.entries WHERE origin = :origin"
@@ -92,12 +96,16 @@ class PostgresLog:
     def records(self, wanted: Sequence[int]) -> list[Record]:
         values = {"origin": self._origin, "wanted": with_neighbours(wanted)}
         ((first, last),) = self._ask(_ENDS, values).rows
-        found = {}
+        there: dict[int, Record | Stub] = {}
+        found: dict[int, Record] = {}
         for seq, body, hash, signature in self._ask(_RECORDS, values).rows:
-            found[seq] = Record(seq, body.encode(), hash, signature)
+            if body is None:
+                there[seq] = Stub(seq, hash, signature)
+            else:
+                there[seq] = found[seq] = Record(seq, body.encode(), hash, signature)
         if missing := sorted({*wanted} - found.keys()):
             raise Misfit(f"entry {missing[0]} is not there any more")
-        self._fault = self._fault or first_fault(wanted, found, first, last)
+        self._fault = self._fault or first_fault(wanted, there, first, last)
         return [found[seq] for seq in wanted]
 
     def refresh(self) -> None:

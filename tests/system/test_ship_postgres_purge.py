@@ -214,6 +214,39 @@ def test_the_log_that_kept_its_entries_does_not_differ_from_a_store_that_removed
     run("verify", site.path, "--public-key", site.public, "--against", site.reader)
 
 
+@pytest.mark.parametrize("kind", ["db", "jsonl"])
+def test_a_purged_log_is_restored_with_its_stubs_and_goes_on(
+    site: Site, tmp_path: Path, kind: str
+) -> None:
+    assert site.applied().returncode == 0
+    target = tmp_path / f"restored.{kind}"
+    run("restore", site.reader, target, "--public-key", site.public)
+    with AuditLog(target, key=site.key) as log:
+        items = list(log.stored())
+        log.append("goes on", **EVENT)
+        log.checkpoint()
+        (progress,) = Shipper(
+            log, [site.database.server.url(site.database.name, "test_shipper")]
+        ).ship()
+        assert progress.problem is None
+    assert items[: len(site.records)] == site.expected()
+    said = run("verify", target, "--public-key", site.public)
+    assert said.startswith("INTACT"), said
+    site.verified()
+
+
+def test_a_purged_log_is_queried_as_before(site: Site) -> None:
+    seq = str(min(set(range(1, COUNT)) - site.gone))
+    before = run("query", site.reader, "--seq", seq, "--json")
+    many = run("query", site.reader, "--actor", "held", "--json")
+    assert site.applied().returncode == 0
+    assert run("query", site.reader, "--seq", seq, "--json") == before
+    assert run("query", site.reader, "--actor", "held", "--json") == many
+    done = command("query", site.reader, "--seq", "1-3")
+    assert done.returncode == 0, done.stderr
+    assert "purged" in done.stderr + done.stdout
+
+
 def test_a_removed_head_or_middle_that_no_decision_names_is_a_fault(site: Site) -> None:
     """A DBA who knows how, with triggers off, leaves stubs of what nobody let go."""
     triggers = site.database.sql(
