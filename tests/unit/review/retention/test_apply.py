@@ -15,9 +15,12 @@ from signed_logs import Key
 from chained_logging import AuditLog
 from chained_logging.errors import KeyMissing
 from chained_logging.log.signed import Signed
+from chained_logging.review.files import JsonlSource
+from chained_logging.review.index import IndexedLog
 from chained_logging.review.retention.apply import Changed, apply, look_at
 from chained_logging.review.retention.holds import Covered, add_hold
 from chained_logging.review.retention.policies import Policy
+from chained_logging.review.sources import SqliteSource
 from chained_logging.sinks import open_sink
 from chained_logging.sinks.segments import describe, read_manifest, segment_paths
 
@@ -47,6 +50,19 @@ def test_what_is_old_is_gone_from_every_file(path: Path) -> None:
     with AuditLog(path) as log:
         log.append("goes on", **EVENT)
     check_chain(path)
+
+
+def test_an_index_of_what_went_is_thrown_away(path: Path) -> None:
+    fill(path, secrets(9))
+    source = JsonlSource(path) if path.suffix == ".jsonl" else SqliteSource(path)
+    index = path.with_name(f"{path.name}.index")
+    IndexedLog(source, index).close()
+    assert b"secret" in everything_in(path.parent)
+    _, done = purge(path, YEAR)
+    assert done.discarded == [index]
+    assert b"secret" not in everything_in(path.parent)
+    IndexedLog(source, index).close()
+    assert b"secret" not in everything_in(path.parent)
 
 
 def test_the_entry_says_under_which_policy_and_who(path: Path) -> None:
