@@ -10,6 +10,7 @@ made, each log is asked through its open index, and a report on all of it is wri
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import itertools
 import statistics
@@ -161,21 +162,28 @@ def report(table: Table, path: Path) -> None:
     table.line("a report on all of it", taken, "s", f"{peak:,.0f} MiB", "target 60 s, 500 MiB")
 
 
-def postgres(table: Table, log: Path, count: int) -> None:
+@contextlib.contextmanager
+def shipped(log: Path) -> Iterator[str]:
+    """Start PostgreSQL, ship a log to it, and yield its URL."""
     with running_server(shared_buffers="256MB") as server:
         init(server.url())
         shipper = PostgresDestination(server.url())
         records = open_sink(log).records()
-        began = time.perf_counter()
         while batch := list(itertools.islice(records, shipper.batch_entries)):
             shipper.write(ORIGIN, batch, [])
-        taken = time.perf_counter() - began
         shipper.close()
         with psycopg.connect(server.url(), autocommit=True) as owner:
             owner.execute("VACUUM ANALYZE chained_logging.entries")
+        yield server.url()
+
+
+def postgres(table: Table, log: Path, count: int) -> None:
+    began = time.perf_counter()
+    with shipped(log) as url:
+        taken = time.perf_counter() - began
         table.head(f"PostgreSQL, {count:,} entries")
         table.line("shipping them", taken, "s", f"{count / taken:,.0f} entries/s")
-        with open_log(server.url()) as engine:
+        with open_log(url) as engine:
             ask(table, engine)
 
 
