@@ -13,7 +13,6 @@ import click
 from chained_logging.cli.options import log_argument, open_writer, writer_options
 from chained_logging.cli.output import complain, write
 from chained_logging.cli.types import FilePath
-from chained_logging.collector import cloudtrail, cloudtrail_files
 from chained_logging.event.input import numbered_lines, parse_event
 
 Given = tuple[str, dict[str, Any] | str]
@@ -89,6 +88,8 @@ def _plain(file: io.BufferedReader) -> Iterator[Given]:
 
 
 def _cloudtrail(file: io.BufferedReader) -> Iterator[Given]:
+    from chained_logging.collector import cloudtrail, cloudtrail_files  # brings asyncio
+
     for where, event in cloudtrail_files.read(file):
         yield where, event if isinstance(event, str) else cloudtrail.fields(event)
 

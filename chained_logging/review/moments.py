@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import zoneinfo
 from typing import Final
 
 from chained_logging.event.values import timestamp_text
@@ -58,6 +57,8 @@ def _parsed(text: str, now: dt.datetime, latest: bool) -> dt.datetime:
 
 
 def _zone(name: str) -> dt.tzinfo:
+    import zoneinfo  # only for who names a zone
+
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, OSError):

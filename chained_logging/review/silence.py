@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from typing import Final
 
@@ -60,5 +59,7 @@ def _near(engine: Engine, name: str, value: str) -> list[str]:
     column = COLUMNS[name]
     known = engine.facets(ANY, columns=[column], limit=_KNOWN)[column]
     folded = {str(text).casefold(): str(text) for text, _ in reversed(known)}
+    import difflib  # only for who finds nothing
+
     found = difflib.get_close_matches(value.casefold(), folded, n=2, cutoff=0.7)
     return [folded[text] for text in found]
