@@ -222,6 +222,11 @@ WHERE pronamespace = 'pg_catalog'::regnamespace AND p.oid < 16384 AND p.oid::reg
   'timestamptz_ge(timestamp with time zone,timestamp with time zone)',
   'timestamptz_mi_interval(timestamp with time zone,interval)', 'now()', 'count()',
   'starts_with(text,text)', 'pg_has_role(name,name,text)', 'pg_trigger_depth()',
+  'textregexeq(text,text)', 'int8lt(bigint,bigint)', 'int8le(bigint,bigint)', 'int8ge(bigint,bigint)',
+  'timestamptz_lt(timestamp with time zone,timestamp with time zone)', 'jsonb_array_elements(jsonb)',
+  'timestamptz_le(timestamp with time zone,timestamp with time zone)', 'json_each(json)',
+  'jsonb_object_field_text(jsonb,text)', 'jsonb_array_length(jsonb)', 'jsonb_object_keys(jsonb)',
+  'timestamptz_pl_interval(timestamp with time zone,interval)', 'json_typeof(json)',
   'btint8cmp(bigint,bigint)', 'bttextcmp(text,text)', 'timestamptz_cmp(timestamp with time zone,timestamp with time zone)')
 UNION ALL
 SELECT concat_ws(' ', 'built-in order of', amproclefttype::regtype, 'by function', amprocnum), amproc::text
@@ -239,5 +244,8 @@ SELECT 'built-in operator ' || oid::regoperator, concat_ws(' ', oprcode,
 FROM pg_operator WHERE oprnamespace = 'pg_catalog'::regnamespace AND oid::regoperator::text IN (
   '->(json,text)', '->>(json,text)', '->(jsonb,text)', '=(text,text)', '<>(text,text)',
   '=(bigint,bigint)', '<>(bigint,bigint)', '>(bigint,bigint)', '||(bytea,bytea)',
+  '<(bigint,bigint)', '<=(bigint,bigint)', '>=(bigint,bigint)', '~(text,text)', '->>(jsonb,text)',
+  '<(timestamp with time zone,timestamp with time zone)',
+  '<=(timestamp with time zone,timestamp with time zone)', '+(timestamp with time zone,interval)',
   '>=(timestamp with time zone,timestamp with time zone)', '-(timestamp with time zone,interval)')
 ORDER BY 1, 2
