@@ -13,7 +13,7 @@ For an auditor: copy this file to any computer with Python 3.9 or later and run 
 A log is a JSON Lines file (also compressed with gzip), an SQLite database, or several files that
 hold one chain, named in any order; sealed segments beside a log are found by its name. The kind of
 a file is seen from its content, not its name. A folder means each log in it and below, such as a
-copy of what was shipped to S3. Nothing is written and nothing is sent anywhere.
+copy of what was shipped to S3. Nothing is written but temporary files, and nothing is sent anywhere.
 
 The exit code is 0 if the log is intact, 1 if it was tampered with or is not whole, and 2 if it
 could not be checked. Every break is listed; ``--json`` prints the same for a program.
@@ -2817,6 +2817,12 @@ class _Spool:
             count, at = count + len(seqs), at + len(seqs)
         return count
 
+    def following(self, seq: int) -> int:
+        """Return the first number from `seq` on; a very large one after the last."""
+        self.flush()
+        at = self.find(seq << 1) if self.count else 0
+        return self[at] >> 1 if at < self.count else sys.maxsize
+
     def find(self, place: int) -> int:
         """Return where a place is, or would be: near where the last one was, as a rule."""
         at = min(self.cursor + _WINDOW, self.count - 1)
@@ -2898,9 +2904,12 @@ class _Naming(NamedTuple):
 
 def _decision_message(action: str, origin: str, line: _Line, signer: _Key) -> bytes:
     """Return what `signer` signs in the statement of an entry that decides something."""
-    context = _decode_exactly(line.body.decode())["context"]
-    context.pop("statement", None)
-    digest = _sha256(_canonical(context).encode()).hexdigest()
+    try:
+        context = _decode_exactly(line.body.decode())["context"]
+        context.pop("statement", None)
+        digest = _sha256(_canonical(context).encode()).hexdigest()
+    except RecursionError:
+        raise _Bad(None, "its context is nested too deeply") from None
     head = f"chained-logging {action} v1\n{origin}\n{line.seq}\n{line.prev}\n"
     return f"{head}{signer.vkey}\n{digest}\n".encode()
 
@@ -3172,7 +3181,9 @@ def _front_of(files: list[str], held: _Held) -> _Front | None:
 # of docs/format.md. All of it is judged at the end, when the keys are known, in little memory.
 
 MAX_POLICIES = 100  # that are told apart in a report
+MAX_SAID = 200  # characters of what an entry says, in a report
 _PURGE = "retention.apply"
+_KEPT = ("key.", "retention.", "hold.")  # entries of the log's own that are never removed
 
 
 class _Purge:
@@ -3197,7 +3208,7 @@ class _Purge:
             raise _Bad(None, "a key of its context is not there, or is not what it must be")
         self.check_time(context, line.entry["timestamp"])
         self.check_ranges()
-        self.standard, self.clause = context.get("standard"), context.get("clause")
+        self.standard, self.clause = _said(context, "standard"), _said(context, "clause")
 
     @staticmethod
     def check_time(context: dict[str, Any], timestamp: str) -> None:
@@ -3240,6 +3251,17 @@ class _Purge:
             yield batch
 
 
+def _said(context: dict[str, Any], name: str) -> str | None:
+    """Return a text that is only shown.
+
+    :raises _Bad: if it is not one.
+    """
+    found = context.get(name)
+    if found is not None and not isinstance(found, str):
+        raise _Bad(None, f"its {name} is not a text")
+    return found and found[:MAX_SAID]
+
+
 def _are_selectors(found: Any) -> bool:
     return (
         isinstance(found, dict)
@@ -3280,6 +3302,7 @@ class _Retention:
         self.findings, self.path = findings, path
         self.stubs = _Spool(path and path + ".stubs")
         self.others: _Spool | None = _Spool() if keeps else None
+        self.kept = _Spool(path and path + ".kept")  # entries that are never removed
         self.entries: BinaryIO | None = None  # that name stubs, one after the other
         self.sources: list[tuple[int, str]] = []  # from which stub on they are of which file
         self.left = 0  # entries that are named and there
@@ -3304,8 +3327,15 @@ class _Retention:
             self.add_stubs([seq], [leaf], line.file)
         else:
             self.add_others([seq], [leaf])
-            if line.bad is None and not line.altered and _is_purge(line):
-                self.keep(line)
+            if line.entry.get("actor_id") == "chained_logging" and not line.altered:
+                self.see_own(line, seq, leaf)
+
+    def see_own(self, line: _Line, seq: int, leaf: bytes) -> None:
+        """Take up an entry of the log's own."""
+        if line.entry["action"].startswith(_KEPT) and seq > self.kept.last:
+            self.kept.add([seq], leaf)
+        if _is_purge(line):
+            self.keep(line)
 
     def add_stubs(self, seqs: Sequence[int], leaves: Sequence[bytes], file: str) -> None:
         """Take up stubs that come in order; what does not is named elsewhere."""
@@ -3329,6 +3359,7 @@ class _Retention:
     def join(self, path: str) -> None:
         """Take up what another process found in a part of the log."""
         self.stubs.join(path + ".stubs")
+        self.kept.join(path + ".kept")
         if os.path.exists(path + ".entries"):
             if self.entries is None:
                 self.entries = _opened(self.path)
@@ -3336,7 +3367,7 @@ class _Retention:
                 shutil.copyfileobj(file, self.entries)
 
     def close(self) -> None:
-        for spool in (self.stubs, self.others, self.entries):
+        for spool in (self.stubs, self.kept, self.others, self.entries):
             if spool is not None:
                 spool.close()
 
@@ -3379,6 +3410,9 @@ class _Retention:
         :raises _Bad: if it did not.
         """
         report = self.findings.report
+        for note in report.revoked:
+            if signer and note["key"] == signer.vkey and note["seq"] < purge.seq:
+                raise _Bad(None, "the log's key was revoked before it")
         if report.origin is not None and purge.origin != report.origin:
             raise _Bad(None, "it is of another log")
         if signer is None and (keys.whole or purge.statement is None):
@@ -3440,20 +3474,34 @@ class _Retention:
         if self.others is None:
             self.others = again()
         there = [at for at, hash_ in enumerate(hashes) if hash_ is None]
+        self.check_kept([seqs[at] for at in there])
         for at, found in zip(there, self.others.take([seqs[at] for at in there])):  # noqa: B905  # Python 3.9
             if found is None:
                 raise _Bad(None, f"it names entry {seqs[at]}, of which not even a stub is here")
             hashes[at] = found
         return hashes
 
+    def check_kept(self, seqs: Sequence[int]) -> None:
+        """Check that no entry is named that is never removed.
+
+        :raises _Bad: if one is.
+        """
+        due = -1  # the next one that is never removed
+        for seq in seqs:
+            if seq > due:
+                due = self.kept.following(seq)
+            if seq == due:
+                raise _Bad(None, f"it names entry {seq}, which is never removed")
+
     def note(self, purge: _Purge, signed: bool | None) -> None:
         """Count what was removed, by policy."""
         found = self.findings.report.purged
-        same = [p for p in found if (p["policy"], p["signed"]) == (purge.policy, signed)]
+        policy = purge.policy[:MAX_SAID]
+        same = [p for p in found if (p["policy"], p["signed"]) == (policy, signed)]
         if not purge.count or (not same and len(found) == MAX_POLICIES):
             return
         if not same:
-            about = {"policy": purge.policy, "standard": purge.standard, "clause": purge.clause}
+            about = {"policy": policy, "standard": purge.standard, "clause": purge.clause}
             same = [{**about, "signed": signed, "entries": 0, "applies": 0, "first_by": purge.seq}]
             found += same
         same[0]["entries"] += purge.count
@@ -3666,6 +3714,7 @@ class _Chain:
             self.retention.see(line, line.seq)
         if line.bad is None and not line.altered and line.stub:
             self.keys.see_stub(line)
+            self.clock.last_moment = None  # nobody knows what was recorded when
         elif line.bad is None and not line.altered:
             self.keys.see(line)
             self.clock.see(line)

@@ -115,6 +115,12 @@ class _Spool:
             count, at = count + len(seqs), at + len(seqs)
         return count
 
+    def following(self, seq: int) -> int:
+        """Return the first number from `seq` on; a very large one after the last."""
+        self.flush()
+        at = self.find(seq << 1) if self.count else 0
+        return self[at] >> 1 if at < self.count else sys.maxsize
+
     def find(self, place: int) -> int:
         """Return where a place is, or would be: near where the last one was, as a rule."""
         at = min(self.cursor + _WINDOW, self.count - 1)

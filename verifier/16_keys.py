@@ -52,9 +52,12 @@ class _Naming(NamedTuple):
 
 def _decision_message(action: str, origin: str, line: _Line, signer: _Key) -> bytes:
     """Return what `signer` signs in the statement of an entry that decides something."""
-    context = _decode_exactly(line.body.decode())["context"]
-    context.pop("statement", None)
-    digest = _sha256(_canonical(context).encode()).hexdigest()
+    try:
+        context = _decode_exactly(line.body.decode())["context"]
+        context.pop("statement", None)
+        digest = _sha256(_canonical(context).encode()).hexdigest()
+    except RecursionError:
+        raise _Bad(None, "its context is nested too deeply") from None
     head = f"chained-logging {action} v1\n{origin}\n{line.seq}\n{line.prev}\n"
     return f"{head}{signer.vkey}\n{digest}\n".encode()
 

@@ -2,7 +2,9 @@
 # of docs/format.md. All of it is judged at the end, when the keys are known, in little memory.
 
 MAX_POLICIES = 100  # that are told apart in a report
+MAX_SAID = 200  # characters of what an entry says, in a report
 _PURGE = "retention.apply"
+_KEPT = ("key.", "retention.", "hold.")  # entries of the log's own that are never removed
 
 
 class _Purge:
@@ -27,7 +29,7 @@ class _Purge:
             raise _Bad(None, "a key of its context is not there, or is not what it must be")
         self.check_time(context, line.entry["timestamp"])
         self.check_ranges()
-        self.standard, self.clause = context.get("standard"), context.get("clause")
+        self.standard, self.clause = _said(context, "standard"), _said(context, "clause")
 
     @staticmethod
     def check_time(context: dict[str, Any], timestamp: str) -> None:
@@ -70,6 +72,17 @@ class _Purge:
             yield batch
 
 
+def _said(context: dict[str, Any], name: str) -> str | None:
+    """Return a text that is only shown.
+
+    :raises _Bad: if it is not one.
+    """
+    found = context.get(name)
+    if found is not None and not isinstance(found, str):
+        raise _Bad(None, f"its {name} is not a text")
+    return found and found[:MAX_SAID]
+
+
 def _are_selectors(found: Any) -> bool:
     return (
         isinstance(found, dict)
@@ -110,6 +123,7 @@ class _Retention:
         self.findings, self.path = findings, path
         self.stubs = _Spool(path and path + ".stubs")
         self.others: _Spool | None = _Spool() if keeps else None
+        self.kept = _Spool(path and path + ".kept")  # entries that are never removed
         self.entries: BinaryIO | None = None  # that name stubs, one after the other
         self.sources: list[tuple[int, str]] = []  # from which stub on they are of which file
         self.left = 0  # entries that are named and there
@@ -134,8 +148,15 @@ class _Retention:
             self.add_stubs([seq], [leaf], line.file)
         else:
             self.add_others([seq], [leaf])
-            if line.bad is None and not line.altered and _is_purge(line):
-                self.keep(line)
+            if line.entry.get("actor_id") == "chained_logging" and not line.altered:
+                self.see_own(line, seq, leaf)
+
+    def see_own(self, line: _Line, seq: int, leaf: bytes) -> None:
+        """Take up an entry of the log's own."""
+        if line.entry["action"].startswith(_KEPT) and seq > self.kept.last:
+            self.kept.add([seq], leaf)
+        if _is_purge(line):
+            self.keep(line)
 
     def add_stubs(self, seqs: Sequence[int], leaves: Sequence[bytes], file: str) -> None:
         """Take up stubs that come in order; what does not is named elsewhere."""
@@ -159,6 +180,7 @@ class _Retention:
     def join(self, path: str) -> None:
         """Take up what another process found in a part of the log."""
         self.stubs.join(path + ".stubs")
+        self.kept.join(path + ".kept")
         if os.path.exists(path + ".entries"):
             if self.entries is None:
                 self.entries = _opened(self.path)
@@ -166,7 +188,7 @@ class _Retention:
                 shutil.copyfileobj(file, self.entries)
 
     def close(self) -> None:
-        for spool in (self.stubs, self.others, self.entries):
+        for spool in (self.stubs, self.kept, self.others, self.entries):
             if spool is not None:
                 spool.close()
 
@@ -209,6 +231,9 @@ class _Retention:
         :raises _Bad: if it did not.
         """
         report = self.findings.report
+        for note in report.revoked:
+            if signer and note["key"] == signer.vkey and note["seq"] < purge.seq:
+                raise _Bad(None, "the log's key was revoked before it")
         if report.origin is not None and purge.origin != report.origin:
             raise _Bad(None, "it is of another log")
         if signer is None and (keys.whole or purge.statement is None):
@@ -270,20 +295,34 @@ class _Retention:
         if self.others is None:
             self.others = again()
         there = [at for at, hash_ in enumerate(hashes) if hash_ is None]
+        self.check_kept([seqs[at] for at in there])
         for at, found in zip(there, self.others.take([seqs[at] for at in there])):  # noqa: B905  # Python 3.9
             if found is None:
                 raise _Bad(None, f"it names entry {seqs[at]}, of which not even a stub is here")
             hashes[at] = found
         return hashes
 
+    def check_kept(self, seqs: Sequence[int]) -> None:
+        """Check that no entry is named that is never removed.
+
+        :raises _Bad: if one is.
+        """
+        due = -1  # the next one that is never removed
+        for seq in seqs:
+            if seq > due:
+                due = self.kept.following(seq)
+            if seq == due:
+                raise _Bad(None, f"it names entry {seq}, which is never removed")
+
     def note(self, purge: _Purge, signed: bool | None) -> None:
         """Count what was removed, by policy."""
         found = self.findings.report.purged
-        same = [p for p in found if (p["policy"], p["signed"]) == (purge.policy, signed)]
+        policy = purge.policy[:MAX_SAID]
+        same = [p for p in found if (p["policy"], p["signed"]) == (policy, signed)]
         if not purge.count or (not same and len(found) == MAX_POLICIES):
             return
         if not same:
-            about = {"policy": purge.policy, "standard": purge.standard, "clause": purge.clause}
+            about = {"policy": policy, "standard": purge.standard, "clause": purge.clause}
             same = [{**about, "signed": signed, "entries": 0, "applies": 0, "first_by": purge.seq}]
             found += same
         same[0]["entries"] += purge.count

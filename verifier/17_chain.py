@@ -163,6 +163,7 @@ class _Chain:
             self.retention.see(line, line.seq)
         if line.bad is None and not line.altered and line.stub:
             self.keys.see_stub(line)
+            self.clock.last_moment = None  # nobody knows what was recorded when
         elif line.bad is None and not line.altered:
             self.keys.see(line)
             self.clock.see(line)

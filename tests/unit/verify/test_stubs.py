@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import timedelta
@@ -437,6 +439,95 @@ def test_what_a_store_returns_is_judged_as_a_file_is(kind: str) -> None:
     chain.stubs.add(33)
     report = MODULE.verify(stream=MODULE.Stream("a store", streamed(chain)))
     assert [(fault.kind, fault.seq) for fault in report.faults] == [("retention", 33)]
+
+
+def test_an_entry_that_is_never_removed_is_not_named_even_if_it_is_there(tmp_path: Path) -> None:
+    chain = usual("no key")
+    chain.purge([31, 41], stub=False)
+    report = broken(chain.write(tmp_path / "log.jsonl"))
+    assert "it names entry 41, which is never removed" in said(report)
+
+
+def test_a_revoked_key_lets_nothing_go(tmp_path: Path) -> None:
+    chain = usual("checkpoints")
+    about = {"resource_id": KEY.vkey, "resource_type": "key"}
+    chain.own("key.revoke", {"origin": "example.com/audit/kept"}, **about)
+    chain.purge([31])
+    chain.checkpoint()
+    found = MODULE.verify(chain.write(tmp_path / "log.jsonl"))
+    assert found.status == "tampered"
+    assert "the log's key was revoked before it" in said(found)
+
+
+@pytest.mark.parametrize("kind", ["no key", "checkpoints"])
+def test_a_deep_context_and_odd_words_are_no_trouble(tmp_path: Path, kind: str) -> None:
+    for odd in ({"clause": ["x"]}, {"standard": {"a": 1}}, {"policy": ["hipaa"]}):
+        chain = usual(kind)
+        chain.purge([31], **odd)
+        assert "retention" in said(broken(chain.write(tmp_path / "log.jsonl")))
+    chain = usual(kind)
+    seq = chain.purge([31], more="DEEP", policy="p" * 9000)
+    body = chain.bodies[seq].replace(b'"DEEP"', b"[" * 20_000 + b"]" * 20_000)
+    chain.bodies[seq] = body
+    chain.hashes[seq] = hashlib.sha256(b"\0" + body).hexdigest()
+    for found in reports(chain.write(tmp_path / "log.jsonl")):
+        assert found.status in ("intact", "tampered")
+        assert all(len(text) < 1000 for text in found.remarks)
+
+
+def test_a_silence_is_not_told_where_entries_were_removed(tmp_path: Path) -> None:
+    chain = Chain()
+    chain.add(id="018f0000-0000-7000-8000-000000000001")
+    chain.add(id="01900000-0000-7000-8000-000000000002")
+    chain.add(id="01910000-0000-7000-8000-000000000003")
+    path = chain.write(tmp_path / "log.jsonl")
+    assert {fault.kind for fault in MODULE.verify(path, max_gap=3600).faults} == {"silence"}
+    chain.add(id="01910000-0000-7000-8000-000000000004")
+    chain.purge([2, 3], fields={"id": "01910000-0000-7000-8000-000000000005"})
+    assert MODULE.verify(chain.write(path), max_gap=3600).status == "intact"
+
+
+def hostile(count: int) -> dict[str, list[bytes]]:
+    """Return files of stubs and what names them, of the shapes that take the longest."""
+    chain = Chain()
+    chain.grow(1)
+    first = chain.lines()
+
+    def stub(seq: int) -> bytes:
+        return b'{"hash":"%s","seq":%d}' % (b"ab" * 32, seq)
+
+    def applies(ranges: list[list[int]], after: list[bytes], seq: int) -> list[bytes]:
+        made = Chain()
+        made.bodies, made.hashes = [b""] * seq, ["ab" * 32] * seq
+        made.signatures = [None] * seq
+        named = 0
+        for number in range(count // 50):
+            found = ranges or [[2 + number, 2 + number], [seq - 1, seq - 1]]
+            named = sum(last - low + 1 for low, last in found)
+            context = {"ranges": found, "count": named, "root": "ab" * 32}
+            made.purge([], stub=False, **context)
+        return [*first, *after, *(made.line(at) for at in range(seq, len(made)))]
+
+    stubs = [stub(seq) for seq in range(2, count)]
+    return {
+        "unexplained": first + stubs,
+        "with holes": first + [stub(3 * seq) for seq in range(1, count)],
+        "backwards": first + stubs[::-1],
+        "named again": applies([[2, count - 1]], stubs, count),
+        "named in part": applies([], [stub(3 * seq) for seq in range(1, count)], 3 * count),
+    }
+
+
+@pytest.mark.parametrize("shape", sorted(hostile(100)))
+def test_what_somebody_piles_up_takes_time_in_proportion(tmp_path: Path, shape: str) -> None:
+    took = []
+    for count in (3000, 12_000):
+        path = tmp_path / f"{count}.jsonl"
+        path.write_bytes(b"".join(line + b"\n" for line in hostile(count)[shape]))
+        began = time.process_time()
+        assert MODULE.verify(path).status == "tampered"
+        took.append(time.process_time() - began)
+    assert took[1] < 10 * (took[0] + 0.1)
 
 
 def test_the_ranges_of_the_helper_are_those_of_the_format() -> None:
