@@ -7,7 +7,7 @@ For an auditor: copy this file to any computer with Python 3.9 or later and run 
 A log is a JSON Lines file (also compressed with gzip), an SQLite database, or several files that
 hold one chain, named in any order; sealed segments beside a log are found by its name. The kind of
 a file is seen from its content, not its name. A folder means each log in it and below, such as a
-copy of what was shipped to S3. Nothing is written but temporary files, and nothing is sent anywhere.
+copy of what was shipped to S3. Only temporary files are written, and nothing is sent anywhere.
 
 The exit code is 0 if the log is intact, 1 if it was tampered with or is not whole, and 2 if it
 could not be checked. Every break is listed; ``--json`` prints the same for a program.
