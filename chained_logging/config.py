@@ -125,7 +125,13 @@ REVIEWING: Final[Mapping[str, tuple[str, _Kind]]] = {
 }
 """Settings of reviews: which periods are to be reviewed, and the reviewers' keys as vkeys."""
 
-_ELSEWHERE: Final = {**READING, **ALERTING, **REVIEWING}
+DETECTING: Final[Mapping[str, tuple[str, _Kind]]] = {
+    "people_zone": ("zone", _TEXT),
+    "people_holidays": ("holidays", _LIST),
+}
+"""Settings of baselines: the time zone of the people whose work is logged, and their holidays."""
+
+_ELSEWHERE: Final = {**READING, **ALERTING, **REVIEWING, **DETECTING}
 
 TABLES: Final[Mapping[str, _Kind]] = {"retention": _TABLES}
 """Settings that are tables of tables, which only a file can have: ``[retention.patients]``."""
@@ -160,6 +166,14 @@ def alerting() -> dict[str, Any]:
     :raises ConfigError: as :func:`load`.
     """
     return _named_as(ALERTING)
+
+
+def detecting() -> dict[str, Any]:
+    """Return the configured settings of baselines: ``zone`` and ``holidays``, if they are set.
+
+    :raises ConfigError: as :func:`load`.
+    """
+    return _named_as(DETECTING)
 
 
 def reviewing() -> dict[str, Any]:

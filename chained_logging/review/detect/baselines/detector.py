@@ -77,6 +77,8 @@ class Baselines:
     :param holidays: days on which they do not work.
     :param kept: whether to keep what is remembered, for the next time.
     :raises ValueError: if there is no such zone.
+
+    :ivar calendar: what tells the local time.
     """
 
     name = "baselines"
@@ -84,7 +86,7 @@ class Baselines:
     def __init__(
         self, zone: str = "UTC", holidays: Collection[dt.date] = (), *, kept: bool = True
     ) -> None:
-        self._calendar = Calendar(zone, holidays)
+        self.calendar = Calendar(zone, holidays)
         self._kept = kept
 
     def findings(self, log: Engine, after: int, upto: int) -> Iterator[Finding]:
@@ -92,9 +94,9 @@ class Baselines:
 
         :raises OSError: if the log cannot be read; also LogError.
         """
-        memory = Memory(log, self._calendar.name if self._kept else None)
+        memory = Memory(log, self.calendar.name if self._kept else None)
         begun = memory.recall(after)
-        watching = Watching(self._calendar, begun.states)
+        watching = Watching(self.calendar, begun.states)
         last = begun
         for record in records(log, begun.seq, upto):
             found = list(watching.see(record))

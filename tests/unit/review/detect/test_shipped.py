@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from chained_logging.review import detect
+from chained_logging.review.detect.baselines.detector import Baselines
 from chained_logging.review.detect.bench import RuleError
 from chained_logging.review.detect.shipped import shipped
 
@@ -36,3 +37,22 @@ def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert shipped()
     with pytest.raises(ImportError, match=r"chained_logging\[sigma\]"):
         shipped([tmp_path])
+
+
+def test_the_zone_and_the_holidays_are_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHAINED_LOGGING_PEOPLE_ZONE", "Europe/Berlin")
+    monkeypatch.setenv("CHAINED_LOGGING_PEOPLE_HOLIDAYS", "2026-12-25 2026-12-26")
+    (found,) = [one for one in shipped() if isinstance(one, Baselines)]
+    assert found.calendar.name == "Europe/Berlin,2026-12-25,2026-12-26"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [("ZONE", "Nowhere/Land", "no zone"), ("HOLIDAYS", "christmas", "must be dates")],
+)
+def test_a_wrong_setting_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, problem: str
+) -> None:
+    monkeypatch.setenv(f"CHAINED_LOGGING_PEOPLE_{name}", value)
+    with pytest.raises(ValueError, match=problem):
+        shipped()
