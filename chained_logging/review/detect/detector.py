@@ -19,7 +19,7 @@ from chained_logging.text import printable
 
 BATCH: Final = 5_000
 """Entries that are tried at a time."""
-CONTEXT: Final = 10_000
+CONTEXT: Final = 5_000
 """Entries before the new ones that are looked at for correlations, at most."""
 APART: Final = 3_600
 """Seconds after which a match of the same rule, about the same subject, is a finding of its own."""
@@ -43,7 +43,6 @@ class RuleDetector:
         self.name = name
         self._rules = list(shipped() if rules is None else rules)
         self._bench = Bench({*needed(self._rules), "timestamp", *_SHOWN_FIELDS})
-        self._span = max((r.correlation.span for r in self._rules if r.correlation), default=0)
         self._over = _parts(self._rules)
         self._reached: int | None = None
         self._windows: dict[str, Windows] = {}
@@ -62,16 +61,8 @@ class RuleDetector:
     def _begin(self, log: Engine, after: int, upto: int) -> None:
         """Bring the correlations to where they would be had all before been read by this object."""
         self._windows = {r.name: Windows(r.correlation) for r in self._rules if r.correlation}
-        if not self._span or after < 0 or upto <= after:
-            return
-        scope = log.scope(Filter(first_seq=after + 1, last_seq=min(upto, after + BATCH)))
-        if scope.earliest is None:
-            return
-        since = _timestamp(_unix(scope.earliest) - self._span)
-        wanted = Filter(since=since, first_seq=max(0, after - CONTEXT), last_seq=after)
-        ((first,),) = log.table("SELECT min(seq) FROM found", wanted).rows
-        if first is not None:
-            for begin in range(first, after + 1, BATCH):
+        if self._windows and upto > after:
+            for begin in range(max(0, after - CONTEXT + 1), after + 1, BATCH):
                 self._try(log, begin, min(begin + BATCH - 1, after), None)
 
     def _try(self, log: Engine, first: int, last: int, found: _Found | None) -> None:
@@ -224,10 +215,6 @@ def _unix(timestamp: str) -> float:
 def _in_time(each: tuple[Match, int]) -> tuple[float, tuple[int, ...], int]:
     match, number = each
     return match.at, match.seqs, number
-
-
-def _timestamp(unix: float) -> str:
-    return dt.datetime.fromtimestamp(unix, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _short(text: str | None) -> str:
