@@ -311,6 +311,7 @@ with AuditLog(sys.argv[1], sign="follow", on_failure="raise") as log:
 """
 
 
+@pytest.mark.long
 def test_a_killed_archive_loses_nothing_while_the_log_is_written_to(
     tmp_path: Path, folder: Path, key: PrivateKey
 ) -> None:

@@ -196,7 +196,7 @@ print("end", flush=True)
 """
 
 
-@pytest.mark.parametrize("name", ["audit.jsonl", "audit.db"])
+@pytest.mark.parametrize("name", [pytest.param("audit.jsonl", marks=pytest.mark.long), "audit.db"])
 def test_four_processes_write_on_and_lose_nothing(tmp_path: Path, name: str) -> None:
     path, stop = tmp_path / name, tmp_path / "stop"
     fill(path, [old(400, note=f"secret-{n}-") for n in range(4000)])

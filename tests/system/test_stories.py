@@ -25,7 +25,14 @@ DAYS, HISTORY = 76, 58
 DIGEST = "3ef51e6d52992d105a5d2c1470609c8fdc7e892b2d5e28538d7849163ae15b13"
 
 
-@pytest.mark.parametrize(("domain", "seed"), [("clinic", 51), ("shop", 52), ("office", 53)])
+@pytest.mark.parametrize(
+    ("domain", "seed"),
+    [
+        pytest.param("clinic", 51, marks=pytest.mark.long),
+        pytest.param("shop", 52, marks=pytest.mark.long),
+        ("office", 53),
+    ],
+)
 def test_all_stories_are_found_and_an_ordinary_day_is_quiet(domain: str, seed: int) -> None:
     outcome = stories.judged(domain, seed, DAYS, HISTORY)
     missed = [name for name, rules in outcome.found.items() if not rules]

@@ -171,6 +171,7 @@ def test_it_is_printed_without_what_cannot_be_used_on_paper(page: tuple[str, Any
 
 def test_a_review_is_begun_and_signed_with_the_keyboard(site: tuple[Any, str], log: Path) -> None:
     driver, base = site
+    driver.get_log("browser")
     driver.get(f"{base}/reviews")
     driver.find_element(by.XPATH, "//button[text()='Begin a review']").send_keys(keys.ENTER)
     found(driver, "form[aria-label^='Sign review']")
