@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from chained_logging.errors import ChainedLoggingError
 from chained_logging.event.entry import AuditEntry
 from chained_logging.event.legible import require_legible
 from chained_logging.format.record import Record
@@ -44,7 +45,7 @@ _REMEMBERED: Final = 16  # searches, plans and periods
 _NEAR: Final = 1000  # entries around the place where an id should be
 
 
-class _Elsewhere(Exception):
+class _Elsewhere(ChainedLoggingError):
     """The database cannot answer this, or not soon: an index can."""
 
 

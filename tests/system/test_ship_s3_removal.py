@@ -149,7 +149,7 @@ def test_the_newest_segment_stays(log: Shipped) -> None:
         assert store.head(ORIGIN).seq == log.records[-1].seq
 
 
-@pytest.mark.parametrize("at", [0, 1, 2, 5])
+@pytest.mark.parametrize("at", [1, 2])
 def test_a_removal_that_is_cut_short_is_finished_by_the_next(
     moto: Bucket, tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

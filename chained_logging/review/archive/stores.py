@@ -50,12 +50,12 @@ class Archive(Protocol):
 class FolderArchive:
     """See :class:`Archive`.
 
-    :raises NotADirectoryError: if the folder does not exist.
+    :raises FileNotFoundError: if the folder does not exist.
     """
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
-            raise NotADirectoryError(f"{folder} is not a folder: is the disk mounted?")
+            raise FileNotFoundError(f"{folder} is not a folder: is the disk mounted?")
         self.folder = folder
         self.name = str(folder)
 

@@ -29,14 +29,14 @@ class FolderBackup:
     """See :class:`chained_logging.ship.Destination`; this one is for reading.
 
     :param folder: of the backup. It may hold several logs.
-    :raises NotADirectoryError: if it does not exist, or is something else.
+    :raises FileNotFoundError: if it does not exist, or is something else.
     """
 
     batch_entries, batch_bytes, batch_seconds = 0, 0, 0.0
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
-            raise NotADirectoryError(f"{folder} is not a folder: is the disk mounted?")
+            raise FileNotFoundError(f"{folder} is not a folder: is the disk mounted?")
         self.folder = folder
         self.name = str(folder)
 

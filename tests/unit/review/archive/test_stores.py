@@ -82,5 +82,5 @@ def test_no_link_is_followed(archive: Path, tmp_path: Path) -> None:
 def test_another_place_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="an archive is a folder, or s3"):
         open_archive("postgresql://h/d")
-    with pytest.raises(NotADirectoryError, match="is the disk mounted"):
+    with pytest.raises(FileNotFoundError, match="is the disk mounted"):
         open_archive(str(tmp_path / "missing"))

@@ -37,7 +37,7 @@ def test_what_is_not_there_is_said(tmp_path: Path, folder: Path) -> None:
         store.path(ORIGIN)
     with pytest.raises(Refused, match="chained-logging backup writes it"):
         store.write(ORIGIN, [], [])
-    with pytest.raises(NotADirectoryError, match="is the disk mounted"):
+    with pytest.raises(FileNotFoundError, match="is the disk mounted"):
         FolderBackup(tmp_path / "missing")
 
 

@@ -112,7 +112,7 @@ def test_an_empty_folder_is_not_a_backup(log: Path, folder: Path) -> None:
     trial = tried(log, folder)
     assert trial.result == "differs"
     assert "make a backup first" in trial.faults[0]
-    with pytest.raises(NotADirectoryError):
+    with pytest.raises(FileNotFoundError):
         opened(str(folder / "missing"))
     with pytest.raises(ValueError, match="a destination is postgresql"):
         opened("gopher://host/x")
