@@ -38,7 +38,7 @@ def kill(*processes: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-@pytest.mark.parametrize("suffix", [".jsonl", ".db"])
+@pytest.mark.parametrize("suffix", [pytest.param(".jsonl", marks=pytest.mark.long), ".db"])
 def test_no_alert_is_lost_and_none_is_raised_twice(tmp_path: Path, suffix: str) -> None:
     path, taken, port = tmp_path / f"audit{suffix}", tmp_path / "taken", free_port()
     seed = random.randrange(1 << 32)

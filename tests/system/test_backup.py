@@ -136,6 +136,7 @@ for owner, name in ((os, "rename"), (os, "fsync"), (staging, "sync_file"), (Path
 """
 
 
+@pytest.mark.long
 def test_at_each_step_of_a_backup_its_folder_holds_a_log(
     path: Path, folder: Path, tmp_path: Path, key: PrivateKey
 ) -> None:
@@ -196,6 +197,7 @@ def other_server() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.mark.long
 def test_a_backup_in_postgresql_has_a_progress_of_its_own(
     log: Path, database: Database, other_server: PostgresServer
 ) -> None:
@@ -239,6 +241,7 @@ def second_user(server: Radosgw) -> dict[str, str]:
     return {"AWS_ACCESS_KEY_ID": name, "AWS_SECRET_ACCESS_KEY": "SB"}
 
 
+@pytest.mark.long
 def test_a_backup_in_s3_is_in_another_account(
     log: Path,
     radosgw: Bucket,

@@ -126,11 +126,13 @@ def test_nothing_goes_before_its_lock_ends(s3: Bucket, tmp_path: Path) -> None:
     assert all(log.left().values())
 
 
+@pytest.mark.long
 def test_a_held_entry_stays(log: Shipped) -> None:
     log.purge(lambda record: record.seq != 12)
     assert [seq for seq, there in log.left().items() if not there] == [3, 4, 5, 11, 21]
 
 
+@pytest.mark.long
 def test_an_object_under_a_legal_hold_stays(log: Shipped) -> None:
     with log.opened() as store:
         assert store.legal_hold(ORIGIN, True) > 0
@@ -141,6 +143,7 @@ def test_an_object_under_a_legal_hold_stays(log: Shipped) -> None:
     assert all(clean for _, clean in log.purge())
 
 
+@pytest.mark.long
 def test_the_newest_segment_stays(log: Shipped) -> None:
     with log.opened() as store:
         removed = sum(store.purge(ORIGIN, 0, [(40, 45)], lambda record: True))

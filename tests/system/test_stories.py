@@ -41,12 +41,14 @@ def test_all_stories_are_found_and_an_ordinary_day_is_quiet(domain: str, seed: i
     assert len(outcome.false) <= outcome.days, alarms
 
 
+@pytest.mark.long
 def test_a_seed_makes_the_same_log_on_each_machine() -> None:
     made = make("office", 1, days=45, history=25)
     text = "".join(json.dumps(event) for event in made.events) + json.dumps(made.labels)
     assert sha256(text.encode()).hexdigest() == DIGEST
 
 
+@pytest.mark.long
 def test_the_events_are_what_append_takes(tmp_path: Path) -> None:
     """Each event becomes one complete entry, with the ``seq`` that its id says."""
     made = make("office", 1, days=45, history=25)
@@ -58,6 +60,7 @@ def test_the_events_are_what_append_takes(tmp_path: Path) -> None:
     assert not [entry for entry in entries if "invalid" in entry["context"]]
 
 
+@pytest.mark.long
 def test_the_labels_name_events_of_their_story() -> None:
     made = make("office", 1, days=45, history=25)
     by_id = {event["event_id"]: event for event in made.events}
@@ -69,6 +72,7 @@ def test_the_labels_name_events_of_their_story() -> None:
     assert {label["story"] for label in made.labels} == set(stories.NAMES)
 
 
+@pytest.mark.long
 def test_the_command_writes_both_files(tmp_path: Path) -> None:
     arguments = ["office", "--days", "45", "--history", "25", "--into", str(tmp_path)]
     command = [sys.executable, str(ROOT / "examples/labelled"), *arguments]

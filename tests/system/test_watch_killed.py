@@ -31,7 +31,7 @@ def start(*words: object) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, *map(str, words)], env=environment)
 
 
-@pytest.mark.parametrize("suffix", [".jsonl", ".db"])
+@pytest.mark.parametrize("suffix", [pytest.param(".jsonl", marks=pytest.mark.long), ".db"])
 def test_each_thing_that_is_wrong_is_raised_once_and_delivered(tmp_path: Path, suffix: str) -> None:
     path, taken, port = tmp_path / f"audit{suffix}", tmp_path / "taken", free_port()
     seed = random.randrange(1 << 32)
