@@ -8,47 +8,43 @@ from __future__ import annotations
 import os
 import select
 import sys
+from collections import UserDict
+from importlib import import_module
 from typing import Any, Final, NoReturn
 
 import click
 
-from chained_logging.cli.alerts import acknowledge, alerts, suppress
-from chained_logging.cli.append import append
-from chained_logging.cli.archive import archive
-from chained_logging.cli.backup import backup, backup_test
-from chained_logging.cli.checklist import checklist
-from chained_logging.cli.collect import collect
-from chained_logging.cli.evidence import evidence
-from chained_logging.cli.export import export
-from chained_logging.cli.hold import hold
-from chained_logging.cli.keys import keygen, revoke_key, rotate_key
-from chained_logging.cli.land import land
 from chained_logging.cli.output import complain
-from chained_logging.cli.person_report import person_report
-from chained_logging.cli.proofs import checkpoint, prove
-from chained_logging.cli.query import query
-from chained_logging.cli.report import report
-from chained_logging.cli.retention import retention
-from chained_logging.cli.review import review
-from chained_logging.cli.rules import rules
-from chained_logging.cli.ship import ship
-from chained_logging.cli.stores import init, restore
-from chained_logging.cli.verify import verify, verify_proof
-from chained_logging.cli.view import view
-from chained_logging.cli.watch import health, watch
-from chained_logging.cli.witness import witness
 from chained_logging.errors import ChainedLoggingError
 
-_COMMANDS = (
-    *(append, collect, query, view, export, evidence, report, person_report, checklist),
-    *(alerts, acknowledge, suppress, rules, watch, health, review),
-    *(verify, checkpoint, prove, verify_proof, witness),
-    *(keygen, rotate_key, revoke_key),
-    *(hold, retention),
-    *(init, ship, land, restore, backup, backup_test, archive),
-)
+_COMMANDS: Final = {
+    **{name: name for name in ("append", "archive", "checklist", "collect", "evidence", "export")},
+    **{name: name for name in ("hold", "land", "query", "report", "retention", "review", "rules")},
+    **{name: name for name in ("ship", "view", "witness")},
+    **dict.fromkeys(("alerts", "acknowledge", "suppress"), "alerts"),
+    **dict.fromkeys(("backup", "backup-test"), "backup"),
+    **dict.fromkeys(("checkpoint", "prove"), "proofs"),
+    **dict.fromkeys(("init", "restore"), "stores"),
+    **dict.fromkeys(("keygen", "revoke-key", "rotate-key"), "keys"),
+    **dict.fromkeys(("verify", "verify-proof"), "verify"),
+    **dict.fromkeys(("watch", "health"), "watch"),
+    "person-report": "person_report",
+}
+"""The commands, each with the module of this package that has it."""
 
 _STDOUT: Final = 1
+
+
+class _Imported(UserDict[str, Any]):
+    """The commands by their names. A module is imported when one of its commands is asked for."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        found = self.data[name]
+        if isinstance(found, str):
+            module = import_module(f"chained_logging.cli.{found}")
+            found = self.data[name] = getattr(module, name.replace("-", "_"))
+        command: click.Command = found
+        return command
 
 
 class _Commands(click.Group):
@@ -75,7 +71,11 @@ def _reader_left() -> bool:
     return True
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands,
+    commands=_Imported(_COMMANDS),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="chained_logging")
 def cli() -> None:
     """Keep an audit log that anyone can check.
@@ -83,10 +83,6 @@ def cli() -> None:
     LOG is a JSON Lines file or an SQLite database, such as audit.jsonl or audit.db. Leave it out to
     use the log that chained-logging.toml names.
     """
-
-
-for _command in _COMMANDS:
-    cli.add_command(_command)
 
 
 def main() -> NoReturn:

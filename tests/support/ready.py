@@ -137,6 +137,7 @@ def main() -> None:
     for name in IMPORTED:
         with contextlib.suppress(ImportError):  # an extra that is not installed
             importlib.import_module(name)
+    list(importlib.import_module("chained_logging.cli").cli.commands.values())
     if "botocore_once" in sys.modules:
         sys.modules["botocore_once"].read()
     gc.freeze()  # so that children share what they do not change

@@ -44,6 +44,16 @@ def test_each_command_explains_itself(name: str) -> None:
     assert all(option.help for option in cli.commands[name].params if option.opts[0][0] == "-")
 
 
+def test_only_the_command_that_is_asked_for_is_imported() -> None:
+    code = (
+        "import sys; from chained_logging.cli import cli; cli.get_command(None, 'collect'); "
+        "print(*(name for name in sys.modules if name.startswith('chained_logging.cli.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    names = {name.rpartition(".")[2] for name in done.stdout.split()}
+    assert names == {"group", "output", "collect", "options", "types"}
+
+
 def ended(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     """Run the command in this process, and return its exit status."""
     monkeypatch.setattr(sys, "argv", ["chained-logging", *words])
