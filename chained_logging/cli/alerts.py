@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chained_logging import config
-from chained_logging.cli.options import log_argument, origin_option, refuse_options
+from chained_logging.cli.options import log_argument, origin_option, refuse_options, seconds_option
 from chained_logging.cli.output import complain, say
 from chained_logging.cli.types import FilePath
 from chained_logging.review.detect.finding import SEVERITIES, Severity
@@ -37,13 +37,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one al
 @click.command()
 @log_argument(exists=True, stores=True)
 @click.option("--follow", is_flag=True, help="Keep looking until stopped.")
-@click.option(
-    "--interval",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0.01),
-    default=5.0,
-    show_default=True,
-    help="With --follow: time between two rounds.",
+@seconds_option(
+    "--interval", default=5.0, least=0.01, help="With --follow: time between two rounds."
 )
 @click.option(
     "--to",

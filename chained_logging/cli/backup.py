@@ -14,6 +14,7 @@ from chained_logging.cli.options import (
     log_argument,
     passphrase_option,
     refuse_options,
+    seconds_option,
 )
 from chained_logging.cli.output import complain, say
 from chained_logging.cli.types import FilePath
@@ -40,14 +41,7 @@ _primary_option = click.option(
     is_flag=True,
     help="Make the copy even if it would be lost together with the log. The log records that.",
 )
-@click.option(
-    "--patience",
-    metavar="SECONDS",
-    type=float,
-    default=60.0,
-    show_default=True,
-    help="Time to keep trying a store that is down.",
-)
+@seconds_option("--patience", default=60.0, help="Time to keep trying a store that is down.")
 @digest_key_option
 @passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")

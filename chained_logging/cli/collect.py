@@ -6,7 +6,13 @@ from typing import Any
 
 import click
 
-from chained_logging.cli.options import log_argument, open_writer, refuse_options, writer_options
+from chained_logging.cli.options import (
+    log_argument,
+    open_writer,
+    refuse_options,
+    seconds_option,
+    writer_options,
+)
 from chained_logging.cli.output import complain
 from chained_logging.cli.types import FILE_MODE, HTTP_ADDRESS, FilePath
 
@@ -46,12 +52,10 @@ from chained_logging.cli.types import FILE_MODE, HTTP_ADDRESS, FilePath
     show_default=True,
     help="Largest number of clients that may be connected at the same time.",
 )
-@click.option(
+@seconds_option(
     "--timeout",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0.1),
     default=30.0,
-    show_default=True,
+    least=0.1,
     help="Time that a client may take to send a line or request, or to read an answer.",
 )
 @writer_options

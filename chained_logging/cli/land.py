@@ -14,6 +14,7 @@ from chained_logging.cli.options import (
     load_key,
     passphrase_option,
     refuse_options,
+    seconds_option,
 )
 from chained_logging.cli.output import say
 from chained_logging.cli.types import NUMBERS
@@ -37,13 +38,8 @@ from chained_logging.ship import open_destination
 @click.option("--once", is_flag=True, help="Stop when the stream is empty.")
 @click.option("--status", "only_status", is_flag=True, help="Move nothing; print what is waiting.")
 @click.option("--resume", metavar="ORIGIN", help="Name of a stopped log, to continue with it.")
-@click.option(
-    "--patience",
-    metavar="SECONDS",
-    type=float,
-    default=60.0,
-    show_default=True,
-    help="With --once: time after which the command gives up.",
+@seconds_option(
+    "--patience", default=60.0, help="With --once: time after which the command gives up."
 )
 @digest_key_option
 @passphrase_option

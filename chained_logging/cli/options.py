@@ -84,6 +84,24 @@ origin_option = click.option(
 )
 
 
+def seconds_option(
+    *names: str, default: float, help: str, least: float | None = None
+) -> Callable[[Any], Any]:
+    """Return a decorator for an option that is a time in seconds.
+
+    :param names: as for ``click.option``.
+    :param least: the shortest time that is taken; None for any.
+    """
+    return click.option(
+        *names,
+        metavar="SECONDS",
+        type=float if least is None else click.FloatRange(min=least),
+        default=default,
+        show_default=True,
+        help=help,
+    )
+
+
 def output_option(help: str) -> Callable[[Any], Any]:
     """Return a decorator for ``--output``, the one file that a command makes."""
     return click.option(

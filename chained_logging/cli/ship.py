@@ -17,6 +17,7 @@ from chained_logging.cli.options import (
     log_argument,
     passphrase_option,
     refuse_options,
+    seconds_option,
 )
 from chained_logging.cli.output import say
 from chained_logging.log import AuditLog
@@ -43,22 +44,10 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Ship nothing; print how far behind each destination is.",
 )
-@click.option(
-    "--interval",
-    metavar="SECONDS",
-    type=float,
-    default=1.0,
-    show_default=True,
-    help="With --follow: time between two checks for new entries.",
+@seconds_option(
+    "--interval", default=1.0, help="With --follow: time between two checks for new entries."
 )
-@click.option(
-    "--patience",
-    metavar="SECONDS",
-    type=float,
-    default=60.0,
-    show_default=True,
-    help="Time to keep trying a destination that is down.",
-)
+@seconds_option("--patience", default=60.0, help="Time to keep trying a destination that is down.")
 @digest_key_option
 @passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")

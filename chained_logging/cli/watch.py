@@ -11,7 +11,7 @@ import click
 
 from chained_logging import config
 from chained_logging.cli.alerts import opened
-from chained_logging.cli.options import evidence_of, evidence_options, log_argument
+from chained_logging.cli.options import evidence_of, evidence_options, log_argument, seconds_option
 from chained_logging.cli.output import complain, say
 from chained_logging.cli.types import HTTP_ADDRESS
 from chained_logging.review.watch.check import Check
@@ -26,15 +26,9 @@ def _limits(command: Any) -> Any:
         ("--max-unverified", "unverified", "Seconds within which all of LOG must be verified."),
     )
     for flag, name, help in reversed(options):
-        command = click.option(
-            flag,
-            name,
-            type=click.FloatRange(min=0),
-            metavar="SECONDS",
-            default=getattr(default, name),
-            show_default=True,
-            help=help,
-        )(command)
+        command = seconds_option(flag, name, default=getattr(default, name), least=0, help=help)(
+            command
+        )
     return command
 
 
@@ -52,12 +46,10 @@ def _limits(command: Any) -> Any:
     show_default=True,
     help="Share of a processor for verifying everything again and again.",
 )
-@click.option(
+@seconds_option(
     "--interval",
-    type=click.FloatRange(min=0.01),
-    metavar="SECONDS",
     default=5.0,
-    show_default=True,
+    least=0.01,
     help="Time between two rounds. New entries are verified in each.",
 )
 @click.option("--metrics", type=HTTP_ADDRESS, help="Serve OpenMetrics at this address.")
