@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final, NamedTuple
 
 from chained_logging.event.entry import AuditEntry
@@ -18,7 +19,7 @@ from chained_logging.review.reviews.review import ACTIONS, START, Review, signat
 from chained_logging.review.reviews.schedule import Every, ended
 
 _GLASS: Final = re.compile(r"break.?(?:the.?)?glass|emergency.?access", re.IGNORECASE)
-_MOST: Final = 1_000  # emergency accesses that are listed
+_MOST: Final = 1_000  # emergency accesses that are listed as overdue
 
 
 class Overdue(NamedTuple):
@@ -93,22 +94,17 @@ class Register:
 
     def _emergencies(self, engine: Engine) -> Iterator[Overdue]:
         reviewed = {seq for one in self.reviews.values() if one.signed for seq in one.about}
-        for entry in emergencies(engine):
-            if entry.seq not in reviewed:
-                what = f"{entry.resource_type}/{entry.resource_id}"
-                said = f"Emergency access by {entry.actor_id} to {what} is to be reviewed"
-                yield Overdue(said, entry.timestamp, (entry.seq,))
+        left = (entry for entry in emergencies(engine) if entry.seq not in reviewed)
+        for entry in islice(left, _MOST):
+            what = f"{entry.resource_type}/{entry.resource_id}"
+            said = f"Emergency access by {entry.actor_id} to {what} is to be reviewed"
+            yield Overdue(said, entry.timestamp, (entry.seq,))
 
 
 def emergencies(engine: Engine) -> Iterator[AuditEntry]:
     """Yield the entries about emergency access ("break the glass"), the oldest first."""
-    seen = 0
-    for entry in _candidates(engine):
-        if is_emergency(entry):
-            yield entry
-            seen += 1
-            if seen == _MOST:
-                return
+    found = {entry.seq: entry for entry in _candidates(engine) if is_emergency(entry)}
+    yield from (found[seq] for seq in sorted(found))
 
 
 def is_emergency(entry: AuditEntry) -> bool:
@@ -120,16 +116,12 @@ def is_emergency(entry: AuditEntry) -> bool:
 
 def _candidates(engine: Engine) -> Iterator[AuditEntry]:
     actions = [value for (value,) in engine.table(_ACTIONS).rows if _GLASS.search(str(value))]
-    found = {} if not actions else _by_seq(engine, Filter(action=tuple(actions)))
-    found |= _by_seq(engine, Filter(text=("break_glass",)))
-    yield from (found[seq] for seq in sorted(found))
+    if actions:
+        yield from engine.every(Filter(action=tuple(actions)))
+    yield from engine.every(Filter(text=("break_glass",)))
 
 
 _ACTIONS: Final = "SELECT DISTINCT action FROM found"
-
-
-def _by_seq(engine: Engine, wanted: Filter) -> dict[int, AuditEntry]:
-    return {entry.seq: entry for entry in engine.every(wanted, limit=_MOST)}
 
 
 def _covered(period: Period, earliest: str, signed: Sequence[Review]) -> bool:

@@ -11,12 +11,14 @@ from periods import event, write_log
 from chained_logging import AuditLog
 from chained_logging.review.opening import open_log
 from chained_logging.review.period import Period
+from chained_logging.review.reviews import register
 from chained_logging.review.reviews.desk import register_of, sign, start
 from chained_logging.review.reviews.register import Overdue, emergencies
 from chained_logging.review.reviews.schedule import Every
 
 # The events of `periods` are of 2024.
 NOW = dt.datetime(2025, 1, 15, tzinfo=dt.UTC)
+YEAR = Period("2024-01-01T00:00:00.000000Z", "2025-01-01T00:00:00.000000Z")
 EVENTS = [
     event(3),
     event(33, "break_glass", actor="ann", resource="patient_record/7"),
@@ -58,10 +60,9 @@ def test_emergency_access_is_to_be_reviewed_by_itself(log: Path) -> None:
         return [seq for one in overdue(log, None) for seq in one.entries]
 
     assert waiting() == [2, 3]
-    period = Period("2024-01-01T00:00:00.000000Z", "2025-01-01T00:00:00.000000Z")
-    sign(str(log), start(str(log), period, "ann").seq, "ann", "The year is in order.")
+    sign(str(log), start(str(log), YEAR, "ann").seq, "ann", "The year is in order.")
     assert waiting() == [2, 3]
-    sign(str(log), start(str(log), period, "ann", about=[2]).seq, "ann", "Bed 7: justified.")
+    sign(str(log), start(str(log), YEAR, "ann", about=[2]).seq, "ann", "Bed 7: justified.")
     assert waiting() == [3]
 
 
@@ -70,9 +71,19 @@ def test_what_only_talks_of_it_is_no_emergency(log: Path) -> None:
         assert [entry.seq for entry in emergencies(engine)] == [2, 3]
 
 
+def test_neither_talk_nor_what_was_reviewed_hides_emergency_access(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(register, "_MOST", 2)
+    later = [event(40 + n, note="break_glass") for n in range(3)]
+    write_log(log, [*later, event(44, "break_glass"), event(45, break_glass=True)])
+    number = start(str(log), YEAR, "ann", about=[2, 3]).seq
+    sign(str(log), number, "ann", "Both were justified.")
+    assert [one.entries for one in overdue(log, None)] == [(8,), (9,)]
+
+
 def test_a_program_cannot_sign_a_review(log: Path) -> None:
-    period = Period("2024-01-01T00:00:00.000000Z", "2025-01-01T00:00:00.000000Z")
-    number = start(str(log), period, "ann").seq
+    number = start(str(log), YEAR, "ann").seq
     sign(str(log), number, "ann", "All in order.")
     with AuditLog(log) as opened:
         said = {"name": "x", "meaning": "", "conclusion": "", "signed_at": ""}
