@@ -125,5 +125,6 @@ _ACTIONS: Final = "SELECT DISTINCT action FROM found"
 
 
 def _covered(period: Period, earliest: str, signed: Sequence[Review]) -> bool:
+    """Whether a review saw all of a period, which had ended when the review was begun."""
     since = max(period.since, earliest)
-    return any(one.since <= since and one.until >= period.until for one in signed)
+    return any(one.since <= since and period.until <= min(one.until, one.started) for one in signed)

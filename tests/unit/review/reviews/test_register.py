@@ -55,6 +55,16 @@ def test_each_month_is_overdue_until_somebody_signs_it(log: Path) -> None:
     ]
 
 
+def test_a_review_is_not_of_what_comes_after_it(log: Path) -> None:
+    ever = Period(YEAR.since, "2100-01-01T00:00:00.000000Z")
+    sign(str(log), start(str(log), ever, "ann").seq, "ann", "All in order, now and later.")
+    assert months(overdue(log)) == []
+    with open_log(str(log)) as engine:
+        later = dt.datetime.now(dt.UTC) + dt.timedelta(days=64)
+        found = register_of(str(log), engine)[0].overdue(engine, "month", later)
+    assert len(months(found)) >= 2
+
+
 def test_emergency_access_is_to_be_reviewed_by_itself(log: Path) -> None:
     def waiting() -> list[int]:
         return [seq for one in overdue(log, None) for seq in one.entries]
