@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from chained_logging.event.values import timestamp_text
+from chained_logging.format.canonical import canonical
 from chained_logging.format.checkpoint import Checkpoint
+from chained_logging.format.line import MAX_BODY
 from chained_logging.format.note import Note, sign_note
 from chained_logging.format.vkey import ED25519, Signer, VerifierKey
 from chained_logging.log import AuditLog
@@ -25,6 +27,7 @@ from chained_logging.review.verdict import Verdict, judge
 MEANING: Final = "review"
 """What a signature means, if nothing else is said."""
 _LONGEST: Final = 10_000  # characters of a conclusion
+_ROOM: Final = MAX_BODY - 4_096  # bytes of what is said: a digest would replace what is longer
 
 
 def register_of(log: str, engine: Engine, keys: Sequence[VerifierKey] = ()) -> tuple[Register, str]:
@@ -104,7 +107,7 @@ def sign(
     :param meaning: what the signature means, such as ``review`` or ``approval``.
     :param key: the reviewer's own key.
     :param keys: the reviewers' keys, from outside the log.
-    :raises ValueError: if there is no such review, or the conclusion is empty or too long.
+    :raises ValueError: if there is no such review, or what is said is empty or too long.
     :raises OSError: if the log cannot be read or written; also LogError.
     """
     _require(conclusion, "the conclusion")
@@ -124,6 +127,8 @@ def sign(
             "checkpoint": _checkpoint(opened),
         }
         own = {} if key is None else _signed(statement(origin, review, said), who, key, keys)
+        if len(canonical({"said": said, **own})) > _ROOM:
+            raise ValueError("the conclusion and the name must be shorter, to fit into an entry")
         register.add(
             opened.note(SIGN, on_behalf_of=who, reason=meaning, review=number, said=said, **own)
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chains import EVENT
@@ -43,6 +44,15 @@ def test_a_conclusion_says_something_and_not_everything(log: Path, conclusion: s
     begun = start(str(log), PERIOD, "ann")
     with pytest.raises(ValueError, match="the conclusion must"):
         sign(str(log), begun.seq, "ann", conclusion)
+
+
+@pytest.mark.parametrize("said", [{"conclusion": "\U0001f600" * 9_000}, {"name": "n" * 65_000}])
+def test_what_is_said_fits_into_an_entry(log: Path, said: dict[str, Any]) -> None:
+    begun = start(str(log), PERIOD, "ann")
+    with pytest.raises(ValueError, match="must be shorter"):
+        sign(str(log), begun.seq, "ann", key=PrivateKey.generate(), **{"conclusion": "x", **said})
+    done = sign(str(log), begun.seq, "ann", "\u6f22" * 8_000, key=PrivateKey.generate())
+    assert [one.own for one in done.signatures] == ["unknown"]
 
 
 def test_a_review_that_is_not_there_cannot_be_signed(log: Path) -> None:
