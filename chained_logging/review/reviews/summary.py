@@ -10,6 +10,7 @@ from chained_logging.review.overview import Overview
 from chained_logging.text import printable
 
 _LISTED: Final = 10
+_SHOWN: Final = 200  # characters of a value that others chose, so that the entry has room for all
 _LABELS: Final = {
     "entries": "entries",
     "actors": "people and programs that acted",
@@ -35,17 +36,20 @@ def summary(found: Overview, book: Book) -> dict[str, Any]:
     return {
         "since": found.period.since,
         "until": found.period.until,
-        "verdict": found.verdict.headline[:200],
+        "verdict": found.verdict.headline[:_SHOWN],
         "numbers": {number.name: number.now for number in found.numbers},
         "before": {number.name: number.before for number in found.numbers},
         "incomplete": found.coverage.incomplete,
         "silences": found.coverage.silence_count,
         "clock_steps": found.coverage.step_count,
         "new": {
-            column: {"count": news.count, "values": [one.value for one in news.values[:_LISTED]]}
+            column: {
+                "count": news.count,
+                "values": [one.value[:_SHOWN] for one in news.values[:_LISTED]],
+            }
             for column, news in (found.news or {}).items()
         },
-        "readers": {reader.who: reader.readings for reader in found.readers[:_LISTED]},
+        "readers": {reader.who[:_SHOWN]: reader.readings for reader in found.readers[:_LISTED]},
         "alerts": {"raised": len(raised), "open": [alert.seq for alert in book.open()][-_LISTED:]},
         "alerts_open": len(book.open()),
     }

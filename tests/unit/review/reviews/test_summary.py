@@ -24,3 +24,13 @@ def test_the_figures_of_the_period_in_lines(tmp_path: Path) -> None:
     assert "Verdict:  Intact" in said
     assert "alerts raised, 1 open in all" in said
     assert "\x1b" not in said
+
+
+def test_names_that_others_chose_leave_room_for_the_rest(tmp_path: Path) -> None:
+    long = "\x01" * 1_000
+    new = [event(34, actor=f"{n}{long}", resource=f"{n}{long}/1") for n in range(12)]
+    log = write_log(tmp_path / "audit.db", [event(3), *new])
+    november = Period("2024-11-01T00:00:00.000000Z", "2024-12-01T00:00:00.000000Z")
+    news = start(str(log), november, "ann").drawn["new"]
+    assert news["actor_id"]["count"] == news["resource_type"]["count"] == 12
+    assert news["actor_id"]["values"][0].startswith("0\x01")
