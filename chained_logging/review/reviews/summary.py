@@ -55,8 +55,18 @@ def summary(found: Overview, book: Book) -> dict[str, Any]:
     }
 
 
-def lines(drawn: dict[str, Any]) -> Iterator[str]:
-    """Yield a summary as lines for people. What others wrote cannot steer a terminal."""
+def lines(drawn: dict[str, Any]) -> list[str]:
+    """Return a summary as lines for people. What others wrote cannot steer a terminal.
+
+    If another program wrote the summary, and in another form, the only line says so.
+    """
+    try:
+        return list(_lines(drawn))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return ["The entry that began this review holds no summary of ours."]
+
+
+def _lines(drawn: dict[str, Any]) -> Iterator[str]:
     yield f"Period:   {drawn['since'][:16]}Z to {drawn['until'][:16]}Z"
     yield f"Verdict:  {drawn['verdict']}"
     for name, label in _LABELS.items():

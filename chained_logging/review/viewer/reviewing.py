@@ -45,7 +45,7 @@ def reviews_page(view: View, asked: Asked) -> Page:
         register, _ = register_of(view.opened.where, engine, keys)
         late = register.overdue(engine, settings.get("every"), dt.datetime.now(dt.UTC))
     data = {
-        "reviews": [(one, list(lines(one.drawn))) for one in reversed(register.reviews.values())],
+        "reviews": [(one, lines(one.drawn)) for one in reversed(register.reviews.values())],
         "overdue": late,
         "own": OWN,
         "every": EVERY,

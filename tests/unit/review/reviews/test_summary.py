@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
 from findings import Denials
 from periods import event, write_log
 
@@ -34,3 +36,11 @@ def test_names_that_others_chose_leave_room_for_the_rest(tmp_path: Path) -> None
     news = start(str(log), november, "ann").drawn["new"]
     assert news["actor_id"]["count"] == news["resource_type"]["count"] == 12
     assert news["actor_id"]["values"][0].startswith("0\x01")
+
+
+@pytest.mark.parametrize(
+    "drawn", [{}, {"since": 1}, {"since": "", "until": "", "verdict": "", "numbers": []}]
+)
+def test_a_summary_that_somebody_else_wrote_is_said_to_be_none(drawn: dict[str, Any]) -> None:
+    (line,) = lines(drawn)
+    assert "no summary" in line
