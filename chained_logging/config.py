@@ -71,6 +71,16 @@ def _only_in_a_file(text: str) -> NoReturn:
     raise ValueError("a table is given in the file")
 
 
+def _is_period(value: Any) -> bool:
+    return value in ("week", "month", "quarter", "year")
+
+
+def _period(text: str) -> str:
+    if not _is_period(text):
+        raise ValueError("a kind of period has a name")
+    return text
+
+
 def _is_list(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
@@ -80,6 +90,7 @@ _PATH: Final = _Kind("a path", lambda value: isinstance(value, str), str, is_pat
 _FLAG: Final = _Kind("true or false", lambda value: isinstance(value, bool), _boolean)
 _COUNT: Final = _Kind("a whole number", lambda value: type(value) is int, int)
 _NUMBER: Final = _Kind("a number", _is_number, float)
+_PERIOD: Final = _Kind("week, month, quarter or year", _is_period, _period)
 _LIST: Final = _Kind("a list of strings", _is_list, str.split)
 _NAMES: Final = _Kind("a table of names", _is_names, _pairs)
 _TABLES: Final = _Kind("a table of tables, each with a name", _is_tables, _only_in_a_file)
@@ -120,7 +131,7 @@ ALERTING: Final[Mapping[str, tuple[str, _Kind]]] = {
 """Settings of alerts, each with the name of the option that it stands for."""
 
 REVIEWING: Final[Mapping[str, tuple[str, _Kind]]] = {
-    "review_every": ("every", _TEXT),
+    "review_every": ("every", _PERIOD),
     "reviewer_keys": ("keys", _LIST),
 }
 """Settings of reviews: which periods are to be reviewed, and the reviewers' keys as vkeys."""

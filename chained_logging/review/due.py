@@ -13,7 +13,7 @@ from chained_logging.review.overview import Due
 from chained_logging.review.query import Engine
 from chained_logging.review.reviews.desk import register_of
 from chained_logging.review.reviews.register import Overdue
-from chained_logging.review.reviews.schedule import EVERY, Every
+from chained_logging.review.reviews.schedule import Every
 
 SHOWN: Final = 50
 """How many open alerts are listed, the newest."""
@@ -42,10 +42,9 @@ def due(
 def configured() -> Every | None:
     """Return which periods are to be reviewed, as the configuration says; None for none."""
     try:
-        every = reviewing().get("every")
+        return reviewing().get("every")
     except ConfigError:  # opening a log says so
         return None
-    return every if every in EVERY else None
 
 
 def _review(late: Overdue) -> Due:

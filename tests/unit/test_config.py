@@ -104,6 +104,7 @@ def test_the_environment_writes_every_kind_of_value(monkeypatch: pytest.MonkeyPa
         ("max_bytes = true", "max_bytes must be a whole number"),
         ("ship = 'postgresql://u:S3cret@h/d'", "ship must be a list of strings"),
         ("resources = {a = 1}", "resources must be a table of names"),
+        ("review_every = 'fortnight'", "review_every must be week, month, quarter or year"),
         ("origin = ", "is not TOML"),
         ("a = " + "[" * 100_000, "is not TOML"),
         ("#" * (1 << 20) + "\n", "must not be larger than"),
@@ -122,6 +123,10 @@ def test_a_wrong_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="CHAINED_LOGGING_MAX_AGE must be a number"):
         config.load()
     monkeypatch.delenv("CHAINED_LOGGING_MAX_AGE")
+    monkeypatch.setenv("CHAINED_LOGGING_REVIEW_EVERY", "day")
+    with pytest.raises(ConfigError, match="REVIEW_EVERY must be week, month, quarter or year"):
+        config.load()
+    monkeypatch.delenv("CHAINED_LOGGING_REVIEW_EVERY")
     monkeypatch.setenv("CHAINED_LOGGING_MAXAGE", "1")
     with pytest.raises(ConfigError, match="MAXAGE is not a setting; did you mean max_age"):
         config.load()

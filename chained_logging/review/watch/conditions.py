@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from chained_logging.config import reviewing
 from chained_logging.errors import FAILURES, ShipError
 from chained_logging.format.line import recorded_at
 from chained_logging.format.note import Note, verify_note
@@ -17,7 +18,6 @@ from chained_logging.format.spelling import NoteError
 from chained_logging.format.vkey import VerifierKey
 from chained_logging.log.spill import spills_of
 from chained_logging.review.checklist.probes.clock import is_synchronised
-from chained_logging.review.due import configured
 from chained_logging.review.filter import ANY
 from chained_logging.review.overview import own_entries
 from chained_logging.review.period import instant
@@ -194,7 +194,7 @@ def verified(here: Surroundings) -> Iterator[Check]:
 
 def reviews(here: Surroundings) -> Iterator[Check]:
     """Whether all periods were reviewed that the configuration names."""
-    every = configured()
+    every = reviewing().get("every")
     if every is None:
         return
     register, _ = register_of(str(here.log), here.engine)

@@ -9,11 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chained_logging.config import reviewing
 from chained_logging.review.period import instant
 from chained_logging.review.reviews.schedule import EVERY, Every, after, begin_of, ended, last_whole
 
 NOW = dt.datetime(2026, 3, 4, 15, 30, tzinfo=dt.UTC)  # a Wednesday
 MOMENTS = st.datetimes(dt.datetime(1971, 1, 1), dt.datetime(2200, 1, 1), timezones=st.just(dt.UTC))
+
+
+def test_each_kind_of_period_can_be_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    for every in EVERY:
+        monkeypatch.setenv("CHAINED_LOGGING_REVIEW_EVERY", every)
+        assert reviewing() == {"every": every}
 
 
 @pytest.mark.parametrize(

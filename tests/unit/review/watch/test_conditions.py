@@ -122,3 +122,12 @@ def test_an_overdue_review_is_said(log: Path, monkeypatch: pytest.MonkeyPatch) -
     check = look(log, after=15 * 86_400)["reviews"]
     assert check.ok is False
     assert check.sentence.startswith("Nobody has reviewed 20")
+
+
+def test_a_setting_that_is_wrong_is_said_and_not_taken_for_none(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHAINED_LOGGING_REVIEW_EVERY", "fortnight")
+    check = look(log)["reviews"]
+    assert check.ok is None
+    assert "REVIEW_EVERY must be week" in check.sentence
