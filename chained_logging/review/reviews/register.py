@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from chained_logging.event.entry import AuditEntry
 from chained_logging.event.fields import OURSELVES
+from chained_logging.event.values import timestamp_text
 from chained_logging.format.vkey import VerifierKey
 from chained_logging.review.filter import ANY, Filter
 from chained_logging.review.overview import own_entries
@@ -19,6 +20,7 @@ from chained_logging.review.reviews.review import ACTIONS, START, Review, signat
 from chained_logging.review.reviews.schedule import Every, ended
 
 _GLASS: Final = re.compile(r"break.?(?:the.?)?glass|emergency.?access", re.IGNORECASE)
+_BACK: Final = dt.timedelta(days=20 * 365)  # an event may claim any time: a list has an end
 _MOST: Final = 1_000  # emergency accesses that are listed as overdue
 
 
@@ -80,7 +82,7 @@ class Register:
     def overdue_periods(
         self, engine: Engine, every: Every | None, now: dt.datetime
     ) -> Iterator[Overdue]:
-        """Yield the periods that nobody has reviewed, the oldest first.
+        """Yield the periods of the last 20 years that nobody has reviewed, the oldest first.
 
         :param every: which periods are to be reviewed; None for none.
         """
@@ -88,7 +90,7 @@ class Register:
         if every is None or earliest is None:
             return
         signed = [one for one in self.reviews.values() if one.signed and not one.about]
-        for period in ended(every, earliest, now):
+        for period in ended(every, max(earliest, timestamp_text(now - _BACK)), now):
             if not _covered(period, earliest, signed):
                 yield Overdue(f"Nobody has reviewed {period}", period.until)
 

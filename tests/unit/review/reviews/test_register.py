@@ -55,6 +55,13 @@ def test_each_month_is_overdue_until_somebody_signs_it(log: Path) -> None:
     ]
 
 
+def test_an_event_that_claims_to_be_ancient_does_not_fill_the_list(log: Path) -> None:
+    write_log(log, [event(36) | {"timestamp": "0001-01-01T00:00:00Z"}])
+    weeks = months(overdue(log, "week"))
+    assert 1_000 < len(weeks) < 1_100
+    assert weeks[-1] == "Nobody has reviewed 2025-01-06 to 2025-01-12"
+
+
 def test_a_review_is_not_of_what_comes_after_it(log: Path) -> None:
     ever = Period(YEAR.since, "2100-01-01T00:00:00.000000Z")
     sign(str(log), start(str(log), ever, "ann").seq, "ann", "All in order, now and later.")
