@@ -109,14 +109,17 @@ def _stand(watching: Any, interval: float) -> None:
 
     ended = ended_by_signal()
     before: dict[tuple[str, str], Check] = {}
+    told: list[str] = []
     while True:
         watching.round()
         for key, check in watching.checks.items():
             if key not in before or before[key].ok != check.ok:
                 say(_line(check))
         before = dict(watching.checks)
-        for problem in watching.problems:
-            complain(problem)
+        if watching.problems != told:  # once, until there is another problem
+            told = watching.problems
+            for problem in told:
+                complain(problem)
         if ended.wait(interval):
             return
 

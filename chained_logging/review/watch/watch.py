@@ -25,6 +25,8 @@ from chained_logging.review.watch.places import Place, looked_at
 
 _RECORDED: Final = 3_600.0
 """Seconds between two entries that say that the log was verified."""
+_KEPT: Final = ("intact", "recorded")
+"""Checks that hold until they are made again. The others are made in each round."""
 _LEAST: Final = 1.0
 """Seconds between two verifications of all of a place, at least."""
 
@@ -73,8 +75,8 @@ class Watch:
     def round(self) -> list[Check]:
         """Look at what is due, tell of what is wrong, and return what was found."""
         found = [*self._verify(), *self._look_around()]
-        for check in found:
-            self.checks[check.name, check.subject] = check
+        kept = {key: check for key, check in self.checks.items() if check.name in _KEPT}
+        self.checks = kept | {(check.name, check.subject): check for check in found}
         self._tell([check for check in found if check.ok is False])
         return found
 
@@ -136,6 +138,7 @@ class Watch:
     def _raise(self, findings: Sequence[Finding], now: str) -> None:
         """Record and deliver findings; those that a broken log cannot hold are delivered alone."""
         if not findings and not self._targets:
+            self.problems = []
             return
         try:
             with Desk(str(self.log)) as desk:

@@ -129,3 +129,35 @@ def check():  # type: ignore[no-untyped-def]
 def test_a_budget_is_a_share_of_a_processor(log: Path, budget: float) -> None:
     with pytest.raises(ValueError, match="budget"):
         Watch(str(log), budget=budget)
+
+
+def test_what_could_not_be_asked_for_a_while_is_asked_again(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch(str(log))
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError("no such disk")
+
+    with monkeypatch.context() as once:
+        once.setattr(module, "open_log", fails)
+        once.setattr(module, "Desk", fails)
+        watch.round()
+    assert watch.checks["readable", log.name].ok is None
+    watch.round()
+    assert {key for key, check in watch.checks.items() if not check.ok} == set()
+    assert watch.checks["intact", log.name].ok
+
+
+def test_a_problem_that_is_over_is_said_no_more(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = Watch(str(log), limits=Limits(disk=1.01))
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError("no such disk")
+
+    with monkeypatch.context() as once:
+        once.setattr(module, "Desk", fails)
+        watch.round()
+    assert "no such disk" in watch.problems[0]
+    watch.round()
+    assert watch.problems == []
