@@ -163,10 +163,10 @@ def suppress(
 @contextlib.contextmanager
 def opened(names: Sequence[str]) -> Iterator[list[Target]]:
     """Open targets of alerts by their names, and close them at the end."""
-    from chained_logging.review.alerts.delivery.targets import open_target
+    from chained_logging.review.alerts.delivery.targets import open_targets
 
     with contextlib.ExitStack() as stack:
-        targets = [open_target(name) for name in names]
+        targets = open_targets(names)
         for target in targets:
             stack.callback(target.close)
         yield targets

@@ -10,8 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from chained_logging.errors import FAILURES, Busy, ChainedLoggingError
-from chained_logging.review.alerts.delivery.target import Target
-from chained_logging.review.alerts.delivery.targets import open_target
+from chained_logging.review.alerts.delivery.targets import open_targets
 from chained_logging.review.alerts.desk import Desk
 from chained_logging.review.alerts.round import Outcome, Rounds
 from chained_logging.review.detect.finding import Detector
@@ -55,7 +54,7 @@ class AlertThread:
     :param detectors: what to look for; None for all that this package has.
     :param interval: seconds between two rounds.
     :raises ValueError: if a target cannot be used; see
-        :func:`chained_logging.review.alerts.delivery.targets.open_target`.
+        :func:`chained_logging.review.alerts.delivery.targets.open_targets`.
 
     >>> with AlertThread("audit.db", ["smtp://mail.example.com#from=log@example.com&to=…"]):
     ...     serve()
@@ -70,7 +69,7 @@ class AlertThread:
         interval: float = INTERVAL,
     ) -> None:
         self._path = os.fspath(path)
-        self._targets: list[Target] = [open_target(name) for name in targets]
+        self._targets = open_targets(targets)
         self._detectors = detectors
         self._interval = interval
         self._ended = threading.Event()

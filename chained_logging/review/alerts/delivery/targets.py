@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 from chained_logging.net.urls import shown
 from chained_logging.review.alerts.delivery.target import Target
+
+
+def open_targets(names: Iterable[str]) -> list[Target]:
+    """Return the targets that names describe.
+
+    :raises ValueError: as :func:`open_target`, and if two are called the same: the log says by that
+        name who took an alert, so the second one would get none.
+    """
+    targets = [open_target(name) for name in names]
+    for called, count in Counter(target.name for target in targets).items():
+        if count > 1:
+            raise ValueError(
+                f"{count} targets are called {called}, so the log could not say which of them took "
+                "an alert: give one target several recipients, or each program a name of its own"
+            )
+    return targets
 
 
 def open_target(name: str) -> Target:

@@ -9,7 +9,7 @@ import pytest
 from chained_logging.review.alerts.delivery.chat import Apprise
 from chained_logging.review.alerts.delivery.command import Command
 from chained_logging.review.alerts.delivery.mail import Mail
-from chained_logging.review.alerts.delivery.targets import open_target
+from chained_logging.review.alerts.delivery.targets import open_target, open_targets
 from chained_logging.review.alerts.delivery.terminal import StandardError
 from chained_logging.review.alerts.delivery.webhook import Webhook
 
@@ -37,3 +37,10 @@ def test_any_other_is_refused_without_its_secrets(name: str) -> None:
     with pytest.raises(ValueError, match="is not a target") as caught:
         open_target(name)
     assert "hunter2" not in str(caught.value)
+
+
+def test_two_targets_have_two_names() -> None:
+    mail = "smtp://mail.example.com#from=log@example.com&to="
+    assert len(open_targets(["stderr", f"{mail}ann@example.com"])) == 2
+    with pytest.raises(ValueError, match=r"2 targets are called smtp://mail\.example\.com, so"):
+        open_targets([f"{mail}ann@example.com", f"{mail}bob@example.com"])
