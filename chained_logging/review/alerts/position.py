@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from chained_logging.errors import Busy, Unsupported
 from chained_logging.files.durable import replace_file
 from chained_logging.files.own import open_own, open_regular, require_own
+from chained_logging.format.canonical import MAX_SAFE_INTEGER
 from chained_logging.format.record import EMPTY, Head
 
 try:
@@ -106,6 +107,6 @@ class PositionsInMemory:
 
 def _head(found: object) -> Head:
     match found:
-        case [int(seq), str(hash)] if seq >= EMPTY.seq:
+        case [int(seq), str(hash)] if EMPTY.seq <= seq <= MAX_SAFE_INTEGER:
             return Head(seq, hash)
     raise ValueError("must be a position and a hash")

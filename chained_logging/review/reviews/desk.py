@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from chained_logging.event.values import timestamp_text
-from chained_logging.format.canonical import canonical
+from chained_logging.format.canonical import MAX_SAFE_INTEGER, canonical
 from chained_logging.format.checkpoint import Checkpoint
 from chained_logging.format.line import MAX_BODY
 from chained_logging.format.note import Note, sign_note
 from chained_logging.format.vkey import ED25519, Signer, VerifierKey
 from chained_logging.log import AuditLog
 from chained_logging.review.alerts.book import Book
+from chained_logging.review.filter import ANY
 from chained_logging.review.opening import open_log
 from chained_logging.review.overview import overview
 from chained_logging.review.period import Period
@@ -75,15 +76,10 @@ def start(
 
 
 def _require_emergency(engine: Engine, seq: int) -> None:
-    at = engine.entries(_one(seq), limit=1).entries
+    there = 0 <= seq <= MAX_SAFE_INTEGER
+    at = engine.entries(ANY.narrowed(first_seq=seq, last_seq=seq), limit=1).entries if there else []
     if not at or not is_emergency(at[0]):
         raise ValueError(f"entry {seq} must be about emergency access: see review list")
-
-
-def _one(seq: int) -> Any:
-    from chained_logging.review.filter import Filter
-
-    return Filter(first_seq=seq, last_seq=seq)
 
 
 def sign(

@@ -48,7 +48,7 @@ class Memory:
             data = file.read(_SIZE_LIMIT)
         try:
             return {str(place): _verified(said) for place, said in json.loads(data).items()}
-        except (AttributeError, TypeError, ValueError, RecursionError):
+        except (AttributeError, TypeError, ValueError, RecursionError, OverflowError):
             return {}
 
     def keep(self, place: str, verified: Verified) -> None:

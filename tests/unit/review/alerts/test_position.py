@@ -20,7 +20,11 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"[]", b"{", b'{"a": 1}', b'{"a": ["1", 2]}', b'{"a": [-2, ""]}', b"[" * 99_999]
+    "data",
+    [
+        *(b"", b"[]", b"{", b'{"a": 1}', b'{"a": ["1", 2]}', b'{"a": [-2, ""]}', b"[" * 99_999),
+        b'{"a": [99999999999999999999, ""]}',
+    ],
 )
 def test_a_malformed_file_says_nothing(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "audit.db.alerts").write_bytes(data)

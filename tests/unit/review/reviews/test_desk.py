@@ -61,8 +61,9 @@ def test_a_review_that_is_not_there_cannot_be_signed(log: Path) -> None:
 
 
 def test_only_emergency_access_is_reviewed_as_such(log: Path) -> None:
-    with pytest.raises(ValueError, match="entry 1 must be about emergency access"):
-        start(str(log), PERIOD, "ann", about=[1])
+    for seq in (1, -1, 10**20):
+        with pytest.raises(ValueError, match=f"entry {seq} must be about emergency access"):
+            start(str(log), PERIOD, "ann", about=[seq])
 
 
 def test_a_long_name_of_a_reviewer_with_a_key_is_fine(log: Path) -> None:

@@ -19,7 +19,11 @@ def test_it_is_there_after_a_restart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"3", b'{"a": 1}', b'{"a": ["1", "", 0, 0]}', b"[" * 99_999, b"\xff"]
+    "data",
+    [
+        *(b"", b"3", b'{"a": 1}', b'{"a": ["1", "", 0, 0]}', b"[" * 99_999, b"\xff"),
+        b'{"a": [1, "", 1' + b"0" * 400 + b", 0]}",
+    ],
 )
 def test_a_malformed_file_says_nothing(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "audit.db.watch").write_bytes(data)
