@@ -19,7 +19,7 @@ from chained_logging.review.watch.memory import Memory, Verified
 from chained_logging.sinks import open_sink
 from chained_logging.verify import Report, Stream, verify
 
-_AT_ONCE: Final = 100_000  # new entries in a round
+_AT_ONCE: Final = 64 << 20  # bytes of new entries in a round
 
 
 class Place:
@@ -106,9 +106,11 @@ class Place:
     def _new_lines(self, reached: Head) -> Iterator[bytes]:
         sink = open_sink(Path(self._where))
         with closing(sink):
-            for number, record in enumerate(sink.records(reached.seq + 1)):
-                if number == _AT_ONCE:
+            size = 0
+            for record in sink.records(reached.seq + 1):
+                if size >= _AT_ONCE:
                     return
+                size += len(record.body)
                 yield stored_line(record.body, record.hash, record.signature)
 
     def _not_intact(self, verdict: Verdict) -> Check:

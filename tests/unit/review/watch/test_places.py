@@ -10,6 +10,8 @@ import pytest
 from chains import EVENT
 
 from chained_logging import AuditLog
+from chained_logging.review.opening import stored
+from chained_logging.review.watch import places
 from chained_logging.review.watch.memory import Memory
 from chained_logging.review.watch.places import Place, looked_at
 
@@ -74,6 +76,16 @@ def test_what_is_new_is_verified_without_the_rest(log: Path) -> None:
     assert check is not None
     assert (check.ok, check.value) == (True, 3)
     assert watched.fresh() is None
+
+
+def test_new_entries_are_taken_in_portions(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = place(log)
+    watched.whole()
+    append(log, 3)
+    body = list(stored(str(log)))[-1].body
+    monkeypatch.setattr(places, "_AT_ONCE", len(body) + 1)
+    found = [check and check.value for check in (watched.fresh() for _ in range(3))]
+    assert found == [2, 1, None]
 
 
 def test_a_new_entry_that_does_not_follow_is_found_at_once(tmp_path: Path) -> None:
