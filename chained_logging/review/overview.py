@@ -201,6 +201,13 @@ def own_entries(wanted: Filter, *actions: str) -> Filter:
     return wanted.narrowed(action=actions, actor=(OURSELVES,), actor_type=("system",))
 
 
+def origin_of(engine: Engine) -> str | None:
+    """Return the name of a log, as its own entries have it; None if there is no such entry."""
+    # The first entry may be in an archive: each of the log's own is about the log.
+    own = engine.entries(own_entries(ANY), limit=1, order="oldest").entries
+    return str(own[0].resource_id) if own and own[0].resource_type == "audit_log" else None
+
+
 def _contradict(wanted: Filter, read: Filter) -> bool:
     """Whether no reading can be among the entries that are wanted."""
     names = ("action", "actor", "actor_type")

@@ -20,9 +20,9 @@ from chained_logging.event.values import timestamp_text
 from chained_logging.format.vkey import VerifierKey
 from chained_logging.net.urls import shown
 from chained_logging.review.archive.moved import LastMoved, last_moved
-from chained_logging.review.filter import ANY, Filter
+from chained_logging.review.filter import Filter
 from chained_logging.review.opening import is_url, named, open_log
-from chained_logging.review.overview import own_entries
+from chained_logging.review.overview import origin_of
 from chained_logging.review.period import instant
 from chained_logging.review.query import Engine
 from chained_logging.review.retention.policies import Policy, policies_from
@@ -110,11 +110,10 @@ class Subject:
         """
         if self.origin is not None:
             return self.origin
-        # The first entry may be in an archive: each of the log's own is about the log.
-        own = self.engine.entries(own_entries(ANY), limit=1, order="oldest").entries
-        if not own or own[0].resource_type != "audit_log":
+        found = origin_of(self.engine)
+        if found is None:
             raise ValueError("no entry of the log's own names its origin")
-        return str(own[0].resource_id)
+        return found
 
     @cached_property
     def archived(self) -> LastMoved | None:

@@ -17,7 +17,7 @@ from chained_logging.log import AuditLog
 from chained_logging.review.alerts.book import Book
 from chained_logging.review.filter import ANY
 from chained_logging.review.opening import open_log
-from chained_logging.review.overview import overview
+from chained_logging.review.overview import origin_of, overview
 from chained_logging.review.period import Period
 from chained_logging.review.query import Engine
 from chained_logging.review.reviews.register import Register, is_emergency
@@ -37,8 +37,7 @@ def register_of(log: str, engine: Engine, keys: Sequence[VerifierKey] = ()) -> t
     :param log: the path of the log.
     :param keys: the reviewers' keys, from outside the log.
     """
-    first = engine.entries(limit=1, order="oldest").entries
-    origin = str(first[0].fields["resource_id"]) if first else Path(log).name
+    origin = origin_of(engine) or Path(log).name
     register = Register(origin, keys)
     register.read(engine)
     return register, origin

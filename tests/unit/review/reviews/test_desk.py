@@ -10,9 +10,10 @@ from chains import EVENT
 
 from chained_logging import AuditLog
 from chained_logging.keys import PrivateKey
-from chained_logging.review.opening import stored
+from chained_logging.review.opening import open_log, stored
 from chained_logging.review.period import Period
-from chained_logging.review.reviews.desk import sign, start
+from chained_logging.review.reviews.desk import register_of, sign, start
+from chained_logging.sinks.segments import segment_paths
 from chained_logging.verify import verify
 
 PERIOD = Period("2026-01-01T00:00:00.000000Z", "2027-01-01T00:00:00.000000Z")
@@ -53,6 +54,21 @@ def test_what_is_said_fits_into_an_entry(log: Path, said: dict[str, Any]) -> Non
         sign(str(log), begun.seq, "ann", key=PrivateKey.generate(), **{"conclusion": "x", **said})
     done = sign(str(log), begun.seq, "ann", "\u6f22" * 8_000, key=PrivateKey.generate())
     assert [one.own for one in done.signatures] == ["unknown"]
+
+
+def test_a_signature_holds_when_the_first_entries_are_in_an_archive(tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    with AuditLog(log, max_bytes=4_000) as opened:
+        for _ in range(20):
+            opened.append("read", **EVENT)
+    sign(str(log), start(str(log), PERIOD, "ann").seq, "ann", "x", key=PrivateKey.generate())
+    segment_paths(log)[0].unlink()
+    with open_log(str(log)) as engine:
+        assert engine.scope().entries < 20
+        register, origin = register_of(str(log), engine)
+    assert origin.startswith("chained-logging/")
+    (review,) = register.reviews.values()
+    assert [one.own for one in review.signatures] == ["unknown"]
 
 
 def test_a_review_that_is_not_there_cannot_be_signed(log: Path) -> None:
