@@ -48,20 +48,23 @@ class Book:
 
     :param log: the log that the alerts are about, if the entries about it are in another one.
     :param window: as :data:`WINDOW`.
+    :param origin: the name that `log` gives itself: several may have one file name.
     :ivar alerts: all that were raised, by ``seq``.
     :ivar acknowledged: who dealt with an alert, by its ``seq``.
     :ivar suppressed: what is not to be raised, by the rule and the subject; None for any subject.
     :ivar failed: pairs of an alert's ``seq`` and a target that did not take it yet.
     """
 
-    def __init__(self, log: str | None = None, window: dt.timedelta = WINDOW) -> None:
+    def __init__(
+        self, log: str | None = None, window: dt.timedelta = WINDOW, *, origin: str | None = None
+    ) -> None:
         self.alerts: dict[int, Alert] = {}
         self.acknowledged: dict[int, Decision] = {}
         self.suppressed: dict[tuple[str, str | None], Decision] = {}
         self.failed: set[tuple[int, str]] = set()
         self._delivered: set[tuple[int, str]] = set()
         self._by_key: dict[tuple[str, str], list[Alert]] = {}
-        self._log = log
+        self._about = (log, origin)
         self._window = window
         self._seq = -1
 
@@ -74,7 +77,7 @@ class Book:
     def add(self, entry: AuditEntry) -> None:
         """Take in one entry. What is not as such an entry is, is passed over."""
         self._seq = max(self._seq, entry.seq)
-        if entry.context.get("log") != self._log:
+        if (entry.context.get("log"), entry.context.get("log_origin")) != self._about:
             return
         if entry.action == RAISE:
             self._raise(entry)

@@ -21,6 +21,7 @@ from chained_logging.review.alerts.position import PositionFile, PositionsInMemo
 from chained_logging.review.alerts.round import Rounds
 from chained_logging.review.detect.finding import Detector, Severity
 from chained_logging.review.opening import is_url, named, open_log
+from chained_logging.review.overview import origin_of
 
 LONGEST: Final = 366
 """Days that an alert can be suppressed."""
@@ -55,11 +56,14 @@ class Desk:
             self._log = self._opened(where, into)
             self.origin = origin or (self._log.origin if self._log else named(where))
             held_elsewhere = self._log is not None and into is not None
-            self._about = {"log": named(where)} if held_elsewhere else {}
+            self._about: dict[str, str] = {}
+            if held_elsewhere:
+                name = origin or origin_of(self.engine) or named(where)
+                self._about = {"log": named(where), "log_origin": name}
             self._memory = (
                 self._stack.enter_context(open_log(str(into))) if held_elsewhere else self.engine
             )
-            self.book = Book(self._about.get("log"), window)
+            self.book = Book(self._about.get("log"), window, origin=self._about.get("log_origin"))
             self.book.read(self._memory)
             self._stack = self._stack.pop_all()
 

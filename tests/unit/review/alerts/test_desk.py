@@ -65,6 +65,17 @@ def test_a_copy_is_looked_at_and_says_that_it_remembers_nothing(log: Path, tmp_p
     assert len(list(stored(str(copy)))) == 2
 
 
+def test_one_log_can_hold_the_alerts_of_two_of_one_name(log: Path, tmp_path: Path) -> None:
+    other, into = tmp_path / "other" / log.name, tmp_path / "alerts.db"
+    other.parent.mkdir()
+    with AuditLog(other) as opened:
+        opened.append("read", **(EVENT | {"result": "denied"}))
+    for where in (log, other):
+        with Desk(str(where), into=str(into)) as desk:
+            assert len(desk.rounds([Denials()]).round().raised) == 1
+            assert len(desk.book.open()) == 1
+
+
 def test_another_log_can_hold_the_alerts_of_a_copy(log: Path, tmp_path: Path) -> None:
     copy, into = tmp_path / f"copy{log.suffix}", tmp_path / "alerts.db"
     shutil.copy(log, copy)
