@@ -107,7 +107,7 @@ def record(
     :returns: the log that has the entry, and the entry.
     :raises NotRecorded: if it cannot be written.
     """
-    why = _why_not(log)
+    why = why_unwritable(log)
     into = elsewhere if why is not None else log
     if into is None:
         raise NotRecorded(why)
@@ -130,8 +130,11 @@ def _append(opened: AuditLog, log: str, reading: Reading, reader: Reader) -> Aud
     )
 
 
-def _why_not(log: str) -> str | None:
-    """Return why the log that is read cannot hold the entry; None if it can."""
+def why_unwritable(log: str) -> str | None:
+    """Return why what people do with a log cannot become an entry of it; None if it can.
+
+    A copy is not written to, which would make another history of it.
+    """
     if is_url(log):
         return "a central store takes entries from the shipper alone"
     path = Path(os.path.realpath(log))

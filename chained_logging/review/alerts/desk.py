@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -22,6 +20,7 @@ from chained_logging.review.alerts.round import Rounds
 from chained_logging.review.detect.finding import Detector, Severity
 from chained_logging.review.opening import is_url, named, open_log
 from chained_logging.review.overview import origin_of
+from chained_logging.review.reading import why_unwritable
 
 LONGEST: Final = 366
 """Days that an alert can be suppressed."""
@@ -70,12 +69,9 @@ class Desk:
     def _opened(self, where: str, into: str | None) -> AuditLog | None:
         """Open the log that holds the alerts; None if no log takes them."""
         path = into or where
-        if is_url(path):
-            self.why_not = "a central store takes entries from the shipper alone"
-            return None
-        lock = Path(os.path.realpath(path) + ".lock")
-        if into is None and not lock.exists():
-            self.why_not = f"{where} is a copy: it has no lock file, so no program writes to it"
+        if into is None or is_url(into):
+            self.why_not = why_unwritable(path)
+        if self.why_not is not None:
             return None
         try:
             log = AuditLog(path, on_failure="raise", sign="follow")

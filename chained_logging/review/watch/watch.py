@@ -17,6 +17,7 @@ from chained_logging.review.alerts.desk import Desk
 from chained_logging.review.alerts.round import deliver
 from chained_logging.review.detect.finding import Finding
 from chained_logging.review.opening import is_url, open_log
+from chained_logging.review.reading import NotRecorded, why_unwritable
 from chained_logging.review.verdict import Evidence
 from chained_logging.review.watch.check import Check
 from chained_logging.review.watch.conditions import VERIFY, Limits, conditions
@@ -105,9 +106,8 @@ class Watch:
             "also": [other.name for other in self.places[1:] if other.verified is not None],
         }
         try:
-            with AuditLog(self.log, on_failure="raise", sign="follow") as log:
-                log.note(VERIFY, **about)
-        except (*FAILURES, ValueError) as error:
+            _note(self.log, about)
+        except (*FAILURES, NotRecorded, ValueError) as error:
             said = f"that {self.log.name} was verified cannot be recorded: {error}"
             self.checks["recorded", self.log.name] = Check("recorded", self.log.name, None, said)
             return
@@ -156,3 +156,11 @@ class Watch:
                 deliver(target, notification)
             except Undelivered as error:
                 self.problems.append(f"an alert did not reach {target.name}: {error}")
+
+
+def _note(path: Path, about: dict[str, Any]) -> None:
+    why = why_unwritable(str(path))
+    if why is not None:
+        raise NotRecorded(why)
+    with AuditLog(path, on_failure="raise", sign="follow") as log:
+        log.note(VERIFY, **about)

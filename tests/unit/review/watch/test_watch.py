@@ -161,3 +161,15 @@ def test_a_problem_that_is_over_is_said_no_more(log: Path, monkeypatch: pytest.M
     assert "no such disk" in watch.problems[0]
     watch.round()
     assert watch.problems == []
+
+
+def test_a_copy_is_watched_and_stays_as_it_is(log: Path, tmp_path: Path) -> None:
+    copy = tmp_path / f"copy{log.suffix}"
+    copy.write_bytes(log.read_bytes())
+    watch = Watch(str(copy), limits=Limits(disk=1.01))
+    for _ in range(2):
+        watch.round()
+    assert watch.checks["intact", copy.name].ok
+    assert "is a copy" in watch.checks["recorded", copy.name].sentence
+    assert actions(copy) == []
+    assert not copy.with_name(f"{copy.name}.lock").exists()
