@@ -20,6 +20,7 @@ from chained_logging.review.opening import open_log
 from chained_logging.review.overview import origin_of, overview
 from chained_logging.review.period import Period
 from chained_logging.review.query import Engine
+from chained_logging.review.reading import NotRecorded, why_unwritable
 from chained_logging.review.reviews.register import Register, is_emergency
 from chained_logging.review.reviews.review import SIGN, START, Review, digest, statement
 from chained_logging.review.reviews.summary import summary
@@ -58,8 +59,10 @@ def start(
     :param about: the ``seq`` of emergency accesses, for a review of these.
     :param verdict: on the log; by default, the log is verified now.
     :raises ValueError: if an entry in `about` is not about emergency access.
+    :raises NotRecorded: if the log is a copy, or somebody else's.
     :raises OSError: if the log cannot be read or written; also LogError.
     """
+    _require_writable(log)
     found = verdict or judge(log)
     with open_log(log) as engine:
         for seq in about:
@@ -72,6 +75,12 @@ def start(
         context["about"] = list(about)
     with AuditLog(log, on_failure="raise", sign="follow") as opened:
         return Review.of(opened.note(START, on_behalf_of=who, **context))
+
+
+def _require_writable(log: str) -> None:
+    why = why_unwritable(log)
+    if why is not None:
+        raise NotRecorded(f"{why}: review the log itself")
 
 
 def _require_emergency(engine: Engine, seq: int) -> None:
@@ -103,8 +112,10 @@ def sign(
     :param key: the reviewer's own key.
     :param keys: the reviewers' keys, from outside the log.
     :raises ValueError: if there is no such review, or what is said is empty or too long.
+    :raises NotRecorded: if the log is a copy, or somebody else's.
     :raises OSError: if the log cannot be read or written; also LogError.
     """
+    _require_writable(log)
     _require(conclusion, "the conclusion")
     _require(meaning, "the meaning of the signature")
     with open_log(log) as engine:

@@ -12,6 +12,7 @@ from chained_logging import AuditLog
 from chained_logging.keys import PrivateKey
 from chained_logging.review.opening import open_log, stored
 from chained_logging.review.period import Period
+from chained_logging.review.reading import NotRecorded
 from chained_logging.review.reviews.desk import register_of, sign, start
 from chained_logging.sinks.segments import segment_paths
 from chained_logging.verify import verify
@@ -69,6 +70,16 @@ def test_a_signature_holds_when_the_first_entries_are_in_an_archive(tmp_path: Pa
     assert origin.startswith("chained-logging/")
     (review,) = register.reviews.values()
     assert [one.own for one in review.signatures] == ["unknown"]
+
+
+def test_a_copy_is_not_reviewed_and_stays_as_it_is(log: Path, tmp_path: Path) -> None:
+    copy = tmp_path / f"copy{log.suffix}"
+    copy.write_bytes(log.read_bytes())
+    with pytest.raises(NotRecorded, match="review the log itself"):
+        start(str(copy), PERIOD, "ann")
+    with pytest.raises(NotRecorded, match="review the log itself"):
+        sign(str(copy), 1, "ann", "In order.")
+    assert copy.read_bytes() == log.read_bytes()
 
 
 def test_a_review_that_is_not_there_cannot_be_signed(log: Path) -> None:
