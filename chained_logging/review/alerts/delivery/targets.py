@@ -14,8 +14,11 @@ def open_targets(names: Iterable[str]) -> list[Target]:
 
     :raises ValueError: as :func:`open_target`, and if two are called the same: the log says by that
         name who took an alert, so the second one would get none.
+    :raises ImportError: without the extra ``alerts``, which deliveries need.
     """
     targets = [open_target(name) for name in names]
+    if targets:
+        _require_retries()
     for called, count in Counter(target.name for target in targets).items():
         if count > 1:
             raise ValueError(
@@ -23,6 +26,13 @@ def open_targets(names: Iterable[str]) -> list[Target]:
                 "an alert: give one target several recipients, or each program a name of its own"
             )
     return targets
+
+
+def _require_retries() -> None:
+    try:
+        import tenacity  # noqa: F401
+    except ImportError:
+        raise ImportError("targets need pip install 'chained_logging[alerts]'") from None
 
 
 def open_target(name: str) -> Target:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,12 @@ def test_two_targets_have_two_names() -> None:
     assert len(open_targets(["stderr", f"{mail}ann@example.com"])) == 2
     with pytest.raises(ValueError, match=r"2 targets are called smtp://mail\.example\.com, so"):
         open_targets([f"{mail}ann@example.com", f"{mail}bob@example.com"])
+
+
+def test_a_library_that_is_missing_is_said_before_there_is_an_alert(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "tenacity", None)
+    assert open_targets([]) == []
+    with pytest.raises(ImportError, match=r"chained_logging\[alerts\]"):
+        open_targets(["stderr"])
