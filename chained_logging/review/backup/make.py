@@ -77,7 +77,7 @@ def make_backup(
     :param same_place: make it even if it is not apart from the log. The entry says so.
     :param patience: seconds for which a store that is down is tried again.
     :param signer: of a store in S3, signs its digests.
-    :raises NotApart: if the backup would not be apart from the log.
+    :raises NotApart: if the backup would not be apart from the log, or would replace it.
     :raises Refused: if the backup there is of another history.
     :raises BrokenLog: if what arrived is not intact. The backup before stays as it was.
     :raises DestinationError: if the store is down.
@@ -95,6 +95,7 @@ def make_backup(
         name, report = destination_name(destination), _to_store(log, destination, patience, signer)
     else:
         folder = Path(destination).resolve()
+        _refuse_itself(log, folder)
         name, report = str(folder), _to_folder(log, folder, where.remarks)
     done = Backup(
         name,
@@ -152,6 +153,15 @@ def _all_primaries(log: AuditLog, given: Sequence[str]) -> list[str]:
 
 
 # --- To a folder.
+
+
+def _refuse_itself(log: AuditLog, folder: Path) -> None:
+    """Check that a copy does not take the place of the log, to which others may write meanwhile.
+
+    :raises NotApart: if it would.
+    """
+    if folder.samefile(log.path.parent):
+        raise NotApart(f"{folder} is the folder of the log itself: a backup goes to another one")
 
 
 def _to_folder(log: AuditLog, folder: Path, remarks: list[str]) -> Report:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from backed_up import backed_up, elsewhere, folder, key, log, written
+from chains import EVENT
 from checklists import looked
 
 from chained_logging import AuditLog, verify
@@ -51,6 +53,19 @@ def test_a_copy_beside_the_log_is_refused_or_said_to_be_one(log: Path, folder: P
         make_backup(opened, str(folder), same_place=True)
     _, context = last_context(log)
     assert "same file system" in str(context["same_place"])
+
+
+def test_a_copy_never_takes_the_place_of_the_log(log: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(log.parent)
+    with AuditLog(log, sign="follow") as opened:
+        before = os.stat(log).st_ino
+        for place in (log.parent, tmp_path / "link"):
+            with pytest.raises(NotApart, match="the folder of the log itself"):
+                make_backup(opened, str(place), same_place=True)
+        opened.append("read", **EVENT)
+    assert os.stat(log).st_ino == before
+    assert not list(log.parent.glob(".*"))
+    assert verify(log).intact
 
 
 def test_the_public_keys_are_there_and_the_private_one_is_not(
