@@ -201,10 +201,12 @@ class Backlog:
             raise
         deferred.remove(count)
 
-    def chain_all_deferred(self, append: Callable[[Sequence[Draft]], object]) -> None:
-        """As :meth:`chain_deferred`, until nothing is left or something fails."""
+    def chain_all_deferred(
+        self, append: Callable[[Sequence[Draft]], object], is_due: Callable[[], bool]
+    ) -> None:
+        """As :meth:`chain_deferred`, until nothing is due or something fails."""
         with contextlib.suppress(*FAILURES):  # no caller waits for these; they are kept for later
-            while self.deferred or self.spilled:
+            while is_due():
                 self.chain_deferred(append)
 
     def keep_deferred(self, error: Failure) -> None:

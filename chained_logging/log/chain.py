@@ -75,6 +75,14 @@ class Chain:
         finally:
             lock.release()
 
+    def is_due(self) -> bool:
+        """Whether something waits that another :meth:`append` chains.
+
+        What is in a spill file waits for a writer with the key, if the log has one.
+        """
+        backlog = self._backlog
+        return bool(backlog.deferred) or (backlog.spilled and not self._membership.mute)
+
     def _agree(self, head: Head, drafts: Sequence[Draft]) -> None:
         membership = self._membership
         if membership.look_around:

@@ -109,7 +109,7 @@ class Closing:
         while True:
             try:
                 backlog.chain_deferred(self._chain.append)
-                if not (backlog.deferred or backlog.spilled):
+                if not self._chain.is_due():
                     return None
             except Busy as busy:
                 if time.monotonic() < deadline and not self._state.stalled:

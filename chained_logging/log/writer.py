@@ -150,7 +150,7 @@ class Writer:
             try:
                 records = self._chain.append(drafts)
                 if backlog.deferred.drafts or backlog.spilled:  # logged in the middle of this
-                    backlog.chain_all_deferred(self._chain.append)
+                    backlog.chain_all_deferred(self._chain.append, self._chain.is_due)
             except BaseException:  # perhaps from a signal handler that logged in the middle
                 if backlog.deferred.drafts or backlog.spilled:
                     with contextlib.suppress(*FAILURES):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chains import EVENT
@@ -10,8 +11,11 @@ from log_parts import actions
 from signed_logs import ORIGIN, Key
 
 from chained_logging import AuditLog
+from chained_logging.diagnostics import AuditWarning
 from chained_logging.errors import FAILURES
+from chained_logging.log.backlog import Backlog
 from chained_logging.log.membership import Membership
+from chained_logging.sinks import open_sink
 
 
 def membership_of(log: AuditLog) -> Membership:
@@ -37,6 +41,35 @@ def test_a_follower_without_the_key_speaks_for_the_log_alone(path: Path) -> None
         log.note("log.restore")
         with pytest.raises(FAILURES, match="has no key"):
             log.append("a", **EVENT)
+
+
+def test_a_follower_without_the_key_leaves_what_waits_for_a_writer_with_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, chained = Key(), Backlog.chain_deferred
+    AuditLog(path, key=key).close()
+    tries = []
+
+    def counted(*arguments: Any) -> None:
+        tries.append(1)
+        assert len(tries) < 20
+        chained(*arguments)
+
+    monkeypatch.setattr(Backlog, "chain_deferred", counted)
+    for _ in range(2):
+        with AuditLog(path, sign="follow") as log, pytest.warns(AuditWarning, match="has no key"):
+            log.append("a", **EVENT)
+        with AuditLog(path, sign="follow", on_failure="raise") as log:
+            log.note("log.read")
+            assert log._parts.backlog.spilled
+    AuditLog(path, key=key).close()
+    assert sorted(actions(open_sink(path).records())) == [
+        "a",
+        "a",
+        "log.open",
+        "log.read",
+        "log.read",
+    ]
 
 
 def test_a_follower_signs_as_the_log_does(path: Path) -> None:
