@@ -167,7 +167,8 @@ def _refuse_itself(log: AuditLog, folder: Path) -> None:
 def _to_folder(log: AuditLog, folder: Path, remarks: list[str]) -> Report:
     """Copy a log's files, verify them together with what the backup has already, and replace it.
 
-    :param remarks: gets a sentence for each file of the backup that was damaged.
+    :param remarks: gets a sentence for each file of the backup that was damaged, and for a front
+        that is missing.
     """
     head = log.durable_head()
     with Staging(folder, log.path.name) as staging:
@@ -176,7 +177,7 @@ def _to_folder(log: AuditLog, folder: Path, remarks: list[str]) -> Report:
         copied = (copy_database if is_database else copy_lines)(log.path, staging)
         log.durable_head()  # what was copied since is on this machine's disk as well
         paths = [staging.file(log.path.name), *(folder / name for name in copied.kept)]
-        report = _verified(paths, head)
+        report = _verified(paths, head, remarks)
         keys = _public_keys(log, staging)
         staging.publish([*copied.made, *keys])
     remarks += [
@@ -202,14 +203,18 @@ def _refuse_another(log: AuditLog, folder: Path, head: Head) -> None:
         raise Refused(f"{folder} holds another entry {there.seq} than the log")
 
 
-def _verified(paths: Sequence[Path], head: Head) -> Report:
+def _verified(paths: Sequence[Path], head: Head, remarks: list[str]) -> Report:
     """Verify a copy against the log's head.
 
+    :param remarks: gets a sentence if the log lacks its front, and does not prove why.
     :raises BrokenLog: if it is not intact.
     """
     report = verify(*paths, to_hash=head.hash)
     if report.status == "incomplete" and report.first_prev_hash and not report.starts_at_genesis:
-        # What came before was moved away from the log, so it is not in the copy either.
+        remarks.append(
+            f"the copy begins with entry {report.first_seq:,}, as the log does, and nothing in it "
+            "proves where the entries before are: run chained-logging verify on the log"
+        )
         report = verify(*paths, to_hash=head.hash, from_hash=report.first_prev_hash)
     return _intact(report, "the copy")
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from archived import moved
 from backed_up import backed_up, elsewhere, folder, key, log, written
 from chains import EVENT
 from checklists import looked
@@ -118,6 +119,17 @@ def test_what_the_log_no_longer_holds_is_no_fault(tmp_path: Path, folder: Path) 
     min(tmp_path.glob("audit.0*.jsonl")).unlink()
     done = backed_up(path, folder)
     assert done.head_seq + 1 > done.entries > 0
+    front = done.head_seq + 1 - done.entries
+    (remark,) = (one for one in done.remarks if "proves" in one)
+    assert remark.startswith(f"the copy begins with entry {front}, as the log does")
+    assert remark in last_context(path)[1]["remarks"]  # type: ignore[operator]
+
+
+def test_a_front_in_an_archive_needs_no_remark(tmp_path: Path, folder: Path) -> None:
+    path = written(tmp_path / "audit.jsonl", 30)
+    (tmp_path / "archive").mkdir()
+    moved(path, tmp_path / "archive")
+    assert not [one for one in backed_up(path, folder).remarks if "proves" in one]
 
 
 def test_a_damaged_segment_is_said(tmp_path: Path, folder: Path) -> None:
