@@ -94,7 +94,7 @@ def move(log: AuditLog, archive: Archive, days: float, *, now: float | None = No
 class _Move:
     def __init__(self, log: AuditLog, archive: Archive, before: float) -> None:
         self._log, self._archive, self._before = log, archive, before
-        self._recorded = list(_recorded(log))
+        self._recorded = list(recorded(log))
 
     def run(self) -> Moved:
         """Move what may go."""
@@ -172,7 +172,7 @@ class _Move:
         return next((one for one in fronts if one is not None and one.size == first), None)
 
 
-def _recorded(log: AuditLog) -> Iterator[dict[str, Any]]:
+def recorded(log: AuditLog) -> Iterator[dict[str, Any]]:
     """Yield what the log says was moved to archives."""
     for record in log.records():
         if record.body.startswith(_OURS):

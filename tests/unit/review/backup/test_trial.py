@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 import pytest
-from backed_up import backed_up, folder, key, log
+from archived import moved
+from backed_up import backed_up, folder, key, log, written
 
 from chained_logging import AuditLog
 from chained_logging.review.backup import trial as module
@@ -46,6 +47,27 @@ def test_a_backup_that_is_behind_is_the_same(log: Path, folder: Path, tmp_path: 
     context = recorded(log)
     assert (context["result"], context["entries"]) == ("intact", done.entries)
     assert not list(scratch.iterdir())
+
+
+def test_a_front_that_the_log_moved_to_an_archive_is_no_fault(tmp_path: Path, folder: Path) -> None:
+    path = written(tmp_path / "audit.jsonl", 30)
+    (tmp_path / "archive").mkdir()
+    backed_up(path, folder)
+    gone = moved(path, tmp_path / "archive")
+    done = backed_up(path, folder)
+    trial = tried(path, folder)
+    assert (trial.result, trial.faults) == ("intact", [])
+    assert (trial.entries, trial.head_hash) == (done.entries, done.head_hash)
+    assert gone.entries > 0
+
+
+def test_a_front_that_is_missing_without_a_word_is_a_fault(tmp_path: Path, folder: Path) -> None:
+    path = written(tmp_path / "audit.jsonl", 30)
+    backed_up(path, folder)
+    min(tmp_path.glob("audit.0*.jsonl")).unlink()
+    trial = tried(path, folder)
+    assert trial.result == "differs"
+    assert trial.faults[0] == f"{folder}: entry 0 is there, and not in the log"
 
 
 def test_the_scratch_folder_is_for_this_user_alone(
