@@ -84,12 +84,13 @@ def _below(block: Path, deepest: int) -> set[str]:
 def _mount_of(path: Path) -> _Mount | None:
     """Return the mount that a path is on; None where the system does not list mounts."""
     try:
-        lines = _MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
+        text = _MOUNTS.read_bytes().decode("utf-8", "surrogateescape")
     except OSError:
         return None
     real = os.path.realpath(path)
     best: _Mount | None = None
-    for mount in map(_parsed, lines):
+    # A user who may mount may put any other line break into a name: the kernel escapes this one.
+    for mount in map(_parsed, text.rstrip("\n").split("\n")):
         inside = real == mount.point or real.startswith(mount.point.rstrip("/") + "/")
         if inside and (best is None or len(mount.point) >= len(best.point)):
             best = mount  # of two on one point, the later one hides the other

@@ -106,6 +106,18 @@ def test_a_loop_device_is_where_its_file_is(machine: Machine, tmp_path: Path) ->
     assert "sda" in str(shared_disk(log, machine.mount(tmp_path / "b", 50)))
 
 
+@pytest.mark.parametrize("strange", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\r"])
+def test_a_mount_with_a_strange_name_hides_no_other(
+    machine: Machine, tmp_path: Path, strange: str
+) -> None:
+    machine.device(1, "sda/sda1")
+    log = machine.mount(tmp_path / "log", 1)
+    machine.mount(tmp_path / f"of{strange}ann", 2, "ann", "fuse.sshfs")
+    memory = machine.mount(tmp_path / "memory", 3, "tmpfs", "tmpfs")
+    assert disks(log) == {"sda"}
+    assert (in_memory(log), in_memory(memory)) == (False, True)
+
+
 @pytest.mark.parametrize("source", ["nas.example:/export/{}", "//nas.example/{}"])
 def test_two_shares_of_one_server_are_together(
     machine: Machine, tmp_path: Path, source: str
