@@ -85,7 +85,7 @@ class Verdicts:
         seen, began = self._state(), time.monotonic()
         try:
             verdict = self._check()
-        except (ChainedLoggingError, OSError, ValueError) as problem:
+        except Exception as problem:  # without a verdict, the one before would stay
             verdict = Verdict("unchecked", f"Not checked: {problem}")
         with self._lock:
             self._last, self._seen = Checked(verdict, time.time()), seen

@@ -23,6 +23,19 @@ def until(happened: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
+def iter_of(*results: Verdict | Exception) -> Callable[[], Verdict]:
+    """Return a check that ends with one after another."""
+    left = iter(results)
+
+    def check() -> Verdict:
+        found = next(left)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    return check
+
+
 @pytest.mark.parametrize("suffix", ["jsonl", "db"])
 def test_what_is_appended_is_found_by_the_next_request(tmp_path: Path, suffix: str) -> None:
     path = write_log(tmp_path / f"audit.{suffix}", [event(1)])
@@ -105,6 +118,17 @@ def test_a_log_that_cannot_be_read_is_not_checked(tmp_path: Path) -> None:
     assert found is not None
     assert found.verdict.status == "unchecked"
     assert found.verdict.headline == "Not checked: no such disk"
+
+
+def test_no_verdict_outlives_a_check_that_failed() -> None:
+    verdicts = Verdicts(iter_of(Verdict("intact", "fine"), RecursionError("too deep")), time.time)
+    first = verdicts.current(30)
+    verdicts._rests = 0.0
+    second = verdicts.current(30)
+    assert first is not None
+    assert second is not None
+    assert (first.verdict.status, second.verdict.status) == ("intact", "unchecked")
+    assert second.verdict.headline == "Not checked: too deep"
 
 
 def test_the_name_of_a_store_has_no_password() -> None:
