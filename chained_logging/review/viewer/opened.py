@@ -134,7 +134,7 @@ class OpenedLog:
         path = Path(self.where)
         found: list[tuple[str, int, int]] = []
         for name in sorted(os.listdir(path.parent)):
-            if name.startswith(path.stem) and not _DERIVED.search(name):
+            if name.startswith(path.stem) and not _DERIVED.search(name, len(path.stem)):
                 with contextlib.suppress(FileNotFoundError):
                     about = os.stat(path.with_name(name))
                     found.append((name, about.st_size, about.st_mtime_ns))

@@ -131,6 +131,18 @@ def test_no_verdict_outlives_a_check_that_failed() -> None:
     assert second.verdict.headline == "Not checked: too deep"
 
 
+def test_a_log_with_index_in_its_name_changes_too(tmp_path: Path) -> None:
+    path = write_log(tmp_path / "site.index.jsonl", [event(1)])
+    log = OpenedLog(str(path))
+    before = log.state()
+    with AuditLog(path) as writer:
+        writer.append("read", actor="ann")
+    after = log.state()
+    assert after != before
+    path.with_name("site.index.jsonl.index").touch()
+    assert log.state() == after
+
+
 def test_the_name_of_a_store_has_no_password() -> None:
     assert OpenedLog("postgresql://ann:secret@db.example/audit").name == "db.example/audit"
     assert OpenedLog("/var/log/audit.jsonl").name == "audit.jsonl"
