@@ -98,17 +98,28 @@ class FolderBackup:
         return open_sink(self.path(origin))
 
     def _logs(self) -> dict[str, Path]:
-        """Return the logs in the folder, by origin. What is not a log is left out."""
+        """Return the logs in the folder, by origin. What is not a log is left out.
+
+        A log that was exported or renamed has two files: the one that is further counts.
+        """
         paths = {
             path.with_name(_SEALED.sub(r"\1", path.name))
             for path in self.folder.iterdir()
             if path.suffix in JSONL_SUFFIXES | SQLITE_SUFFIXES and path.is_file()
         }
-        found: dict[str, Path] = {}
+        found: dict[str, list[Path]] = {}
         for path in sorted(paths):
             with contextlib.suppress(OSError, LogError, ValueError, KeyError):
-                found.setdefault(_origin(path), path)
-        return found
+                found.setdefault(_origin(path), []).append(path)
+        return {name: max(those, key=_reach) for name, those in found.items()}
+
+
+def _reach(log: Path) -> int:
+    """Return the last entry of a log; below all others if its end is damaged."""
+    try:
+        return head_of(log).seq
+    except (OSError, LogError, ValueError):
+        return -2
 
 
 def head_of(log: Path) -> Head:

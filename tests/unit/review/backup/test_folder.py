@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from backed_up import ORIGIN, backed_up, folder, key, log
 
+from chained_logging import AuditLog
 from chained_logging.errors import NotALog, Refused, ShipError
 from chained_logging.format.record import EMPTY
 from chained_logging.review.backup.folder import FolderBackup, head_of
+from chained_logging.review.export import export_log
 from chained_logging.sinks import open_sink
 
 __all__ = ["folder", "key", "log"]  # fixtures
@@ -39,6 +41,19 @@ def test_what_is_not_there_is_said(tmp_path: Path, folder: Path) -> None:
         store.write(ORIGIN, [], [])
     with pytest.raises(FileNotFoundError, match="is the disk mounted"):
         FolderBackup(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "z.jsonl"])
+def test_of_two_files_of_one_log_the_one_that_is_further_counts(
+    log: Path, folder: Path, name: str
+) -> None:
+    export_log(log, folder / name)
+    with AuditLog(log, sign="follow") as opened:
+        opened.note("log.read")
+    done = backed_up(log, folder)
+    store = FolderBackup(folder)
+    assert store.path(ORIGIN).name == log.name
+    assert store.head(ORIGIN) == (done.head_seq, done.head_hash)
 
 
 def test_other_files_are_left_out(log: Path, folder: Path) -> None:
