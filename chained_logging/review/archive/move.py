@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import time
 import zlib
 from collections.abc import Iterator
@@ -142,7 +143,7 @@ class _Move:
         with open_regular(path) as file:
             self._archive.put(name, gzip.compress(file.read(), mtime=0))
         packed = self._archive.get(name)
-        if packed is None or _sha256_inside(packed) != segment.sha256:
+        if packed is None or _sha256_inside(packed, segment.bytes) != segment.sha256:
             raise Refused(
                 f"{self._archive.name} holds another {name}: give each log an archive of its own"
             )
@@ -190,8 +191,14 @@ def _last_time(path: Path) -> float | None:
     return None if last is None else recorded_at(last)
 
 
-def _sha256_inside(packed: bytes) -> str | None:
+def _sha256_inside(packed: bytes, size: int) -> str | None:
+    """Return the SHA-256 of what is compressed; None if that is not of this size.
+
+    Others may write to an archive: no more is unpacked than was put there.
+    """
     try:
-        return hashlib.sha256(gzip.decompress(packed)).hexdigest()
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
+            data = file.read(size + 1)
     except (OSError, EOFError, zlib.error):
         return None
+    return hashlib.sha256(data).hexdigest() if len(data) == size else None

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 import os
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,19 @@ def test_another_logs_file_is_not_taken_for_this_ones(
         moved(log, archive)
     assert segment_paths(log)[0].name == name[:-3]
     assert said(log) == []
+
+
+def test_no_more_is_unpacked_than_was_put_there(log: Path, archive: Path) -> None:
+    name = f"{segment_paths(log)[0].name}.gz"
+    (archive / name).write_bytes(gzip.compress(bytes(64 << 20), 1))
+    (archive / name).chmod(0o600)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refused, match="holds another"):
+            moved(log, archive)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_database_is_one_file(tmp_path: Path, archive: Path) -> None:
