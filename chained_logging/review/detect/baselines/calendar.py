@@ -57,18 +57,24 @@ class Calendar:
         if known is None:
             known = self._look_up(ten)
         seconds, day, hour, free = known
-        rest = int(timestamp[15]) * 60 + int(timestamp[17:19])
+        rest = int(timestamp[15:16]) * 60 + int(timestamp[17:19])
         return Moment(seconds + rest, day, hour, free)
 
     def _look_up(self, ten: str) -> Moment:
         if len(self._known) >= _KEPT:
             self._known.clear()
         moment = dt.datetime.fromisoformat(ten + "0:00+00:00")
-        local = moment.astimezone(self._zone)
+        local = self._local(moment)
         free = local.weekday() >= 5 or local.date() in self._holidays
         found = Moment(int(moment.timestamp()), local.toordinal(), local.hour, free)
         self._known[ten] = found
         return found
+
+    def _local(self, moment: dt.datetime) -> dt.datetime:
+        try:
+            return moment.astimezone(self._zone)
+        except OverflowError:  # the first hours of the year 1, and the last ones of 9999
+            return moment
 
 
 def date_text(day: int) -> str:

@@ -29,6 +29,20 @@ def test_weekends_and_holidays_are_free(day: str, free: bool) -> None:
     assert calendar.at(f"{day}T12:00:00.000000Z").free is free
 
 
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+@pytest.mark.parametrize("time", ["00:00:00", "23:59:59"])
+def test_the_ends_of_time_have_a_day(zone: str, day: str, time: str) -> None:
+    found = Calendar(zone).at(f"{day}T{time}.000000Z")
+    assert date_text(found.day)[:4] == day[:4]
+
+
+@pytest.mark.parametrize("text", ["", "2026-03-02", "2026-03-02T09:3", "2026-03-02T09:30:"])
+def test_a_time_in_another_form_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        Calendar().at(text)
+
+
 def test_calendars_are_told_apart_by_zone_and_holidays() -> None:
     names = {
         Calendar().name,
