@@ -19,7 +19,7 @@ _DENIED: Final = re.compile(
     "AccessDenied|Unauthorized|NotAuthorized|Forbidden|AuthFailure|Client.InvalidClientTokenId"
 )
 _LOGINS: Final = frozenset({"ConsoleLogin", "UserAuthentication"})
-_MACHINE: Final = re.compile(r"i-[0-9a-fA-F]+|\d{10,}")
+_MACHINE: Final = re.compile(r"^i-[0-9a-fA-F]+$|\d{10,}")
 """Sessions of a role that a machine opened: an instance's, or one that a library named by time."""
 _ADDRESS: Final = re.compile(r"[\d.]+|[\da-fA-F:.]*:[\da-fA-F:.]*")
 _KINDS: Final = {

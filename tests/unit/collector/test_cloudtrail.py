@@ -81,6 +81,7 @@ def test_an_event_is_an_entry(path: Path) -> None:
             (f"arn:aws:iam::{ACCOUNT}:root", "admin", None),
         ),
         (assumed("ann@example.com"), "192.0.2.1", (f"{SESSION}/ann@example.com", "user", ROLE)),
+        (assumed("heidi-adams"), "192.0.2.1", (f"{SESSION}/heidi-adams", "user", ROLE)),
         (assumed("i-0abc"), "192.0.2.1", (f"{SESSION}/i-0abc", "service", ROLE)),
         ({**ANN, "invokedBy": "kms"}, "kms.amazonaws.com", ("kms", "service", ANN["arn"])),
         (ANN, "AWS Internal", ("AWS Internal", "service", ANN["arn"])),
