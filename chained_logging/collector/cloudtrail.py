@@ -184,13 +184,15 @@ def _parameters(event: Event, service: str) -> Iterator[tuple[str, str] | str]:
 
 def at_all(value: Any, path: list[str]) -> Iterator[Any]:
     """Yield what is at a path, of each item where there is a list on the way."""
-    if isinstance(value, list):
-        for item in value:
-            yield from at_all(item, path)
-    elif not path:
-        yield value
-    elif isinstance(value, Mapping):
-        yield from at_all(value.get(path[0]), path[1:])
+    found = [(value, path)]
+    while found:  # others choose how deep lists are nested
+        value, path = found.pop()
+        if isinstance(value, list):
+            found += [(item, path) for item in reversed(value)]
+        elif not path:
+            yield value
+        elif isinstance(value, Mapping):
+            found.append((value.get(path[0]), path[1:]))
 
 
 def _values(found: Iterator[Any]) -> Iterator[str]:

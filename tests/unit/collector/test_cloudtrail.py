@@ -141,6 +141,15 @@ def test_no_value_of_another_type_stops_an_event(path: Path, hostile: Any) -> No
         assert entry.incomplete
 
 
+def test_lists_may_be_nested_as_deep_as_they_like() -> None:
+    nested: Any = ["i-1", "i-2"]
+    for _ in range(10_000):
+        nested = [nested]
+    found = fields(requestParameters={"instanceId": nested})
+    assert found["resource"] == ("aws.ec2.instance", "i-1")
+    assert found["resources"] == [("aws.ec2.instance", "i-2")]
+
+
 @shared_data.needed
 def test_no_real_event_lacks_a_field(path: Path) -> None:
     attacks = itertools.chain.from_iterable(shared_data.techniques().values())
