@@ -148,7 +148,19 @@ def _made(documents: list[SigmaRule | SigmaCorrelationRule]) -> tuple[list[Rule]
 def _complete(
     documents: list[SigmaRule | SigmaCorrelationRule], refused: list[str]
 ) -> list[SigmaRule | SigmaCorrelationRule]:
-    """Return the rules without correlations that are over a rule that is not there."""
+    """Return the rules without correlations that are over a rule that is not there.
+
+    A correlation that is left out is not there for another one either.
+    """
+    complete = _over_known(documents, refused)
+    while len(complete) < len(documents):
+        documents, complete = complete, _over_known(complete, refused)
+    return complete
+
+
+def _over_known(
+    documents: list[SigmaRule | SigmaCorrelationRule], refused: list[str]
+) -> list[SigmaRule | SigmaCorrelationRule]:
     known = {str(name) for rule in documents for name in (rule.id, rule.name) if name}
     complete = []
     for rule in documents:

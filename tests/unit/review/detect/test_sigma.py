@@ -138,6 +138,26 @@ def test_a_correlation_that_cannot_be_run_is_refused(changed: str, to: str, said
         sigma.of_text(text("action: read") + CORRELATION.replace(changed, to))
 
 
+@pytest.mark.parametrize("order", [("other", "many"), ("many", "other")])
+def test_what_is_over_a_correlation_that_is_refused_is_refused(
+    order: tuple[str, str], tmp_path: Path
+) -> None:
+    over = {"other": "missing", "many": "other"}
+    made = (
+        CORRELATION.replace("name: many", f"name: {name}").replace("[it]", f"[{over[name]}]")
+        for name in order
+    )
+    (tmp_path / "rules.yml").write_text(text("action: read") + "".join(made))
+    found, refused = sigma.load_some([tmp_path])
+    assert [rule.name for rule in found] == ["it"]
+    assert [one.partition(": ")[2] for one in refused] == [
+        "there is no rule 'missing'",
+        "there is no rule 'other'",
+    ]
+    with pytest.raises(RuleError, match="no rule 'missing'"):
+        sigma.load([tmp_path])
+
+
 @pytest.mark.parametrize(
     ("rules", "said"),
     [
