@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from chained_logging.errors import BrokenLog
 from chained_logging.format.record import Record
 from chained_logging.review.detect.bench import Bench, RuleError
 from chained_logging.review.detect.finding import SHOWN, Finding
+from chained_logging.review.detect.reading import records
 from chained_logging.review.detect.rule import SUBJECT, Rule, needed, shipped
 from chained_logging.review.detect.windows import Match, Windows
-from chained_logging.review.filter import Filter
-from chained_logging.review.query import Engine, Misfit
+from chained_logging.review.query import Engine
 from chained_logging.text import printable
 
 BATCH: Final = 5_000
@@ -53,8 +53,8 @@ class RuleDetector:
             self._begin(log, after, upto)
         self._reached = None  # until all is read
         found = _Found()
-        for first in range(after + 1, upto + 1, BATCH):
-            self._try(log, first, min(first + BATCH - 1, upto), found)
+        for batch in _batches(records(log, after, upto)):
+            self._try(batch, found)
         self._reached = upto
         yield from found.all()
 
@@ -62,18 +62,15 @@ class RuleDetector:
         """Bring the correlations to where they would be had all before been read by this object."""
         self._windows = {r.name: Windows(r.correlation) for r in self._rules if r.correlation}
         if self._windows and upto > after:
-            for begin in range(max(0, after - CONTEXT + 1), after + 1, BATCH):
-                self._try(log, begin, min(begin + BATCH - 1, after), None)
+            for batch in _batches(records(log, max(-1, after - CONTEXT), after)):
+                self._try(batch, None)
 
-    def _try(self, log: Engine, first: int, last: int, found: _Found | None) -> None:
+    def _try(self, batch: Sequence[Record], found: _Found | None) -> None:
         """Try all rules on some entries.
 
         :param found: takes the findings; None where the entries are only context.
         """
-        records = _records(log, Filter(first_seq=first, last_seq=last))
-        if not records:
-            return
-        self._bench.put(records)
+        self._bench.put(batch)
         fitting = [
             (self._match(seq), number)
             for number, rule in enumerate(self._rules)
@@ -82,7 +79,7 @@ class RuleDetector:
         ]
         for match, number in sorted(fitting, key=_in_time):
             self._take(self._rules[number], match, match.seqs[0], found)
-        latest = self._match(records[-1].seq).at
+        latest = self._match(batch[-1].seq).at
         for windows in self._windows.values():
             windows.forget(latest)
 
@@ -170,20 +167,9 @@ class _Found:
         return sorted([*self._closed, *still], key=lambda found: (found.first, found.entries))
 
 
-def _records(log: Engine, wanted: Filter) -> list[Record]:
-    """Return the entries that a filter finds. Retention may have removed some between them.
-
-    :raises BrokenLog: if they change while they are read; also OSError and LogError.
-    """
-    for attempt in (1, 2):
-        try:
-            rows = log.table("SELECT seq FROM found ORDER BY seq", wanted).rows
-            return log.store.records([seq for (seq,) in rows]) if rows else []
-        except Misfit as misfit:
-            if attempt == 2:
-                raise BrokenLog(f"{log.store.name} changes while it is read: {misfit}") from None
-            log.store.rebuild()
-    return []
+def _batches(entries: Iterator[Record]) -> Iterator[list[Record]]:
+    while batch := list(itertools.islice(entries, BATCH)):
+        yield batch
 
 
 Over = dict[str, list[tuple[Rule, int]]]

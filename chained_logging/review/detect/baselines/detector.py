@@ -20,13 +20,13 @@ from chained_logging.review.detect.baselines.incomplete import Incomplete
 from chained_logging.review.detect.baselines.memory import Memory, Remembered
 from chained_logging.review.detect.baselines.newness import Newness
 from chained_logging.review.detect.baselines.privileges import Privileges
-from chained_logging.review.detect.baselines.reading import records
 from chained_logging.review.detect.baselines.services import Services
 from chained_logging.review.detect.baselines.sharing import Sharing
 from chained_logging.review.detect.baselines.silence import Silence
 from chained_logging.review.detect.baselines.strangers import Strangers
 from chained_logging.review.detect.baselines.volume import Volume
 from chained_logging.review.detect.finding import Finding
+from chained_logging.review.detect.reading import records
 from chained_logging.review.query import Engine
 
 ALL: Final[tuple[Callable[[dict[str, Any]], Baseline], ...]] = (

@@ -18,7 +18,7 @@ import orjson
 from chained_logging.errors import ChainedLoggingError
 from chained_logging.files.durable import replace_file
 from chained_logging.files.own import require_own
-from chained_logging.review.detect.baselines.reading import records
+from chained_logging.review.detect.reading import records
 from chained_logging.review.index_files import cached_path, index_path
 from chained_logging.review.query import Engine
 

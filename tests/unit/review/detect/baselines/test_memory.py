@@ -10,7 +10,7 @@ import pytest
 
 from chained_logging import AuditLog
 from chained_logging.review.detect.baselines.memory import Memory, Remembered
-from chained_logging.review.detect.baselines.reading import records
+from chained_logging.review.detect.reading import records
 from chained_logging.review.opening import open_log
 from chained_logging.review.query import Engine
 

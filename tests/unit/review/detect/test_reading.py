@@ -8,8 +8,8 @@ import pytest
 
 from chained_logging import AuditLog
 from chained_logging.errors import BrokenLog
-from chained_logging.review.detect.baselines import reading
-from chained_logging.review.detect.baselines.reading import records
+from chained_logging.review.detect import reading
+from chained_logging.review.detect.reading import records
 from chained_logging.review.opening import open_log
 from chained_logging.review.query import Misfit
 
