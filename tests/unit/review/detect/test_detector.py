@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,20 @@ def test_only_new_entries_are_found_and_those_before_count(path: Path) -> None:
             assert (read.rule, read.entries) == ("read", (3,))
             assert (many.rule, many.entries) == ("many", (1, 2, 3))
         assert list(going.findings(engine, 3, 3)) == []
+
+
+def test_an_entry_of_the_future_makes_nothing_old(path: Path) -> None:
+    rules = RuleDetector([QUIETLY, MANY])
+    now = {**event(0), "timestamp": time.time()}
+    with AuditLog(path) as log:
+        log.append_many([now, now, event(0, "write") | {"timestamp": "9999-12-31T00:00:00Z"}])
+    with open_log(str(path)) as engine:
+        assert list(rules.findings(engine, -1, 3)) == []
+        with AuditLog(path) as log:
+            log.append_many([now])
+        engine.store.refresh()
+        (one,) = rules.findings(engine, 3, 4)
+    assert one.entries == (1, 2, 4)
 
 
 def test_what_is_too_old_is_no_context(path: Path) -> None:
