@@ -56,16 +56,18 @@ class Newness:
         days, day = known["types"].get(event.type, (0, 0))
         if days >= _FAMILIAR or (days and day >= event.day):
             return
-        users = self._types.setdefault(event.type, {})
+        users = self._types.get(event.type, {})
         told = known["days"] > _ENOUGH and self._is_for_few(users, event)
-        tried = known["tried"].setdefault(event.type, [event.timestamp, []])
+        tried = known["tried"].get(event.type, [event.timestamp, []])
         tried[1].append(event.seq)
+        renewed(known["tried"], event.type, tried, _MANY)
         if told and len(tried[1]) < _REPEATED:
             return
         first, seqs = known["tried"].pop(event.type)
         renewed(known["types"], event.type, [days + 1, event.day], _MANY)
         if len(users) < _MANY:  # what so many use is for all
             users.setdefault(event.actor, event.day)
+        renewed(self._types, event.type, users, ACTORS)
         if told:
             others = ", ".join(sorted(set(users) - {event.actor})[:3]) or "nobody"
             said = (

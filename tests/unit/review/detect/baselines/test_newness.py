@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from usual_days import Days, rules
 
+from chained_logging.review.detect.baselines import newness
 from chained_logging.review.detect.baselines.newness import Newness
 
 
@@ -66,3 +68,17 @@ def test_somebody_whose_networks_change_all_the_time_may_change_again() -> None:
     days = lived()
     found = [rules(days.see(10 + n, net=f"100.64.{n}")) for n in range(5)]
     assert found == [["new_network"]] * 2 + [[]] * 3
+
+
+def test_what_is_remembered_of_types_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(newness, "ACTORS", 50)
+    monkeypatch.setattr(newness, "_MANY", 5)
+    days = lived()
+    assert days.baseline is not None
+    for number in range(100):
+        days.see(10, actor="hr", type=f"type-{number}")
+        days.see(11, actor="ann", type=f"type-{number}")
+    assert len(days.baseline.state["types"]) <= 50
+    known = days.baseline.state["actors"]["ann"]
+    assert len(known["tried"]) <= 5
+    assert len(known["types"]) <= 5
