@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -54,8 +54,7 @@ class RuleDetector:
             self._begin(log, after, upto)
         self._reached = None  # until all is read
         found = _Found()
-        for batch in _batches(records(log, after, upto)):
-            self._try(batch, found)
+        self._try(records(log, after, upto), found)
         self._reached = upto
         yield from found.all()
 
@@ -63,15 +62,21 @@ class RuleDetector:
         """Bring the correlations to where they would be had all before been read by this object."""
         self._windows = {r.name: Windows(r.correlation) for r in self._rules if r.correlation}
         if self._windows and upto > after:
-            for batch in _batches(records(log, max(-1, after - CONTEXT), after)):
-                self._try(batch, None)
+            self._try(records(log, max(-1, after - CONTEXT), after), None)
 
-    def _try(self, batch: Sequence[Record], found: _Found | None) -> None:
+    def _try(self, entries: Iterator[Record], found: _Found | None) -> None:
         """Try all rules on some entries.
 
         :param found: takes the findings; None where the entries are only context.
         """
-        self._bench.put(batch)
+        batch: list[Record] = []
+        while batch := batch or list(itertools.islice(entries, BATCH)):
+            tried = self._bench.put(batch)
+            self._try_bench(batch[tried - 1].seq, found)
+            batch = batch[tried:]
+
+    def _try_bench(self, last: int, found: _Found | None) -> None:
+        """Try all rules on the entries on the bench, of which `last` is the last one."""
         fitting = [
             (self._match(seq), number)
             for number, rule in enumerate(self._rules)
@@ -81,7 +86,7 @@ class RuleDetector:
         for match, number in sorted(fitting, key=_in_time):
             self._take(self._rules[number], match, match.seqs[0], found)
         # One entry whose clock is ahead makes nothing old.
-        latest = min(self._match(batch[-1].seq).at, time.time())
+        latest = min(self._match(last).at, time.time())
         for windows in self._windows.values():
             windows.forget(latest)
 
@@ -167,11 +172,6 @@ class _Found:
         """Return all findings, in the order of time."""
         still = [gathered.finding(subject) for (_, subject), gathered in self._open.items()]
         return sorted([*self._closed, *still], key=lambda found: (found.first, found.entries))
-
-
-def _batches(entries: Iterator[Record]) -> Iterator[list[Record]]:
-    while batch := list(itertools.islice(entries, BATCH)):
-        yield batch
 
 
 Over = dict[str, list[tuple[Rule, int]]]

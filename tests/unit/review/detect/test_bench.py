@@ -10,6 +10,7 @@ import pytest
 from chained_logging.format.record import Record
 from chained_logging.review.detect import bench
 from chained_logging.review.detect.bench import Bench, RuleError
+from chained_logging.review.detect.rule import needed, shipped
 
 
 def put(table: Bench, *contexts: dict[str, Any]) -> None:
@@ -73,6 +74,31 @@ def test_a_rule_that_takes_too_long_is_stopped(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(RuleError, match="cannot be run"):
         table.fitting(slow)
     assert len(table.fitting("1")) == 300
+
+
+def test_long_lists_make_no_rule_too_slow() -> None:
+    (rule,) = (rule for rule in shipped() if rule.name == "rights-for-oneself")
+    names = [f"{number:x}" for number in range(9_000)]
+    own = {"actor_id": "ann", "resource_id": "ann", "result": "success"}
+    body = json.dumps({"action": "write", "context": {}, "changed_fields": names, **own}).encode()
+    table = Bench(needed([rule]))
+    there = table.put(Record(seq, body, "") for seq in range(200))
+    assert bench.MOST_VALUES < there * len(names) < bench.MOST_VALUES + 2 * len(names)
+    assert rule.sql is not None
+    assert table.fitting(rule.sql) == []
+    patterns = (f"s.value LIKE '%{number}x%'" for number in range(20))
+    of_some = (
+        f"s.number = entries.number AND s.field = 'changed_fields' AND ({' OR '.join(patterns)})"
+    )
+    assert table.fitting(f"EXISTS (SELECT 1 FROM several AS s WHERE {of_some})") == []
+
+
+def test_one_entry_with_more_values_than_most_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "MOST_VALUES", 3)
+    table = Bench(["x"])
+    assert table.put([]) == 0
+    put(table, {"x": list("abcdef")}, {"x": "f"})
+    assert table.fitting("EXISTS (SELECT 1 FROM several WHERE value = 'f')") == [0]
 
 
 def test_regular_expressions_take_linear_time() -> None:

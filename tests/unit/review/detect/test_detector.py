@@ -12,7 +12,7 @@ from retention_logs import fill, old, purge
 
 from chained_logging import AuditLog
 from chained_logging.errors import BrokenLog
-from chained_logging.review.detect import detector
+from chained_logging.review.detect import bench, detector
 from chained_logging.review.detect.bench import RuleError
 from chained_logging.review.detect.detector import RuleDetector
 from chained_logging.review.detect.finding import Finding
@@ -149,6 +149,15 @@ def test_batches_make_no_difference(path: Path, size: int, monkeypatch: pytest.M
     assert {(one.rule, one.entries, one.count) for one in found(path, rules, [])} == {
         (one.rule, one.entries, one.count) for one in whole
     }
+
+
+def test_long_lists_make_no_difference(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = {"changed_fields": ["a", "b", "c"]}
+    events = [event(second, ("read", "write")[second % 3 == 0], **listed) for second in range(40)]
+    by_list = READ._replace(fields=("action", "changed_fields"))
+    whole = found(path, [by_list, QUIETLY, MANY, WRITE, AGAIN], events)
+    monkeypatch.setattr(bench, "MOST_VALUES", 7)
+    assert found(path, [by_list, QUIETLY, MANY, WRITE, AGAIN], []) == whole
 
 
 def test_a_rule_that_cannot_be_run_is_named(path: Path) -> None:
