@@ -112,6 +112,11 @@ def _hr(people: int, secret: str) -> Role:
     )
 
 
+_AT_NIGHT = (
+    Service("backup", 1440, "backup", "database", 4, 2.2),
+    Service("reporting", 1440, "read", "report", 12, 4.5),
+)
+
 CLINIC = Organisation(
     "clinic",
     "patient_record",
@@ -184,8 +189,7 @@ CLINIC = Organisation(
     services=(
         Service("lab-interface", 30, "write", "lab_result"),
         Service("heartbeat", 20, "read", "system_setting"),
-        Service("backup", 1440, "backup", "database", 4, 2.2),
-        Service("reporting", 1440, "read", "report", 12, 4.5),
+        *_AT_NIGHT,
     ),
     shared_desks=True,
     emergencies=0.35,
@@ -261,8 +265,7 @@ SHOP = Organisation(
     services=(
         Service("checkout", 15, "write", "order"),
         Service("stock-sync", 60, "write", "product", 2),
-        Service("backup", 1440, "backup", "database", 4, 2.2),
-        Service("reporting", 1440, "read", "report", 12, 4.5),
+        *_AT_NIGHT,
     ),
     tidy_role="catalogue",
     leaver_roles=("support", "marketing", "finance"),
@@ -332,8 +335,7 @@ OFFICE = Organisation(
     services=(
         Service("mail-gateway", 30, "write", "message"),
         Service("directory-sync", 60, "read", "user", 2),
-        Service("backup", 1440, "backup", "database", 4, 2.2),
-        Service("reporting", 1440, "read", "report", 12, 4.5),
+        *_AT_NIGHT,
     ),
     tidy_role="consultant",
     leaver_roles=("sales", "consultant", "legal"),
