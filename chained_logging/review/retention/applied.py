@@ -103,9 +103,15 @@ class Ranges:
 
     @classmethod
     def merged(cls, parts: Sequence[Ranges]) -> Ranges:
-        """Return all ranges of several that do not overlap, in order."""
-        pairs = sorted(pair for part in parts for pair in part)
-        return cls(array("q", (a for a, _ in pairs)), array("q", (b for _, b in pairs)))
+        """Return the places of several, in order."""
+        found = cls()
+        for first, last in sorted(pair for part in parts for pair in part):
+            if found.lasts and first <= found.lasts[-1] + 1:
+                found.lasts[-1] = max(found.lasts[-1], last)
+            else:
+                found.firsts.append(first)
+                found.lasts.append(last)
+        return found
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return zip(self.firsts, self.lasts, strict=True)

@@ -107,6 +107,7 @@ def look_at_store(
 
     :param public_key: the log's first key, 32 bytes, from elsewhere.
     :raises BrokenChain: if the log there is not intact.
+    :raises BrokenLog: if an entry is gone that no decision there names.
     :raises DestinationError: if the store cannot be asked now.
     :raises Refused: if it refuses.
     :raises ValueError: if the log's first key is not the one that was given, or what is there is no

@@ -12,7 +12,7 @@ from chained_logging.event.entry import AuditEntry
 from chained_logging.format.line import check_next
 from chained_logging.format.record import Record
 from chained_logging.format.stub import Stub
-from chained_logging.review.retention.applied import Applies
+from chained_logging.review.retention.applied import Applies, Ranges
 from chained_logging.review.retention.holds import Holds
 
 _OURS: Final = re.compile(
@@ -55,14 +55,39 @@ class Survey:
     backups: dict[str, MadeBackup] = field(default_factory=dict)
     next: int = 0
     last_hash: str | None = None
+    _stubs: Ranges = field(default_factory=Ranges)  # that no decision was found for yet
 
     def read(self, log: Stored) -> None:
         """Read on to the log's end.
 
-        :raises BrokenLog: where the chain is broken: an entry that is gone may have been a hold.
+        :raises BrokenLog: where the chain is broken, and at a stub that no decision of the log
+            names: an entry that is gone may have been a hold.
         :raises OSError: if it cannot be read; also LogError.
         :raises ValueError: at what is neither an entry nor a stub.
         """
+        self._read_on(log)
+        if self._unnamed() is not None:  # the log may have been sealed while it was read
+            self._read_on(log)
+        unnamed = self._unnamed()
+        if unnamed is not None:
+            raise BrokenLog(
+                f"entry {unnamed} was removed, and no decision of the log lets it go: it may have "
+                "been a hold, so nothing is removed. See chained-logging verify"
+            )
+        self._stubs = Ranges()
+
+    def _unnamed(self) -> int | None:
+        """Return the first stub that no decision names."""
+        if not self._stubs:
+            return None
+        named = Ranges.merged([each.ranges for each in self.applies.valid])
+        for first, last in self._stubs:
+            around = named.around(first)
+            if around is None or around[1] < last:
+                return first if around is None else around[1] + 1
+        return None
+
+    def _read_on(self, log: Stored) -> None:
         for item in log.stored(self.next):
             if isinstance(item, Record):
                 self._check(item)
@@ -70,6 +95,8 @@ class Survey:
                     self._look(item)
             elif item.seq != self.next:
                 raise _broken(self.next)
+            else:
+                self._stubs.add(item.seq)
             self.next, self.last_hash = item.seq + 1, item.hash
 
     def _check(self, record: Record) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from chains import EVENT
-from retention_logs import ANN, old, purge
+from retention_logs import ANN, fill, old, purge, stubs
 
 from chained_logging import AuditLog
 from chained_logging.errors import BrokenLog
@@ -51,14 +51,35 @@ def test_a_log_with_a_hole_is_refused_as_it_may_lack_a_hold(path: Path, gone: in
             Survey().read(Kept(broken))
 
 
+def test_a_hold_in_whose_place_somebody_put_a_stub_is_missed(path: Path) -> None:
+    with AuditLog(path) as log:
+        add_hold(log, "c", Covered(), "r", ANN)
+    fill(path, [old(400) for _ in range(20)])
+    assert purge(path, Policy("year", 365))[1].removed == 0
+    items = list(open_sink(path).stored())
+    hold = items[1]
+    with pytest.raises(BrokenLog, match="entry 1 was removed, and no decision of the log"):
+        Survey().read(Kept([items[0], Stub(hold.seq, hold.hash), *items[2:]]))
+
+
+def test_stubs_that_decisions_name_are_no_fault(path: Path) -> None:
+    fill(path, [old(400 if n % 3 else 200) for n in range(20)])
+    for days in (365, 100):
+        assert purge(path, Policy("p", days))[1].removed
+    survey = Survey()
+    survey.read(open_sink(path))
+    assert survey.decisions()[0] == 2
+    assert stubs(path) == set(range(1, 21))
+
+
 class Kept:
     """A log of given entries."""
 
-    def __init__(self, items: list[Record]) -> None:
+    def __init__(self, items: Sequence[Record | Stub]) -> None:
         self._items = items
 
     def stored(self, start: int = 0) -> Iterator[Record | Stub]:
-        return iter(self._items)
+        return (item for item in self._items if item.seq >= start)
 
 
 @pytest.mark.parametrize(
