@@ -1,21 +1,23 @@
 """Removing entries from sealed segments: each is rewritten whole, with stubs in their place.
 
 The new file is made beside the old one, without the log's lock, and takes its name when all of it
-is on the disk. Then its line in the manifest is replaced. A crash between the two leaves a line
-that says another length, by which it is found.
+is on the disk. Until then its name is one that no other command takes: two may run at the same
+time. Then its line in the manifest is replaced. A crash between the two leaves a line that says
+another length, by which it is found.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from chained_logging.errors import BrokenLog
 from chained_logging.files.durable import replace_file, sync_directory, sync_file
-from chained_logging.files.own import open_own, open_regular, require_own
+from chained_logging.files.own import new_file, open_regular, require_own
 from chained_logging.format.canonical import canonical
 from chained_logging.format.record import Record
 from chained_logging.format.stub import Stub, stub_line
@@ -30,7 +32,7 @@ from chained_logging.sinks.segments import (
     segment_paths,
 )
 
-_DRAFT: Final = ".new"
+_DRAFTS: Final = f"*.{'[0-9]' * 19}.new"  # the digits are nanoseconds
 
 
 def removals(log: Path, named: Named) -> Iterator[Removal]:
@@ -59,23 +61,29 @@ class _Rewriting:
         self._log = log
         self._path = path
         self._named = named
-        self._draft = path.with_name(path.name + _DRAFT)
+        self._draft: Path | None = None
         self._from: os.stat_result | None = None
         self._gone = 0
 
     def prepare(self, may_go: MayGo) -> None:
         require_own(self._path)
+        self._discard()
         self._gone = 0
-        with open_regular(self._path) as old:
+        draft = self._path.with_name(f"{self._path.name}.{time.time_ns()}.new")
+        with open_regular(self._path) as old, new_file(draft) as new:
+            self._draft = draft
             self._from = found = os.fstat(old.fileno())
-            with open(open_own(self._draft, os.O_WRONLY | os.O_CREAT), "wb") as new:
-                new.truncate(0)
-                self._copy(old, new, may_go)
-                new.flush()
-                os.fchmod(new.fileno(), found.st_mode & 0o777)
-                if found.st_gid != os.fstat(new.fileno()).st_gid:
-                    os.fchown(new.fileno(), -1, found.st_gid)
-                sync_file(new.fileno())
+            self._copy(old, new, may_go)
+            new.flush()
+            os.fchmod(new.fileno(), found.st_mode & 0o777)
+            if found.st_gid != os.fstat(new.fileno()).st_gid:
+                os.fchown(new.fileno(), -1, found.st_gid)
+            sync_file(new.fileno())
+
+    def _discard(self) -> None:
+        if self._draft is not None:
+            self._draft.unlink(missing_ok=True)
+        self._draft = None
 
     def _copy(self, old: BinaryIO, new: BinaryIO, may_go: MayGo) -> None:
         ranges = iter(self._named)
@@ -94,14 +102,14 @@ class _Rewriting:
 
     def commit(self, may_go: MayGo) -> int:
         if not self._gone:
-            self._draft.unlink()
+            self._discard()
             return 0
-        now = os.stat(self._path)
-        was = self._from
-        if was is None or (now.st_ino, now.st_size) != (was.st_ino, was.st_size):
-            self._draft.unlink()
+        now, was, draft = os.stat(self._path), self._from, self._draft
+        is_same = was is not None and (now.st_ino, now.st_size) == (was.st_ino, was.st_size)
+        if draft is None or not draft.exists() or not is_same:
+            self._discard()
             raise BrokenLog(f"{self._path} was changed while it was rewritten: run it again")
-        os.rename(self._draft, self._path)
+        os.rename(draft, self._path)
         sync_directory(self._path)
         mend_manifest(self._log)
         return self._gone
@@ -122,8 +130,10 @@ class _Mending:
         """Nothing."""
 
     def commit(self, may_go: MayGo) -> int:
-        for path in segment_paths(self._log):
-            path.with_name(path.name + _DRAFT).unlink(missing_ok=True)
+        segments = tuple(f"{path.name}." for path in segment_paths(self._log))
+        for draft in self._log.parent.glob(_DRAFTS):
+            if draft.name.startswith(segments):
+                draft.unlink(missing_ok=True)
         mend_manifest(self._log)
         return 0
 

@@ -8,7 +8,8 @@ import pytest
 from retention_logs import fill, left, old, stubs
 
 from chained_logging.errors import BrokenLog
-from chained_logging.sinks.removal_segments import mend_manifest, removals
+from chained_logging.format.record import Record
+from chained_logging.sinks.removal_segments import give_back, mend_manifest, removals
 from chained_logging.sinks.segments import read_manifest, segment_paths
 
 
@@ -59,6 +60,34 @@ def test_a_segment_that_was_changed_meanwhile_is_not_replaced(log: Path) -> None
     with pytest.raises(BrokenLog, match="was changed while"):
         piece.commit(lambda record: True)
     assert not list(log.parent.glob("*.new"))
+
+
+def test_two_commands_at_the_same_time_lose_nothing(log: Path) -> None:
+    (mine,), (other,) = removals(log, [(1, 2)]), removals(log, [(1, 2)])
+    mine.prepare(lambda record: True)
+
+    def meanwhile(record: Record) -> bool:
+        if record.seq == 1:
+            assert mine.commit(lambda record: True) == 2
+            assert len(left(log)) == 42
+        return True
+
+    other.prepare(meanwhile)
+    with pytest.raises(BrokenLog, match="was changed while"):
+        other.commit(lambda record: True)
+    assert stubs(log) == {1, 2}
+    assert len(left(log)) == 42
+    assert not list(log.parent.glob("*.new"))
+
+
+def test_a_draft_that_another_command_removed_takes_no_place(log: Path) -> None:
+    (piece,), (mending,) = removals(log, [(1, 2)]), give_back(log)
+    piece.prepare(lambda record: True)
+    mending.commit(lambda record: True)
+    assert not list(log.parent.glob("*.new"))
+    with pytest.raises(BrokenLog, match="was changed while"):
+        piece.commit(lambda record: True)
+    assert len(left(log)) == 42
 
 
 def test_its_mode_stays(log: Path) -> None:
