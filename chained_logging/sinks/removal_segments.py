@@ -63,6 +63,7 @@ class _Rewriting:
         self._named = named
         self._draft: Path | None = None
         self._from: os.stat_result | None = None
+        self._listed: Segment | None = None
         self._gone = 0
 
     def prepare(self, may_go: MayGo) -> None:
@@ -79,6 +80,8 @@ class _Rewriting:
             if found.st_gid != os.fstat(new.fileno()).st_gid:
                 os.fchown(new.fileno(), -1, found.st_gid)
             sync_file(new.fileno())
+        if self._gone:  # it takes as long as the segment is large: not under the log's lock
+            self._listed = describe(draft)._replace(file=listed_name(self._path))
 
     def _discard(self) -> None:
         if self._draft is not None:
@@ -111,7 +114,7 @@ class _Rewriting:
             raise BrokenLog(f"{self._path} was changed while it was rewritten: run it again")
         os.rename(draft, self._path)
         sync_directory(self._path)
-        mend_manifest(self._log)
+        mend_manifest(self._log, self._listed)
         return self._gone
 
 
@@ -138,22 +141,25 @@ class _Mending:
         return 0
 
 
-def mend_manifest(log: Path) -> None:
+def mend_manifest(log: Path, rewritten: Segment | None = None) -> None:
     """Replace the lines of the manifest that are not of their segments' length any more.
 
     Only the holder of the log's lock may call this.
 
+    :param rewritten: one that was just read.
     :raises FAILURES: if a segment or the manifest cannot be read or written.
     """
     listed = read_manifest(log)
     here = {listed_name(path): path for path in segment_paths(log)}
-    mended = [_described(segment, here.get(segment.file)) for segment in listed]
+    mended = [_described(segment, here.get(segment.file), rewritten) for segment in listed]
     if mended != listed:
         lines = [canonical(segment._asdict()) + b"\n" for segment in mended]
         replace_file(manifest_path(log), b"".join(lines))
 
 
-def _described(segment: Segment, path: Path | None) -> Segment:
+def _described(segment: Segment, path: Path | None, rewritten: Segment | None) -> Segment:
+    if rewritten is not None and rewritten.file == segment.file:
+        return rewritten._replace(first_prev_hash=segment.first_prev_hash)
     if path is None or path.stat().st_size == segment.bytes:
         return segment
     return describe(path, segment.first_prev_hash)

@@ -8,9 +8,11 @@ import pytest
 from retention_logs import fill, left, old, stubs
 
 from chained_logging.errors import BrokenLog
+from chained_logging.format.line import GENESIS
 from chained_logging.format.record import Record
+from chained_logging.sinks import removal_segments
 from chained_logging.sinks.removal_segments import give_back, mend_manifest, removals
-from chained_logging.sinks.segments import read_manifest, segment_paths
+from chained_logging.sinks.segments import describe, read_manifest, segment_paths
 
 
 @pytest.fixture
@@ -88,6 +90,16 @@ def test_a_draft_that_another_command_removed_takes_no_place(log: Path) -> None:
     with pytest.raises(BrokenLog, match="was changed while"):
         piece.commit(lambda record: True)
     assert len(left(log)) == 42
+
+
+def test_nobody_waits_while_a_segment_is_read(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (piece,) = removals(log, [(0, 3)])
+    piece.prepare(lambda record: True)
+    with monkeypatch.context() as patched:
+        patched.delattr(removal_segments, "describe")
+        assert piece.commit(lambda record: True) == 4
+    (listed, *_), path = read_manifest(log), segment_paths(log)[0]
+    assert listed == describe(path, GENESIS)
 
 
 def test_its_mode_stays(log: Path) -> None:

@@ -252,7 +252,7 @@ def test_a_line_of_the_manifest_that_a_crash_left_behind_is_mended(
     path = tmp_path / "audit.jsonl"
     fill(path, secrets(40))
 
-    def die(log: Path) -> None:
+    def die(*arguments: object) -> None:
         raise Killed
 
     with monkeypatch.context() as patched:
