@@ -117,18 +117,15 @@ def apply(
     """
     done = Done(size_before=view.size)
     guard = _Guard(log, view.survey)
-    if len(view.plan.left):
-        done.removed += log.remove(view.plan.left, guard, on_progress)
     _decide(log, view, person, guard, done)
     made = {entry.seq for entry in done.entries}
     guard.refresh()  # the last of them was not read yet
     named = [each.ranges for each in view.survey.applies.valid if each.seq in made]
-    already = done.removed
-    done.removed += log.remove(
-        Ranges.merged(named),
-        guard,
-        None if on_progress is None else lambda count: on_progress(already + count),
-    )
+    goes = Ranges.merged([view.plan.left, *named])
+    if goes:
+        done.discarded += remove_indexes(log.path)  # a call that is killed later leaves none
+        done.removed = log.remove(goes, guard, on_progress)
+        done.discarded += remove_indexes(log.path)  # one that was made meanwhile
     try:
         log.give_back(guard)
     except Busy as problem:
@@ -159,9 +156,7 @@ def _decide(log: AuditLog, view: View, person: Reader, guard: _Guard, done: Done
 
 
 def _discard(log: AuditLog, view: View, person: Reader, done: Done) -> None:
-    """Remove what else is left of removed entries."""
-    if done.removed:
-        done.discarded += remove_indexes(log.path)
+    """Remove the pieces that crashes left, if they are old enough."""
     pieces = old_pieces(log.path, view.plan.policies, view.now)
     if pieces and view.survey.holds.active:
         done.remarks.append(

@@ -161,6 +161,27 @@ def test_what_a_killed_call_left_is_finished(
     assert b"secret" not in everything_in(path.parent)
 
 
+def test_a_call_that_was_killed_leaves_no_index_of_what_went(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(path, secrets(9))
+    source = JsonlSource(path) if path.suffix == ".jsonl" else SqliteSource(path)
+    IndexedLog(source, path.with_name(f"{path.name}.index")).close()
+    remove = Signed.remove
+
+    def die(*arguments: Any) -> Any:
+        remove(*arguments)
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Signed, "remove", die)
+        with pytest.raises(Killed):
+            purge(path, YEAR)
+    assert len(stubs(path)) == 9
+    assert purge(path, YEAR)[1].removed == 0
+    assert b"secret" not in everything_in(path.parent)
+
+
 def test_a_hold_that_comes_meanwhile_keeps_what_is_still_there(path: Path) -> None:
     fill(path, [old(400, action=f"a-{n % 2}") for n in range(2400 if path.suffix == ".db" else 60)])
     with AuditLog(path, on_failure="raise", sign="follow") as log:
