@@ -116,10 +116,11 @@ def apply(
     :raises OSError: if the log cannot be read or written; also LogError.
     """
     done = Done(size_before=view.size)
-    guard = _Guard(log, view.survey)
+    guard, known = _Guard(log, view.survey), len(view.survey.applies.remarks)
     _decide(log, view, person, guard, done)
     made = {entry.seq for entry in done.entries}
     guard.refresh()  # the last of them was not read yet
+    done.remarks += view.survey.applies.remarks[known:]
     named = [each.ranges for each in view.survey.applies.valid if each.seq in made]
     goes = Ranges.merged([view.plan.left, *named])
     if goes:

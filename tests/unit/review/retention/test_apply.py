@@ -10,7 +10,7 @@ from chains import EVENT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from retention_logs import ANN, check_chain, everything_in, fill, left, old, purge, stubs
-from signed_logs import Key
+from signed_logs import ORIGIN, Key, pin
 
 from chained_logging import AuditLog
 from chained_logging.errors import KeyMissing
@@ -100,6 +100,20 @@ def test_a_signed_log_needs_its_key(path: Path) -> None:
     _, done = purge(path, YEAR, key=key)
     assert done.entries[0].context["statement"]
     assert len(stubs(path)) == 9
+
+
+def test_a_decision_that_counts_for_nothing_is_named(path: Path) -> None:
+    key = Key()
+    fill(path, secrets(9), key=key, origin=ORIGIN)
+    with AuditLog(path, key=key) as log:
+        log.revoke_key(pin(key), "stolen")
+    for _ in range(2):
+        _, done = purge(path, YEAR, key=key)
+        (entry,) = done.entries
+        assert not done.removed
+        assert done.remarks == [
+            f"entry {entry.seq} lets nothing be removed: the log's key was revoked before it"
+        ]
 
 
 def test_checkpoints_and_signatures_of_entries_hold(path: Path) -> None:
