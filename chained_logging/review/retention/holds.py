@@ -9,6 +9,7 @@ could lift a hold. What cannot be read keeps too much rather than too little.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from typing import Any, Final, Protocol
 
 from chained_logging.event.entry import AuditEntry
 from chained_logging.event.resources import split
+from chained_logging.event.values import clean
 from chained_logging.format.canonical import quote
 from chained_logging.format.record import Record
 from chained_logging.keys.keyring import Keyring
@@ -32,7 +34,7 @@ _FIELDS: Final = ("actor_id", "action", "resource_type", "resource_id", "tenant_
 _TIMES: Final = ("since", "until")
 _NAMES: Final = (*_FIELDS, *_TIMES)
 _OURS: Final = re.compile(
-    rb'\{"action":"hold\.(?:add|release)","actor_id":"chained_logging","actor_type":"system",'
+    rb'\{"action":"hold\.(add|release)","actor_id":"chained_logging","actor_type":"system",'
 )
 _TIME: Final = re.compile(
     r"[0-9]{4}-[01][0-9]-[0-3][0-9]T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
@@ -74,7 +76,7 @@ class Covered:
         """
         if not isinstance(found, dict) or not set(found) <= set(_NAMES):
             raise ValueError("its filter is not one of a hold")
-        if not all(isinstance(value, str) for value in found.values()):
+        if not all(isinstance(value, str) and clean(value) == value for value in found.values()):
             raise ValueError("its filter has a value that is not a text")
         if not all(_is_time(found[name]) for name in _TIMES if name in found):
             raise ValueError("its filter has a time that is not one of an entry")
@@ -87,13 +89,14 @@ class Covered:
 
     def fits(self, entry: AuditEntry) -> bool:
         """Whether an entry is covered. One that cannot be read is."""
-        if not all(part in entry.body for part in self._parts()):
+        if not all(part in entry.body for part in self._parts):
             return False
         try:
             return self._fits(entry.fields)
         except (ValueError, TypeError, KeyError, AttributeError):
             return True
 
+    @functools.cached_property
     def _parts(self) -> list[bytes]:
         """Return what the body of an entry that is covered has in it: parsing takes longer."""
         given = (getattr(self, name) for name in _FIELDS)
@@ -181,46 +184,42 @@ class Holds:
         if self._ring is None:
             self._ring = ring_of(record)
         self._ring.look(record)
-        if _OURS.match(record.body) is None:
+        found = _OURS.match(record.body)
+        if found is None:
             return
         entry = AuditEntry(record.body, record.hash)
-        if entry.action == ADD:
-            self._add(entry)
+        if found[1] == b"add":
+            self._add(record.seq, entry)
         else:
-            self._release(entry, self._ring)
+            self._release(record.seq, entry, self._ring)
 
     def keeps(self, entry: AuditEntry) -> str | None:
         """Return the case for which an entry is kept; None if no hold covers it."""
         return next((hold.case for hold in self.active if hold.covered.fits(entry)), None)
 
-    def _add(self, entry: AuditEntry) -> None:
+    def _add(self, seq: int, entry: AuditEntry) -> None:
         try:
             case, covered = _case(entry), Covered.read(entry.context["filter"])
         except (ValueError, TypeError, KeyError) as problem:
-            case, covered = f"entry {entry.seq}", Covered()
+            case, covered = f"entry {seq}", Covered()
             self.remarks.append(
-                f"entry {entry.seq} cannot be read as a hold ({problem}), so it keeps every entry: "
+                f"entry {seq} cannot be read as a hold ({problem}), so it keeps every entry: "
                 f"check who wrote it, and release the case {case!r}"
             )
-        self.active.append(
-            Hold(case, covered, entry.seq, entry.timestamp, entry.on_behalf_of, entry.reason)
-        )
+        since, by, reason = _said(entry)
+        self.active.append(Hold(case, covered, seq, since or "", by, reason))
 
-    def _release(self, entry: AuditEntry, ring: Keyring) -> None:
+    def _release(self, seq: int, entry: AuditEntry, ring: Keyring) -> None:
         try:
             case = _case(entry)
         except (ValueError, TypeError, KeyError) as problem:
-            self.remarks.append(f"entry {entry.seq} releases nothing: {problem}")
+            self.remarks.append(f"entry {seq} releases nothing: {problem}")
             return
         why = doubt_of(RELEASE, entry, ring)
         if why is not None:
-            self.remarks.append(
-                f"entry {entry.seq} does not release the case {printable(case)!r}: {why}"
-            )
+            self.remarks.append(f"entry {seq} does not release the case {printable(case)!r}: {why}")
             return
-        self.released += [
-            replace(hold, released=entry.seq) for hold in self.active if hold.case == case
-        ]
+        self.released += [replace(hold, released=seq) for hold in self.active if hold.case == case]
         self.active = [hold for hold in self.active if hold.case != case]
 
 
@@ -228,7 +227,18 @@ def _case(entry: AuditEntry) -> str:
     case = entry.context["case"]
     if not isinstance(case, str) or not case:
         raise ValueError("it names no case")
+    if not case.isprintable():
+        raise ValueError("its case has characters that cannot be given to hold release")
     return case
+
+
+def _said(entry: AuditEntry) -> list[str | None]:
+    """Return when an entry says that it was made, for whom and why. Anybody may have written it."""
+    try:
+        found = [entry.timestamp, entry.on_behalf_of, entry.reason]
+    except ValueError:
+        return [None, None, None]
+    return [None if each is None else clean(str(each)) for each in found]
 
 
 class Readable(Protocol):

@@ -127,8 +127,11 @@ def _broken(seq: int) -> BrokenLog:
 
 
 def _backup(entry: AuditEntry) -> MadeBackup | None:
-    said: dict[str, Any] = entry.context
-    made = [said.get(name) for name in ("destination", "head_seq", "head_hash")]
+    try:
+        said: dict[str, Any] = entry.context
+        made = [said.get(name) for name in ("destination", "head_seq", "head_hash")]
+    except (ValueError, AttributeError):  # no log wrote that
+        return None
     if [type(value) for value in made] != [str, int, str] or said.get("same_place"):
         return None  # what is lost together with the log does not count
     return MadeBackup(*made)  # type: ignore[arg-type]  # just compared

@@ -15,7 +15,9 @@ from chained_logging import AuditLog
 from chained_logging.errors import KeyMissing
 from chained_logging.event.draft import draft
 from chained_logging.event.entry import AuditEntry
-from chained_logging.format.line import GENESIS
+from chained_logging.format.canonical import canonical
+from chained_logging.format.line import GENESIS, leaf_hash
+from chained_logging.format.record import Record
 from chained_logging.review.reading import Reader
 from chained_logging.review.retention.holds import Covered, Holds, add_hold, holds_of, release_holds
 from chained_logging.sinks import open_sink
@@ -99,6 +101,7 @@ def test_the_quick_look_loses_no_entry(filter: dict[str, str], fields: dict[str,
         {"since": "2026"},
         {"actor_id": None},
         {"until": "2026-02-30T00:00:00.000000Z"},
+        {"actor_id": "\ud800"},
     ],
 )
 def test_what_is_not_a_filter_is_refused(filter: object) -> None:
@@ -244,10 +247,36 @@ def test_a_hold_that_cannot_be_read_keeps_everything_until_it_is_released(path: 
     assert found(path).keeps(entry()) is None
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        '"context":{"case":"\\ud800","filter":{}},',
+        '"context":{"case":"c","filter":{"actor_id":"\\ud800"}},',
+        '"context":{"case":"a\\nb","filter":{}},',
+        '"context":[],"on_behalf_of":"\\ud800","reason":7,"timestamp":7,',
+        '"context":',
+        '"context":' + "[" * 30_000,
+    ],
+)
+def test_what_anybody_may_write_in_a_hold_is_shown_and_can_be_released(
+    path: Path, said: str
+) -> None:
+    with AuditLog(path, origin=ORIGIN) as log:
+        log.append("a", **EVENT)
+    first, last = open_sink(path).records()
+    ours = '"action":"hold.add","actor_id":"chained_logging","actor_type":"system"'
+    body = f'{{{ours},{said}"prev_hash":"{last.hash}","seq":2}}'.encode()
+    holds = Holds()
+    for record in (first, last, Record(2, body, leaf_hash(body), None)):
+        holds.look(record)
+    (one,) = holds.active
+    assert (one.case, one.seq, holds.keeps(entry())) == ("entry 2", 2, "entry 2")
+    assert "release the case 'entry 2'" in holds.remarks[0]
+    assert canonical([one.since, one.by, one.reason])
+
+
 def test_a_log_whose_beginning_is_gone_is_released_by_nobody_it_does_not_know() -> None:
     holds = Holds()
     body = draft(own("hold.add", case="c-1", filter={}), own=True).body(5, GENESIS)
-    from chained_logging.format.record import Record
-
     holds.look(Record(5, body, "1" * 64, None))
     assert [one.case for one in holds.active] == ["c-1"]

@@ -12,6 +12,7 @@ from retention_logs import ANN, fill, old, purge, stubs
 
 from chained_logging import AuditLog
 from chained_logging.errors import BrokenLog
+from chained_logging.format.line import leaf_hash
 from chained_logging.format.record import Record
 from chained_logging.format.stub import Stub
 from chained_logging.review.retention.holds import Covered, add_hold
@@ -99,3 +100,15 @@ def test_a_backup_counts_if_it_is_apart(path: Path, about: dict[str, Any], count
         log.append("backup.make", **EVENT, context=said | {"destination": "/forged"})
         survey.read(log)
     assert list(survey.backups) == ["/b"] * counts
+
+
+@pytest.mark.parametrize("context", ["", '"context":[],', '"context":{"destination":1,'])
+def test_a_backup_that_no_log_wrote_counts_for_nothing(path: Path, context: str) -> None:
+    with AuditLog(path):
+        pass
+    (first,) = open_sink(path).records()
+    ours = '"action":"backup.make","actor_id":"chained_logging","actor_type":"system"'
+    body = f'{{{ours},{context}"prev_hash":"{first.hash}","seq":1}}'.encode()
+    survey = Survey()
+    survey.read(Kept([first, Record(1, body, leaf_hash(body), None)]))
+    assert (survey.next, survey.backups) == (2, {})
