@@ -56,10 +56,10 @@ class Decisions:
         """
         state, signing = self._state, self._signing
         state.notice_fork()
+        if loosens and signing.key is None:
+            self._require_no_key()  # here, so that nobody waits while the whole log is read
         with self._checkpoints.lock, state.held():
             head = state.head()
-            if self._ring.origin != state.origin:
-                self._ring = Keyring(state.origin)
             if check is not None:
                 check()
             if loosens and signing.key is None:
@@ -76,6 +76,8 @@ class Decisions:
         return AuditEntry(written.body, written.hash, written.signature)
 
     def _require_no_key(self) -> None:
+        if self._ring.origin != self._state.origin:
+            self._ring = Keyring(self._state.origin)
         ring = self._ring
         for record in self._state.sink.records(ring.next):
             ring.look(record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from signed_logs import ORIGIN, Key, append_lines, pin
 from chained_logging import AuditLog, verify
 from chained_logging.errors import KeyForged, KeyMissing
 from chained_logging.event.entry import AuditEntry
+from chained_logging.format.record import Record
 from chained_logging.format.vkey import VerifierKey
 from chained_logging.keys.statements import is_stated
 
@@ -72,6 +74,26 @@ def test_a_log_without_a_key_states_nothing(path: Path) -> None:
     with AuditLog(path, origin=ORIGIN) as log:
         assert "statement" not in log.decide("hold.release", ABOUT, loosens=True).context
     assert verify(path).intact
+
+
+def test_nobody_waits_while_the_log_is_searched_for_a_key(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[tuple[int, bool]] = []
+    with AuditLog(path) as log:
+        for _ in range(3):
+            log.append("a", **EVENT)
+        state = log._parts.state
+        records = state.sink.records
+
+        def watched(start: int = 0) -> Iterator[Record]:
+            for record in records(start):
+                read.append((record.seq, state.file_lock.held))
+                yield record
+
+        monkeypatch.setattr(state.sink, "records", watched)
+        log.decide("hold.release", ABOUT, loosens=True)
+    assert read == [(seq, False) for seq in range(4)]
 
 
 def test_nothing_is_stated_above_a_key_that_somebody_else_named(path: Path) -> None:
