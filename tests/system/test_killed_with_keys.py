@@ -13,18 +13,19 @@ import random
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from chains import EVENT
 from crash import fresh_seed, needs
+from killed_at_calls import calls, kill_at
 
 from chained_logging import AuditLog, verify
 from chained_logging.keys import PrivateKey
 from chained_logging.keys.statements import verifier_key
 
 ORIGIN = "example.com/audit"
-CHANGING = "write,pwrite64,ftruncate,fsync,fdatasync,rename,renameat,unlink,unlinkat,openat,flock"
 COMMANDS = {
     "a first key": ("checkpoint", "--key", "audit.key"),
     "rotate": ("rotate-key", "--key", "audit.key"),
@@ -63,24 +64,6 @@ def run(folder: Path, name: str, what: str, *tracer: str) -> subprocess.Complete
     )
 
 
-def calls(folder: Path, name: str, what: str) -> list[tuple[str, int]]:
-    """Return the calls that the command makes from where it first touches the log's folder on:
-    of each the name, and which of that name it is."""
-    trace = folder.with_name("trace")
-    run(folder, name, what, "strace", "-f", "-o", str(trace), "-e", f"trace={CHANGING}")
-    counts: dict[str, int] = {}
-    found: list[tuple[str, int]] = []
-    for line in trace.read_text(errors="replace").splitlines():
-        call = line.split(maxsplit=1)[1].partition("(")[0]
-        if call not in CHANGING.split(","):
-            continue
-        counts[call] = counts.get(call, 0) + 1
-        reads = call == "openat" and "O_CREAT" not in line
-        if (found or "audit" in line) and not reads:
-            found.append((call, counts[call]))
-    return found
-
-
 @pytest.mark.parametrize("what", COMMANDS)
 def test_it_is_killed_at_a_call_and_run_again(tmp_path: Path, what: str) -> None:
     needs("strace")
@@ -90,14 +73,13 @@ def test_it_is_killed_at_a_call_and_run_again(tmp_path: Path, what: str) -> None
     names = ["audit.jsonl", "audit.db"]
     for name in names if everything else [chosen.choice(names)]:
         prepare(tmp_path / "dry", name, what)
-        places = calls(tmp_path / "dry", name, what)
+        places = calls(partial(run, tmp_path / "dry", name, what), tmp_path / "trace")
         shutil.rmtree(tmp_path / "dry")
         assert len(places) > 5
         for call, number in places if everything else chosen.sample(places, 2):
             folder = tmp_path / "killed"
             vkey = prepare(folder, name, what)
-            inject = f"inject={call}:signal=KILL:when={number}"
-            run(folder, name, what, "strace", "-f", "-o", "/dev/null", "-e", inject)
+            kill_at(partial(run, folder, name, what), call, number)
             finish(folder, name, what, vkey, f"{name}: killed at {call} {number}")
             shutil.rmtree(folder)
 

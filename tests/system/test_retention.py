@@ -22,6 +22,7 @@ import pytest
 from chains import often
 from commands import command, run
 from crash import fresh_seed, needs
+from killed_at_calls import calls, kill_at
 from retention_logs import (
     ANN,
     check_chain,
@@ -42,7 +43,6 @@ from chained_logging.sinks.segments import segment_paths
 from chained_logging.transparency.proof import LogTree
 
 ORIGIN = "example.com/audit"
-CHANGING = "write,pwrite64,ftruncate,fsync,fdatasync,rename,renameat,unlink,unlinkat,openat,flock"
 POLICIES = """
 [retention.records]
 standard = "soc2"
@@ -137,30 +137,12 @@ class Prepared:
             run("verify-proof", file, "--public-key", self.vkey)
 
 
-def calls(prepared: Prepared) -> list[tuple[str, int]]:
-    """Return the calls that the command makes from where it first touches the log's folder on:
-    of each the name, and which of that name it is."""
-    trace = prepared.folder.with_name("trace")
-    prepared.apply("strace", "-f", "-o", str(trace), "-e", f"trace={CHANGING}")
-    counts: dict[str, int] = {}
-    found: list[tuple[str, int]] = []
-    for line in trace.read_text(errors="replace").splitlines():
-        call = line.split(maxsplit=1)[1].partition("(")[0]
-        if call not in CHANGING.split(","):
-            continue
-        counts[call] = counts.get(call, 0) + 1
-        reads = call == "openat" and "O_CREAT" not in line
-        if (found or "audit." in line) and not reads:
-            found.append((call, counts[call]))
-    return found
-
-
 @pytest.mark.parametrize("name", ["audit.jsonl", "audit.db"])
 def test_it_is_killed_at_a_call_and_run_again(tmp_path: Path, name: str) -> None:
     needs("strace")
     chosen = random.Random(f"{fresh_seed()} {name}")
     dry = Prepared(tmp_path / "dry", name)
-    places = calls(dry)
+    places = calls(dry.apply, tmp_path / "trace")
     dry.check_done("not killed")
     assert len(places) > 20
     if os.environ.get("KILLS") != "all":
@@ -168,8 +150,7 @@ def test_it_is_killed_at_a_call_and_run_again(tmp_path: Path, name: str) -> None
     for call, number in places:
         said = f"killed at {call} {number}"
         killed = Prepared(tmp_path / "killed", name)
-        inject = f"inject={call}:signal=KILL:when={number}"
-        killed.apply("strace", "-f", "-o", "/dev/null", "-e", inject)
+        kill_at(killed.apply, call, number)
         killed.check(said, "intact", "incomplete")  # a torn line
         again = killed.apply()
         assert again.returncode == 0, (said, again.stderr)
