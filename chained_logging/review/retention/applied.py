@@ -35,8 +35,8 @@ _STAMP: Final = re.compile(rb',"timestamp":"([0-9]{4}-[0-9-]{5}T[0-9:]{8}\.[0-9]
 
 
 def is_kept_always(record: Record) -> bool:
-    """Whether no policy ever removes an entry: the first one, and those about keys, retention and
-    holds."""
+    """Whether no policy ever removes an entry: the first one, and those about keys, retention,
+    holds and archives."""
     return record.seq == 0 or _KEPT.match(record.body) is not None
 
 
