@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -117,7 +118,12 @@ def release(
     key = load_key(key_file, passphrase_file) if key_file else None
     with AuditLog(existing(log), key=key, sign="follow", on_failure="raise") as audit:
         entry = release_holds(audit, case, reason, Reader.of_this_process())
-    write(entry.line + b"\n")
+        write(entry.line + b"\n")
+        remarks = holds_of(audit).remarks
+    for remark in remarks:
+        if remark.startswith(f"entry {entry.seq} "):
+            complain(remark)
+            sys.exit(1)
 
 
 @hold.command("list")

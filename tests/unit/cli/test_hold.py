@@ -34,6 +34,17 @@ def test_a_hold_is_added_listed_and_released(signed: tuple[Path, Path, Path]) ->
     assert verify(path).intact
 
 
+def test_a_release_that_counts_for_nothing_is_said(signed: tuple[Path, Path, Path]) -> None:
+    path, key, public = signed
+    run("hold", "add", path, "--case", "c-1", "--all", "--reason", "r")
+    run("revoke-key", path, "--public-key", public, "--reason", "stolen")
+    release = ("hold", "release", path, "--case", "c-1", "--reason", "over", "--key", key)
+    done = command(*release)
+    assert done.returncode == 1
+    assert "does not release the case 'c-1': the log's key was revoked before it" in done.stderr
+    assert run("hold", "list", path).startswith("c-1: ")
+
+
 def test_a_resource_is_named_by_type_and_id_or_by_type(path: Path) -> None:
     run("append", path, stdin=events(1))
     for resource in ("patient_record/456", "patient_record"):
