@@ -17,12 +17,13 @@ except ImportError:  # Windows
 def is_mount(path: Path) -> bool:
     """Whether a file is mounted by itself, as into a container: its lock would stay outside."""
     try:
-        lines = Path("/proc/self/mountinfo").read_bytes().splitlines()
+        listed = Path("/proc/self/mountinfo").read_bytes()
     except OSError:  # no Linux
         return False
     # Field 5 is the mount point, with blanks as octal escapes (proc(5)).
     name = os.fsencode(path).replace(b"\\", b"\\134").replace(b" ", b"\\040")
-    return any(line.split(b" ", 5)[4] == name for line in lines)
+    # A name may hold any line break but the one that the kernel escapes.
+    return any(line.split(b" ", 5)[4] == name for line in listed.split(b"\n") if line)
 
 
 def sync_directory(path: Path) -> None:

@@ -90,7 +90,7 @@ def _mount_of(path: Path) -> _Mount | None:
     real = os.path.realpath(path)
     best: _Mount | None = None
     # A user who may mount may put any other line break into a name: the kernel escapes this one.
-    for mount in map(_parsed, text.rstrip("\n").split("\n")):
+    for mount in map(_parsed, filter(None, text.split("\n"))):
         inside = real == mount.point or real.startswith(mount.point.rstrip("/") + "/")
         if inside and (best is None or len(mount.point) >= len(best.point)):
             best = mount  # of two on one point, the later one hides the other

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chained_logging.errors import ForeignFile
-from chained_logging.files.durable import replace_file, sync_if_open
+from chained_logging.files.durable import is_mount, replace_file, sync_if_open
 
 
 def test_the_new_content_replaces_the_old_as_a_whole(tmp_path: Path) -> None:
@@ -80,3 +80,13 @@ def test_a_file_that_its_owner_closed_meanwhile_needs_no_sync(tmp_path: Path) ->
     os.close(fd)
     sync_if_open(fd)
     sync_if_open(-1)
+
+
+def test_a_mount_with_a_strange_name_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strange = b"1 1 8:1 / /home/ann/a\rb\rc rw - fuse.x ann rw\n"
+    listed = strange + b"1 1 8:2 / /logs/audit.db rw - ext4 disk rw\n"
+    monkeypatch.setattr(Path, "read_bytes", lambda _: listed)
+    assert is_mount(Path("/logs/audit.db"))
+    assert not is_mount(tmp_path)
