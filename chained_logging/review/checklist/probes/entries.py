@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import shlex
 from typing import Final
 
-from chained_logging.review.checklist.answer import Found, met, not_met, saw, unseen
+from chained_logging.review.archive.moved import LastMoved
+from chained_logging.review.checklist.answer import Found, Seen, met, not_met, saw, unseen
 from chained_logging.review.checklist.subject import Subject, age, before
 from chained_logging.review.coverage import coverage, hours
 from chained_logging.review.filter import ANY, Filter
@@ -89,18 +91,23 @@ def beginnings(subject: Subject, _: int = 0) -> Found:
     if first is None or first.action != "log.open":
         archive = subject.archived
         if archive is not None:
-            return unseen(
-                f"entries up to {archive.last_seq:,} were moved to the archive {archive.archive}, "
-                "which was not looked at",
-                *seen,
-                mend=f"chained-logging verify {subject.given} --archive {archive.archive}",
-            )
+            return in_archive(subject, archive, *seen)
         return not_met(
             "the log does not begin with log.open",
             f"restore its beginning: chained-logging restore STORE {subject.given}",
             *seen,
         )
     return met("the log says when it began, and each time that it was reopened", *seen)
+
+
+def in_archive(subject: Subject, front: LastMoved, *seen: Seen) -> Found:
+    """Return that the front of the log is in an archive, which was not looked at."""
+    return unseen(
+        f"entries up to {front.last_seq:,} were moved to the archive {front.archive}, which was "
+        "not looked at",
+        *seen,
+        mend=f"chained-logging verify {subject.given} --archive {shlex.quote(front.archive)}",
+    )
 
 
 def counted(subject: Subject, wanted: Filter, what: str, example: str, days: int) -> Found:

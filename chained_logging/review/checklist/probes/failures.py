@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shlex
 from typing import Final
 
 from chained_logging.log.spill import spills_of
@@ -42,7 +43,7 @@ def _stuck(subject: Subject, progress: Progress) -> Found:
     if progress.problem is not None:
         return not_met(
             f"the shipper does not continue to {progress.destination}",
-            f"chained-logging ship {subject.given} --to {progress.destination}",
+            f"chained-logging ship {subject.given} --to {shlex.quote(progress.destination)}",
             seen,
         )
     return met("no shipment is stuck", seen)

@@ -72,9 +72,9 @@ def _changers(store: PostgresDestination) -> Found:
         return not_met(
             f"{_list(changers)} may change or delete entries in {store.name}",
             "; ".join(
-                f'REVOKE chained_logging_owner FROM "{name}"; REVOKE UPDATE, DELETE, TRUNCATE ON '
-                f'{_TABLE} FROM "{name}"'
-                for name in changers
+                f"REVOKE chained_logging_owner FROM {name}; REVOKE UPDATE, DELETE, TRUNCATE ON "
+                f"{_TABLE} FROM {name}"
+                for name in map(_quoted, changers)
             ),
             *seen,
         )
@@ -100,6 +100,11 @@ def readers(store: PostgresDestination) -> Found:
         f"roles that may read entries in {store.name}: {len(names)}",
         saw("roles that log in and may read entries", store.name, _list(names)),
     )
+
+
+def _quoted(name: str) -> str:
+    """Return the name of a role as SQL has it: who may create roles chooses it."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _list(names: list[str]) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 
 from chained_logging.net.urls import shown
 from chained_logging.review.checklist.answer import Found, Seen, joined, met, not_met, saw, unseen
+from chained_logging.review.checklist.probes.entries import in_archive
 from chained_logging.review.checklist.subject import UNSEEABLE, Subject, before
 from chained_logging.review.filter import ANY, Filter
 from chained_logging.review.moments import spoken
@@ -48,12 +49,7 @@ def _whole(subject: Subject) -> Found:
     if first is None:
         archive = subject.archived
         if archive is not None:
-            return unseen(
-                f"entries up to {archive.last_seq:,} were moved to the archive {archive.archive}, "
-                "which was not looked at",
-                *seen,
-                mend=f"chained-logging verify {subject.given} --archive {archive.archive}",
-            )
+            return in_archive(subject, archive, *seen)
         return not_met(
             "the log does not reach back to its first entry",
             f"chained-logging restore STORE {subject.given}",

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from checklists import configured, event, is_met, looked, recorded
 
+from chained_logging.review.archive.moved import LastMoved
 from chained_logging.review.checklist.answer import Status
+from chained_logging.review.checklist.probes.entries import in_archive
 from chained_logging.review.checklist.subject import Subject
 
 READ = {"action": "audit_log.read", "on_behalf_of": "auditor", "how": "query"}
@@ -107,3 +109,8 @@ def test_a_program_cannot_pose_as_a_reader(path: Path, folder: Path) -> None:
     configured(folder, f'log = "{path}"\nrequire_recorded_reads = true\n')
     recorded(path, event("audit_log.read"))
     assert not is_met(looked(path, "reads"))
+
+
+def test_what_mends_it_can_be_pasted() -> None:
+    found = in_archive(Subject("audit.jsonl"), LastMoved("/srv/a; true", 6))
+    assert found.mend == "chained-logging verify audit.jsonl --archive '/srv/a; true'"

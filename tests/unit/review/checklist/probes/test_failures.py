@@ -57,3 +57,9 @@ def test_losses_are_met_after_a_crash_and_not_after_a_rewrite(path: Path) -> Non
     found = looked(recorded(path, notes=(grave,)), "losses")
     assert not is_met(found)
     assert "--action log.recover" in (found.mend or "")
+
+
+def test_what_mends_it_can_be_pasted(path: Path) -> None:
+    recorded(path)
+    write_progress(path, Progress("s3://bucket/a;true b", problem="the bucket is gone"))
+    assert "--to 's3://bucket/a;true b'" in (looked(path, "backlog").mend or "")

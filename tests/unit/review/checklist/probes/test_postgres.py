@@ -11,6 +11,7 @@ from servers_postgres import PASSWORD
 
 from chained_logging.format.record import Record
 from chained_logging.review.checklist.answer import Status
+from chained_logging.review.checklist.probes.postgres import _quoted
 from chained_logging.review.checklist.subject import Subject
 from chained_logging.sinks import open_sink
 
@@ -156,3 +157,7 @@ def test_a_store_is_asked_as_a_log(shipped: Database) -> None:
     assert is_met(looked(Subject(url), "fields"))
     assert is_met(looked(Subject(url), "intact"))
     assert looked(Subject(url), "clock").status is Status.UNSEEN
+
+
+def test_what_mends_it_can_be_pasted() -> None:
+    assert _quoted('ann"; DROP TABLE x; --') == '"ann""; DROP TABLE x; --"'
