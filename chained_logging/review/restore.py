@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from chained_logging.errors import Busy, ChainedLoggingError, ForeignFile, Refused, ShipError
-from chained_logging.files.durable import replace_file, sync_directory
+from chained_logging.files.durable import replace_file, sync_directory, sync_file
 from chained_logging.files.lock import FileLock
+from chained_logging.files.own import new_file
 from chained_logging.format.record import Record
 from chained_logging.format.stub import Stub
 from chained_logging.keys import load_public
@@ -220,10 +221,15 @@ def _problems(destination: Destination, origin: str) -> tuple[list[str], int]:
     return [f"{fault.where}: {fault.reason}" for fault in own], len(faults) - len(own)
 
 
-def _set_aside(made: Path, items: Iterable[Record | Stub]) -> None:
-    lines = [line_of(item) + b"\n" for item in items]
-    if lines:
-        replace_file(made.with_name(made.name + ASIDE), b"".join(lines))
+def _set_aside(made: Path, items: Iterator[Record | Stub]) -> None:
+    """Write what no key vouches for, of which others may have added any amount, item by item."""
+    first = next(items, None)
+    if first is None:
+        return
+    with new_file(made.with_name(made.name + ASIDE)) as file:
+        file.writelines(line_of(item) + b"\n" for item in chain([first], items))
+        file.flush()
+        sync_file(file.fileno())
 
 
 # --- Files. The next call can tell after which step this one was killed.

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import traceback
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -203,3 +204,19 @@ def test_a_store_without_the_log_or_with_a_gap_is_refused(tmp_path: Path) -> Non
         with pytest.raises((ShipError, ValueError), match=why):
             restore(store, ORIGIN, tmp_path / "audit.jsonl")
         assert not list(tmp_path.glob("audit*"))
+
+
+def test_what_is_set_aside_is_not_held_in_memory(tmp_path: Path) -> None:
+    body = b'{"reason":"' + b"x" * 60_000 + b'"}'
+    many = (Record(seq, body, "0" * 64) for seq in range(500))
+    tracemalloc.start()
+    try:
+        module._set_aside(tmp_path / "log.jsonl", many)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+    aside = tmp_path / f"log.jsonl{ASIDE}"
+    assert aside.stat().st_size > 500 * len(body)
+    assert aside.stat().st_mode & 0o777 == 0o600
+    module._set_aside(tmp_path / "other.jsonl", iter(()))
+    assert not (tmp_path / f"other.jsonl{ASIDE}").exists()
