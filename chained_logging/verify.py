@@ -1751,22 +1751,24 @@ class _Purges:
                 self.compare_entry(seq, body)
 
     def compare_entry(self, seq: int, body: bytes) -> None:
-        found = set()
-        while self._next is not None and self._next[0] == seq:
-            found.add(self._next[1:])
-            self._next = self._rows.fetchone()
-        ranges = _ranges_of(body)
-        lacking = [pair for pair in ranges if pair not in found]
-        if found.difference(ranges) or not all(self.is_void(seq, *pair) for pair in lacking):
+        ranges = set(_ranges_of(body))
+        lacking = set(ranges)
+        while self._next is not None and self._next[0] == seq and self._next[1:] in ranges:
+            lacking.discard(self._next[1:])
+            self._next = self._rows.fetchone()  # one that is not named stays: it is one too many
+        if not all(self.is_void(seq, *pair) for pair in lacking):
             self._wrong = f"at {seq}, the table purges does not name what the entry names"
 
     def is_void(self, seq: int, first: int, last: int) -> bool:
         """Whether a range is not one that an entry can name, or is named before in part."""
         if not 1 <= first <= last < seq:
             return True
-        query = "SELECT last, by FROM purges WHERE first <= ? ORDER BY first DESC LIMIT 1"
-        near = self._connection.execute(query, (last,)).fetchone()
-        return near is not None and bool(near[0] >= first and near[1] <= seq)
+        # SQLite compares: it can, whatever somebody put into the columns.
+        query = (
+            "SELECT last >= ? AND by <= ? FROM purges WHERE first <= ? ORDER BY first DESC LIMIT 1"
+        )
+        near = self._connection.execute(query, (first, seq, last)).fetchone()
+        return near is not None and bool(near[0])
 
     def reason(self) -> str:
         """Return what is wrong, once all entries were compared."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from chains import THOROUGH
+from stubbed import Chain
 from verifiers import FILE, MODULE, check, kinds, run
 
 from chained_logging import AuditLog
@@ -393,6 +394,28 @@ def test_the_table_of_resources_names_what_the_bodies_name(tmp_path: Path, state
     with AuditLog(path, origin="o") as audit:
         for number in range(3):
             audit.append("read", **EVENT, resources=[("record", f"{number}"), ("note", "1")])
+    assert check(path).intact
+    edit(path, statement)
+    assert kinds(path) == {("edited", "schema")}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE purges SET by = 'x'",
+        "UPDATE purges SET last = 'x'",
+        "UPDATE purges SET last = zeroblob(3), by = 3",
+        "UPDATE purges SET by = 12 WHERE first = 4",
+        "INSERT INTO purges VALUES (8, 8, 11)",
+        "DELETE FROM purges WHERE first = 4",
+    ],
+)
+def test_the_table_of_purges_names_what_the_entries_name(tmp_path: Path, statement: str) -> None:
+    chain = Chain()
+    chain.grow(10)
+    chain.purge([4, 5, 7])
+    chain.grow(3)
+    path = chain.write(tmp_path / "audit.db")
     assert check(path).intact
     edit(path, statement)
     assert kinds(path) == {("edited", "schema")}
