@@ -934,7 +934,6 @@ _rows_of = _rows_expression().findall
 
 
 _Row = tuple[bytes, ...]
-_is_stub = operator.itemgetter(8)
 
 
 def _is_ordinary(row: _Row) -> bool:
