@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from chained_logging.errors import Refused, Unfit
@@ -30,7 +29,7 @@ from chained_logging.ship.s3.objects import (
 )
 from chained_logging.ship.s3.policies import DAY
 from chained_logging.ship.s3.policy import Policy
-from chained_logging.ship.s3.removal import Goes, Removal
+from chained_logging.ship.s3.removal import Goes, Places, Removal
 from chained_logging.ship.s3.store import MAX_CONTENT, Version
 
 _log = logging.getLogger("chained_logging.ship")
@@ -385,16 +384,12 @@ class S3Destination(DigestWriter):
 
     def any_of(self, origin: str, ranges: Iterable[tuple[int, int]]) -> bool:
         """Whether any entry of some ranges, each with its last one, is still there."""
-        wanted = sorted(ranges)
-        if not wanted:
-            return False
-        firsts, last = [first for first, _ in wanted], wanted[-1][1]
-        for item in self.stored(origin, firsts[0]):
-            if item.seq > last:
-                return False
-            at = bisect_right(firsts, item.seq) - 1
-            if isinstance(item, Record) and item.seq <= wanted[at][1]:
-                return True
+        places = Places(ranges)
+        for name, version in self.path(origin).taken(*places.ends):
+            if places.meet(name.first, name.last):
+                _, items = self.read(name, version)
+                if any(isinstance(one, Record) and places.meet(one.seq, one.seq) for one in items):
+                    return True
         return False
 
     def approve(self, origin: str, seq: int) -> None:
@@ -410,8 +405,9 @@ class S3Destination(DigestWriter):
         """
         removal = Removal(self, origin)
         try:
-            yield from removal.remove(sorted(ranges), goes)
+            yield from removal.remove(ranges, goes)
         finally:
+            self.paths.pop(origin, None)
             self._parts += removal.parts
 
     def give_back(self) -> Iterator[tuple[str, bool]]:

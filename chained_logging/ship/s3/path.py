@@ -105,6 +105,10 @@ class Path:
                 if self._may_be_signed() and chosen[0].format() in self._listed()[0]:
                     self._vouch()
 
+    def taken(self, first: int, last: int) -> list[Object]:
+        """Return the segments in which entries of a range were found, after :meth:`stored`."""
+        return [item for item in self._holding(first, last) if item[0] in self.segments]
+
     def _take(self, record: Item) -> None:
         self.end = Head(record.seq, record.hash)
         if isinstance(record, Record):  # entries that name keys are never removed
@@ -202,17 +206,17 @@ class Path:
         if not records:
             return 0
         del records
-        for other in self._holding(tree.size):
+        for other in self._holding(tree.size, tree.size):
             copy = Frontier(tree.size, tree.hashes)
             size = self._leads(other, copy, prev, budget)
             if size:
                 return size
         return 0
 
-    def _holding(self, seq: int) -> list[Object]:
-        begin = bisect_left(self._all, seq - MAX_ENTRIES, key=lambda item: item[0].first)
-        end = bisect_right(self._all, seq, key=lambda item: item[0].first)
-        return [item for item in self._all[begin:end] if item[0].last >= seq]
+    def _holding(self, first: int, last: int) -> list[Object]:
+        begin = bisect_left(self._all, first - MAX_ENTRIES, key=lambda item: item[0].first)
+        end = bisect_right(self._all, last, key=lambda item: item[0].first)
+        return [item for item in self._all[begin:end] if item[0].last >= first]
 
     # --- What vouches for them.
 

@@ -6,7 +6,8 @@ is deleted before its lock has ended, and never with the permission to bypass on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -21,6 +22,24 @@ from chained_logging.ship.s3.store import Content, Version
 
 Goes = Callable[[Record], bool]
 """Says whether an entry may go."""
+
+
+class Places:
+    """Ranges of entries, each with its last one. A decision may name thousands of them."""
+
+    def __init__(self, ranges: Iterable[tuple[int, int]]) -> None:
+        self._ranges = sorted(ranges)
+        self._firsts = [first for first, _ in self._ranges]
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The first and the last entry; an empty range, if there is none."""
+        return (self._firsts[0], self._ranges[-1][1]) if self._ranges else (0, -1)
+
+    def meet(self, first: int, last: int) -> bool:
+        """Whether an entry from `first` to `last` is in one of the ranges."""
+        at = bisect_right(self._firsts, last) - 1
+        return at >= 0 and self._ranges[at][1] >= first
 
 
 class Objects(Protocol):
@@ -51,20 +70,21 @@ class Removal:
         self._origin = origin
         self.parts: list[tuple[str, bool]] = []
 
-    def remove(self, ranges: Sequence[tuple[int, int]], goes: Goes) -> Iterator[int]:
+    def remove(self, ranges: Iterable[tuple[int, int]], goes: Goes) -> Iterator[int]:
         """Remove entries, and yield after each segment how many went.
 
         The last segment stays as it is: where the log ends is read from it.
 
-        :param ranges: where to look, each with its last entry, in order.
+        :param ranges: where to look, each with its last entry; none overlaps another.
         :raises DestinationError: if S3 cannot be asked now.
         """
+        places = Places(ranges)
         base = self._store.base(self._origin)
         segments = self._store.standing(base, SEGMENTS)
         end = max((name.last for name, _ in segments), default=-1)
         for name, version in segments:
-            if any(first <= name.last and name.first <= last for first, last in ranges):
-                count = self._one(name, version, ranges, goes, name.last == end)
+            if places.meet(name.first, name.last):
+                count = self._one(name, version, places, goes, name.last == end)
                 if count:
                     yield count
 
@@ -72,13 +92,13 @@ class Removal:
         self,
         name: Name,
         version: Version,
-        ranges: Sequence[tuple[int, int]],
+        places: Places,
         goes: Goes,
         newest: bool,
     ) -> int:
         content = self._store.get(version)
         facts, items = describe(name, content.data, content.mode, content.until)
-        left = [_without(item, ranges, goes) for item in items]
+        left = [_without(item, places, goes) for item in items]
         count = sum(new is not old for new, old in zip(left, items, strict=True))
         if facts.problem or not count:
             return 0
@@ -130,8 +150,8 @@ class Removal:
         )
 
 
-def _without(item: Item, ranges: Sequence[tuple[int, int]], goes: Goes) -> Item:
+def _without(item: Item, places: Places, goes: Goes) -> Item:
     """Return the stub of an item that goes, or the item itself."""
-    if isinstance(item, Stub) or not any(first <= item.seq <= last for first, last in ranges):
+    if isinstance(item, Stub) or not places.meet(item.seq, item.seq):
         return item
     return Stub(item.seq, item.hash, item.signature) if goes(item) else item

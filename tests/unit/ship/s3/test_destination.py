@@ -26,7 +26,8 @@ from chained_logging.format.record import EMPTY, Head
 from chained_logging.ship.ours import OurLog
 from chained_logging.ship.s3 import destination as module
 from chained_logging.ship.s3.names import Name
-from chained_logging.ship.s3.objects import gzip_of
+from chained_logging.ship.s3.objects import Facts, Item, gzip_of
+from chained_logging.ship.s3.store import Version
 from chained_logging.sinks.checkpoint_file import checkpoint_path
 
 
@@ -124,3 +125,34 @@ def test_a_segment_has_bounds(moto: Bucket, log: Log, monkeypatch: pytest.Monkey
         with pytest.raises(ValueError, match="at most 100 bytes"):
             store.write(ORIGIN, log.records[:3], [])
         assert store.head(ORIGIN) == EMPTY
+
+
+def test_what_is_left_is_read_from_its_segments_alone(
+    moto: Bucket, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared(moto)
+    with opened(moto) as store:
+        log.ship(store, 10)
+        list(store.stored(ORIGIN))
+        firsts: list[int] = []
+        original = store.read
+
+        def counted(name: Name, version: Version) -> tuple[Facts, list[Item]]:
+            firsts.append(name.first)
+            return original(name, version)
+
+        monkeypatch.setattr(store, "read", counted)
+        assert store.any_of(ORIGIN, [(35, 36), (12, 13)])
+        assert firsts == [10]
+        assert not store.any_of(ORIGIN, [(40, 50)])
+        assert not store.any_of(ORIGIN, [])
+        assert firsts == [10]
+
+
+def test_after_a_removal_the_log_is_read_again(moto: Bucket, log: Log) -> None:
+    prepared(moto)
+    with opened(moto) as store:
+        log.ship(store, 10)
+        before = store.path(ORIGIN)
+        assert not list(store.purge(ORIGIN, 39, [(1, 2)], lambda record: False))
+        assert store.path(ORIGIN) is not before

@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from s3_logs import Log, log
+from stubbed import runs
 
 from chained_logging.errors import DestinationError
 from chained_logging.format.stub import Stub
 from chained_logging.ship.s3.names import SEGMENTS, Name
 from chained_logging.ship.s3.objects import content_of, gzip_of, unpack
 from chained_logging.ship.s3.policy import Policy
-from chained_logging.ship.s3.removal import Removal
+from chained_logging.ship.s3.removal import Places, Removal
 from chained_logging.ship.s3.store import Content, Version
 
 __all__ = ["log"]  # a fixture
@@ -63,6 +66,19 @@ class Bucket:
 
     def items(self) -> list[bytes]:
         return [unpack(data)[0] for found in self.objects.values() for _, data in found]
+
+
+@given(st.sets(st.integers(0, 40)), st.integers(0, 40), st.integers(0, 40))
+def test_places_meet_what_they_name(seqs: set[int], first: int, last: int) -> None:
+    ranges = [(low, high) for low, high in runs(seqs)]
+    assert Places(ranges[::-1]).meet(first, last) is bool(seqs & {*range(first, last + 1)})
+
+
+def test_a_decision_may_name_thousands_of_ranges() -> None:
+    places = Places((seq, seq) for seq in range(0, 40_000, 2))
+    began = time.process_time()
+    assert sum(places.meet(seq, seq) for seq in range(40_000)) == 20_000
+    assert time.process_time() - began < 2
 
 
 def test_a_segment_is_replaced_by_one_with_stubs(log: Log) -> None:
