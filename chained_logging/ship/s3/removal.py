@@ -9,13 +9,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from chained_logging.errors import DestinationError
 from chained_logging.format.record import Record
 from chained_logging.format.stub import Stub
 from chained_logging.ship.s3.names import SEGMENTS, Name
-from chained_logging.ship.s3.objects import Facts, Item, Object, content_of, describe, gzip_of
+from chained_logging.ship.s3.objects import Item, Object, content_of, describe, gzip_of
 from chained_logging.ship.s3.policies import DAY
 from chained_logging.ship.s3.policy import Policy
 from chained_logging.ship.s3.store import Content, Version
@@ -103,8 +103,7 @@ class Removal:
         if facts.problem or not count:
             return 0
         why = "it is the newest" if newest else self._why_kept(content)
-        if why is None:
-            self._replace(name, version, facts, left)
+        why = why or self._replace(name, version, left)
         self.parts.append((f"{name.format()}{': ' if why else ''}{why or ''}", why is None))
         return 0 if why else count
 
@@ -118,36 +117,56 @@ class Removal:
             )
         return None
 
-    def _replace(self, name: Name, version: Version, facts: Facts, left: list[Item]) -> None:
+    def _replace(self, name: Name, version: Version, left: list[Item]) -> str | None:
         """Put a segment with stubs over the old one, see that it is there, delete the old one.
 
         A call that was killed in between is finished by the next one.
+
+        :returns: why the old one stays; None if it is gone.
         """
         data = gzip_of(content_of(left))
-        if not self._is_there(version, data):
+        over = self._over(name, version, data, left)
+        if not over.there and not over.foreign:
             policy = self._store.policy()
             until = self._store.clock() + policy.days * DAY
             self._store.put(version.key, data, policy.mode, until, once=False)
-            if not self._is_there(version, data):
+            over = self._over(name, version, data, left)
+            if not over.there:
                 raise DestinationError(f"{version.key} was put without what goes, and is not there")
-        for older in self._store.grouped(version.key).get(version.key, ()):
-            if not older.marker and self._store.get(older).data != data:
-                self._delete(name, older, facts, left)
+        if over.foreign:
+            return "somebody put another object over it, which would count next: delete that first"
+        for one in (version, *over.older):
+            self._store.delete(one)
+        return None
 
-    def _delete(self, name: Name, older: Version, facts: Facts, left: list[Item]) -> None:
-        """Delete a version, if it holds these entries or some of them, and nothing else."""
-        content = self._store.get(older)
-        _, items = describe(name, content.data, content.mode, content.until)
-        if [item.hash for item in items] == [item.hash for item in left]:
-            self._store.delete(older)
+    def _over(self, name: Name, version: Version, data: bytes, left: list[Item]) -> _Over:
+        """Return what stands over a version of a segment."""
+        there, foreign, older = False, False, []
+        for one in self._store.grouped(version.key).get(version.key, ()):
+            if not one.marker and one.id != version.id:
+                found = self._store.get(one).data
+                if found == data:
+                    there = True
+                elif _holds(name, found, left):
+                    older.append(one)
+                else:
+                    foreign = True
+        return _Over(there, foreign, older)
 
-    def _is_there(self, version: Version, data: bytes) -> bool:
-        """Whether a later version of a segment has this content."""
-        versions = self._store.grouped(version.key).get(version.key, ())
-        return any(
-            not one.marker and one.id != version.id and self._store.get(one).data == data
-            for one in versions
-        )
+
+class _Over(NamedTuple):
+    """What stands over a version of a segment: the one without what goes, something that is not
+    this segment, and others with entries that go."""
+
+    there: bool
+    foreign: bool
+    older: list[Version]
+
+
+def _holds(name: Name, data: bytes, left: list[Item]) -> bool:
+    """Whether a version holds these entries or some of them, and nothing else."""
+    _, items = describe(name, data, None, None)
+    return [item.hash for item in items] == [item.hash for item in left]
 
 
 def _without(item: Item, places: Places, goes: Goes) -> Item:

@@ -114,11 +114,29 @@ def test_the_old_version_stays_if_the_new_one_is_not_there(log: Log) -> None:
     assert bucket.items() == before
 
 
-def test_a_foreign_version_over_a_segment_is_not_deleted(log: Log, tmp_path: Path) -> None:
+def test_a_foreign_version_over_a_segment_never_becomes_the_oldest(
+    log: Log, tmp_path: Path
+) -> None:
     bucket = Bucket(log)
     key = Name(SEGMENTS, 0, 9).format()
     other = Log(tmp_path / "other.jsonl", 40)
     junk = Version(key, "junk", 1.0), gzip_of(content_of(other.records[:10]))
     bucket.objects[key].append(junk)
-    list(Removal(bucket, "o").remove([(3, 3)], lambda record: True))
+    oldest = bucket.objects[key][0]
+    removal = Removal(bucket, "o")
+    assert not list(removal.remove([(3, 3)], lambda record: True))
     assert junk in bucket.objects[key]
+    assert bucket.objects[key][0] == oldest
+    assert "somebody put another object over it" in removal.parts[0][0]
+    assert not removal.parts[0][1]
+    bucket.delete(junk[0])
+    assert sum(Removal(bucket, "o").remove([(3, 3)], lambda record: True)) == 1
+    assert len(bucket.objects[key]) == 1
+
+
+def test_a_copy_of_a_segment_goes_too(log: Log) -> None:
+    bucket = Bucket(log)
+    key = Name(SEGMENTS, 0, 9).format()
+    bucket.objects[key].append((Version(key, "copy", 1.0), bucket.objects[key][0][1]))
+    assert sum(Removal(bucket, "o").remove([(3, 3)], lambda record: True)) == 1
+    assert [version.id for version, _ in bucket.objects[key]] == [f"new-{key}"]
