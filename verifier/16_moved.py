@@ -63,9 +63,10 @@ class _Front:
         if holds is None:
             report.unchecked_signatures += 1
         if holds is False or then[0].vkey in chain.keys.revoked:
+            why = "the log's key did not sign that" if holds is False else "its key was revoked"
             reason = (
                 f"the log begins at seq {report.first_seq}. Entry {seq} says that what came before "
-                "was moved to an archive, and the log's key did not sign that: give the archive too"
+                f"was moved to an archive, and {why}: give the archive too"
             )
             at = _Line(report.files[0], 1, seq=report.first_seq)
             chain.findings.fault("cut-front", at, None, reason)

@@ -116,6 +116,24 @@ def test_without_the_keys_statement_it_is_missing(
     assert check(log, *archive.iterdir(), public_key=vkey_of(key)).intact
 
 
+def test_a_statement_of_a_key_that_was_revoked_counts_no_more(
+    signed: Path, archive: Path, key: PrivateKey
+) -> None:
+    """Anyone who can write to a log may say that its key was stolen: without a statement."""
+    row = json.loads(signed.read_bytes().splitlines()[-1])
+    row.update(action="key.revoke", seq=row["seq"] + 1, prev_hash=row.pop("hash"))
+    row.update(actor_id="chained_logging", actor_type="system", result="success", ip_address=None)
+    row.update(resource_type="public_key", resource_id=vkey_of(key), context={"origin": ORIGIN})
+    body = rfc8785.dumps(row)
+    hash_ = hashlib.sha256(b"\0" + body).hexdigest()
+    with signed.open("ab") as file:
+        file.write(body[:-1] + f',"hash":"{hash_}"}}\n'.encode())
+    report = check(signed)
+    assert report.status == "incomplete"
+    assert "its key was revoked: give the archive too" in report.faults[0].reason
+    assert check(signed, *archive.iterdir()).intact
+
+
 def test_without_a_key_it_is_said_that_anybody_can_write_such_an_entry(
     tmp_path: Path, archive: Path
 ) -> None:
