@@ -46,8 +46,9 @@ _UNFOUNDED: Final = """
 
 def any_of(session: Session, origin: str, ranges: Iterable[tuple[int, int]]) -> bool:
     """Whether any entry of some ranges is still there."""
-    firsts, lasts = zip(*ranges, strict=True)
-    return bool(session.rows(_ANY, (list(firsts), list(lasts), origin))[0][0])
+    pairs = list(ranges)  # of a decision that names nothing, none
+    firsts, lasts = [first for first, _ in pairs], [last for _, last in pairs]
+    return bool(session.rows(_ANY, (firsts, lasts, origin))[0][0])
 
 
 def approve(session: Session, origin: str, seq: int) -> None:

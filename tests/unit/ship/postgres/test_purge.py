@@ -90,6 +90,7 @@ def test_what_a_decision_names_becomes_stubs(story: Story, monkeypatch: pytest.M
     records = story.ship()
     reader = story.database.reader
     assert reader.any_of(ORIGIN, [(1, 3), (5, 5)])
+    assert not reader.any_of(ORIGIN, [])  # a decision that names nothing
     story.database.retention.approve(ORIGIN, decision)
     assert [n for n in story.database.retention.purge(ORIGIN, decision) if n] == [2, 2, 2]
     assert held(story.database) == left(records, [1, 2, 3, 5, 9, 10])
