@@ -134,7 +134,7 @@ class Removal:
             if not over.there:
                 raise DestinationError(f"{version.key} was put without what goes, and is not there")
         if over.foreign:
-            return "somebody put another object over it, which would count next: delete that first"
+            return "another object was put over it, which would count next: delete that first"
         for one in (version, *over.older):
             self._store.delete(one)
         return None
@@ -155,8 +155,8 @@ class Removal:
 
 
 class _Over(NamedTuple):
-    """What stands over a version of a segment: the one without what goes, something that is not
-    this segment, and others with entries that go."""
+    """What stands over a version of a segment: the one without what goes, something that lacks
+    what stays, and others with entries that go."""
 
     there: bool
     foreign: bool
@@ -164,9 +164,12 @@ class _Over(NamedTuple):
 
 
 def _holds(name: Name, data: bytes, left: list[Item]) -> bool:
-    """Whether a version holds these entries or some of them, and nothing else."""
+    """Whether a version holds at least these entries, and the hashes of those that go."""
     _, items = describe(name, data, None, None)
-    return [item.hash for item in items] == [item.hash for item in left]
+    return len(items) == len(left) and all(
+        one == kept or (isinstance(kept, Stub) and one.hash == kept.hash)
+        for one, kept in zip(items, left, strict=True)
+    )
 
 
 def _without(item: Item, places: Places, goes: Goes) -> Item:

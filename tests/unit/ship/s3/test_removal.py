@@ -127,7 +127,7 @@ def test_a_foreign_version_over_a_segment_never_becomes_the_oldest(
     assert not list(removal.remove([(3, 3)], lambda record: True))
     assert junk in bucket.objects[key]
     assert bucket.objects[key][0] == oldest
-    assert "somebody put another object over it" in removal.parts[0][0]
+    assert "another object was put over it" in removal.parts[0][0]
     assert not removal.parts[0][1]
     bucket.delete(junk[0])
     assert sum(Removal(bucket, "o").remove([(3, 3)], lambda record: True)) == 1
@@ -140,3 +140,17 @@ def test_a_copy_of_a_segment_goes_too(log: Log) -> None:
     bucket.objects[key].append((Version(key, "copy", 1.0), bucket.objects[key][0][1]))
     assert sum(Removal(bucket, "o").remove([(3, 3)], lambda record: True)) == 1
     assert [version.id for version, _ in bucket.objects[key]] == [f"new-{key}"]
+
+
+def test_a_version_with_more_stubs_never_becomes_the_oldest(log: Log) -> None:
+    """As somebody may put it, or a run that was killed before a hold came."""
+    bucket = Bucket(log)
+    key = Name(SEGMENTS, 0, 9).format()
+    stubs: list[Any] = [Stub(one.seq, one.hash) for one in log.records[1:10]]
+    more = Version(key, "more", 1.0), gzip_of(content_of([log.records[0], *stubs]))
+    bucket.objects[key].append(more)
+    oldest = bucket.objects[key][0]
+    removal = Removal(bucket, "o")
+    assert not list(removal.remove([(3, 3)], lambda record: True))
+    assert bucket.objects[key][0] == oldest
+    assert "another object was put over it" in removal.parts[0][0]
