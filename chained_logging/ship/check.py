@@ -7,6 +7,7 @@ from pathlib import Path
 
 from chained_logging.errors import ShipError
 from chained_logging.event.entry import AuditEntry
+from chained_logging.format.line import position
 from chained_logging.format.record import Record
 from chained_logging.format.stub import Stub
 from chained_logging.keys.keyring import Keyring
@@ -57,7 +58,9 @@ def compare(
 ) -> tuple[list[Fault], int]:
     """Compare two logs that should be one. Neither is verified.
 
-    An entry that was removed from one of them is the same where its hash is.
+    An entry that was removed from one of them is the same where its hash is. What the store holds
+    from before the log's first entry is no difference: the front may be in an archive, and the
+    verifier judges from the log whether it is.
 
     :param theirs: what a store holds, in order.
     :param reached: the last entry that it held before, as the shipper recorded.
@@ -71,7 +74,14 @@ def compare(
 
     behind: list[int] = []  # the first and the last of those that are not there, up to here
     last = -1
-    a, b = next(ours, None), next(theirs, None)
+    a, before = next(ours, None), None
+    b = next(theirs, None)
+    while a is not None and b is not None and b.seq < a.seq:  # it may be in an archive
+        before, b = b, next(theirs, None)
+    if before is not None:
+        last = before.seq
+        if not _follows(a, before):
+            fault("edited", last, f"the log's first entry does not follow entry {last} there")
     while a is not None or b is not None:
         if a is not None and (b is None or a.seq < b.seq):
             behind = [behind[0] if behind else a.seq, a.seq]
@@ -96,6 +106,16 @@ def compare(
     if last < reached:
         fault("missing", last + 1, f"entries {last + 1} to {reached} were there, and are gone")
     return faults, behind[1] - behind[0] + 1 if behind else 0
+
+
+def _follows(first: Record | Stub | None, before: Record | Stub) -> bool:
+    """Whether the log's first entry names the one before it. A stub names none."""
+    if not isinstance(first, Record):
+        return True
+    try:
+        return position(first.body) == (before.seq + 1, before.hash)
+    except ValueError:
+        return False
 
 
 def _same(ours: Record | Stub, theirs: Record | Stub) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from chained_logging import AuditLog
 from chained_logging.errors import ShipError
 from chained_logging.format.record import Record
 from chained_logging.format.stub import Stub
@@ -57,6 +60,20 @@ def test_an_entry_that_was_removed_on_one_side_is_the_same_by_its_hash() -> None
     for wrong in (removed._replace(hash="f" * 64), removed._replace(signature=None)):
         faults, _ = compare(iter([a, wrong, c]), iter([a, b, c]), "store")
         assert [(fault.kind, fault.seq) for fault in faults] == [("edited", 1)]
+
+
+def test_a_front_in_an_archive_is_no_difference(tmp_path: Path) -> None:
+    with AuditLog(tmp_path / "log.jsonl") as log:
+        for _ in range(6):
+            log.append("read", actor="u", resource="a/1", ip="10.0.0.1")
+        every = list(log.records())
+    assert compare(iter(every[3:]), iter(every), "store", 6) == ([], 0)
+    assert compare(iter(every[3:]), iter(every[:5]), "store") == ([], 2)
+    faults, _ = compare(iter(every[3:]), iter(every[:3]), "store", 6)
+    assert [(fault.kind, fault.seq) for fault in faults] == [("missing", 3)]
+    for there in ([*every[:2], every[2]._replace(hash="f" * 64)], every[:2]):
+        faults, _ = compare(iter(every[3:]), iter([*there, *every[3:]]), "store")
+        assert [(fault.kind, fault.seq) for fault in faults] == [("edited", len(there) - 1)]
 
 
 def test_so_many_differences_are_listed_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
