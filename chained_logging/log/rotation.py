@@ -57,6 +57,11 @@ class Rotation:
                 sealed = checkpoints.sign(head, checkpoints.newer(checkpoints.kept()))
                 state.sink.add_checkpoint(sealed)
                 signing.key, state.seq, checkpoints.newest = new, head.seq, sealed
+                if next(state.sink.stored()).seq:
+                    # Its front is in an archive, with the keys before. By this, who opens it next
+                    # knows the new one.
+                    checkpoints.newest = checkpoints.sign(head, sealed)
+                    state.sink.add_checkpoint(checkpoints.newest)
             return sealed.note.encode()
 
     def revoke(self, public_key: str, reason: str) -> AuditEntry:

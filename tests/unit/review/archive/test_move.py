@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import tracemalloc
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from chained_logging.errors import BrokenLog, Busy, NotALog, Refused
 from chained_logging.files.lock import FileLock
 from chained_logging.format.merkle import Frontier
 from chained_logging.keys import PrivateKey
+from chained_logging.keys.statements import verifier_key
 from chained_logging.review.archive import move as module
 from chained_logging.ship.progress import Progress, write_progress
 from chained_logging.sinks import open_sink
@@ -208,3 +210,20 @@ def test_killed_at_any_step_nothing_is_lost_and_the_next_call_finishes(
     with AuditLog(log, sign="follow") as again:
         assert again.origin == ORIGIN
         again.note("log.heartbeat")
+
+
+def test_a_log_whose_front_is_in_an_archive_gets_a_new_key(
+    log: Path, archive: Path, key: PrivateKey
+) -> None:
+    moved(log, archive, key=key, sign="checkpoint")
+    keys = [key, PrivateKey.generate(), PrivateKey.generate()]
+    for old, new in pairwise(keys):
+        with AuditLog(log, key=old) as opened:
+            opened.rotate_key(new)
+    with AuditLog(log, key=keys[-1]) as opened:
+        opened.append("read", actor="user-1", resource="a/1", ip="10.0.0.1")
+        assert opened.stats()["last_error"] is None
+    for names in ([], [*archive.iterdir()]):
+        report = verify(log, *names, public_key=verifier_key(ORIGIN, key))
+        assert report.intact
+        assert report.signed_seq == report.last_seq
