@@ -6,17 +6,26 @@ under a checkpoint by the old key. The format is in ``docs/format.md``.
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from chained_logging.errors import BrokenLog
 from chained_logging.event.draft import draft
 from chained_logging.event.entry import AuditEntry
-from chained_logging.format.vkey import Signer
-from chained_logging.keys.keyring import Keyring
+from chained_logging.format.record import Record
+from chained_logging.format.vkey import Signer, VerifierKey
+from chained_logging.keys.keyring import NAMING, Keyring
 from chained_logging.keys.statements import verifier_key
 from chained_logging.log.checkpoints import Checkpoints
 from chained_logging.log.own_entries import SYSTEM, OwnEntries
 from chained_logging.log.signing import Signing
 from chained_logging.log.state import State
 from chained_logging.sinks import Notice
+
+_ABOUT_KEYS: Final = re.compile(
+    NAMING.pattern
+    + rb'|\{"action":"archive\.move","actor_id":"chained_logging","actor_type":"system",'
+)
 
 
 class Rotation:
@@ -74,10 +83,8 @@ class Rotation:
         state, signing = self._state, self._signing
         state.notice_fork()
         with self._checkpoints.lock, state.held():
-            head, ring = state.head(), Keyring(state.origin)
-            for record in state.sink.records():
-                ring.look(record)
-            if public_key not in {key.format() for key in ring.known}:
+            head = state.head()
+            if public_key not in self._named():
                 raise ValueError(f"the log {state.path} never had the key {public_key}")
             context = {"origin": state.origin}
             if signing.key is not None:
@@ -90,3 +97,24 @@ class Rotation:
         if written is None:
             raise BrokenLog(f"{state.path} does not hold entry {seq}, which was just written")
         return AuditEntry(written.body, written.hash, written.signature)
+
+    def _named(self) -> set[str]:
+        """Return the keys that the log names, those among them that it names in its archive."""
+        ring = Keyring(self._state.origin)
+        about = [one for one in self._state.sink.records() if _ABOUT_KEYS.match(one.body)]
+        if about and about[0].seq:  # the log's first entry is in the archive
+            moved = [record for record in about if not NAMING.match(record.body)]
+            for vkey in _archived(moved[-1]) if moved else ():
+                ring.trust(vkey, moved[-1])
+        for record in about:
+            ring.look(record)
+        return {key.format() for key in ring.known}
+
+
+def _archived(moved: Record) -> list[str]:
+    """Return the keys that entries in the archive name, as the log says; none if it does not."""
+    try:
+        keys = [named["key"] for named in AuditEntry(moved.body, moved.hash).context["keys"]]
+        return [VerifierKey.parse(key).format() for key in keys]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return []

@@ -227,3 +227,22 @@ def test_a_log_whose_front_is_in_an_archive_gets_a_new_key(
         report = verify(log, *names, public_key=verifier_key(ORIGIN, key))
         assert report.intact
         assert report.signed_seq == report.last_seq
+
+
+def test_a_key_that_is_named_in_the_archive_can_be_revoked(
+    log: Path, archive: Path, key: PrivateKey
+) -> None:
+    moved(log, archive, key=key, sign="checkpoint")
+    keys = [key, PrivateKey.generate(), PrivateKey.generate()]
+    for old, new in pairwise(keys):
+        with AuditLog(log, key=old) as opened:
+            opened.rotate_key(new)
+    with AuditLog(log, key=keys[-1]) as opened:
+        for old in keys[:-1]:
+            entry = opened.revoke_key(verifier_key(ORIGIN, old), "stolen")
+            assert entry.action == "key.revoke"
+        with pytest.raises(ValueError, match="never had the key"):
+            opened.revoke_key(verifier_key(ORIGIN, PrivateKey.generate()), "stolen")
+    report = verify(log, *archive.iterdir())
+    assert report.intact
+    assert [one["signed"] for one in report.revoked] == [True, True]
