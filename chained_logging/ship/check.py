@@ -59,7 +59,7 @@ def compare(
     """Compare two logs that should be one. Neither is verified.
 
     An entry that was removed from one of them is the same where its hash is. What the store holds
-    from before the log's first entry is no difference: the front may be in an archive, and the
+    from before the log's first entry is passed over: the front may be in an archive, and the
     verifier judges from the log whether it is.
 
     :param theirs: what a store holds, in order.

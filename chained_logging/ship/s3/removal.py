@@ -33,7 +33,7 @@ class Places:
 
     @property
     def ends(self) -> tuple[int, int]:
-        """The first and the last entry; an empty range, if there is none."""
+        """The first and the last entry; an empty range if nothing is named."""
         return (self._firsts[0], self._ranges[-1][1]) if self._ranges else (0, -1)
 
     def meet(self, first: int, last: int) -> bool:
