@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 from chained_logging.errors import ShipError
 from chained_logging.event.entry import AuditEntry
@@ -21,6 +22,10 @@ from chained_logging.ship.destination import (
 from chained_logging.ship.fault import MAX_FAULTS, Fault
 from chained_logging.ship.progress import read_progress
 from chained_logging.sinks import open_sink
+
+_MOVED: Final = (
+    b'{"action":"archive.move","actor_id":"chained_logging","actor_type":"system","context":{'
+)
 
 
 def differences(
@@ -46,7 +51,8 @@ def differences(
     for key in named.known:
         pin(destination, key.public_key)
     theirs = stored(destination, name)
-    found, behind = compare(sink.stored(), theirs, destination.name, progress.seq)
+    moved = has_moved_front(sink.stored())
+    found, behind = compare(sink.stored(), theirs, destination.name, progress.seq, moved=moved)
     return found + destination.inspect(name), behind
 
 
@@ -55,15 +61,16 @@ def compare(
     theirs: Iterator[Record | Stub],
     name: str,
     reached: int = -1,
+    *,
+    moved: bool = False,
 ) -> tuple[list[Fault], int]:
     """Compare two logs that should be one. Neither is verified.
 
-    An entry that was removed from one of them is the same where its hash is. What the store holds
-    from before the log's first entry is passed over: the front may be in an archive, and the
-    verifier judges from the log whether it is.
+    An entry that was removed from one of them is the same where its hash is.
 
     :param theirs: what a store holds, in order.
     :param reached: the last entry that it held before, as the shipper recorded.
+    :param moved: whether the log's front is in an archive, so that only the store has it.
     :returns: how they differ, and how many entries theirs is behind.
     """
     faults: list[Fault] = []
@@ -76,7 +83,7 @@ def compare(
     last = -1
     a, before = next(ours, None), None
     b = next(theirs, None)
-    while a is not None and b is not None and b.seq < a.seq:  # it may be in an archive
+    while moved and a is not None and b is not None and b.seq < a.seq:
         before, b = b, next(theirs, None)
     if before is not None:
         last = before.seq
@@ -106,6 +113,20 @@ def compare(
     if last < reached:
         fault("missing", last + 1, f"entries {last + 1} to {reached} were there, and are gone")
     return faults, behind[1] - behind[0] + 1 if behind else 0
+
+
+def has_moved_front(items: Iterable[Record | Stub]) -> bool:
+    """Whether a log says that what came before its first entry was moved to an archive."""
+    first = None
+    for item in items:
+        first = item.seq if first is None else first
+        if first == 0:
+            return False
+        if isinstance(item, Record) and item.body.startswith(_MOVED):
+            said = AuditEntry(item.body, item.hash).context
+            if isinstance(said, dict) and said.get("last_seq") == first - 1:
+                return True
+    return False
 
 
 def _follows(first: Record | Stub | None, before: Record | Stub) -> bool:

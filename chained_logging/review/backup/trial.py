@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from itertools import chain, dropwhile, islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,13 +20,12 @@ from chained_logging.event.entry import AuditEntry
 from chained_logging.format.record import Record
 from chained_logging.format.stub import Stub
 from chained_logging.log import AuditLog
-from chained_logging.review.archive.move import recorded
 from chained_logging.review.backup.folder import FolderBackup
 from chained_logging.review.backup.make import first_key, note, verified_store, where_is
 from chained_logging.review.restore import ASIDE, Restored, restore
 from chained_logging.review.verdict import spoken_verdict
 from chained_logging.ship import Destination, open_destination
-from chained_logging.ship.check import compare
+from chained_logging.ship.check import compare, has_moved_front
 from chained_logging.sinks import open_sink
 from chained_logging.verify import Report, verify
 
@@ -134,8 +133,9 @@ def _restore_and_compare(log: AuditLog, store: Destination, target: Path, trial:
             f"{done.foreign} objects or checkpoints are FOREIGN, and were left out"
         )
     made = _Made(store.name)
-    theirs = _without_moved(log, _noted(_restored(target, done), trial))
-    faults, trial.behind = compare(made.seen(log.stored()), theirs, store.name)
+    theirs = _noted(_restored(target, done), trial)
+    moved = has_moved_front(log.stored())
+    faults, trial.behind = compare(made.seen(log.stored()), theirs, store.name, moved=moved)
     trial.faults += [f"{fault.where}: {fault.reason}" for fault in faults]
     if trial.head_seq < made.reached:
         gone = f"entries {trial.head_seq + 1} to {made.reached} were there, and are gone"
@@ -173,16 +173,6 @@ def _noted(items: Iterator[Record | Stub], trial: Trial) -> Iterator[Record | St
     for item in items:
         trial.head_seq, trial.head_hash = item.seq, item.hash
         yield item
-
-
-def _without_moved(log: AuditLog, items: Iterator[Record | Stub]) -> Iterator[Record | Stub]:
-    """Leave out the front that only the backup has, if the log says that it moved it away.
-
-    The first entry of the log links to the last of these, so they are the log's.
-    """
-    first = next((item.seq for item in log.stored()), 0)
-    ends = [said.get("last_seq") for said in recorded(log)] if first else []
-    return dropwhile(lambda item: item.seq < first, items) if first - 1 in ends else items
 
 
 def _named(log: AuditLog, destination: str, problem: str) -> list[str]:

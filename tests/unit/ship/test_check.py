@@ -11,7 +11,7 @@ from chained_logging.errors import ShipError
 from chained_logging.format.record import Record
 from chained_logging.format.stub import Stub
 from chained_logging.ship import check
-from chained_logging.ship.check import compare, origins
+from chained_logging.ship.check import compare, has_moved_front, origins
 
 
 def records(*numbers: int, body: bytes = b"{}") -> list[Record]:
@@ -67,13 +67,31 @@ def test_a_front_in_an_archive_is_no_difference(tmp_path: Path) -> None:
         for _ in range(6):
             log.append("read", actor="u", resource="a/1", ip="10.0.0.1")
         every = list(log.records())
-    assert compare(iter(every[3:]), iter(every), "store", 6) == ([], 0)
-    assert compare(iter(every[3:]), iter(every[:5]), "store") == ([], 2)
-    faults, _ = compare(iter(every[3:]), iter(every[:3]), "store", 6)
-    assert [(fault.kind, fault.seq) for fault in faults] == [("missing", 3)]
+
+    def compared(there: list[Record], reached: int = -1) -> tuple[list[tuple[str, int]], int]:
+        faults, behind = compare(iter(every[3:]), iter(there), "store", reached, moved=True)
+        return [(fault.kind, fault.seq or 0) for fault in faults], behind
+
+    assert compared(every, 6) == ([], 0)
+    assert compared(every[:5]) == ([], 2)
+    assert compared(every[:3], 6)[0] == [("missing", 3)]
     for there in ([*every[:2], every[2]._replace(hash="f" * 64)], every[:2]):
-        faults, _ = compare(iter(every[3:]), iter([*there, *every[3:]]), "store")
-        assert [(fault.kind, fault.seq) for fault in faults] == [("edited", len(there) - 1)]
+        assert compared([*there, *every[3:]])[0] == [("edited", len(there) - 1)]
+
+
+def test_a_front_that_nobody_moved_is_one(tmp_path: Path) -> None:
+    with AuditLog(tmp_path / "log.jsonl") as log:
+        for _ in range(6):
+            log.append("read", actor="u", resource="a/1", ip="10.0.0.1")
+        log.append("archive.move", actor="u", resource="a/1", context={"last_seq": 2})
+        assert not has_moved_front(list(log.records())[3:])
+        log.note("archive.move", last_seq=2)
+        every = list(log.records())
+    assert has_moved_front(every[3:])
+    assert not has_moved_front(every)
+    assert not has_moved_front(every[4:])
+    faults, _ = compare(iter(every[3:]), iter(every), "store")
+    assert [(fault.kind, fault.seq) for fault in faults] == [("missing", n) for n in range(3)]
 
 
 def test_so_many_differences_are_listed_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
