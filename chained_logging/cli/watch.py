@@ -90,6 +90,7 @@ def watch(
             budget=budget / 100,
             targets=receivers,
         )
+        stack.callback(watching.close)
         if metrics is not None:
             from chained_logging.review.watch.metrics import serve
 

@@ -17,6 +17,7 @@ from chained_logging.review.alerts.desk import Desk
 from chained_logging.review.alerts.round import deliver
 from chained_logging.review.detect.finding import Finding
 from chained_logging.review.opening import is_url, open_log
+from chained_logging.review.query import Engine
 from chained_logging.review.reading import NotRecorded, why_unwritable
 from chained_logging.review.verdict import Evidence
 from chained_logging.review.watch.check import Check
@@ -72,13 +73,14 @@ class Watch:
         self._recorded = 0.0
         self._told: set[tuple[str, str]] = set()
         self.problems: list[str] = []
+        self._engine: Engine | None = None
 
     def round(self) -> list[Check]:
         """Look at what is due, tell of what is wrong, and return what was found."""
         found = [*self._verify(), *self._look_around()]
         kept = {key: check for key, check in self.checks.items() if check.name in _KEPT}
         self.checks = kept | {(check.name, check.subject): check for check in found}
-        self._tell([check for check in found if check.ok is False])
+        self._tell([check for check in self.checks.values() if check.ok is False])
         return found
 
     def _verify(self) -> Iterator[Check]:
@@ -116,12 +118,26 @@ class Watch:
 
     def _look_around(self) -> Iterator[Check]:
         try:
-            with open_log(str(self.log)) as engine:
-                keys = self._evidence.witness_keys
-                yield from conditions(self.log, engine, self._limits, witness_keys=keys)
+            keys = self._evidence.witness_keys
+            yield from conditions(self.log, self._asked(), self._limits, witness_keys=keys)
         except (*FAILURES, ChainedLoggingError, ValueError) as error:
+            self.close()  # the next round opens the log again
             said = f"{self.log.name} cannot be asked: {error}"
             yield Check("readable", self.log.name, None, said)
+
+    def _asked(self) -> Engine:
+        """Return what answers questions about the log. It stays open: to open one reads the log."""
+        if self._engine is None:
+            self._engine = open_log(str(self.log))
+        else:
+            self._engine.store.refresh()
+        return self._engine
+
+    def close(self) -> None:
+        """Close what is open. The next round opens it again."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
 
     def _tell(self, wrong: Sequence[Check]) -> None:
         """Raise an alert for each thing that is wrong, unless one is open."""

@@ -9,8 +9,9 @@ import pytest
 from chains import EVENT
 
 from chained_logging import AuditLog
+from chained_logging.errors import StoreError
 from chained_logging.review.alerts.delivery.target import Notification
-from chained_logging.review.opening import stored
+from chained_logging.review.opening import open_log, stored
 from chained_logging.review.watch import conditions
 from chained_logging.review.watch import watch as module
 from chained_logging.review.watch.conditions import VERIFY, Limits
@@ -173,3 +174,38 @@ def test_a_copy_is_watched_and_stays_as_it_is(log: Path, tmp_path: Path) -> None
     assert "is a copy" in watch.checks["recorded", copy.name].sentence
     assert actions(copy) == []
     assert not copy.with_name(f"{copy.name}.lock").exists()
+
+
+def test_the_log_is_opened_once_and_what_is_new_is_seen(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    monkeypatch.setattr(module, "open_log", lambda where: opened.append(where) or open_log(where))
+    watch = Watch(str(log), limits=Limits(incomplete=0.5))
+    watch.round()
+    with AuditLog(log) as more:
+        for _ in range(50):
+            more.append("read", actor="ann")
+    found = {check.name: check.ok for check in watch.round()}
+    assert (opened, found["incomplete"]) == ([str(log)], False)
+    watch.close()
+    watch.round()
+    assert len(opened) == 2
+
+
+def test_a_broken_log_that_takes_no_alert_is_told_of_once(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(where: str) -> None:
+        raise StoreError("it takes nothing")
+
+    receiver = Receiver()
+    watch = Watch(str(log), targets=[receiver], budget=1.0)
+    watch.round()
+    damage(log)
+    monkeypatch.setattr(module, "Desk", refused)
+    for _ in range(2):
+        watch._due[0] = 0.0
+        watch.round()
+        watch.round()  # nothing is verified in between
+    assert [one.alert.finding.rule for one in receiver.taken].count("watch-intact") == 1
