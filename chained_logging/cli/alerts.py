@@ -92,9 +92,7 @@ def alerts(
     ):
         if desk.why_not is not None:
             complain(f"alerts are not recorded: {desk.why_not}")
-        own = rules or [configured[name] for name in ("rules",) if name in configured]
-        detectors = shipped(map(Path, own))
-        rounds = desk.rounds(detectors, receivers, least=least)
+        rounds = desk.rounds(shipped(map(Path, rules)), receivers, least=least)
         if follow:
             _follow(rounds, interval)
             return

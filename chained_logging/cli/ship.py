@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -24,7 +24,11 @@ from chained_logging.log import AuditLog
 from chained_logging.ship import destination_name
 
 if TYPE_CHECKING:
+    from chained_logging.review.alerts.follow import AlertThread
     from chained_logging.ship.shipper import Shipper
+
+_LAST_ROUND: Final = 5.0
+"""Seconds that raising alerts may take to end. Shipping goes on meanwhile."""
 
 
 @click.command()
@@ -50,6 +54,14 @@ if TYPE_CHECKING:
 @seconds_option("--patience", default=60.0, help="Time to keep trying a destination that is down.")
 @digest_key_option
 @passphrase_option
+@click.option(
+    "--alerts",
+    "alert_targets",
+    multiple=True,
+    metavar="TARGET",
+    help="With --follow: look for what somebody should see, and tell it there, as alerts --follow "
+    "--to. Repeatable.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
 def ship(
     log: str,
@@ -60,13 +72,14 @@ def ship(
     patience: float,
     digest_key: str | None,
     passphrase_file: str | None,
+    alert_targets: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Copy all entries of LOG to central storage.
 
     Each entry arrives exactly once; at a feed, at least once. Exit status 0: everything has
     arrived. 1: LOG is broken, or a destination holds a different history or lost entries. 2: a
-    destination is down; run the command again to continue.
+    destination is down, or alerts could not be raised; run the command again to continue.
     """
     from chained_logging.ship.progress import read_progress
     from chained_logging.ship.shipper import Shipper, status
@@ -74,7 +87,7 @@ def ship(
     refuse_options(
         only_status, "cannot be combined with --status", "follow", "digest_key", "patience"
     )
-    refuse_options(not follow, "needs --follow", "interval")
+    refuse_options(not follow, "needs --follow", "interval", "alert_targets")
     refuse_options(digest_key is None, "needs --key", "passphrase_file")
     s3 = any(url.startswith("s3:") for url in destinations)
     refuse_options(not s3, "applies to s3:// only", "digest_key")
@@ -86,6 +99,7 @@ def ship(
         if not destinations:
             raise click.UsageError("give a destination with --to")
         alerts: list[str] = []
+        alerting = _alerting(audit, alert_targets)
         with _bar(not follow) as on_progress:
             shipper = Shipper(
                 audit,
@@ -96,22 +110,35 @@ def ship(
                 on_progress=on_progress,
             )
             if follow:
-                _follow(shipper, patience)
+                _follow(shipper, patience, alerting)
                 reached = [read_progress(audit.path, destination_name(url)) for url in destinations]
             else:
                 reached = shipper.ship(patience)
         _print_status([status(audit, each) for each in reached], as_json)
     alert = alerts or any(each.alert for each in reached)
-    sys.exit(1 if alert else 2 if any(each.problem for each in reached) else 0)
+    waiting = any(each.problem for each in reached)
+    unalerted = alerting is not None and alerting.problem is not None
+    sys.exit(1 if alert else 2 if waiting or unalerted else 0)
 
 
-def _follow(shipper: Shipper, patience: float) -> None:
+def _alerting(audit: AuditLog, targets: Sequence[str]) -> AlertThread | None:
+    """Return what raises the log's alerts, if there are targets for them."""
+    from chained_logging.review.alerts.follow import AlertThread
+
+    return AlertThread(audit.path, targets) if targets else None
+
+
+def _follow(shipper: Shipper, patience: float, alerting: AlertThread | None) -> None:
     """Ship until a signal says to stop, then deliver the rest."""
     from chained_logging.net.signals import ended_by_signal, wait_for
 
     ended = ended_by_signal()
     shipper.start()
+    if alerting is not None:  # a thread of its own: what it meets does not reach the shipper
+        alerting.start()
     wait_for(ended)
+    if alerting is not None:
+        alerting.stop(_LAST_ROUND)  # first, so that what it raised last is shipped as well
     shipper.stop(patience)
 
 

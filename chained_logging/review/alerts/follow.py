@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Final, Self
 
+from chained_logging import config
 from chained_logging.errors import FAILURES, Busy, ChainedLoggingError
 from chained_logging.review.alerts.delivery.targets import open_targets
 from chained_logging.review.alerts.desk import Desk
@@ -49,12 +50,17 @@ class AlertThread:
     In a server with several processes, each may have one: they take turns, and nothing is raised
     twice.
 
+    Nothing that it meets reaches the program: a problem is a warning of the logger
+    ``chained_logging``, once until there is another, and the next round tries again.
+
     :param path: of the log.
-    :param targets: as for ``chained-logging alerts --to``.
+    :param targets: as for ``chained-logging alerts --to``; None for those that are configured.
     :param detectors: what to look for; None for all that this package has.
     :param interval: seconds between two rounds.
+    :ivar problem: what went wrong in the last round; None if nothing did.
     :raises ValueError: if a target cannot be used; see
         :func:`chained_logging.review.alerts.delivery.targets.open_targets`.
+    :raises ConfigError: if the configuration cannot be read.
 
     >>> with AlertThread("audit.db", ["smtp://mail.example.com#from=log@example.com&to=…"]):
     ...     serve()
@@ -63,31 +69,38 @@ class AlertThread:
     def __init__(
         self,
         path: str | os.PathLike[str],
-        targets: Sequence[str] = (),
+        targets: Sequence[str] | None = None,
         *,
         detectors: Sequence[Detector] | None = None,
         interval: float = INTERVAL,
     ) -> None:
         self._path = os.fspath(path)
-        self._targets = open_targets(targets)
+        self._targets = open_targets(
+            config.alerting().get("to", ()) if targets is None else targets
+        )
         self._detectors = detectors
         self._interval = interval
         self._ended = threading.Event()
         self._thread = threading.Thread(
             target=self._run, name="chained_logging alerts", daemon=True
         )
-        self._told: str | None = None
+        self.problem: str | None = None
         self._logger = logging.getLogger("chained_logging")
 
     def start(self) -> None:
         """Start it."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """End it, and wait for the end of its round."""
+    def stop(self, timeout: float | None = None) -> None:
+        """End it, and wait for the end of its round.
+
+        :param timeout: seconds to wait at most; None waits for as long as it takes.
+        """
         self._ended.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(timeout)
+        if self._thread.is_alive():
+            self._tell(Outcome(problems=["its last round did not end in time"]))
         for target in self._targets:
             target.close()
 
@@ -100,16 +113,16 @@ class AlertThread:
                     found = shipped() if self._detectors is None else self._detectors
                     rounds = desk.rounds(found, self._targets)
                     follow(rounds, self._ended, self._tell, self._interval)
-            except (*FAILURES, ChainedLoggingError, ValueError) as error:
-                self._tell(Outcome(problems=[str(error)]))
+            except Exception as error:  # in a thread: nobody else would tell of it
+                self._tell(Outcome(problems=[str(error) or repr(error)]))
                 self._ended.wait(self._interval)
 
     def _tell(self, outcome: Outcome) -> None:
         """Warn of a problem, once until there is another."""
         problem = "; ".join(outcome.problems) or None
-        if problem != self._told and problem is not None:
+        if problem != self.problem and problem is not None:
             self._logger.warning("alerts of %s: %s", self._path, problem)
-        self._told = problem
+        self.problem = problem
 
     def __enter__(self) -> Self:
         self.start()

@@ -16,13 +16,15 @@ from chained_logging.review.detect.finding import Detector
 def shipped(rules: Iterable[Path] = ()) -> list[Detector]:
     """Return new ones of each kind, as they are configured.
 
-    :param rules: files or folders of rules in Sigma's form, which are run as well.
+    :param rules: files or folders of rules in Sigma's form, which are run as well; none for those
+        of the setting ``alert_rules``.
     :raises RuleError: if one of these cannot be run.
     :raises ImportError: without the extra ``sigma``, if there are such files.
     :raises ConfigError: if the configuration cannot be read.
     :raises ValueError: if a time zone or a holiday in it is not one.
     """
-    paths = list(rules)
+    configured = config.alerting().get("rules")
+    paths = list(rules) or [Path(path) for path in (configured,) if path is not None]
     found: list[Detector] = [RuleDetector(), _baselines()]
     if paths:
         found.append(RuleDetector(sigma().load(paths), name="own rules"))

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from chains import EVENT, stored
 from click.testing import CliRunner, Result
+from findings import Denials
 from folder_store import FolderStore
 
 from chained_logging import AuditLog
 from chained_logging.cli import cli
+from chained_logging.review.detect.finding import Finding
+from chained_logging.review.query import Engine
 from chained_logging.ship.progress import Progress, write_progress
 
 ORIGIN = "example.com/audit"
@@ -90,3 +96,88 @@ def test_a_destination_and_a_log_are_needed(log: Path) -> None:
     done = ship(log.with_name("none.db"), "--to", TO)
     assert isinstance(done.exception, FileNotFoundError)
     assert not log.with_name("none.db").exists()
+
+
+class Stop(threading.Event):
+    """A signal to end that comes once something is so."""
+
+    def __init__(self, done: Callable[[], bool]) -> None:
+        super().__init__()
+        self._done = done
+        self._until = time.monotonic() + 60
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return self._done() or time.monotonic() > self._until or super().wait(0.02)
+
+
+def follow(
+    log: Path, monkeypatch: pytest.MonkeyPatch, detector: object, done: Callable[[], bool]
+) -> Result:
+    """Ship and raise alerts with one detector until something is so."""
+    monkeypatch.setattr("chained_logging.net.signals.ended_by_signal", lambda: Stop(done))
+    monkeypatch.setattr("chained_logging.review.detect.shipped.shipped", lambda: [detector])
+    to = ("--to", TO, "--alerts", "command:cat")
+    return ship(log, "--follow", "--interval", "0.02", *to)
+
+
+def actions(store: Path) -> list[str]:
+    return [json.loads(one.body)["action"] for one in FolderStore(store).records(ORIGIN)]
+
+
+def test_what_ships_raises_alerts_too(
+    log: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with AuditLog(log) as audit:
+        audit.append("read", **(EVENT | {"result": "denied"}))
+    done = follow(log, monkeypatch, Denials(), lambda: "alert.deliver" in actions(store))
+    assert done.exit_code == 0, done.output
+    assert actions(store)[-2:] == ["alert.raise", "alert.deliver"]
+
+
+class Stuck:
+    """A detector that fails as nobody foresaw, or that never returns."""
+
+    name = "stuck"
+
+    def __init__(self, ended: threading.Event | None = None) -> None:
+        self._ended = ended
+        self.looked = threading.Event()
+
+    def findings(self, log: Engine, after: int, upto: int) -> Iterator[Finding]:
+        self.looked.set()
+        if self._ended is None:
+            raise RuntimeError("its memory is gone")
+        self._ended.wait()
+        yield from ()
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_detection_that_fails_or_hangs_keeps_nothing_from_being_shipped(
+    log: Path,
+    store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    fails: bool,
+) -> None:
+    monkeypatch.setattr("chained_logging.cli.ship._LAST_ROUND", 0.05)
+    ended = threading.Event()
+    stuck = Stuck(None if fails else ended)
+    with AuditLog(log) as audit:
+
+        def shipped_meanwhile() -> bool:
+            if stuck.looked.is_set() and "export" not in actions(store):
+                audit.append("export", **EVENT)
+            return "export" in actions(store) and bool(caplog.text or not fails)
+
+        done = follow(log, monkeypatch, stuck, shipped_meanwhile)
+    ended.set()
+    assert "export" in actions(store)
+    assert done.exit_code == 2
+    assert ("its memory is gone" if fails else "did not end in time") in caplog.text
+
+
+def test_alerts_are_raised_for_as_long_as_the_log_is_shipped(log: Path) -> None:
+    assert "--alerts needs --follow" in ship(log, "--to", TO, "--alerts", "stderr").output
+    assert "is not a target" in str(
+        ship(log, "--follow", "--to", TO, "--alerts", "pigeon").exception
+    )

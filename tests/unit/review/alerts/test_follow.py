@@ -89,3 +89,12 @@ def test_while_another_process_is_at_it_nothing_is_wrong(path: Path) -> None:
 def test_a_target_that_cannot_be_used_is_refused_at_once(path: Path) -> None:
     with pytest.raises(ValueError, match="is not a target"):
         AlertThread(path, ["pigeon"])
+
+
+def test_the_targets_of_a_thread_are_configured(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHAINED_LOGGING_ALERT_TO", "pigeon")
+    with pytest.raises(ValueError, match="is not a target"):
+        AlertThread(path)
+    AlertThread(path, []).stop()

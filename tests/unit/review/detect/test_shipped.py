@@ -18,7 +18,9 @@ def test_their_names_differ() -> None:
     assert len(names) == len(set(names))
 
 
-def test_rules_of_ones_own_are_a_detector_of_their_own(tmp_path: Path) -> None:
+def test_rules_of_ones_own_are_a_detector_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("sigma.backends.sqlite", reason="pySigma-backend-sqlite is not installed")
     (tmp_path / "one.yml").write_text(
         "title: It\nlogsource: {product: aws}\ndetection: {s: {a: b}, condition: s}\n"
@@ -26,6 +28,8 @@ def test_rules_of_ones_own_are_a_detector_of_their_own(tmp_path: Path) -> None:
     names = [detector.name for detector in shipped([tmp_path])]
     assert names[: len(shipped())] == [detector.name for detector in shipped()]
     assert names[-1] == "own rules"
+    monkeypatch.setenv("CHAINED_LOGGING_ALERT_RULES", str(tmp_path))
+    assert [detector.name for detector in shipped()] == names
     (tmp_path / "two.yml").write_text("title: It\n")
     with pytest.raises(RuleError, match=r"two\.yml"):
         shipped([tmp_path])
