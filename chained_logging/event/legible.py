@@ -26,6 +26,21 @@ def require_legible(entry: AuditEntry) -> None:
         )
 
 
+def is_legible(fields: Mapping[str, Any]) -> bool:
+    """Whether the fields of an entry can be shown and searched.
+
+    What the fields of one are, those of many are: so their types are looked at together.
+    """
+    kinds = tuple(map(type, map(fields.get, _NAMES)))
+    if kinds in _simple and "invalid" not in fields["context"]:
+        return True
+    if not all(is_right(fields.get(name)) for name, is_right in _SHOWN.items()):
+        return False
+    if list not in kinds and len(_simple) < _MOST_SIMPLE:
+        _simple.add(kinds)
+    return True
+
+
 def _seq(entry: AuditEntry) -> object:
     try:
         return position(entry.body)[0]
@@ -74,3 +89,7 @@ _SHOWN: Final[Mapping[str, Callable[[Any], bool]]] = {
     "context": _is_context,
 }
 """The fields that are shown and searched, and what each must be."""
+_NAMES: Final = tuple(_SHOWN)
+_MOST_SIMPLE: Final = 1_000
+_simple: Final[set[tuple[type, ...]]] = set()
+"""Types of all the fields in entries that were legible, and had no lists to look into."""

@@ -226,6 +226,11 @@ class DatabaseLog:
         self._fault = self._fault or first_fault(wanted, there, *ends)
         return [found[seq] for seq in wanted]
 
+    def stream(self, after: int) -> Iterator[tuple[bytes, str]]:
+        if not self._is_known:
+            return self._derived().stream(after)
+        return ((record.body, record.hash) for record in self._sink.records(after + 1))
+
     def refresh(self) -> None:
         if self._index is not None:
             self._index.refresh()

@@ -25,6 +25,10 @@ from chained_logging.review.sources import Found, Source
 SMALL: Final = 4 << 20
 """Bytes of a log whose index is made in memory each time, within a tenth of a second."""
 _BATCH: Final = 2000
+_FIRST_AFTER: Final = (
+    "SELECT seq, place, lower(hex(hash)) FROM entries WHERE seq > ?"
+    " AND typeof(place) = 'integer' AND place >= 0 ORDER BY seq LIMIT 1"
+)
 
 
 class IndexedLog:
@@ -170,6 +174,22 @@ class IndexedLog:
                 raise Misfit(f"entry {seq} is not what it was")
             records.append(record)
         return records
+
+    def stream(self, after: int) -> Iterator[tuple[bytes, str]]:
+        try:
+            noted = self._opened.execute(_FIRST_AFTER, (after,)).fetchone()
+        except sqlite3.Error as error:
+            raise Misfit(f"the index of {self.name}: {error}") from error
+        if noted is None:
+            return
+        seq, place, leaf = noted
+        entries = self._source.entries(seq, place)
+        first = next(entries, None)
+        if first is None or first.leaf != leaf:
+            raise Misfit(f"entry {seq} is not where it was")
+        for one in itertools.chain([first], entries):
+            if one.stub is None:
+                yield one.body, one.hash
 
     def _noted(self, wanted: Sequence[int]) -> dict[int, tuple[int, str]]:
         """Return place and hash of entries, by their ``seq``."""

@@ -108,6 +108,10 @@ class PostgresLog:
         self._fault = self._fault or first_fault(wanted, there, first, last)
         return [found[seq] for seq in wanted]
 
+    def stream(self, after: int) -> Iterator[tuple[bytes, str]]:
+        records = self._destination.records(self._origin, after + 1)
+        return ((record.body, record.hash) for record in records)
+
     def refresh(self) -> None:
         """Nothing: each question is asked of the log as it is."""
 

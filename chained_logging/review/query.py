@@ -57,6 +57,17 @@ class Store(Protocol):
         :raises Misfit: if they are not what was indexed.
         """
 
+    def stream(self, after: int) -> Iterator[tuple[bytes, str]]:
+        """Yield body and hash of each entry after one, in order, as the log has them.
+
+        Nothing is checked: for who reads much of a log, and does not show it.
+
+        :param after: a ``seq``; -1 for all entries.
+        :raises OSError: if the log cannot be read; also LogError.
+        :raises ValueError: at what is not an entry.
+        :raises Misfit: if the index does not fit the log.
+        """
+
     def refresh(self) -> None:
         """Take in what was appended to the log since."""
 

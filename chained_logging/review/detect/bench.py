@@ -13,12 +13,11 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Final
 
-import orjson
 import re2
 
 from chained_logging.errors import ChainedLoggingError
-from chained_logging.format.record import Record
 from chained_logging.review.detect.fields import Fields, Row
+from chained_logging.review.detect.reading import Entry
 
 MOST: Final = 1900
 """Fields that a set of rules can ask for: a table has at most 2,000 columns."""
@@ -80,7 +79,7 @@ class Bench:
         )
         return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
-    def put(self, records: Iterable[Record]) -> int:
+    def put(self, entries: Iterable[Entry]) -> int:
         """Have these entries on the table, and no others; return how many.
 
         Where lists in them have very many items, that is fewer than were given, and one at least.
@@ -89,13 +88,13 @@ class Bench:
         alike: defaultdict[tuple[int, ...], list[tuple[Any, ...]]] = defaultdict(list)
         several = []
         self.rows = {}
-        for record in records:
-            row, more = self._fields.row(_parsed(record), record.body.decode())
-            self.rows[record.seq] = row
-            alike[tuple(row)].append((record.seq, *row.values()))
+        for seq, fields, body, _ in entries:
+            row, more = self._fields.row(fields, body)
+            self.rows[seq] = row
+            alike[tuple(row)].append((seq, *row.values()))
             for column, values in more.items():
                 name = self._fields.names[column].lower()
-                several += [(record.seq, name, value) for value in values]
+                several += [(seq, name, value) for value in values]
             if len(several) > MOST_VALUES:
                 break
         self._database.execute("BEGIN")
@@ -162,11 +161,3 @@ def expression(pattern: str) -> Any:
 
 def _matches(pattern: str, text: str | None) -> bool:
     return text is not None and expression(pattern).search(text) is not None
-
-
-def _parsed(record: Record) -> dict[str, Any]:
-    try:
-        found = orjson.loads(record.body)
-    except orjson.JSONDecodeError:  # our logs hold nothing of the kind: somebody else wrote it
-        return {}
-    return found if isinstance(found, dict) else {}

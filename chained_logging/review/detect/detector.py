@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from chained_logging.format.record import Record
 from chained_logging.review.detect.bench import Bench, RuleError
 from chained_logging.review.detect.finding import SHOWN, Finding
-from chained_logging.review.detect.reading import records
+from chained_logging.review.detect.reading import Entry, entries
 from chained_logging.review.detect.rule import SUBJECT, Rule, needed, shipped
 from chained_logging.review.detect.windows import Match, Windows
 from chained_logging.review.query import Engine
@@ -54,7 +53,7 @@ class RuleDetector:
             self._begin(log, after, upto)
         self._reached = None  # until all is read
         found = _Found()
-        self._try(records(log, after, upto), found)
+        self._try(entries(log, after, upto), found)
         self._reached = upto
         yield from found.all()
 
@@ -62,15 +61,15 @@ class RuleDetector:
         """Bring the correlations to where they would be had all before been read by this object."""
         self._windows = {r.name: Windows(r.correlation) for r in self._rules if r.correlation}
         if self._windows and upto > after:
-            self._try(records(log, max(-1, after - CONTEXT), after), None)
+            self._try(entries(log, max(-1, after - CONTEXT), after), None)
 
-    def _try(self, entries: Iterator[Record], found: _Found | None) -> None:
+    def _try(self, read: Iterator[Entry], found: _Found | None) -> None:
         """Try all rules on some entries.
 
         :param found: takes the findings; None where the entries are only context.
         """
-        batch: list[Record] = []
-        while batch := batch or list(itertools.islice(entries, BATCH)):
+        batch: list[Entry] = []
+        while batch := batch or list(itertools.islice(read, BATCH)):
             tried = self._bench.put(batch)
             self._try_bench(batch[tried - 1].seq, found)
             batch = batch[tried:]

@@ -73,7 +73,7 @@ class Fields:
             node.column = column
         self._body = self.names.index(BODY) if BODY in self.names else None
 
-    def row(self, entry: Mapping[str, Any], body: str) -> tuple[Row, dict[int, list[str]]]:
+    def row(self, entry: Mapping[str, Any], body: bytes) -> tuple[Row, dict[int, list[str]]]:
         """Return the value of each field that is there; and of which there are several, by their
         numbers.
         """
@@ -81,7 +81,7 @@ class Fields:
         several: dict[int, list[str]] = {}
         _walk(self._top, entry, row, several)
         if self._body is not None:
-            row[self._body] = body
+            row[self._body] = body.decode()
         for column, values in several.items():
             row[column] = json.dumps(values, ensure_ascii=False)
         return row, several

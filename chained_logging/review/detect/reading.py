@@ -1,43 +1,80 @@
-"""The entries of a log in order, whatever stores it."""
+"""The entries of a log in order, whatever stores it, each parsed once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, NamedTuple
 
-from chained_logging.errors import BrokenLog
-from chained_logging.format.record import Record
+import orjson
+
+from chained_logging.errors import BrokenLog, NotAnEntry
+from chained_logging.event.entry import AuditEntry
+from chained_logging.event.legible import is_legible, require_legible
 from chained_logging.review.query import Engine, Misfit
 
-_PAGE: Final = 2_000
-_SEQS: Final = "SELECT seq FROM found WHERE seq > :after AND seq <= :upto ORDER BY seq LIMIT :many"
 
+class Entry(NamedTuple):
+    """An entry as detectors read it.
 
-def records(log: Engine, after: int, upto: int) -> Iterator[Record]:
-    """Yield the entries with ``after < seq <= upto``, page by page. Each has its hash.
-
-    :raises BrokenLog: if entries change while they are read.
+    :ivar fields: its body as parsed JSON, which nobody changes.
     """
-    while after < upto:
-        page = _page(log, after, upto)
-        if not page:
+
+    seq: int
+    fields: dict[str, Any]
+    body: bytes
+    hash: str
+
+
+def entries(log: Engine, after: int, upto: int) -> Iterator[Entry]:
+    """Yield the entries with ``after < seq <= upto``. Their hashes are not computed.
+
+    :raises BrokenLog: if entries change while they are read, or are not in order.
+    :raises ValueError: at an entry that was not written by a log.
+    """
+    if after >= upto:
+        return
+    for body, hash in _stored(log, after):
+        entry = parsed(body, hash)
+        if entry.seq > upto:
             return
-        yield from page
-        after = page[-1].seq
+        if entry.seq <= after:
+            raise BrokenLog(f"{log.store.name}: entry {entry.seq} comes after entry {after}")
+        yield entry
+        after = entry.seq
 
 
-def _page(log: Engine, after: int, upto: int) -> list[Record]:
+def _stored(log: Engine, after: int) -> Iterator[tuple[bytes, str]]:
     try:
-        return _asked(log, after, upto)
-    except Misfit:
-        log.store.rebuild()
-    try:
-        return _asked(log, after, upto)
+        yield from _begun(log, after)
     except Misfit as misfit:
         raise BrokenLog(f"{log.store.name} changes while it is read: {misfit}") from None
 
 
-def _asked(log: Engine, after: int, upto: int) -> list[Record]:
-    values: dict[str, Any] = {"after": after, "upto": upto, "many": _PAGE}
-    seqs = [seq for (seq,) in log.table(_SEQS, values=values).rows]
-    return log.store.records(seqs) if seqs else []
+def _begun(log: Engine, after: int) -> Iterator[tuple[bytes, str]]:
+    """Return what a log holds after an entry. An index that does not fit is made again, once."""
+    try:
+        found = log.store.stream(after)
+        first = next(found, None)
+    except Misfit:
+        log.store.rebuild()
+        found = log.store.stream(after)
+        first = next(found, None)
+    if first is not None:
+        yield first
+        yield from found
+
+
+def parsed(body: bytes, hash: str) -> Entry:
+    """Return an entry as detectors read it.
+
+    :raises ValueError: if it was not written by a log.
+    """
+    try:
+        fields = orjson.loads(body)
+        seq = fields["seq"]
+        if type(seq) is int and is_legible(fields):
+            return Entry(seq, fields, body, hash)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        pass
+    require_legible(AuditEntry(body, hash))
+    raise NotAnEntry("an entry was not written by a log")

@@ -9,7 +9,7 @@ import pytest
 from chains import EVENT
 
 from chained_logging import AuditEntry, AuditLog
-from chained_logging.event.legible import require_legible
+from chained_logging.event.legible import is_legible, require_legible
 from chained_logging.format.canonical import canonical
 
 
@@ -23,6 +23,7 @@ def entry(path: Path, **changes: Any) -> AuditEntry:
 
 def test_what_a_log_writes_is_legible(tmp_path: Path) -> None:
     require_legible(entry(tmp_path / "audit.jsonl"))
+    assert all(is_legible(entry(tmp_path / "audit.jsonl").fields) for _ in range(2))
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,10 @@ def test_a_field_of_another_type_is_named(tmp_path: Path, changes: dict[str, Any
         ValueError, match=f"entry 1 was not written by a log .{next(iter(changes))}"
     ):
         require_legible(entry(tmp_path / "audit.jsonl", **changes))
+    is_legible(entry(tmp_path / "audit.jsonl").fields)  # it remembers what is right
+    assert not is_legible(entry(tmp_path / "audit.jsonl", **changes).fields)
+    assert is_legible(entry(tmp_path / "audit.jsonl", resources=[{"type": "a", "id": "b"}]).fields)
+    assert not is_legible(entry(tmp_path / "audit.jsonl", resources=[{"type": "a"}]).fields)
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{", b"[" * 100_000])

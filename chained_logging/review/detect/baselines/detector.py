@@ -26,7 +26,7 @@ from chained_logging.review.detect.baselines.silence import Silence
 from chained_logging.review.detect.baselines.strangers import Strangers
 from chained_logging.review.detect.baselines.volume import Volume
 from chained_logging.review.detect.finding import Finding
-from chained_logging.review.detect.reading import records
+from chained_logging.review.detect.reading import Entry, entries, parsed
 from chained_logging.review.query import Engine
 
 ALL: Final[tuple[Callable[[dict[str, Any]], Baseline], ...]] = (
@@ -48,13 +48,13 @@ class Watching:
         self._calendar = calendar
         self._baselines = [_made(kind, states) for kind in ALL]
 
-    def see(self, record: Record) -> Iterator[Finding]:
+    def see(self, entry: Entry) -> Iterator[Finding]:
         """Take in the next entry, and yield what is found with it.
 
         An entry that has not the form of one is for ``verify`` to report, and left out.
         """
         try:
-            seen = event(record, self._calendar)
+            seen = event(entry, self._calendar)
         except (ValueError, KeyError, TypeError, AttributeError):
             return
         for baseline in self._baselines:
@@ -97,18 +97,21 @@ class Baselines:
         memory = Memory(log, self.calendar.name if self._kept else None)
         begun = memory.recall(after)
         watching = Watching(self.calendar, begun.states)
-        last = begun
-        for record in records(log, begun.seq, upto):
-            found = list(watching.see(record))
-            if record.seq > after:
+        entry = None
+        for entry in entries(log, begun.seq, upto):
+            found = list(watching.see(entry))
+            if entry.seq > after:
                 yield from found
-            last = Remembered(record.seq, record.hash, watching.states)
-        if last.seq > begun.seq:
-            memory.keep(last)
+        if entry is not None:
+            memory.keep(Remembered(entry.seq, entry.hash, watching.states))
 
 
 def watched(records: Iterable[Record], calendar: Calendar) -> Iterator[Finding]:
     """Yield what the baselines find in entries that are read from the first one on."""
     watching = Watching(calendar, {})
     for record in records:
-        yield from watching.see(record)
+        try:
+            entry = parsed(record.body, record.hash)
+        except ValueError:  # that is for ``verify`` to report
+            continue
+        yield from watching.see(entry)

@@ -7,13 +7,11 @@ import re
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-import orjson
-
 from chained_logging.event.fields import OURSELVES
 from chained_logging.event.resources import COLLECTION
-from chained_logging.format.record import Record
 from chained_logging.formats.meaning import verb
 from chained_logging.review.detect.baselines.calendar import Calendar
+from chained_logging.review.detect.reading import Entry
 
 _DIGITS: Final = re.compile(r"[0-9][0-9._]*")
 _GLASS: Final = re.compile(r"break.?(?:the.?)?glass|emergency.?access", re.IGNORECASE)
@@ -63,17 +61,17 @@ class Event(NamedTuple):
     hash: str
 
 
-def event(record: Record, calendar: Calendar) -> Event:
-    """Return what the baselines look at in a stored entry.
+def event(entry: Entry, calendar: Calendar) -> Event:
+    """Return what the baselines look at in an entry.
 
     :raises ValueError: if it has not the form of one; also KeyError and TypeError.
     """
-    body = orjson.loads(record.body)
+    body = entry.fields
     timestamp, actor, kind = body["timestamp"], body["actor_id"], body["actor_type"]
     action, context, ip = body["action"], body["context"], body["ip_address"]
     type, id = body["resource_type"], body["resource_id"]
     return Event(
-        record.seq,
+        entry.seq,
         timestamp,
         *calendar.at(timestamp),
         actor,
@@ -96,7 +94,7 @@ def event(record: Record, calendar: Calendar) -> Event:
         "invalid" in context,
         context,
         body["prev_hash"],
-        record.hash,
+        entry.hash,
     )
 
 

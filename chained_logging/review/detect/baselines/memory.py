@@ -18,7 +18,7 @@ import orjson
 from chained_logging.errors import ChainedLoggingError
 from chained_logging.files.durable import replace_file
 from chained_logging.files.own import require_own
-from chained_logging.review.detect.reading import records
+from chained_logging.review.detect.reading import entries
 from chained_logging.review.index_files import cached_path, index_path
 from chained_logging.review.query import Engine
 
@@ -89,7 +89,7 @@ class Memory:
 
     def _fits(self, found: Remembered) -> bool:
         """Whether the log still has the entry that was seen last."""
-        there = next(records(self._log, found.seq - 1, found.seq), None)
+        there = next(entries(self._log, found.seq - 1, found.seq), None)
         return there is not None and there.hash == found.hash
 
 

@@ -189,7 +189,7 @@ def test_a_log_that_changes_under_the_detector_is_named(
     with AuditLog(path) as log:
         log.append_many([event(0)])
     with open_log(str(path)) as engine:
-        monkeypatch.setattr(engine.store, "records", raising(Misfit("entry 1 is not there")))
+        monkeypatch.setattr(engine.store, "stream", raising(Misfit("entry 1 is not there")))
         with pytest.raises(BrokenLog, match="changes while it is read"):
             list(RuleDetector([READ]).findings(engine, -1, 1))
 

@@ -51,7 +51,7 @@ ENTRY: dict[str, Any] = {
     ],
 )
 def test_a_field_has_its_value_as_text(field: str, value: str | None) -> None:
-    row, several = Fields([field]).row(ENTRY, "")
+    row, several = Fields([field]).row(ENTRY, b"")
     assert row.get(0) == value
     assert several == {}
 
@@ -65,19 +65,19 @@ def test_a_field_has_its_value_as_text(field: str, value: str | None) -> None:
     ],
 )
 def test_each_item_of_a_list_counts(field: str, values: list[str]) -> None:
-    row, several = Fields(["action", field]).row(ENTRY, "")
+    row, several = Fields(["action", field]).row(ENTRY, b"")
     assert several == {1: values}
     assert row[0] == "read"
     assert all(f'"{value}"' in row[1] for value in values)
 
 
 def test_the_whole_entry_is_a_field() -> None:
-    assert Fields([BODY]).row(ENTRY, "the text")[0] == {0: "the text"}
+    assert Fields([BODY]).row(ENTRY, b"the text")[0] == {0: "the text"}
 
 
 def test_names_that_others_choose_take_no_memory() -> None:
     fields = Fields(["x"])
     for number in range(5000):
-        fields.row({"context": {f"n-{number}": 1}}, "")
+        fields.row({"context": {f"n-{number}": 1}}, b"")
     assert len(fields._top.below["context"].seen) <= 1000
-    assert fields.row({"context": {"X": "1"}}, "")[0] == {0: "1"}
+    assert fields.row({"context": {"X": "1"}}, b"")[0] == {0: "1"}

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from chained_logging import AuditLog
-from chained_logging.format.record import Record
 from chained_logging.review.detect.baselines import detector
 from chained_logging.review.detect.baselines.calendar import Calendar
 from chained_logging.review.detect.baselines.detector import ALL, Baselines, Watching, watched
 from chained_logging.review.detect.baselines.memory import Memory
 from chained_logging.review.detect.finding import Finding
+from chained_logging.review.detect.reading import Entry
 from chained_logging.review.opening import open_log
 from chained_logging.sinks import open_sink
 
@@ -74,9 +74,9 @@ def test_only_what_is_new_is_read(log: Path, monkeypatch: pytest.MonkeyPatch) ->
     read: list[int] = []
     see = Watching.see
 
-    def seen(self: Watching, record: Record) -> Iterator[Finding]:
-        read.append(record.seq)
-        return see(self, record)
+    def seen(self: Watching, entry: Entry) -> Iterator[Finding]:
+        read.append(entry.seq)
+        return see(self, entry)
 
     monkeypatch.setattr(detector.Watching, "see", seen)
     assert found(log, 150)

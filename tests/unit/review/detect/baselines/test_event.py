@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from chained_logging import AuditLog
-from chained_logging.format.record import Record
 from chained_logging.review.detect.baselines.calendar import Calendar
 from chained_logging.review.detect.baselines.event import Event, event, family, network
+from chained_logging.review.detect.reading import Entry, parsed
 from chained_logging.sinks import open_sink
 
 
@@ -19,7 +19,7 @@ def seen(folder: Path, **fields: Any) -> Event:
     with AuditLog(folder / "audit.jsonl") as log:
         log.append(**given)
     *_, record = open_sink(folder / "audit.jsonl").records()
-    return event(record, Calendar())
+    return event(parsed(record.body, record.hash), Calendar())
 
 
 def test_fields_are_those_of_the_entry(tmp_path: Path) -> None:
@@ -82,4 +82,4 @@ def test_an_update_of_a_program_changes_nothing() -> None:
 
 def test_what_is_not_an_entry_is_refused() -> None:
     with pytest.raises((ValueError, KeyError, TypeError)):
-        event(Record(0, b"{}", "", None), Calendar())
+        event(Entry(0, {}, b"{}", ""), Calendar())

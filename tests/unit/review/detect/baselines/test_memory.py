@@ -10,7 +10,7 @@ import pytest
 
 from chained_logging import AuditLog
 from chained_logging.review.detect.baselines.memory import Memory, Remembered
-from chained_logging.review.detect.reading import records
+from chained_logging.review.detect.reading import entries
 from chained_logging.review.opening import open_log
 from chained_logging.review.query import Engine
 
@@ -31,8 +31,8 @@ def engine(path: Path) -> Iterator[Engine]:
 
 
 def place(engine: Engine, seq: int) -> Remembered:
-    (record,) = records(engine, seq - 1, seq)
-    return Remembered(seq, record.hash, {"volume": {"now": {"seq": [seq]}}})
+    (entry,) = entries(engine, seq - 1, seq)
+    return Remembered(seq, entry.hash, {"volume": {"now": {"seq": [seq]}}})
 
 
 def kept(path: Path) -> Path:
