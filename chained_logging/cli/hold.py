@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from chained_logging import config
 from chained_logging.cli.options import (
     existing,
     key_option,
@@ -21,21 +22,21 @@ from chained_logging.cli.options import (
 )
 from chained_logging.cli.output import complain, say, write
 from chained_logging.cli.query import SINCE, UNTIL
+from chained_logging.cli.retention_store import store_options
+from chained_logging.errors import ShipError
 from chained_logging.format.canonical import canonical
+from chained_logging.keys import load_public
 from chained_logging.log import AuditLog
+from chained_logging.net.urls import shown
 from chained_logging.review.moments import spoken
 from chained_logging.review.opening import is_url
 from chained_logging.review.reading import Reader
-from chained_logging.review.retention.holds import (
-    Covered,
-    Hold,
-    Holds,
-    add_hold,
-    holds_of,
-    release_holds,
-)
+from chained_logging.review.retention.holds import add_hold, release_holds, words
+from chained_logging.review.retention.legal import bring_in, bring_to, stores_of
 from chained_logging.review.sources import only
 from chained_logging.ship import open_destination
+from chained_logging.ship.destination import Brought
+from chained_logging.ship.holds import Covered, Hold, Holds, holds_of
 from chained_logging.sinks import open_sink
 from chained_logging.text import printable
 
@@ -53,7 +54,8 @@ def hold() -> None:
     """Keep entries for a legal case, whatever their retention period says.
 
     Nothing removes an entry that a hold covers: neither retention apply, nor a central store that
-    the log is shipped to. Each command is an entry in LOG, with who ran it and why.
+    the log is shipped to. Each command is an entry in LOG, with who ran it and why. In S3, legal
+    holds are set on the segments with such entries, and lifted when no hold covers them any more.
     """
 
 
@@ -98,7 +100,9 @@ def add(
         entry = add_hold(audit, case, covered, reason, Reader.of_this_process())
         write(entry.line + b"\n")
         count = sum(map(covered.fits, audit.entries()))
-    complain(f"{count:,} {'entry' if count == 1 else 'entries'} so far: {covered.words()}")
+        done = _brought(audit)
+    complain(f"{count:,} {'entry' if count == 1 else 'entries'} so far: {words(covered)}")
+    sys.exit(0 if done else 1)
 
 
 @hold.command()
@@ -119,11 +123,65 @@ def release(
     with AuditLog(existing(log), key=key, sign="follow", on_failure="raise") as audit:
         entry = release_holds(audit, case, reason, Reader.of_this_process())
         write(entry.line + b"\n")
-        remarks = holds_of(audit).remarks
+        remarks = [one for one in holds_of(audit).remarks if one.startswith(f"entry {entry.seq} ")]
+        done = bool(remarks) or _brought(audit)
     for remark in remarks:
-        if remark.startswith(f"entry {entry.seq} "):
-            complain(remark)
+        complain(remark)
+    sys.exit(0 if done and not remarks else 1)
+
+
+@hold.command()
+@log_argument(exists=True, stores=True)
+@store_options
+def sync(log: str, origin: str | None, public_key: str | None) -> None:
+    """Set and lift legal holds in S3 as the holds of LOG say.
+
+    It finishes what hold add and hold release could not do there. LOG may be s3://…: then the log
+    in it is read, and legal holds are lifted only with --public-key.
+
+    Exit status 1: a store could not be brought into line.
+    """
+    if is_url(log):
+        raw = None if public_key is None else load_public(public_key).raw
+        complain(_of_brought(log, bring_in(log, origin, raw)))
+        return
+    refuse_options(True, "is for the URL of a store", "origin", "public_key")
+    with AuditLog(existing(log), sign="follow", on_failure="raise") as audit:
+        if not stores_of(audit.path, _configured(audit.path)):
+            complain("the log is not shipped to S3: there is nothing to set")
+        if not _brought(audit):
             sys.exit(1)
+
+
+def _brought(audit: AuditLog) -> bool:
+    """Set and lift legal holds at all stores of a log, and say so. Return whether it was done."""
+    done = True
+    for url in stores_of(audit.path, _configured(audit.path)):
+        try:
+            complain(_of_brought(url, bring_to(url, audit)))
+        except (ShipError, ImportError, ValueError) as problem:
+            complain(
+                f"{problem}. The holds of LOG stand, and the legal holds of {shown(url)} do not "
+                "follow them yet: run hold sync"
+            )
+            done = False
+    return done
+
+
+def _of_brought(url: str, done: Brought) -> str:
+    return (
+        f"{shown(url)}: a legal hold is on {done.held:,} segments, new on {done.set:,}, and was "
+        f"lifted from {done.lifted:,}"
+    )
+
+
+def _configured(path: Path) -> list[str]:
+    """Return the destinations of a log that the configuration names."""
+    settings = config.load()
+    named = settings.get("log")
+    if named is None or Path(named).resolve() != path.resolve():
+        return []
+    return list(settings.get("ship") or ())
 
 
 @hold.command("list")
@@ -172,7 +230,7 @@ def _fields(one: Hold) -> dict[str, Any]:
 
 
 def _phrases(one: Hold) -> Iterator[str]:
-    yield f"{printable(one.case)}: {one.covered.words()}"
+    yield f"{printable(one.case)}: {words(one.covered)}"
     yield f"by {one.by or 'nobody named'} at {spoken(one.since)} in entry {one.seq}"
     if one.released is not None:
         yield f"released by entry {one.released}"

@@ -126,7 +126,10 @@ def _of(one: Due) -> str:
 
 
 def _remarks(view: StoreView) -> list[str]:
-    return [*view.survey.applies.remarks, *view.survey.holds.remarks]
+    unheld = [
+        f"{one} has entries under a hold, and no legal hold: run hold sync" for one in view.unheld
+    ]
+    return [*view.survey.applies.remarks, *view.survey.holds.remarks, *unheld]
 
 
 def _as_json(view: StoreView) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from chained_logging.errors import Refused
 from chained_logging.format.vkey import Signer
 from chained_logging.ship.destination import (
     Destination,
+    HoldingDestination,
     JudgingDestination,
     OpenDestination,
     Ours,
@@ -25,6 +26,7 @@ from chained_logging.ship.feeds import FEEDS
 
 __all__ = [
     "Destination",
+    "HoldingDestination",
     "JudgingDestination",
     "OpenDestination",
     "Ours",

@@ -9,12 +9,13 @@ entries come from.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from chained_logging.format.record import Head, Record, StoredCheckpoint
 from chained_logging.format.stub import Stub
 from chained_logging.format.vkey import VerifierKey
 from chained_logging.ship.fault import Fault
+from chained_logging.ship.holds import Holds
 
 
 class Destination(Protocol):
@@ -174,6 +175,49 @@ class StubDestination(Destination, Protocol):
 
     def stored(self, origin: str, start: int = 0) -> Iterator[Record | Stub]:
         """As :meth:`Destination.records`, and the stubs between them."""
+
+
+class Brought(NamedTuple):
+    """How a store's own holds agree with those of a log, after they were brought into line."""
+
+    held: int
+    """The parts of the store in which a hold of the log covers an entry."""
+    set: int
+    """Those of them that were not held before."""
+    lifted: int
+    """Those that no hold of the log covers any more, and that were held."""
+
+
+@runtime_checkable
+class HoldingDestination(StubDestination, Protocol):
+    """A destination that can itself keep what a hold of the log covers, from everybody."""
+
+    def write(
+        self,
+        origin: str,
+        records: Sequence[Record | Stub],
+        checkpoints: Sequence[StoredCheckpoint],
+        *,
+        held: bool = False,
+    ) -> None:
+        """See :meth:`Destination.write`.
+
+        :param held: whether a hold covers one of `records`.
+        """
+
+    def bring_holds(
+        self, origin: str, holds: Holds, items: Iterable[Record | Stub], *, lift: bool = False
+    ) -> Brought:
+        """Hold what is stored of the entries that the log's holds cover. A call that was killed is
+        finished by the next one.
+
+        :param holds: of the log, up to its last entry.
+        :param items: the log, from its first entry on.
+        :param lift: also end what was held for holds that are all released.
+        """
+
+    def unheld(self, origin: str, holds: Holds, items: Iterable[Record | Stub]) -> list[str]:
+        """Return the parts with an entry under a hold of the log that anybody may still delete."""
 
 
 @runtime_checkable

@@ -31,10 +31,12 @@ from chained_logging.format.vkey import Signer
 from chained_logging.ship import destination_name, open_destination, require_retries
 from chained_logging.ship.destination import (
     Destination,
+    HoldingDestination,
     OpenDestination,
     RememberingDestination,
     StubDestination,
 )
+from chained_logging.ship.holding import Holding
 from chained_logging.ship.ours import OurLog
 from chained_logging.ship.progress import Progress, progress_path, read_progress, write_progress
 from chained_logging.ship.source import Source
@@ -170,6 +172,7 @@ class _Route:
         self.lock = FileLock(path.with_name(f"{path.name}.lock"))
         self.progress = Progress(name)
         self._ours = OurLog(shipper.log, lambda: Head(self.progress.seq, self.progress.hash))
+        self._holding = Holding(shipper.log)
         self._destination: Destination | None = None
         self._there = EMPTY  # what it held when we asked, and what we wrote since
         self._asked: float | None = None
@@ -283,6 +286,12 @@ class _Route:
         checkpoints: list[StoredCheckpoint],
     ) -> None:
         origin = self.shipper.log.origin
+        if isinstance(destination, HoldingDestination):
+            held = self._holding.covers(batch)
+            destination.write(origin, batch, checkpoints, held=held)
+            if self._holding.began_in(batch):
+                self._hold_earlier(destination)
+            return
         if isinstance(destination, StubDestination):
             destination.write(origin, batch, checkpoints)
             return
@@ -293,6 +302,14 @@ class _Route:
                 "shipped there: ship to PostgreSQL, or restore the log from a store that has it"
             )
         destination.write(origin, [one for one in batch if isinstance(one, Record)], checkpoints)
+
+    def _hold_earlier(self, destination: HoldingDestination) -> None:
+        """Hold what was shipped before a hold that covers it. The log goes on if that fails."""
+        log = self.shipper.log
+        try:
+            destination.bring_holds(log.origin, self._holding.holds, log.stored())
+        except DestinationError as problem:
+            _log.warning("%s; run hold sync with s3:PutObjectLegalHold", problem)
 
     def _ask_end(self, destination: Destination) -> Head:
         """Return the log's end there, without what somebody else may have added after it."""

@@ -37,8 +37,9 @@ from retention_logs import (
 from chained_logging import AuditLog, verify
 from chained_logging.keys import PrivateKey
 from chained_logging.keys.statements import verifier_key
-from chained_logging.review.retention.holds import Covered, add_hold
+from chained_logging.review.retention.holds import add_hold
 from chained_logging.review.retention.policies import Policy
+from chained_logging.ship.holds import Covered
 from chained_logging.sinks.segments import segment_paths
 from chained_logging.transparency.proof import LogTree
 

@@ -27,7 +27,8 @@ from chained_logging.format.stub import Stub
 from chained_logging.keys import PrivateKey
 from chained_logging.keys.statements import verifier_key
 from chained_logging.review.reading import Reader
-from chained_logging.review.retention.holds import Covered, add_hold
+from chained_logging.review.retention.holds import add_hold
+from chained_logging.ship.holds import Covered
 from chained_logging.ship.shipper import Shipper
 
 __all__ = ["database"]  # a fixture

@@ -20,8 +20,8 @@ import orjson
 from chained_logging.event.entry import AuditEntry
 from chained_logging.format.record import Record
 from chained_logging.keys.keyring import Keyring
+from chained_logging.keys.stated import doubt_of, ring_of
 from chained_logging.review.retention.policies import SELECTING, selects
-from chained_logging.review.retention.stated import doubt_of, ring_of
 
 APPLY: Final = "retention.apply"
 OURS: Final = re.compile(

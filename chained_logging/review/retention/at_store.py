@@ -20,7 +20,7 @@ from chained_logging.format.record import EMPTY, Record
 from chained_logging.format.stub import Stub
 from chained_logging.review.retention.applied import Apply, Named, Ranges
 from chained_logging.review.retention.survey import Survey
-from chained_logging.ship import PurgingDestination, pin
+from chained_logging.ship import HoldingDestination, PurgingDestination, pin
 
 _CHUNK = 1000
 
@@ -75,6 +75,7 @@ class StoreView:
     :ivar signed: whether the log has a key.
     :ivar confirmed: whether it is the key that was given from elsewhere.
     :ivar due: the decisions of which something is left, in the order of the log.
+    :ivar unheld: parts with entries under a hold, on which the store has no hold of its own.
     """
 
     name: str
@@ -83,6 +84,7 @@ class StoreView:
     confirmed: bool
     survey: Survey
     due: list[Due]
+    unheld: list[str] = field(default_factory=list)
 
     def count(self) -> int:
         """Return how many entries would go."""
@@ -124,7 +126,11 @@ def look_at_store(
         raise ValueError("the log's first key is not the one that was given")
     due = [Due(each) for each in survey.applies.valid if store.any_of(origin, each.ranges)]
     _look_at_named(store, origin, survey, due)
-    return StoreView(store.name, origin, bool(ring.known), public_key is not None, survey, due)
+    unheld = []
+    if survey.holds.active and isinstance(store, HoldingDestination):
+        unheld = store.unheld(origin, survey.holds, store.stored(origin))
+    confirmed = public_key is not None
+    return StoreView(store.name, origin, bool(ring.known), confirmed, survey, due, unheld)
 
 
 def apply_at_store(

@@ -21,9 +21,9 @@ from chained_logging.review.retention.applied import (
     is_kept_always,
     timestamp_of,
 )
-from chained_logging.review.retention.holds import Holds
 from chained_logging.review.retention.policies import Chosen, Kind, Policy, choose
 from chained_logging.review.retention.survey import Survey
+from chained_logging.ship.holds import Holds
 
 MOST_RANGES: Final = 3000
 _MOST_DIGITS: Final = 40_000  # of the ranges of one entry, whose body has at most 65,535 bytes

@@ -13,7 +13,7 @@ from chained_logging.format.line import check_next
 from chained_logging.format.record import Record
 from chained_logging.format.stub import Stub
 from chained_logging.review.retention.applied import Applies, Ranges
-from chained_logging.review.retention.holds import Holds
+from chained_logging.ship.holds import Holds
 
 _OURS: Final = re.compile(
     rb'\{"action":"(?:log\.open|(?:key|hold|retention|backup)\.[^"]*)","actor_id":"chained_logging",'

@@ -12,10 +12,12 @@ from chained_logging.format.canonical import canonical
 from chained_logging.format.merkle import MAX_SIZE
 from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
 from chained_logging.format.vkey import Signer
-from chained_logging.ship.destination import Ours
+from chained_logging.ship.destination import Brought, Ours
 from chained_logging.ship.fault import Fault
+from chained_logging.ship.holds import Holds
 from chained_logging.ship.s3.digests import SLACK, DigestWriter, Stands
 from chained_logging.ship.s3.inspect import Inspection
+from chained_logging.ship.s3.legal import bring_holds, unheld
 from chained_logging.ship.s3.names import CHECKPOINTS, SEGMENTS, Name, anchored_name
 from chained_logging.ship.s3.objects import (
     MAX_ENTRIES,
@@ -262,10 +264,16 @@ class S3Destination(DigestWriter):
     # --- Putting.
 
     def write(
-        self, origin: str, records: Sequence[Item], checkpoints: Sequence[StoredCheckpoint]
+        self,
+        origin: str,
+        records: Sequence[Item],
+        checkpoints: Sequence[StoredCheckpoint],
+        *,
+        held: bool = False,
     ) -> None:
         """Store entries, see :class:`chained_logging.ship.Destination`: one segment.
 
+        :param held: with a legal hold on it, see :class:`.HoldingDestination`.
         :raises ValueError: for more than :data:`MAX_ENTRIES` or :data:`MAX_CONTENT`.
         """
         head = self._heads.get(origin) or self.head(origin)
@@ -281,7 +289,7 @@ class S3Destination(DigestWriter):
             for checkpoint in checkpoints:
                 self._put_checkpoint(origin, checkpoint)
             if records:
-                self._put_segment(origin, records)
+                self._put_segment(origin, records, held)
                 self._heads[origin] = Head(end, records[-1].hash)
         except BaseException:
             self._heads.pop(origin, None)
@@ -297,7 +305,7 @@ class S3Destination(DigestWriter):
         if [record.seq for record in records] != list(range(first, first + len(records))):
             raise Unfit(f"the entries from {first} on have a gap")
 
-    def _put_segment(self, origin: str, records: Sequence[Item]) -> None:
+    def _put_segment(self, origin: str, records: Sequence[Item], held: bool) -> None:
         if len(records) > MAX_ENTRIES:
             raise ValueError(
                 f"a segment must have at most {MAX_ENTRIES} entries, not {len(records)}"
@@ -307,19 +315,19 @@ class S3Destination(DigestWriter):
             raise ValueError(f"a segment must have at most {MAX_CONTENT} bytes, not {len(content)}")
         name = Name(SEGMENTS, records[0].seq, records[-1].seq)
         try:
-            self._put_new(origin, name, gzip_of(content))
+            self._put_new(origin, name, gzip_of(content), held)
         except Stands:
             if not self._may_go_beside(origin):
                 raise
             # Somebody else was there first. Without the hash, they cannot be first again.
             name = name._replace(mark=records[-1].hash[:16])
-            self._put_new(origin, name, gzip_of(content))
+            self._put_new(origin, name, gzip_of(content), held)
 
-    def _put_new(self, origin: str, name: Name, data: bytes) -> None:
+    def _put_new(self, origin: str, name: Name, data: bytes, held: bool) -> None:
         """Check whether an object exists, then put it: some servers do not check."""
         standing = self.oldest(self.base(origin) + name.format())
         if standing is None:
-            self._put(origin, name, data)
+            self._put(origin, name, data, held)
         else:
             self._check_same(standing, name, data)
 
@@ -417,6 +425,24 @@ class S3Destination(DigestWriter):
         self._parts.clear()
 
     # --- Legal hold.
+
+    def bring_holds(
+        self, origin: str, holds: Holds, items: Iterable[Item], *, lift: bool = False
+    ) -> Brought:
+        """Put legal holds on the segments that holds of the log cover, see
+        :class:`.HoldingDestination`.
+
+        :raises DestinationError: if S3 cannot be asked now, or these credentials may not.
+        """
+        return bring_holds(self, origin, holds, items, lift=lift)
+
+    def unheld(self, origin: str, holds: Holds, items: Iterable[Item]) -> list[str]:
+        """Return the segments on which a legal hold is missing, see :class:`.HoldingDestination`.
+
+        :raises DestinationError: if S3 cannot be asked now, or these credentials may not.
+        """
+        segments = self.path(origin).taken(0, MAX_SIZE)
+        return [self.shown(one.key) for _, one in unheld(self, holds, items, segments)]
 
     def legal_hold(self, origin: str, on: bool) -> int:
         """Put a legal hold on every version of every object of an origin, or remove it.

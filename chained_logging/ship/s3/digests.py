@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -36,7 +37,9 @@ from chained_logging.ship.s3.objects import (
 from chained_logging.ship.s3.policies import DAY, policy_in_force
 from chained_logging.ship.s3.policy import MODES, Policy
 from chained_logging.ship.s3.reader import Reader
-from chained_logging.ship.s3.store import Version
+from chained_logging.ship.s3.store import Denied, Version
+
+_log = logging.getLogger("chained_logging.ship")
 
 SLACK: Final = 900.0
 """Seconds by which two clocks may differ: S3 refuses a request whose time is further off."""
@@ -83,9 +86,10 @@ class DigestWriter(Reader):
             self._policy = policy_in_force(self, self.clock(), renew=renew)
         return self._policy
 
-    def _put(self, origin: str, name: Name, data: bytes) -> None:
+    def _put(self, origin: str, name: Name, data: bytes, held: bool = False) -> None:
         """Put an object once, locked. It may be there already, with the same content.
 
+        :param held: with a legal hold on it, if these credentials may set one.
         :raises Stands: if it is there with other content.
         """
         policy = self._current()
@@ -95,7 +99,8 @@ class DigestWriter(Reader):
         self._undigested[origin] = self._undigested.get(origin, 0) + 1
         if self._undigested[origin] >= MAX_LISTED:
             self._due[origin] = 0
-        id = self.put(key, data, policy.mode, until)
+        id = self._put_held(key, data, policy.mode, until) if held else None
+        id = id or self.put(key, data, policy.mode, until)
         if id is None:
             standing = self.oldest(key)
             if standing is None:
@@ -103,6 +108,13 @@ class DigestWriter(Reader):
             self._check_same(standing, name, data)
             return
         self._own[key, id], _ = describe(name, data, policy.mode, until)
+
+    def _put_held(self, key: str, data: bytes, mode: str, until: float) -> str | None:
+        try:
+            return self.put(key, data, mode, until, held=True)
+        except Denied as problem:
+            _log.warning("%s, with a legal hold; run hold sync with s3:PutObjectLegalHold", problem)
+            return None
 
     def _check_same(self, standing: Version, name: Name, data: bytes) -> None:
         """Check that the stored object is the one that we wanted to put.

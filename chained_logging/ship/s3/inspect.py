@@ -13,6 +13,7 @@ compared with each other, and with what is remembered of the digests. Each diffe
 ``digest``              a digest does not follow the one before
 ``retention``           a lock ends sooner, or is weaker, than the policy has it
 ``unlocked``            an object has no lock
+``hold``                a segment has entries under a hold of the log, and no legal hold
 ``conflict``            two segments hold different entries of one number
 ``unreadable``          a segment or a checkpoint is not what its name says
 ``policy``              the policy is not there, was replaced, or is not what digests state
@@ -29,12 +30,14 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
+from chained_logging.format.merkle import MAX_SIZE
 from chained_logging.format.note import Note
 from chained_logging.format.vkey import VerifierKey
 from chained_logging.ship.fault import FOREIGN, Fault
 from chained_logging.ship.s3.digest import DigestSummary, parse_time
 from chained_logging.ship.s3.digest_check import DigestCheck
 from chained_logging.ship.s3.digests import DigestWriter
+from chained_logging.ship.s3.legal import unheld
 from chained_logging.ship.s3.lock_check import Locks
 from chained_logging.ship.s3.names import (
     ANCHORED_NAME,
@@ -91,6 +94,7 @@ class Inspection:
         self.check_unlisted()
         self.check_overlaps()
         self.check_checkpoints()
+        self.check_holds()
         self.store.facts.clear()  # locks may change before the next time
         self.store.paths.clear()
         return self.faults
@@ -413,6 +417,21 @@ class Inspection:
                         f"it holds another entry {differ} than {name.format()}",
                         differ,
                     )
+
+    def check_holds(self) -> None:
+        """Name segments with entries under a hold of the log, and without a legal hold."""
+        holds = self.store.holds[self.origin]
+        if holds.active:
+            segments = self.path.taken(0, MAX_SIZE)
+            for name, version in unheld(
+                self.store, holds, self.store.stored(self.origin), segments
+            ):
+                self.fault(
+                    "hold",
+                    version.key,
+                    "it has entries under a hold of the log, and no legal hold: run hold sync",
+                    name.first,
+                )
 
     def records(self, name: Name) -> list[Item]:
         """Return the entries of a segment."""

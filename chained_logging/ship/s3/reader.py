@@ -13,6 +13,7 @@ from chained_logging.errors import DestinationError, Unfit
 from chained_logging.format.merkle import MAX_SIZE
 from chained_logging.format.record import Record, StoredCheckpoint
 from chained_logging.format.vkey import ED25519, VerifierKey
+from chained_logging.ship.holds import Holds
 from chained_logging.ship.s3.digest import SignedDigest, parse_digest
 from chained_logging.ship.s3.names import (
     ANCHORED,
@@ -48,12 +49,14 @@ class Reader(ObjectStore):
     :ivar facts: by key and version, what was read, for an inspection to go by.
     :ivar pinned: the first key of a log, from elsewhere.
     :ivar paths: by origin, which segments :meth:`stored` read.
+    :ivar holds: by origin, the holds of the log that it found.
     """
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.facts: dict[tuple[str, str], Facts] = {}
         self.paths: dict[str, Path] = {}
+        self.holds: dict[str, Holds] = {}
         self.pinned: bytes | None = None
         self._own: dict[tuple[str, str], Facts] = {}  # what was put here, until a digest lists it
 
@@ -186,11 +189,13 @@ class Reader(ObjectStore):
         Where segments overlap, each entry is returned once, as :mod:`.path` says. What cannot be
         read is left out, and :meth:`inspect` names it.
         """
-        path = Path(self, origin)
+        path, holds = Path(self, origin), Holds()
         for item in path.stored():
+            if isinstance(item, Record):
+                holds.look(item)
             if item.seq >= start:
                 yield item
-        self.paths[origin] = path
+        self.paths[origin], self.holds[origin] = path, holds
 
     def records(self, origin: str, start: int = 0) -> Iterator[Record]:
         """As :meth:`stored`, without the stubs."""

@@ -24,6 +24,9 @@ AHEAD: Final = 8
 
 _MAX_PAGES: Final = 1_000_000  # of a listing: a thousand million versions
 
+_DENIED: Final = ("AccessDenied", "AllAccessDisabled", "403")
+_UNHELD: Final = ("NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError")
+
 # What no later call of the same kind can succeed at.
 _FINAL: Final = {
     "NoSuchBucket": "there is no such bucket",
@@ -34,6 +37,10 @@ _FINAL: Final = {
     "PermanentRedirect": "the bucket is in another region",
     "AuthorizationHeaderMalformed": "the bucket is in another region",
 }
+
+
+class Denied(DestinationError):
+    """These credentials may not do it."""
 
 
 class Version(NamedTuple):
@@ -111,17 +118,28 @@ class ObjectStore:
         )
 
     def put(
-        self, key: str, data: bytes, mode: str, until: float, *, once: bool = True
+        self,
+        key: str,
+        data: bytes,
+        mode: str,
+        until: float,
+        *,
+        once: bool = True,
+        held: bool = False,
     ) -> str | None:
         """Put an object, locked, and return the version's ID.
 
         :param until: the end of the lock, in seconds since 1970.
         :param once: only if the key is free; a server may ignore that (radosgw 16.2).
+        :param held: with a legal hold on it.
         :returns: None if the key exists already.
+        :raises Denied: if these credentials may not.
         :raises DestinationError: if it is not known whether it was stored.
         """
         digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
         condition = {"IfNoneMatch": "*"} if once else {}
+        if held:
+            condition["ObjectLockLegalHoldStatus"] = "ON"
         with self._asking(f"{self.shown(key)} was not stored", silent=("PreconditionFailed",)):
             answer = self._client.put_object(
                 Bucket=self.bucket,
@@ -220,7 +238,8 @@ class ObjectStore:
     def hold(self, version: Version, on: bool) -> None:
         """Put a legal hold on a version, or remove it.
 
-        :raises DestinationError: if that is not allowed, or cannot be done now.
+        :raises Denied: if these credentials may not.
+        :raises DestinationError: if it cannot be done now.
         """
         with self._asking(f"{self.shown(version.key)} could not be held"):
             self._client.put_object_legal_hold(
@@ -229,6 +248,20 @@ class ObjectStore:
                 VersionId=version.id,
                 LegalHold={"Status": "ON" if on else "OFF"},
             )
+
+    def is_held(self, version: Version) -> bool:
+        """Whether a legal hold is on a version.
+
+        :raises Denied: if these credentials may not see it.
+        :raises DestinationError: if S3 cannot be asked now.
+        """
+        status = None
+        with self._asking(f"{self.shown(version.key)} cannot be asked for its hold", _UNHELD):
+            answer = self._client.get_object_legal_hold(
+                Bucket=self.bucket, Key=version.key, VersionId=version.id
+            )
+            status = answer.get("LegalHold", {}).get("Status")
+        return bool(status == "ON")
 
     def bucket_state(self) -> BucketState:
         """Return whether versioning is on, whether Object Lock is, and its default retention.
@@ -328,7 +361,8 @@ class ObjectStore:
                 return
             if code in _FINAL:
                 raise Refused(f"{sentence}: {_FINAL[code]} ({code})") from None
-            raise DestinationError(f"{sentence}: {code}{': ' if said else ''}{said}") from None
+            kind = Denied if code in _DENIED else DestinationError
+            raise kind(f"{sentence}: {code}{': ' if said else ''}{said}") from None
         except (BotoCoreError, HTTPClientError) as error:
             said = re.sub("//[^/@ ]*@", "//", str(error))  # an endpoint may have a password in it
             raise DestinationError(f"{sentence}: {said}") from None

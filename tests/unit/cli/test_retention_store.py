@@ -15,7 +15,8 @@ from chained_logging import AuditLog
 from chained_logging.keys import PrivateKey
 from chained_logging.keys.statements import verifier_key
 from chained_logging.review.reading import Reader
-from chained_logging.review.retention.holds import Covered, add_hold
+from chained_logging.review.retention.holds import add_hold
+from chained_logging.ship.holds import Covered
 
 __all__ = ["database"]  # a fixture
 

@@ -18,9 +18,10 @@ from chained_logging.log.signed import Signed
 from chained_logging.review.files import JsonlSource
 from chained_logging.review.index import IndexedLog
 from chained_logging.review.retention.apply import Changed, apply, look_at
-from chained_logging.review.retention.holds import Covered, add_hold
+from chained_logging.review.retention.holds import add_hold
 from chained_logging.review.retention.policies import Policy
 from chained_logging.review.sources import SqliteSource
+from chained_logging.ship.holds import Covered
 from chained_logging.sinks import open_sink
 from chained_logging.sinks.segments import describe, read_manifest, segment_paths
 

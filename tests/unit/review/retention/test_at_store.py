@@ -17,7 +17,8 @@ from chained_logging.format.record import Record
 from chained_logging.format.stub import Stub
 from chained_logging.review.reading import Reader
 from chained_logging.review.retention.at_store import StoreView, apply_at_store, look_at_store
-from chained_logging.review.retention.holds import Covered, add_hold, release_holds
+from chained_logging.review.retention.holds import add_hold, release_holds
+from chained_logging.ship.holds import Covered
 
 ANN = Reader("ann")
 

@@ -15,10 +15,10 @@ from chained_logging.format.line import GENESIS, leaf_hash
 from chained_logging.format.record import Record
 from chained_logging.format.stub import Stub
 from chained_logging.review.retention import plan as plans
-from chained_logging.review.retention.holds import Covered, Hold
 from chained_logging.review.retention.plan import MOST_RANGES, Part, Plan, make_plan
 from chained_logging.review.retention.policies import Policy
 from chained_logging.review.retention.survey import Survey
+from chained_logging.ship.holds import Covered, Hold
 
 NOW = dt.datetime(2026, 11, 28, tzinfo=dt.UTC)
 END = 1 << 62

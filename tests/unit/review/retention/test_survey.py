@@ -15,9 +15,10 @@ from chained_logging.errors import BrokenLog
 from chained_logging.format.line import leaf_hash
 from chained_logging.format.record import Record
 from chained_logging.format.stub import Stub
-from chained_logging.review.retention.holds import Covered, add_hold
+from chained_logging.review.retention.holds import add_hold
 from chained_logging.review.retention.policies import Policy
 from chained_logging.review.retention.survey import Survey
+from chained_logging.ship.holds import Covered
 from chained_logging.sinks import open_sink
 
 

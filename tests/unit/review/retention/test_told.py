@@ -9,9 +9,10 @@ from retention_logs import ANN, fill, old, purge
 
 from chained_logging import AuditLog
 from chained_logging.review.retention.apply import look_at
-from chained_logging.review.retention.holds import Covered, add_hold
+from chained_logging.review.retention.holds import add_hold
 from chained_logging.review.retention.policies import Policy
 from chained_logging.review.retention.told import as_json, outcome, sentences
+from chained_logging.ship.holds import Covered
 from chained_logging.sinks import open_sink
 
 LONG = Policy("long", 1000, "hipaa", "45 CFR", resource_type=("patient_record",))

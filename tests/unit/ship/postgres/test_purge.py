@@ -22,8 +22,9 @@ from chained_logging.format.record import EMPTY, Head, Record
 from chained_logging.format.stub import Stub
 from chained_logging.keys import PrivateKey
 from chained_logging.review.reading import Reader
-from chained_logging.review.retention.holds import Covered, add_hold, release_holds
+from chained_logging.review.retention.holds import add_hold, release_holds
 from chained_logging.ship.destination import PurgingDestination, StubDestination
+from chained_logging.ship.holds import Covered
 from chained_logging.ship.postgres import purge as module
 
 ANN = Reader("ann")
@@ -271,7 +272,7 @@ COVERS = [
 def test_the_database_reads_holds_as_the_commands_do(
     story: Story, filter: dict[str, Any] | None, keeps: bool
 ) -> None:
-    from chained_logging.review.retention.holds import holds_of
+    from chained_logging.ship.holds import holds_of
 
     story.log.decide("hold.add", {"case": "c", "filter": filter}, loosens=False)
     decision = story.decide([1])

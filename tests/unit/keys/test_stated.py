@@ -9,7 +9,7 @@ from signed_logs import ORIGIN, Key
 
 from chained_logging import AuditLog
 from chained_logging.format.record import Record
-from chained_logging.review.retention.stated import doubt_of, ring_of
+from chained_logging.keys.stated import doubt_of, ring_of
 from chained_logging.sinks import open_sink
 
 
