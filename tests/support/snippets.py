@@ -28,8 +28,11 @@ from markdown_it import MarkdownIt
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 MODULES = {
+    "alerts": ["tenacity"],
+    "apprise": ["apprise", "tenacity"],
     "loguru": ["loguru"],
     "nats": ["nats", "tenacity"],
+    "otlp": ["opentelemetry", "tenacity"],
     "postgres": ["psycopg", "tenacity"],
     "s3": ["boto3", "tenacity"],
     "ship": ["tenacity"],

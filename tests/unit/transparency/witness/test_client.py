@@ -152,7 +152,7 @@ def test_a_slow_witness_is_left(begin: bytes) -> None:
         started = time.monotonic()
         with pytest.raises(WitnessError, match="did not answer"):
             _ask(url, timeout=0.3)
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 8
 
 
 def test_nobody_is_there() -> None:
@@ -247,7 +247,7 @@ def test_tls_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         started = time.monotonic()
         with pytest.raises(WitnessError, match="did not answer"):
             _ask(url, timeout=0.5)
-        assert time.monotonic() - started < 4
+        assert time.monotonic() - started < 8
 
 
 def test_cosignatures_are_verified_before_they_are_taken() -> None:
