@@ -130,7 +130,7 @@ def bucket(kind: str) -> Iterator[str]:
     server = Radosgw(folder) if kind == "radosgw" else Server(folder)
     try:
         if isinstance(server, Radosgw):
-            server.start()
+            server.start_at_last()
         else:
             port = str(server.port)
             server.spawn(*MOTO, "-p", port)

@@ -34,6 +34,8 @@ from web_servers import Reply, Server, by_request, read_reply, request_bytes, se
 CLIENTS = 8
 ENOUGH = 100
 """Number of answers that a round must exceed, or it checked next to nothing."""
+BETWEEN = 10
+"""Number of answers between two kills: they show that a request can reach a worker."""
 WORKERS = 4
 
 
@@ -137,13 +139,16 @@ def run_round(
         for client in clients:
             client.start()
         end = time.monotonic() + seconds
-        killed = 0
+        killed = answered = 0
         # A busy machine takes longer to answer so many that a round shows something.
         while (now := time.monotonic()) < end or (now < end + 30 and _received(clients) <= ENOUGH):
             time.sleep(chance.uniform(0.05, 0.6))
-            workers = server.workers()
+            if (so_far := _received(clients)) < answered + BETWEEN:
+                continue  # a busy machine needs longer to start workers than to kill them
+            answered, workers = so_far, server.workers()
             # At least one goes on, so that there is somebody to talk to.
-            for pid in chance.sample(workers, min(len(workers) - 1, chance.choice([1, 1, 2]))):
+            count = min(max(len(workers) - 1, 0), chance.choice([1, 1, 2]))
+            for pid in chance.sample(workers, count):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
                     killed += 1
