@@ -7,6 +7,7 @@ the log meanwhile. What they decide counts: a hold that is added while entries g
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,7 +100,8 @@ def look_at(
     else:
         copies = copies_of(path, log, list(survey.backups.values()), destinations)
     sealed = min(log.removable(), survey.next - 1)
-    items = (item for item in log.stored() if item.seq < survey.next)
+    # Writers may append faster than this reads: what came after the survey is not looked at.
+    items = itertools.takewhile(lambda item: item.seq < survey.next, log.stored())
     plan = make_plan(items, policies, survey, now=now, sealed=sealed, copied=copies.until)
     return View(path, survey, copies, plan, _size(log), now)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from signed_logs import ORIGIN, Key, pin
 
 from chained_logging import AuditLog
 from chained_logging.errors import KeyMissing
+from chained_logging.format.record import Record
+from chained_logging.format.stub import Stub
 from chained_logging.log.signed import Signed
 from chained_logging.review.files import JsonlSource
 from chained_logging.review.index import IndexedLog
@@ -51,6 +54,26 @@ def test_what_is_old_is_gone_from_every_file(path: Path) -> None:
     with AuditLog(path) as log:
         log.append("goes on", **EVENT)
     check_chain(path)
+
+
+def test_a_log_that_is_written_to_faster_than_it_is_read_is_planned(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(path, secrets(5))
+    with AuditLog(path) as log:
+        stored, meanwhile = log.stored, []
+
+        def chased(start: int = 0) -> Iterator[Record | Stub]:
+            yield from stored(start)
+            if start == 0 and meanwhile:  # not the survey, which came first
+                for _ in range(100):
+                    meanwhile.append(log.append("read", **EVENT).seq)
+                    yield from stored(meanwhile[-1])
+            meanwhile.append(-1)
+
+        monkeypatch.setattr(log, "stored", chased)
+        assert look_at(path, log, [Policy("year", 365)], without_copy=True).plan.count == 5
+    assert len(meanwhile) < 5
 
 
 def test_an_index_of_what_went_is_thrown_away(path: Path) -> None:
