@@ -22,7 +22,8 @@ FOUND: Final = (
 )
 """The columns of what a filter finds, in every store: what the questions may ask for."""
 
-_COLUMNS: Final = ", ".join(f"entries.{name}" for name in FOUND[1:])
+_COLUMNS: Final = ", ".join(FOUND[1:])
+_SHARED: Final = "LEFT JOIN shared ON shared.first = entries.shared"  # not read if nothing asks
 
 
 def indexed(wanted: Filter, values: dict[str, Any]) -> str:
@@ -42,7 +43,7 @@ def indexed(wanted: Filter, values: dict[str, Any]) -> str:
         values["match"] = match
         conditions.insert(0, "words MATCH :match")
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    return f"SELECT {seq} AS seq, {_COLUMNS} FROM {source}{where}"  # noqa: S608 -- names from here
+    return f"SELECT {seq} AS seq, {_COLUMNS} FROM {source} {_SHARED}{where}"  # noqa: S608 -- names from here
 
 
 def _ranges(wanted: Filter, seq: str, values: dict[str, Any]) -> Iterator[str]:
@@ -99,10 +100,10 @@ def _match(choices: list[Choice]) -> str:
 
 def _spelled(term: Term | Word) -> str:
     if isinstance(term, Word):
-        return "(" + " OR ".join(f'text : "{f}"' + " *" * term.prefix for f in term.forms) + ")"
+        return "(" + " OR ".join(f'"{f}"' + " *" * term.prefix for f in term.forms) + ")"
     if term.of == "record_id":
-        return f'exact : "{record_token(None, term.value)}" *'
-    return f'exact : "{_token(term)}"'
+        return f'"{record_token(None, term.value)}" *'
+    return f'"{_token(term)}"'
 
 
 def _token(term: Term) -> str:

@@ -29,6 +29,7 @@ _FIRST_AFTER: Final = (
     "SELECT seq, place, lower(hex(hash)) FROM entries WHERE seq > ?"
     " AND typeof(place) = 'integer' AND place >= 0 ORDER BY seq LIMIT 1"
 )
+_HASH: Final = 1 << 18  # bytes of words that FTS5 gathers: as many as a processor keeps at hand
 
 
 class IndexedLog:
@@ -214,10 +215,10 @@ class IndexedLog:
 def _make(database: sqlite3.Connection, batches: Iterable[Batch]) -> None:
     before, after = schema()
     database.execute("BEGIN")
-    for statement in (*before, *_settings(automerge=0, crisismerge=400)):
+    for statement in (*before, *_settings(automerge=0, crisismerge=400, hashsize=_HASH)):
         database.execute(statement)
     _fill(database, batches)
-    for statement in (*after, *_settings(automerge=4)):
+    for statement in (*after, *_settings(automerge=4, hashsize=1 << 20)):
         database.execute(statement)
     database.execute("COMMIT")
 
@@ -234,14 +235,16 @@ def _about(database: sqlite3.Connection) -> dict[str, str]:
 def _fill(database: sqlite3.Connection, batches: Iterable[Batch]) -> None:
     """Insert entries, and what is known of the log then."""
     known: dict[str, str] = {}
-    for entries, words, spans, known in batches:  # noqa: B007 -- the last one counts
+    for entries, words, spans, shared, known in batches:  # noqa: B007 -- the last one counts
+        database.executemany(_SHARED, shared)
         database.executemany(_ENTRY, entries)
-        database.executemany("INSERT INTO words (rowid, text, exact) VALUES (?, ?, ?)", words)
+        database.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", words)
         database.executemany(_SPAN, spans)
     database.executemany("INSERT OR REPLACE INTO about (name, value) VALUES (?, ?)", known.items())
 
 
-_ENTRY: Final = "INSERT INTO entries VALUES (" + ",".join("?" * 18) + ")"  # noqa: S608 -- marks
+_ENTRY: Final = "INSERT INTO entries VALUES (" + ",".join("?" * 12) + ")"  # noqa: S608 -- marks
+_SHARED: Final = "INSERT INTO shared VALUES (" + ",".join("?" * 8) + ")"  # noqa: S608 -- marks
 _SPAN: Final = """
     INSERT INTO spans (block, earliest, latest) VALUES (?, ?, ?) ON CONFLICT (block) DO UPDATE
     SET earliest = min(earliest, excluded.earliest), latest = max(latest, excluded.latest)

@@ -6,17 +6,23 @@
 CREATE TABLE entries (
   seq INTEGER PRIMARY KEY, place INTEGER NOT NULL, hash BLOB NOT NULL, id BLOB NOT NULL,
   trace BLOB, timestamp TEXT NOT NULL,
-  actor_id TEXT, actor_type TEXT, on_behalf_of TEXT, action TEXT, resource_type TEXT,
-  resource_id TEXT, result TEXT, ip_address TEXT, user_agent TEXT, session_id TEXT, tenant_id TEXT,
-  changed_fields TEXT,
+  actor_id TEXT, resource_id TEXT, ip_address TEXT, session_id TEXT, changed_fields TEXT,
+  shared INTEGER NOT NULL,
   trace_id GENERATED ALWAYS AS (CASE WHEN trace IS NOT NULL THEN lower(hex(trace)) END) VIRTUAL
 );
 
+-- The values that many entries share, under the seq of the first one that has them.
+CREATE TABLE shared (
+  first INTEGER PRIMARY KEY,
+  actor_type TEXT, on_behalf_of TEXT, action TEXT, resource_type TEXT, result TEXT,
+  user_agent TEXT, tenant_id TEXT
+);
 
--- Which entries hold a word (text), and which have a value in a field (exact): a letter for the
--- field, and the value in hexadecimal, so that no text in an event can pass for a value.
+-- Which entries hold a word, and which have a value in a field: a low line, a letter for the field,
+-- and the value in hexadecimal. A low line in a text separates words, so that no text in an event
+-- can pass for a value.
 CREATE VIRTUAL TABLE words USING fts5(
-  text, exact, content = '', detail = 'column', columnsize = 0, tokenize = 'ascii'
+  text, content = '', detail = 'none', columnsize = 0, tokenize = "ascii tokenchars '_'"
 );
 
 -- The times in each block of 1,024 entries, so that a period is a range of seq.

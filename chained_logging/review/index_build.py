@@ -21,14 +21,14 @@ from chained_logging.format.record import EMPTY, Head
 from chained_logging.review.index_rows import RowMaker
 from chained_logging.review.sources import Found, Source
 
-VERSION: Final = "2"
+VERSION: Final = "3"
 """Of the tables and the tokens in them. An index of another version is made again."""
 _BATCH: Final = 2000
 _LARGE: Final = 32 << 20  # bytes of a log that are worth a process
 _LENGTH: Final = 8
 
-Batch = tuple[list[Any], list[Any], list[Any], dict[str, str]]
-"""Rows for entries, words and spans, and what is known of the log after them."""
+Batch = tuple[list[Any], list[Any], list[Any], list[Any], dict[str, str]]
+"""Rows for entries, words, spans and shared, and what is known of the log after them."""
 
 
 class Alone(ChainedLoggingError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -15,31 +16,27 @@ from chained_logging.event.legible import require_legible
 from chained_logging.format.canonical import MAX_SAFE_INTEGER
 from chained_logging.format.record import EMPTY, Head
 from chained_logging.review import names
-from chained_logging.review.filter import COLUMNS
 from chained_logging.review.sources import Found
 from chained_logging.review.terms import LETTERS
 
 BLOCK: Final = 10
 """A block of ``spans`` holds two to the power of this many entries."""
-INCOMPLETE: Final = LETTERS["incomplete"]
+INCOMPLETE: Final = "_" + LETTERS["incomplete"]
 """The token of an incomplete entry."""
 
-_COLUMNS: Final = (
-    *("actor_id", "actor_type", "on_behalf_of", "action", "resource_type", "resource_id"),
-    *("result", "ip_address", "user_agent", "session_id", "tenant_id"),
-)
 _LONG: Final = 200  # characters of a part of a parameter
-_LONGEST_KEPT: Final = 4_000  # characters of a token
+_KEPT: Final = 50_000  # of _Shared
+_LONGEST_KEPT: Final = 4_000  # characters of the tokens in one
 
 
 def token(field: str, value: str) -> str:
     """Return the token that stands for a value in a field of a filter."""
-    return LETTERS[field] + _hex(value)
+    return f"_{LETTERS[field]}{_hex(value)}"
 
 
 def record_token(kind: str | None, id: str) -> str:
     """Return the token for a record; without a type, how those of all records with an id begin."""
-    return f"x{_hex(id)}y{'' if kind is None else _hex(kind)}"
+    return f"_x{_hex(id)}y{'' if kind is None else _hex(kind)}"
 
 
 def parameter_token(kind: str, id: str) -> str:
@@ -47,12 +44,12 @@ def parameter_token(kind: str, id: str) -> str:
 
     Many parameters may share one long literal, so what is long is its hash.
     """
-    return f"z{_short(id)}y{_short(kind)}"
+    return f"_z{_short(id)}y{_short(kind)}"
 
 
 def type_token(kind: str) -> str:
     """Return the token for the type of a record."""
-    return f"y{_hex(kind)}"
+    return f"_y{_hex(kind)}"
 
 
 def _hex(value: str) -> str:
@@ -66,57 +63,53 @@ def _short(value: str) -> str:
     return _hex(value)
 
 
-class _Remembered(dict[Any, str]):
-    """Tokens that were made before. Long ones, of which somebody may send many, are not kept."""
-
-    def keep(self, key: Any, made: str) -> str:
-        if len(made) > _LONGEST_KEPT:
-            return made
-        if len(self) > 50_000:
-            self.clear()
-        self[key] = made
-        return made
+_SHARED: Final = (
+    *("actor_type", "on_behalf_of", "action", "type", "result", "user_agent", "tenant"),
+)
+"""The fields whose values many entries share: the columns of the table ``shared``."""
 
 
-class _Tokens(_Remembered):
-    """Tokens of one field, by value: many entries have the same few."""
+class _Shared(dict[tuple[Any, ...], tuple[int, str, str]]):
+    """For values of the fields :data:`_SHARED`: where they are, their tokens, that of the type.
 
-    def __init__(self, letter: str) -> None:
-        self._letter = letter
+    Values are noted again if they were forgotten: nothing but space depends on it.
 
-    def __missing__(self, value: str) -> str:
-        return self.keep(value, self._letter + value.encode().hex())
+    :ivar rows: what was noted, for the table ``shared``.
+    """
 
+    def __init__(self) -> None:
+        self.rows: list[tuple[Any, ...]] = []
 
-_SHARED: Final = ("actor_type", "action", "result", "user_agent", "tenant", "on_behalf_of")
-
-
-def _shared_by(entry: Mapping[str, Any]) -> tuple[str | None, ...]:
-    """Return the values that many entries share."""
-    return (
-        *(entry["actor_type"], entry["action"], entry["result"]),
-        *(entry.get("user_agent"), entry.get("tenant_id"), entry.get("on_behalf_of")),
-    )
-
-
-class _Shared(_Remembered):
-    """Tokens of the fields :data:`_SHARED`, by their values."""
-
-    def __missing__(self, values: tuple[str | None, ...]) -> str:
+    def note(self, seq: int, values: tuple[Any, ...]) -> tuple[int, str, str]:
+        """Note values that an entry is the first to have."""
         pairs = zip(_SHARED, values, strict=True)
-        made = " ".join(token(name, value) for name, value in pairs if value is not None)
-        return self.keep(values, made)
+        tokens = " ".join(token(name, value) for name, value in pairs if value is not None)
+        made = seq, tokens, type_token(values[3])
+        self.rows.append((seq, *values))
+        if len(tokens) <= _LONGEST_KEPT:  # many long ones may come
+            if len(self) >= _KEPT:
+                self.clear()
+            self[values] = made
+        return made
 
 
 class Rows(NamedTuple):
     """What is inserted for some entries.
 
     :ivar spans: blocks, each with the earliest and the latest time in it.
+    :ivar shared: values that entries have, each with the ``seq`` of the first one.
     """
 
     entries: list[tuple[Any, ...]]
-    words: list[tuple[int, str, str]]
+    words: list[tuple[int, str]]
     spans: list[tuple[int, str, str]]
+    shared: list[tuple[Any, ...]]
+
+
+_own: Final = itemgetter(
+    *("seq", "prev_hash", "id", "timestamp"),
+    *("actor_id", "action", "resource_type", "resource_id", "result", "context"),
+)
 
 
 class RowMaker:
@@ -124,23 +117,26 @@ class RowMaker:
 
     :param head: the last entry before.
     :param fault: the first fault that was found before.
-    :ivar head: the last entry.
     :ivar fault: the first fault that was found, in words; None if all is well.
     """
 
     def __init__(self, head: Head, fault: str | None = None) -> None:
-        self.head = head
         self.fault = fault
-        self._own = [(COLUMNS[name], _Tokens(LETTERS[name])) for name in ("actor", "ip", "session")]
+        self._seq, self._hash = head
         self._shared = _Shared()
-        self._types = _Tokens("y")
+
+    @property
+    def head(self) -> Head:
+        """The last entry."""
+        return Head(self._seq, self._hash)
 
     def rows(self, found: Iterable[Found]) -> Rows:
         """Return the rows for entries.
 
         :raises ValueError: at what was not written by a log.
         """
-        made = Rows([], [], [])
+        self._shared.rows = []
+        made = Rows([], [], [], self._shared.rows)
         for place, body, hash, stub in found:
             try:
                 if stub is None:
@@ -154,66 +150,74 @@ class RowMaker:
         return made
 
     def _add(self, made: Rows, place: int, body: bytes, hash: str) -> None:
+        """Add the rows of an entry. Most of the time of making an index is spent here."""
         entry = orjson.loads(body)
-        seq = entry["seq"]
+        seq, prev, id, timestamp, actor, action, kind, resource, result, context = _own(entry)
+        get = entry.get
         digest = sha256(b"\0" + body).digest()
-        self._check(seq, entry["prev_hash"], hash, digest.hex())
-        context, changed = entry["context"], entry.get("changed_fields")
-        timestamp = entry["timestamp"]
-        incomplete = "invalid" in context
-        if (
-            type(context) is not dict
-            or type(timestamp) is not str
-            or (incomplete and type(context["invalid"]) is not dict)
-        ):
+        self._check(seq, prev, hash, digest.hex())
+        if type(context) is not dict or type(timestamp) is not str:
             raise TypeError
-        id = bytes.fromhex(entry["id"].replace("-", ""))
-        trace = entry.get("trace_id")
-        if trace is not None:
-            trace = bytes.fromhex(trace)
-        exact = self._exact(entry)
-        if changed is not None:
-            exact += [token("changed", name) for name in changed]
-            changed = orjson.dumps(changed).decode()
-        if incomplete:
-            exact.append(INCOMPLETE)
+        values = (
+            *(entry["actor_type"], get("on_behalf_of"), action, kind, result),
+            *(get("user_agent"), get("tenant_id")),
+        )
+        shared, tokens, of_type = self._shared.get(values) or self._shared.note(seq, values)
+        ip, session, trace, changed = map(get, _OPTIONAL)
+        exact = f"{tokens} _a{actor.encode().hex()} _x{resource.encode().hex()}{of_type[1:]}"
+        if ip is not None:
+            exact += f" _p{ip.encode().hex()}"
+        if session is not None:
+            exact += f" _s{session.encode().hex()}"
+        if not _RARE.isdisjoint(context) or not _LISTS.isdisjoint(entry):
+            exact += "".join(f" {one}" for one in _further(entry))
         made.entries.append(
             (
-                *(seq, place, digest, id, trace, timestamp),
-                *map(entry.get, _COLUMNS),
-                changed,
+                *(seq, place, digest, bytes.fromhex(id.replace("-", ""))),
+                None if trace is None else bytes.fromhex(trace),
+                *(timestamp, actor, resource, ip, session),
+                None if changed is None else orjson.dumps(changed).decode(),
+                shared,
             )
         )
-        made.words.append((seq, names.words(entry), " ".join(exact)))
-
-    def _exact(self, entry: Mapping[str, Any]) -> list[str]:
-        found = [self._shared[_shared_by(entry)]]
-        for name, tokens in self._own:
-            value = entry.get(name)
-            if value is not None:
-                found.append(tokens[value])
-        for kind, id in names.records(entry):
-            found.append(f"x{id.encode().hex()}{self._types[kind]}")
-            found.append(self._types[kind])
-        if "params" in entry["context"]:
-            for kind, id in names.parameters(entry["context"]):
-                found.append(parameter_token(kind, id))
-        return found
+        made.words.append((seq, f"{names.words(entry).replace('_', ' ')} {exact}"))
 
     def _check(self, seq: int, prev: str | None, hash: str, own: str) -> None:
         """Note the first fault of the chain. The verifier names them all.
 
         :param prev: the hash before; None where it is not known.
         """
-        last, self.head = self.head, Head(seq, hash)
-        if type(seq) is not int or not last.seq < seq <= MAX_SAFE_INTEGER:
-            raise ValueError(f"its seq is {seq}, after {last.seq}")
-        if own == hash and seq == last.seq + 1 and prev in (None, last.hash):
+        last_seq, last_hash = self._seq, self._hash
+        self._seq, self._hash = seq, hash
+        if type(seq) is not int or not last_seq < seq <= MAX_SAFE_INTEGER:
+            raise ValueError(f"its seq is {seq}, after {last_seq}")
+        if own == hash and seq == last_seq + 1 and prev in (None, last_hash):
             return
         if own != hash:
             self.fault = self.fault or f"the hash of entry {seq} is not that of its content"
-        elif last != EMPTY:
-            self.fault = self.fault or f"entry {seq} does not follow entry {last.seq}"
+        elif (last_seq, last_hash) != EMPTY:
+            self.fault = self.fault or f"entry {seq} does not follow entry {last_seq}"
+
+
+_OPTIONAL: Final = ("ip_address", "session_id", "trace_id", "changed_fields")
+_RARE: Final = frozenset({"invalid", "params"})
+_LISTS: Final = frozenset({"resources", "changed_fields"})
+
+
+def _further(entry: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the tokens of what few entries have."""
+    _, *others = names.records(entry)
+    for kind, id in others:
+        yield record_token(kind, id)
+        yield type_token(kind)
+    for kind, id in names.parameters(entry["context"]):
+        yield parameter_token(kind, id)
+    for name in entry.get("changed_fields") or ():
+        yield token("changed", name)
+    if "invalid" in entry["context"]:
+        if type(entry["context"]["invalid"]) is not dict:
+            raise TypeError
+        yield INCOMPLETE
 
 
 def _spans(entries: list[tuple[Any, ...]]) -> Iterator[tuple[int, str, str]]:

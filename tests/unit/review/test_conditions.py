@@ -56,10 +56,10 @@ def test_the_filters_find_some_and_not_all(engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("actor=ann&actor=bob", '(exact : "a616e6e" OR exact : "a626f62")'),
-        ("resource=7", '(exact : "y37" OR exact : "x37y" *)'),
-        ("text=wa*", '((text : "wa" *))'),
-        ("incomplete=true", '(exact : "m")'),
+        ("actor=ann&actor=bob", '("_a616e6e" OR "_a626f62")'),
+        ("resource=7", '("_y37" OR "_x37y" *)'),
+        ("text=wa*", '(("wa" *))'),
+        ("incomplete=true", '("_m")'),
     ],
 )
 def test_fields_are_asked_of_the_inverted_index(text: str, match: str) -> None:

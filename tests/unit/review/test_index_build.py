@@ -75,7 +75,7 @@ def test_a_program_with_threads_is_not_copied(log: Path) -> None:
 def test_what_is_known_goes_on_from_batch_to_batch(log: Path) -> None:
     source = JsonlSource(log)
     *_, last = made(source.entries(), {})
-    known = last[3]
+    known = last[-1]
     assert (known["seq"], known["version"]) == ("20", index_build.VERSION)
     assert "fault" not in known
     assert list(made(iter(()), known)) == []
