@@ -283,6 +283,7 @@ def wait_until(true: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.long
 def test_four_hosts_ship_while_a_superuser_does_what_he_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,7 @@ from commands import command, run
 from postgres_logs import ORIGIN, Database, database, forged
 from purged_logs import decide, old, policy
 from servers_postgres import PostgresServer
+from thorough import some
 
 from chained_logging import AuditLog
 from chained_logging.event.draft import draft
@@ -93,7 +94,7 @@ def site(database: Database, tmp_path: Path) -> Site:
     return Site(database, tmp_path)
 
 
-@pytest.mark.parametrize("who", ["the backend", "the command"])
+@pytest.mark.parametrize("who", some(["the backend", "the command"], 2))
 def test_what_a_kill_left_is_finished_by_the_next_call(site: Site, who: str) -> None:
     chance = random.Random(7)
     site.verified()

@@ -28,6 +28,7 @@ def test_every_answer_that_was_received_is_recorded_once(name: str, tmp_path: Pa
         assert outcome.killed
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds workers in /proc")
 def test_harness_finds_entries_that_are_stored_too_late(tmp_path: Path) -> None:
     def rounds() -> None:
