@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import json
 import resource
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from types import ModuleType
 from typing import Any
 from unittest import mock
 
+import pytest
 import ready
 
 import chained_logging.verify  # noqa: F401  # the module, which a function of its name hides
@@ -41,6 +44,27 @@ def check(*paths: Path, **options: Any) -> Any:
     reports = [module.verify(*paths, **options) for module in (MODULE, ALONE)]
     assert asdict(reports[0]) == asdict(reports[1])
     return reports[0]
+
+
+class _Here:
+    """What `_Started` is, without the process: most of a small part's time is its start."""
+
+    def __init__(self, module: ModuleType, task: dict[str, Any]) -> None:
+        self._said = json.dumps(module._found_in_part(json.loads(json.dumps(task)))).encode()
+
+    def result(self) -> bytes:
+        return self._said
+
+    def stop(self) -> None:
+        pass
+
+
+def parts_of(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let both verify parts of a few bytes each, by themselves, where ``jobs`` are asked for."""
+    for module in (MODULE, ALONE):
+        monkeypatch.setattr(module, "_PART", size)
+        for start in ("_Forked", "_Started"):
+            monkeypatch.setattr(module, start, functools.partial(_Here, module))
 
 
 ALONE_COMMAND = [sys.executable, "-I", "-S", str(FILE)]

@@ -13,7 +13,7 @@ import pytest
 import rfc8785
 from archived import archive, key, log, moved
 from backed_up import ORIGIN, written
-from verifiers import check, run
+from verifiers import check, parts_of, run
 
 from chained_logging import AuditLog
 from chained_logging.format.vkey import ED25519, VerifierKey
@@ -52,10 +52,7 @@ def test_what_the_log_moved_is_not_missing(signed: Path, key: PrivateKey, jobs: 
 def test_a_large_log_is_joined_from_parts(
     signed: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from verifiers import ALONE, MODULE
-
-    for module in (MODULE, ALONE):
-        monkeypatch.setattr(module, "_PART", 1000)
+    parts_of(1000, monkeypatch)
     written(signed, 60, key=key, max_bytes=10**6)
     report = check(signed, public_key=vkey_of(key), jobs=3)
     assert report.intact, report.reason

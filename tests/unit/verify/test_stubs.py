@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stubbed import NOW, OLD, Chain, SigningKey, runs, stamp
-from verifiers import ALONE, MODULE
+from verifiers import ALONE, MODULE, parts_of
 
 KEY, NEXT, EVIL = SigningKey("first"), SigningKey("next"), SigningKey("evil")
 KINDS = {"no key": (None, False), "checkpoints": (KEY, False), "each": (KEY, True)}
@@ -42,8 +42,7 @@ def reports(path: Path, *others: Path, **options: Any) -> list[Any]:
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (MODULE, ALONE):
-        monkeypatch.setattr(module, "_PART", 2000)
+    parts_of(2000, monkeypatch)
 
 
 def intact(path: Path, *others: Path, **options: Any) -> Any:
