@@ -32,7 +32,7 @@ MODULES = {
     "apprise": ["apprise", "tenacity"],
     "loguru": ["loguru"],
     "nats": ["nats", "tenacity"],
-    "otlp": ["opentelemetry", "tenacity"],
+    "otlp": ["tenacity"],
     "postgres": ["psycopg", "tenacity"],
     "s3": ["boto3", "tenacity"],
     "ship": ["tenacity"],
