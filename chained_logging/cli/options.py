@@ -13,6 +13,8 @@ from click.core import ParameterSource
 from chained_logging import config
 from chained_logging.cli.types import FileOrStore, FilePath
 from chained_logging.log import AuditLog
+from chained_logging.sinks import JSONL_SUFFIXES
+from chained_logging.sinks.segments import segment_paths
 
 if TYPE_CHECKING:
     from chained_logging.keys import PrivateKey
@@ -74,9 +76,13 @@ def existing(log: str) -> str:
 
     :raises FileNotFoundError: if it does not exist.
     """
-    if not Path(log).exists():
-        raise FileNotFoundError(f"{log} does not exist")
-    return log
+    path = Path(log)
+    if path.exists():
+        return log
+    # While a segment is sealed, the log has no other file for a moment.
+    if path.suffix in JSONL_SUFFIXES and path.parent.is_dir() and segment_paths(path):
+        return log
+    raise FileNotFoundError(f"{log} does not exist")
 
 
 origin_option = click.option(

@@ -36,7 +36,7 @@ def test_a_kill_loses_nothing_acknowledged(combination: str, tmp_path: Path) -> 
     totals = harness.run(ROUNDS)
     print(dict(totals))
     assert totals["rounds"] == ROUNDS
-    assert totals["acknowledged"] > 20 * ROUNDS  # or it checked next to nothing
+    assert totals["acknowledged"] > 5 * ROUNDS  # or it checked next to nothing
     if combination.startswith("rotated"):
         assert totals["segments"] > 0
 

@@ -98,6 +98,16 @@ def test_a_log_that_must_exist_is_not_made(tmp_path: Path) -> None:
     assert existing(str(tmp_path / "a.db")) == str(tmp_path / "a.db")
 
 
+def test_a_log_exists_while_a_segment_is_sealed(tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    (tmp_path / f"audit.{0:020}.jsonl").touch()  # and the log itself is not there yet
+    assert existing(str(log)) == str(log)
+    with pytest.raises(FileNotFoundError):
+        existing(str(tmp_path / "other.jsonl"))
+    with pytest.raises(FileNotFoundError, match=r"none.a\.jsonl does not exist"):
+        existing(str(tmp_path / "none" / "a.jsonl"))
+
+
 def test_a_key_is_opened_with_the_passphrase_in_a_file(tmp_path: Path) -> None:
     key, secret = tmp_path / "a.key", tmp_path / "secret"
     secret.write_text("correct horse\n")
