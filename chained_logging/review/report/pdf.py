@@ -19,6 +19,7 @@ _BROWSERS: Final = (
 _PATIENCE: Final = 120.0
 """Seconds that a browser has."""
 _DATE: Final = re.compile(rb"(/(?:CreationDate|ModDate) \(D:)[0-9]{14}")
+_NODE: Final = re.compile(rb"\(node([0-9]{8})\)")  # by which cells of tables name their heads
 
 Printer = Callable[[bytes], bytes]
 
@@ -51,14 +52,14 @@ def _browser_pdf(browser: str, html: bytes) -> bytes:
             *(["--no-sandbox"] if _is_root() else []),  # which root cannot have
             source.as_uri(),
         ]
-        return _undated(_made(command, target))
+        return _alike(_made(command, target))
 
 
 def _weasyprint_pdf(weasyprint: str, html: bytes) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "report.html"), Path(folder, "report.pdf")
         source.write_bytes(html)
-        return _undated(_made([weasyprint, str(source), str(target)], target))
+        return _alike(_made([weasyprint, str(source), str(target)], target))
 
 
 def _made(command: list[str], target: Path) -> bytes:
@@ -80,8 +81,13 @@ def _made(command: list[str], target: Path) -> bytes:
     return target.read_bytes()
 
 
-def _undated(pdf: bytes) -> bytes:
-    """Return a PDF without the time at which it was made."""
+def _alike(pdf: bytes) -> bytes:
+    """Return a PDF without what differs each time: when it was made, how the browser counted.
+
+    No byte moves, and the nodes stay in their order.
+    """
+    rank = {node: b"(node%08d)" % at for at, node in enumerate(sorted({*_NODE.findall(pdf)}))}
+    pdf = _NODE.sub(lambda found: rank[found[1]], pdf)
     return _DATE.sub(rb"\g<1>19800101000000", pdf)
 
 

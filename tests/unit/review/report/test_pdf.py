@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
 
 from chained_logging.errors import ChainedLoggingError
-from chained_logging.review.report import pdf
+from chained_logging.review.report import page, pdf
 from chained_logging.review.report.pdf import printer
 
 PAGE = b"<!doctype html><title>t</title><p>words"
 
 
-def test_a_browser_makes_the_same_pdf_again() -> None:
+def table(rows: int) -> bytes:
+    """Return a table as a report has it. Only its head is in #444."""
+    style, script = page._file("report.css"), page._file("report.js")
+    return (
+        f"<!doctype html><title>t</title><style>{style}</style><div class=scroll>"
+        "<table class=list><thead><tr><th>name</th></tr></thead><tbody>"
+        f"{'<tr><td>words</td></tr>' * rows}</tbody></table></div><script>{script}</script>"
+    ).encode()
+
+
+def test_a_browser_makes_the_same_pdf_again_with_a_head_on_each_page() -> None:
     if not shutil.which("chromium"):
         pytest.skip("chromium is not installed")
-    made = printer()(PAGE)
+    made = printer()(table(100))
     assert made.startswith(b"%PDF-")
     assert b"(D:19800101000000" in made
-    assert printer()(PAGE) == made
+    assert printer()(table(100)) == made
+    pages = [text for text in streams(made) if b"\nBT\n" in text]
+    assert len(pages) > 1
+    assert all(b".2667 .2667 .2667 rg" in text for text in pages)
+
+
+def streams(made: bytes) -> list[bytes]:
+    """Return what a PDF holds compressed."""
+    found = re.findall(rb"/FlateDecode.*?stream\r?\n(.*?)\nendstream", made, re.DOTALL)
+    return [zlib.decompress(one) for one in found]
 
 
 def program(folder: Path, name: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
