@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from chained_logging.errors import ChainedLoggingError
 from chained_logging.event.fields import FIELDS
 from chained_logging.format.line import split_line, stored_line
@@ -81,10 +83,7 @@ class AuditEntry:
         :raises ValueError: if it is not an object, or nested deeper than can be read.
         """
         if self._fields is None:
-            try:
-                found = json.loads(self.body)
-            except RecursionError:
-                raise ValueError("its JSON is nested too deep") from None
+            found = _parsed(self.body)
             if not isinstance(found, dict):
                 raise ValueError("its body is not a JSON object")
             self._fields = found
@@ -115,6 +114,18 @@ class AuditEntry:
 
     def __repr__(self) -> str:
         return f"<AuditEntry {self.seq} {self.action!r} {self.id}>"
+
+
+def _parsed(body: bytes) -> Any:
+    """Return what a body holds. What orjson refuses, such as a lone surrogate, no log wrote."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(body)
+    except RecursionError:
+        raise ValueError("its JSON is nested too deep") from None
 
 
 _ENTRY_FIELDS = frozenset({*FIELDS, "context", "id", "prev_hash", "seq", "v"})
