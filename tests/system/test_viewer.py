@@ -13,9 +13,11 @@ from typing import Any
 import oracles
 import pytest
 from browser import chromium, emulate, requests, serious, shoot, viewing
+from findings import finding
 from periods import event, write_log
 from signed_logs import ORIGIN, Key, append_lines
 
+from chained_logging.review.alerts.desk import Desk
 from chained_logging.review.opening import stored
 
 keys = oracles.module("selenium.webdriver.common.keys").Keys
@@ -183,6 +185,40 @@ def test_a_review_is_begun_and_signed_with_the_keyboard(site: tuple[Any, str], l
     assert [message for message in driver.get_log("browser")] == []
     signed = [entry for entry in stored(str(log)) if entry.action == "review.sign"]
     assert signed[-1].context["said"]["checkpoint"]["size"] > 0
+
+
+def test_an_alert_is_acknowledged_with_the_keyboard(site: tuple[Any, str], log: Path) -> None:
+    driver, base = site
+    long = finding(severity="critical", sentence="ann " + "read a record. " * 40, count=30)
+    with Desk(str(log)) as desk:
+        desk.rounds([]).take([long, finding(rule="other", subject=HOSTILE["actor"], entries=(3,))])
+    driver.get_log("browser")
+    driver.get(f"{base}/alerts")
+    for folded in driver.find_elements(by.CSS_SELECTOR, "details.decide summary"):
+        folded.send_keys(keys.ENTER)
+    looks: list[dict[str, Any]]
+    looks = [{"scheme": "light"}, {"scheme": "dark"}, {"width": 360}, {"media": "print"}]
+    for look in looks:
+        emulate(driver, **look)
+        shoot(driver, "alerts-" + "-".join(map(str, look.values())))
+        assert "media" in look or serious(driver) == []
+        wide = driver.execute_script("return document.documentElement.scrollWidth")
+        assert wide <= look.get("width", 2_000)
+        on_paper = [one.is_displayed() for one in driver.find_elements(by.TAG_NAME, "form")]
+        assert any(on_paper) == ("media" not in look)
+    emulate(driver)
+    first = driver.find_element(by.CSS_SELECTOR, "article")
+    assert first.text.startswith("critical ann read a record.")
+    first.find_element(by.NAME, "reason").send_keys("Her own record: <b>fine</b>.")
+    first.find_element(by.TAG_NAME, "button").send_keys(keys.ENTER)
+    said = found(driver, "section[aria-labelledby=acknowledged] article").text
+    shoot(driver, "alerts-acknowledged")
+    assert "Her own record: <b>fine</b>." in said
+    assert len(driver.find_elements(by.CSS_SELECTOR, "section[aria-labelledby=open] article")) == 1
+    assert driver.current_url == f"{base}/alerts"
+    assert driver.get_log("browser") == []
+    decided = [entry for entry in stored(str(log)) if entry.action == "alert.acknowledge"]
+    assert [entry.reason for entry in decided] == ["Her own record: <b>fine</b>."]
 
 
 def test_hostile_values_are_text(site: tuple[Any, str]) -> None:

@@ -42,6 +42,10 @@ class Decision(NamedTuple):
     reason: str
     until: str | None = None
 
+    def holds(self, now: dt.datetime) -> bool:
+        """Whether a suppression has not ended."""
+        return self.until is not None and timestamp_text(now) < self.until
+
 
 class Book:
     """The alerts of a log.
@@ -129,9 +133,8 @@ class Book:
 
     def is_suppressed(self, finding: Finding, now: dt.datetime) -> bool:
         """Whether somebody decided that such a finding is not to be raised now."""
-        moment = timestamp_text(now)
         return any(
-            decision is not None and decision.until is not None and moment < decision.until
+            decision is not None and decision.holds(now)
             for decision in (
                 self.suppressed.get((finding.rule, finding.subject)),
                 self.suppressed.get((finding.rule, None)),

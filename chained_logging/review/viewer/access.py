@@ -43,7 +43,8 @@ class Access:
     :ivar fields: the fields that they may see; None stands for all. :data:`ALWAYS` are among them.
         Without one of them, neither a hash nor a proof is shown: with either one, a hidden value
         can be guessed.
-    :ivar reviews: whether they may begin and sign reviews, if they see all of the log.
+    :ivar reviews: whether they may begin and sign reviews and acknowledge alerts, if they see all
+        of the log.
     :ivar reason: why they look, for the record.
     :ivar about: what else is to be recorded of them.
     :raises ValueError: if a field has another name, or there is no tenant.

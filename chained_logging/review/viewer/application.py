@@ -20,6 +20,7 @@ from chained_logging.errors import ChainedLoggingError, NoCheckpoint
 from chained_logging.review.reading import NotRecorded, Rules
 from chained_logging.review.verdict import Evidence
 from chained_logging.review.viewer.access import Access, Denied
+from chained_logging.review.viewer.alerting import acknowledged, alerts_page
 from chained_logging.review.viewer.files import (
     File,
     entries_file,
@@ -86,8 +87,10 @@ class _Viewer:
             self._page("/actor", lambda view, found: about_page(view, found, "actor"), "id"),
             self._page("/resource", lambda view, found: about_page(view, found, "resource"), "id"),
             self._page("/reviews", reviews_page),
-            self._form("/reviews/start", started),
-            self._form("/reviews/sign", signed),
+            self._form("/reviews/start", started, Links.reviews),
+            self._form("/reviews/sign", signed, Links.reviews),
+            self._page("/alerts", alerts_page),
+            self._form("/alerts/acknowledge", acknowledged, Links.alerts),
             self._entry("/entry/{seq:int}", entry_page),
             self._entry("/entry/{seq:int}.json", entry_file),
             self._entry("/entry/{seq:int}/proof", proof_file),
@@ -115,7 +118,12 @@ class _Viewer:
 
         return self._route(path, answer)
 
-    def _form(self, path: str, act: Callable[[View, Mapping[str, str]], None]) -> Route:
+    def _form(
+        self,
+        path: str,
+        act: Callable[[View, Mapping[str, str]], None],
+        page: Callable[[Links], str],
+    ) -> Route:
         """Return the route of a form, which leads back to the page that it is on."""
 
         async def endpoint(request: Request) -> Response:
@@ -130,7 +138,7 @@ class _Viewer:
                 if isinstance(given, Misasked):
                     raise given
                 act(view, given)
-                return RedirectResponse(view.links.reviews(), 303)
+                return RedirectResponse(page(view.links), 303)
 
             return await run_in_threadpool(self._answer, request, access, answer)
 

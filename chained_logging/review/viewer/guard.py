@@ -14,7 +14,7 @@ ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 LONGEST: Final = 8_000
 """Bytes of an address. A filter with hundreds of values is shorter."""
 
-FORMS: Final = ("/reviews/start", "/reviews/sign")
+FORMS: Final = ("/reviews/start", "/reviews/sign", "/alerts/acknowledge")
 """The ends of the only paths that take a form."""
 
 HEADERS: Final = {

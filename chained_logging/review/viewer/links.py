@@ -104,6 +104,10 @@ class Links:
         """Return the address of all that was done to a resource."""
         return self._about("resource", name, cursor)
 
+    def alerts(self, form: str = "") -> str:
+        """Return the address of the alerts, or of their form."""
+        return f"{self._root}/alerts{form}"
+
     def reviews(self, form: str = "") -> str:
         """Return the address of the reviews, or of one of their forms."""
         return f"{self._root}/reviews{form}"

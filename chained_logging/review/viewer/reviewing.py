@@ -1,4 +1,4 @@
-"""The page of reviews, and its two forms: the only ones that change something."""
+"""The page of reviews, and its two forms."""
 
 from __future__ import annotations
 

@@ -11,11 +11,14 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from findings import finding
 from periods import event, write_log
 from signed_logs import ORIGIN, Key
 from viewers import Access, as_copy, client, links, steady
 
+from chained_logging import AuditLog
 from chained_logging.event.entry import AuditEntry
+from chained_logging.review.alerts.alert import RAISE, context_of
 from chained_logging.review.filter import ANY, Filter
 from chained_logging.review.opening import open_log
 from chained_logging.review.viewer.access import ALWAYS, FIELDS, Denied, NarrowedEngine
@@ -83,6 +86,8 @@ PAGES = [
     *(f"/entry/{seq}{form}" for seq in range(12) for form in ("", ".json")),
     *(f"/actor?id={id}" for id in ("mallory", "trent", "ann", "chained_logging", "nobody")),
     *(f"/resource?id={id}" for id in ("invoice/66", "contract/77", "patient_record/456", "66")),
+    *("/alerts", "/alerts?tenant=t-1", "/reviews", "/entries?action=alert.raise"),
+    *(f"/entry/{seq}{form}" for seq in range(36, 41) for form in ("", ".json")),
 ]
 
 
@@ -107,7 +112,13 @@ def tenants_log(folder: Path, other: dict[str, Any]) -> Path:
         nobodys = event(number + 0.2, **other)
         events += [mine, theirs, nobodys, {**theirs, "actor": ""}]
     folder.mkdir()
-    return as_copy(write_log(folder / "audit.db", events, key=Key(), origin=ORIGIN))
+    key = Key()
+    path = write_log(folder / "audit.db", events, key=key, origin=ORIGIN)
+    with AuditLog(path, key=key) as log:  # one alert about the others, and one about all
+        for entries in ((2,), (1, 2)):
+            about = finding(subject=other["actor"], sentence=other["note"], entries=entries)
+            log.note(RAISE, **context_of(about))
+    return as_copy(path)
 
 
 def test_a_user_of_one_tenant_gets_nothing_of_another(tmp_path: Path) -> None:
@@ -130,6 +141,8 @@ def test_a_user_of_one_tenant_gets_nothing_of_another(tmp_path: Path) -> None:
     assert answers[0]["/entries?tenant=t-2"][0] == 403
     assert answers[0]["/entries?tenant=t-3"][0] == 403  # alike, whether it exists or not
     assert answers[0]["/entries.jsonl?"][1].count("\n") == 9
+    assert answers[0]["/alerts"][0] == 403
+    assert "mallory" in client(tmp_path / "0" / "audit.db").get("/alerts").text
 
 
 def test_a_proof_is_given_for_entries_that_may_be_seen_alone(tmp_path: Path) -> None:
