@@ -53,6 +53,11 @@ def _limits(command: Any) -> Any:
     help="Time between two rounds. New entries are verified in each.",
 )
 @click.option("--metrics", type=HTTP_ADDRESS, help="Serve OpenMetrics at this address.")
+@click.option(
+    "--otel",
+    is_flag=True,
+    help="Send the metrics to a collector of OpenTelemetry, as the variables OTEL_… say.",
+)
 @click.option("--to", "targets", multiple=True, metavar="TARGET", help="As for alerts. Repeatable.")
 @click.option("--once", is_flag=True, help="Verify everything once, and exit.")
 @_limits
@@ -65,6 +70,7 @@ def watch(
     budget: float,
     interval: float,
     metrics: tuple[str, int] | None,
+    otel: bool,
     targets: tuple[str, ...],
     once: bool,
     lag: float,
@@ -91,10 +97,7 @@ def watch(
             targets=receivers,
         )
         stack.callback(watching.close)
-        if metrics is not None:
-            from chained_logging.review.watch.metrics import serve
-
-            stack.callback(serve(watching, *metrics))
+        _publish(watching, metrics, otel, stack)
         if once:
             found = watching.round()
             _print(found, as_json)
@@ -102,6 +105,20 @@ def watch(
                 complain(problem)
             sys.exit(_status(found))
         _stand(watching, interval)
+
+
+def _publish(
+    watching: Any, metrics: tuple[str, int] | None, otel: bool, stack: contextlib.ExitStack
+) -> None:
+    """Serve or send the metrics for as long as a stack is not left."""
+    if metrics is not None:
+        from chained_logging.review.watch.metrics import serve
+
+        stack.callback(serve(watching, *metrics))
+    if otel:
+        from chained_logging.review.watch.otel import export
+
+        stack.callback(export(watching))
 
 
 def _stand(watching: Any, interval: float) -> None:
