@@ -110,6 +110,8 @@ class AlertThread:
         while not self._ended.is_set():
             try:
                 with Desk(self._path) as desk:
+                    if desk.why_not is not None:
+                        self._logger.warning("alerts are not recorded: %s", desk.why_not)
                     found = shipped() if self._detectors is None else self._detectors
                     rounds = desk.rounds(found, self._targets)
                     follow(rounds, self._ended, self._tell, self._interval)

@@ -86,6 +86,20 @@ def test_while_another_process_is_at_it_nothing_is_wrong(path: Path) -> None:
     assert told == [Outcome()]
 
 
+def test_a_log_that_cannot_hold_its_alerts_is_warned_of(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with AuditLog(path) as log:
+        log.append("read", **EVENT)
+    path.with_name(f"{path.name}.lock").unlink()  # so it is a copy
+    with (
+        caplog.at_level(logging.WARNING, "chained_logging"),
+        AlertThread(path, [], detectors=[Denials()], interval=0.01),
+    ):
+        wait_until(lambda: caplog.records)
+    assert "alerts are not recorded" in caplog.text
+
+
 def test_a_target_that_cannot_be_used_is_refused_at_once(path: Path) -> None:
     with pytest.raises(ValueError, match="is not a target"):
         AlertThread(path, ["pigeon"])
