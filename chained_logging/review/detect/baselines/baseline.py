@@ -21,7 +21,7 @@ class Baseline(Protocol):
     state: dict[str, Any]
 
     def see(self, event: Event) -> Iterable[Finding]:
-        """Take in an entry, and return what is found with it."""
+        """Take in an entry, and return what is found with it. Nearly always, that is ``()``."""
 
 
 def at(event: Event, rule: str, severity: Severity, subject: str, sentence: str) -> Finding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from chained_logging.review.detect.baselines.baseline import at, since
@@ -28,9 +28,10 @@ class BreakGlass:
         self._most: dict[str, int] = state.setdefault("most", {})
         self._told: dict[str, list[int]] = state.setdefault("told", {})
 
-    def see(self, event: Event) -> Iterator[Finding]:
-        if not event.glass or event.ours:
-            return
+    def see(self, event: Event) -> Iterable[Finding]:
+        return self._used(event) if event.glass and not event.ours else ()
+
+    def _used(self, event: Event) -> Iterator[Finding]:
         record = event.records[0] if event.records else event.type
         uses = [use for use in self._uses.get(event.actor, []) if use[_DAY] > event.day - _WEEK]
         same = [use for use in uses if use[_RECORD] == record and use[_DAY] == event.day]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from chained_logging.review.detect.baselines.baseline import at, since
@@ -19,23 +19,26 @@ class Chain:
         self.state = state
         self._last: list[Any] = state.setdefault("last", [])
 
-    def see(self, event: Event) -> Iterator[Finding]:
-        if self._last:
-            yield from self._linked(event)
-        self._last[:] = [event.seq, event.hash, event.timestamp]
-        if event.ours and (event.context.get("lost") or event.action == "log.reopen"):
-            cause = event.context.get("cause", event.action)
-            said = (
-                f"the log says of itself: {cause}; {event.context.get('lost', 'no')} entries lost"
-            )
-            yield at(event, "chain_broken", "high", "log", said)
+    def see(self, event: Event) -> Iterable[Finding]:
+        last = self._last
+        linked = not last or event.prev_hash == last[1] or event.seq != last[0] + 1
+        found = () if linked else (_unlinked(event, last[0], last[2]),)
+        last[:] = event.seq, event.hash, event.timestamp
+        return (*found, *_said(event)) if event.ours else found
 
-    def _linked(self, event: Event) -> Iterator[Finding]:
-        seq, hash, timestamp = self._last
-        if event.seq == seq + 1 and event.prev_hash != hash:
-            said = (
-                f"entry {event.seq} follows another entry than the one before it: its prev_hash is "
-                f"not the hash of entry {seq}; chained-logging verify reports each fault"
-            )
-            entries = [seq, event.seq]
-            yield since(event, "chain_broken", "critical", "log", said, entries, timestamp)
+
+def _unlinked(event: Event, before: int, timestamp: str) -> Finding:
+    said = (
+        f"entry {event.seq} follows another entry than the one before it: its prev_hash is "
+        f"not the hash of entry {before}; chained-logging verify reports each fault"
+    )
+    entries = [before, event.seq]
+    return since(event, "chain_broken", "critical", "log", said, entries, timestamp)
+
+
+def _said(event: Event) -> Iterator[Finding]:
+    """Yield what an entry of the log's own says about a loss."""
+    if event.context.get("lost") or event.action == "log.reopen":
+        cause = event.context.get("cause", event.action)
+        said = f"the log says of itself: {cause}; {event.context.get('lost', 'no')} entries lost"
+        yield at(event, "chain_broken", "high", "log", said)

@@ -36,6 +36,11 @@ ALL: Final[tuple[Callable[[dict[str, Any]], Baseline], ...]] = (
 """The baselines, in the order in which they see an entry."""
 
 
+STEP: Final = 5_000
+"""Entries after which what is remembered is kept again: the file may be large. A new process reads
+so many again, at most."""
+
+
 class Watching:
     """The baselines at one place of a log.
 
@@ -46,19 +51,21 @@ class Watching:
     def __init__(self, calendar: Calendar, states: dict[str, dict[str, Any]]) -> None:
         self.states = states
         self._calendar = calendar
-        self._baselines = [_made(kind, states) for kind in ALL]
+        self._see = [_made(kind, states).see for kind in ALL]
 
-    def see(self, entry: Entry) -> Iterator[Finding]:
-        """Take in the next entry, and yield what is found with it.
+    def see(self, entry: Entry) -> list[Finding]:
+        """Take in the next entry, and return what is found with it.
 
         An entry that has not the form of one is for ``verify`` to report, and left out.
         """
         try:
             seen = event(entry, self._calendar)
         except (ValueError, KeyError, TypeError, AttributeError):
-            return
-        for baseline in self._baselines:
-            yield from baseline.see(seen)
+            return []
+        found: list[Finding] = []
+        for see in self._see:
+            found += see(seen)
+        return found
 
 
 def _made(
@@ -71,7 +78,8 @@ def _made(
 class Baselines:
     """The detector of what is unusual, as ``review.detect.finding`` describes detectors.
 
-    What it remembers is kept beside the index of the log, so that only what is new is read.
+    What it remembers is kept beside the index of the log, so that only what is new is read. An
+    object that looks at one log again and again goes on where it ended.
 
     :param zone: of the people whose work is logged, such as ``Europe/Berlin``.
     :param holidays: days on which they do not work.
@@ -88,6 +96,8 @@ class Baselines:
     ) -> None:
         self.calendar = Calendar(zone, holidays)
         self._kept = kept
+        self._ended: tuple[str, Remembered] | None = None
+        self._in_file = -1
 
     def findings(self, log: Engine, after: int, upto: int) -> Iterator[Finding]:
         """Yield what is found in the entries with ``after < seq <= upto``.
@@ -95,15 +105,28 @@ class Baselines:
         :raises OSError: if the log cannot be read; also LogError.
         """
         memory = Memory(log, self.calendar.name if self._kept else None)
-        begun = memory.recall(after)
+        begun = self._begun(log, memory, after)
         watching = Watching(self.calendar, begun.states)
-        entry = None
+        last = None
         for entry in entries(log, begun.seq, upto):
-            found = list(watching.see(entry))
-            if entry.seq > after:
+            found = watching.see(entry)
+            if found and entry.seq > after:
                 yield from found
-        if entry is not None:
-            memory.keep(Remembered(entry.seq, entry.hash, watching.states))
+            last = entry
+        now = Remembered(last.seq, last.hash, watching.states) if last else begun
+        if now.seq - self._in_file >= STEP:
+            memory.keep(now)
+            self._in_file = now.seq
+        self._ended = log.store.name, now
+
+    def _begun(self, log: Engine, memory: Memory, after: int) -> Remembered:
+        """Return what is remembered at a place that is not after another one."""
+        ended, self._ended = self._ended, None  # until all is read
+        if ended is not None and ended[0] == log.store.name and memory.fits(ended[1], after):
+            return ended[1]
+        found = memory.recall(after)
+        self._in_file = found.seq
+        return found
 
 
 def watched(records: Iterable[Record], calendar: Calendar) -> Iterator[Finding]:

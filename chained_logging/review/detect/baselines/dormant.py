@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from chained_logging.review.detect.baselines.baseline import at
@@ -25,16 +25,16 @@ class Dormant:
         self.state = state
         self._last: dict[str, list[int]] = state.setdefault("last", {})
 
-    def see(self, event: Event) -> Iterator[Finding]:
+    def see(self, event: Event) -> Iterable[Finding]:
         if event.ours or event.result != "success":
-            return
+            return ()
         last = self._last.get(event.actor)
         if last is None:
             renewed(self._last, event.actor, [event.day, 0], _ACCOUNTS)
-            return
-        day, longest = last
-        if event.day <= day:
-            return
+            return ()
+        return self._used_again(event, *last) if event.day > last[0] else ()
+
+    def _used_again(self, event: Event, day: int, longest: int) -> Iterator[Finding]:
         gap = event.day - day
         renewed(self._last, event.actor, [event.day, max(longest, gap)], _ACCOUNTS)
         if gap >= _LONG and gap > 2 * longest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from chained_logging.review.detect.baselines.baseline import since
@@ -29,19 +29,19 @@ class Guessing:
         self._failed: dict[str, list[Any]] = state.setdefault("failed", {})
         self._told: dict[str, list[int]] = state.setdefault("told", {})
 
-    def see(self, event: Event) -> Iterator[Finding]:
-        if event.ours or event.net is None:
-            return
+    def see(self, event: Event) -> Iterable[Finding]:
+        net = event.net
+        if event.ours or net is None:
+            return ()
         nets = self._nets.get(event.actor)
-        if event.verb == "login" and event.result != "success":
-            if nets is None or event.net not in nets:
-                yield from self._guessed(event)
-            return
-        if event.result == "success" and (nets is None or event.net not in nets):
-            yield from self._entered(event)
+        if nets is not None and net in nets:
+            return ()
+        if event.result == "success":
             nets = nets if nets is not None else {}
-            renewed(nets, event.net, event.day, _NETS)
+            renewed(nets, net, event.day, _NETS)
             renewed(self._nets, event.actor, nets)
+            return self._entered(event)
+        return self._guessed(event) if event.verb == "login" else ()
 
     def _week(self, actor: str, day: int) -> list[Any]:
         return [one for one in self._failed.get(actor, []) if one[0] > day - _WEEK]

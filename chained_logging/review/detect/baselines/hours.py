@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from chained_logging.review.detect.baselines.baseline import since
@@ -34,14 +34,15 @@ class Hours:
         self._today: dict[str, list[Any]] = state.setdefault("today", {})
         self._free: list[int] = state.setdefault("free", [])
 
-    def see(self, event: Event) -> Iterator[Finding]:
+    def see(self, event: Event) -> Iterable[Finding]:
         if not event.person or event.behalf is not None:
-            return
+            return ()
         past, today = self._rows(event)
-        unusual = self._unusual(past, event)
+        unusual = self._unusual(past, event) if past[0] > _ENOUGH else None
         today[_MARKS][event.hour] = 1
-        if unusual is None:
-            return
+        return () if unusual is None else self._counted(event, today, unusual)
+
+    def _counted(self, event: Event, today: list[Any], unusual: str) -> Iterator[Finding]:
         seqs = today[_SEQS]
         today[_FIRST] = today[_FIRST] or event.timestamp
         if len(seqs) <= _MANY:
@@ -76,8 +77,6 @@ class Hours:
     def _unusual(self, past: list[Any], event: Event) -> str | None:
         """Return what is unusual about the time of an entry, in words; None if nothing is."""
         days, free, hours, first = past
-        if days <= _ENOUGH:
-            return None
         near = [hours[(event.hour + step) % 24] for step in range(-_AROUND, _AROUND + 1)]
         if not any(near):
             return (

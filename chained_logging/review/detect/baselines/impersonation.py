@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from chained_logging.review.detect.baselines.baseline import since
@@ -26,13 +26,13 @@ class Impersonation:
         self._own: dict[str, list[Any]] = state.setdefault("own", {})
         self._sessions: dict[str, list[Any]] = state.setdefault("sessions", {})
 
-    def see(self, event: Event) -> Iterator[Finding]:
+    def see(self, event: Event) -> Iterable[Finding]:
         if event.ours:
-            return
+            return ()
         if event.behalf is None or event.behalf == event.actor:
             self._note(event)
-        elif event.person:
-            yield from self._acted(event, event.behalf)
+            return ()
+        return self._acted(event, event.behalf) if event.person else ()
 
     def _note(self, event: Event) -> None:
         """Note what a user does themselves: the day, its records, and the days before."""
@@ -41,8 +41,10 @@ class Impersonation:
             past = [*own[2], len(own[_SEEN])][-DAYS:] if own else []
             own = [event.day, {}, past]
             renewed(self._own, event.actor, own)
-        if len(own[_SEEN]) < _DISTINCT:
-            own[_SEEN].update(dict.fromkeys(event.records, 1))
+        seen = own[_SEEN]
+        if len(seen) < _DISTINCT:
+            for record in event.records:
+                seen[record] = 1
 
     def _acted(self, event: Event, user: str) -> Iterator[Finding]:
         key = f"{event.actor} for {user}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from chained_logging.review.detect.baselines.baseline import exceeding
@@ -23,10 +23,11 @@ class Incomplete:
         self.state = state
         self._tally = Tally(state, (_FLOOR,))
 
-    def see(self, event: Event) -> Iterator[Finding]:
+    def see(self, event: Event) -> Iterable[Finding]:
         row = self._tally.day("log", "log", event.day)
-        if not event.incomplete:
-            return
+        return self._counted(event, row) if event.incomplete else ()
+
+    def _counted(self, event: Event, row: list[Any]) -> Iterator[Finding]:
         excess = self._tally.add("log", "log", row, event)
         if excess is not None:
             fields = ", ".join(sorted(event.context["invalid"])[:5])

@@ -55,7 +55,7 @@ class Memory:
         """Return what is remembered at a place that is not after another; nothing without one."""
         for line in self._lines():
             found = self._read(line)
-            if found is not None and found.seq <= after and self._fits(found):
+            if found is not None and self.fits(found, after):
                 return found
         return Remembered(-1, "", {})
 
@@ -87,8 +87,10 @@ class Memory:
             return None
         return found if about == (VERSION, self._calendar) else None
 
-    def _fits(self, found: Remembered) -> bool:
-        """Whether the log still has the entry that was seen last."""
+    def fits(self, found: Remembered, after: int) -> bool:
+        """Whether a place is not after another one, and the log still has the entry there."""
+        if found.seq > after:
+            return False
         there = next(entries(self._log, found.seq - 1, found.seq), None)
         return there is not None and there.hash == found.hash
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from chained_logging.review.detect.baselines.baseline import at, since
@@ -32,13 +33,18 @@ class Newness:
         self._types: dict[str, dict[str, int]] = state.setdefault("types", {})
         self._nets: dict[str, int] = state.setdefault("nets", {})
 
-    def see(self, event: Event) -> Iterator[Finding]:
+    def see(self, event: Event) -> Iterable[Finding]:
         if not event.person or event.behalf is not None:
-            return
+            return ()
         known = self._known(event)
-        yield from self._type(known, event)
-        if event.net is not None and event.result == "success":
-            yield from self._network(known, event)
+        days, day = known["types"].get(event.type, (0, 0))
+        familiar = days >= _FAMILIAR or (days and day >= event.day)
+        found = () if familiar else self._type(known, event, days)
+        if event.net is None or event.result != "success":
+            return found
+        if event.net in known["nets"] and event.agent in known["agents"]:
+            return found
+        return itertools.chain(found, self._network(known, event))
 
     def _known(self, event: Event) -> dict[str, Any]:
         known = self._actors.get(event.actor)
@@ -52,10 +58,7 @@ class Newness:
 
     # --- Types.
 
-    def _type(self, known: dict[str, Any], event: Event) -> Iterator[Finding]:
-        days, day = known["types"].get(event.type, (0, 0))
-        if days >= _FAMILIAR or (days and day >= event.day):
-            return
+    def _type(self, known: dict[str, Any], event: Event, days: int) -> Iterator[Finding]:
         users = self._types.get(event.type, {})
         told = known["days"] > _ENOUGH and self._is_for_few(users, event)
         tried = known["tried"].get(event.type, [event.timestamp, []])
@@ -86,15 +89,13 @@ class Newness:
 
     def _network(self, known: dict[str, Any], event: Event) -> Iterator[Finding]:
         nets, agents = known["nets"], known["agents"]
-        if event.net in nets and event.agent in agents:
-            return
-        new_net, new_agent = event.net not in nets, event.agent not in agents
-        to_all = event.net not in self._nets
-        lately = sum(day > event.day - 30 for day in nets.values())
+        new_agent = event.agent not in agents
+        told = known["days"] > _ENOUGH and event.net not in nets and event.net not in self._nets
+        lately = sum(day > event.day - 30 for day in nets.values()) if told else 0
         renewed(nets, event.net or "", event.day, _MANY)
         renewed(agents, event.agent, event.day, _MANY)
         renewed(self._nets, event.net or "", event.day, ACTORS)
-        if known["days"] <= _ENOUGH or not new_net or not to_all:
+        if not told:
             return
         said = (
             f"{event.actor} came from {event.net}, where nobody was seen before, after "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections.abc import Sequence
@@ -63,8 +64,12 @@ def usual_of_few(counts: Sequence[int], floor: float, times: float = 3.5) -> Usu
 
 
 def renewed(table: dict[str, Any], key: str, value: Any, most: int = ACTORS) -> None:
-    """Put a value into a table as its newest one. The oldest one goes where there are too many."""
+    """Put a value into a table as its newest one. The oldest go where there are too many.
+
+    Of a large table, some go at once: Python looks for its first key past each that went before.
+    """
     table.pop(key, None)
     table[key] = value
     if len(table) > most:
-        del table[next(iter(table))]
+        for oldest in [*itertools.islice(table, max(1, most // 1_000))]:
+            del table[oldest]

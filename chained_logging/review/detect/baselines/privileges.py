@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Final
 
@@ -36,22 +37,25 @@ class Privileges:
         self._types: dict[str, list[Any]] = state.setdefault("types", {})
         self._begins: list[int] = state.setdefault("begins", [])
 
-    def see(self, event: Event) -> Iterator[Finding]:
+    def see(self, event: Event) -> Iterable[Finding]:
         if event.ours:
-            return
+            return ()
         if not self._begins:
             self._begins.append(event.day)
-        yield from self._type(event)
+        known = self._known(event)
+        found = () if event.actor_type == known[0] else self._changed(event, known)
         if event.result == "success" and _gives(event):
-            yield from self._given(event)
+            return itertools.chain(found, self._given(event))
+        return found
 
-    def _type(self, event: Event) -> Iterator[Finding]:
+    def _known(self, event: Event) -> list[Any]:
         known = self._types.get(event.actor)
         if known is None or event.day > known[1]:
             known = [known[0] if known else event.actor_type, event.day, (known or [0] * 3)[2] + 1]
             renewed(self._types, event.actor, known)
-        if event.actor_type == known[0]:
-            return
+        return known
+
+    def _changed(self, event: Event, known: list[Any]) -> Iterator[Finding]:
         before, days = known[0], known[2]
         known[0] = event.actor_type
         if event.actor_type == "admin" and days > 7:
@@ -72,8 +76,10 @@ class Privileges:
 
 
 def _gives(event: Event) -> bool:
-    changes = event.verb in ("create", "update", "other")
-    return _is_grant(event.action) or (changes and not _RIGHTS.isdisjoint(event.changed))
+    if _is_grant(event.action):
+        return True
+    changes = bool(event.changed) and event.verb in ("create", "update", "other")
+    return changes and not _RIGHTS.isdisjoint(event.changed)
 
 
 @lru_cache(maxsize=4096)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from chained_logging.review.detect.baselines.baseline import since
@@ -30,9 +30,9 @@ class Services:
         self.state = state
         self._known: dict[str, list[Any]] = state.setdefault("known", {})
 
-    def see(self, event: Event) -> Iterator[Finding]:
+    def see(self, event: Event) -> Iterable[Finding]:
         if event.actor_type != "service" or event.ours:
-            return
+            return ()
         known = self._known.get(event.actor)
         if known is None:
             known = [0, 0, {}, -1, []]  # day, days, what is known, the day it was told of, entries
@@ -41,9 +41,10 @@ class Services:
             renewed(self._known, event.actor, known)
         new = self._new(known[2], event, learn=known[1] <= _ENOUGH)
         if len(new) >= _NEEDED:
-            yield from self._told(known, event, new)
-        elif new:
+            return self._told(known, event, new)
+        if new:
             self._new(known[2], event, learn=True)
+        return ()
 
     def _new(self, known: dict[str, int], event: Event, *, learn: bool) -> list[str]:
         """Return what is new about an entry. What is learned is not new the next time."""

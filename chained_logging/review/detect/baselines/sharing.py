@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from chained_logging.review.detect.baselines.baseline import exceeding
@@ -31,12 +31,13 @@ class Sharing:
         self._tally = Tally(state, (_FLOOR,))
         self._places: dict[str, list[Any]] = state.setdefault("places", {})
 
-    def see(self, event: Event) -> Iterator[Finding]:
+    def see(self, event: Event) -> Iterable[Finding]:
         if not event.person or event.ip is None or event.result == "failure":
-            return
+            return ()
         row = self._tally.day(event.actor, event.actor_type, event.day)
-        if not self._returns(event):
-            return
+        return self._counted(event, row) if self._returns(event) else ()
+
+    def _counted(self, event: Event, row: list[Any]) -> Iterator[Finding]:
         excess = self._tally.add(event.actor, event.actor_type, row, event)
         if excess is not None:
             said = (

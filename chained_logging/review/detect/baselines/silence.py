@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 from chained_logging.review.detect.baselines.baseline import since
@@ -31,39 +31,39 @@ class Silence:
         self._hours: dict[str, list[int]] = state.setdefault("hours", {})
         self._last: list[Any] = state.setdefault("last", [])
 
-    def see(self, event: Event) -> Iterator[Finding]:
+    def see(self, event: Event) -> Iterable[Finding]:
         if event.ours:
-            return
+            return ()
         last = self._last
         if not last:
             last += [event.seconds, _hour(event), 0, event.seq, event.timestamp]
         gap = event.seconds - last[0]
-        if gap > 1800:
-            yield from self._silent(event, gap)
-        if event.seconds < last[0]:
-            return
+        found = self._silent(event, gap) if gap > 1800 else ()
+        if gap < 0:
+            return ()
         hour = _hour(event)
         if hour != last[1]:
             self._turn(last[1], last[2])
             last[1], last[2] = hour, 0
         last[2] += 1
         last[0], last[3], last[4] = event.seconds, event.seq, event.timestamp
+        return found
 
     def _turn(self, hour: str, count: int) -> None:
         counts = self._hours.setdefault(hour, [])
         counts.append(count)
         del counts[:-_WEEKS]
 
-    def _silent(self, event: Event, gap: int) -> Iterator[Finding]:
+    def _silent(self, event: Event, gap: int) -> tuple[Finding, ...]:
         expected = self._expected(event, gap)
         if expected < _EXPECTED:
-            return
+            return ()
         _, _, _, seq, timestamp = self._last
         said = (
             f"nothing was logged from {spoken(timestamp)} to {spoken(event.timestamp)}; on the "
             f"quietest of earlier days these hours had {expected:.0f} entries"
         )
-        yield since(event, "log_silence", "high", "log", said, [seq, event.seq], timestamp)
+        return (since(event, "log_silence", "high", "log", said, [seq, event.seq], timestamp),)
 
     def _expected(self, event: Event, gap: int) -> float:
         """Return how many entries the time of a gap had at least, in earlier weeks."""

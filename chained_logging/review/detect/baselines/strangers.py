@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from chained_logging.event.resources import COLLECTION
@@ -45,19 +45,20 @@ class Strangers:
         self._shared: dict[str, dict[str, int]] = state.setdefault("shared", {})
         self._all: dict[str, int] = state.setdefault("all", {"": 0})
 
-    def see(self, event: Event) -> Iterator[Finding]:
+    def see(self, event: Event) -> Iterable[Finding]:
         if event.behalf is not None or event.ours or event.id == COLLECTION:
-            return
+            return ()
         records = event.records[:_NAMED]
         if not event.person:
             for record in records:
                 self._note(_PROGRAM, record, event.day)
-            return
+            return ()
         row = self._tally.day(event.actor, event.actor_type, event.day)
         if not self._tally.new(row, records[:1]):
-            return
+            return ()
         if self._are_strange(event.actor, records, event.day) and event.verb != "create":
-            yield from self._counted(event, row)
+            return self._counted(event, row)
+        return ()
 
     def _counted(self, event: Event, row: list[Any]) -> Iterator[Finding]:
         excess = self._tally.add(event.actor, event.actor_type, row, event)
@@ -82,14 +83,19 @@ class Strangers:
         recent = [users[at] for at in range(0, len(users), 2) if users[at + 1] >= day - _LATELY]
         if recent == [_PROGRAM]:  # a program has just made it
             return False
-        return actor not in recent and not any(self._is_colleague(actor, one) for one in recent)
+        return actor not in recent and not self._has_colleague(actor, recent)
 
-    def _is_colleague(self, actor: str, other: str) -> bool:
+    def _has_colleague(self, actor: str, others: list[str]) -> bool:
         shared = self._shared.get(actor)
-        if shared is None or (both := shared.get(other, 0)) < _SHARED:
+        if shared is None:
             return False
-        by_chance = shared[""] * self._all.get(other, 0) / max(1, self._all[""])
-        return both >= _LIFT * by_chance
+        for other in others:
+            both = shared.get(other, 0)
+            if both >= _SHARED:
+                by_chance = shared[""] * self._all.get(other, 0) / max(1, self._all[""])
+                if both >= _LIFT * by_chance:
+                    return True
+        return False
 
     def _note(self, actor: str, record: str, day: int) -> list[str]:
         """Note that an actor uses a record, and return the people who did before."""
@@ -112,13 +118,15 @@ class Strangers:
         if shared is None:
             shared = {"": 0}
             renewed(self._shared, actor, shared)
-        for counts in (shared, self._all):
-            counts[other] = counts.get(other, 0) + 1
-            counts[""] += 1
+        every = self._all
+        shared[other] = shared.get(other, 0) + 1
+        shared[""] += 1
+        every[other] = every.get(other, 0) + 1
+        every[""] += 1
         if shared[""] > _MUCH or len(shared) > _COLLEAGUES:
             _halve(shared)
-        if self._all[""] > _ALL or len(self._all) > ACTORS:
-            _halve(self._all)
+        if every[""] > _ALL or len(every) > ACTORS:
+            _halve(every)
 
 
 def _halve(counts: dict[str, int]) -> None:

@@ -96,8 +96,9 @@ class Tally:
         """Return those of some records that were not among the day's yet, and note them."""
         seen = row[_SEEN]
         found = [record for record in records if record not in seen]
-        if len(seen) < _DISTINCT:
-            seen.update(dict.fromkeys(found, 1))
+        if found and len(seen) < _DISTINCT:
+            for record in found:
+                seen[record] = 1
         return found
 
     def add(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 from chained_logging.review.detect.baselines.baseline import exceeding
 from chained_logging.review.detect.baselines.calendar import date_text
 from chained_logging.review.detect.baselines.event import Event
-from chained_logging.review.detect.baselines.tally import Tally
+from chained_logging.review.detect.baselines.tally import Excess, Tally
 from chained_logging.review.detect.finding import Finding, Severity
 
 _RULES: Final[tuple[tuple[str, Severity, str], ...]] = (
@@ -32,25 +32,26 @@ class Volume:
         self.state = state
         self._tally = Tally(state, _FLOORS)
 
-    def see(self, event: Event) -> Iterator[Finding]:
+    def see(self, event: Event) -> Iterable[Finding]:
         if event.ours or event.result != "success":
-            return
+            return ()
         kind = event.actor_type if event.behalf is None else f"{event.actor_type} for others"
         key = event.actor if event.behalf is None else f"{event.actor} for others"
         row = self._tally.day(key, kind, event.day)
+        found: list[Finding] = []
         new = len(self._tally.new(row, event.records))
-        if new:
-            yield from self._counted(key, kind, row, event, new, 0)
+        if new and (excess := self._tally.add(key, kind, row, event, new)) is not None:
+            found.append(_told(event, key, row, excess, 0))
         measure = _MEASURES.get(event.verb)
         if measure is not None:
             amount = max(1, len(event.records))
-            yield from self._counted(key, kind, row, event, amount, measure)
+            excess = self._tally.add(key, kind, row, event, amount, measure)
+            if excess is not None:
+                found.append(_told(event, key, row, excess, measure))
+        return found
 
-    def _counted(
-        self, key: str, kind: str, row: list[Any], event: Event, amount: int, measure: int
-    ) -> Iterator[Finding]:
-        excess = self._tally.add(key, kind, row, event, amount, measure)
-        if excess is not None:
-            rule, severity, did = _RULES[measure]
-            said = f"{key} {did.format(count=excess.count)} on {date_text(row[0])}"
-            yield exceeding(event, rule, severity, event.actor, excess, said)
+
+def _told(event: Event, key: str, row: list[Any], excess: Excess, measure: int) -> Finding:
+    rule, severity, did = _RULES[measure]
+    said = f"{key} {did.format(count=excess.count)} on {date_text(row[0])}"
+    return exceeding(event, rule, severity, event.actor, excess, said)

@@ -69,20 +69,79 @@ def test_entries_before_are_context_and_not_told_of_again(log: Path) -> None:
     assert not found(log, 200)
 
 
-def test_only_what_is_new_is_read(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found(log, -1, 150)
+@pytest.fixture
+def each_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is remembered is kept after each reading, and not only after many entries."""
+    monkeypatch.setattr(detector, "STEP", 1)
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The entries that the baselines look at."""
     read: list[int] = []
     see = Watching.see
 
-    def seen(self: Watching, entry: Entry) -> Iterator[Finding]:
+    def seen(self: Watching, entry: Entry) -> list[Finding]:
         read.append(entry.seq)
         return see(self, entry)
 
     monkeypatch.setattr(detector.Watching, "see", seen)
+    return read
+
+
+@pytest.mark.usefixtures("each_kept")
+def test_only_what_is_new_is_read(log: Path, read: list[int]) -> None:
+    found(log, -1, 150)
+    del read[:]
     assert found(log, 150)
     assert min(read) == 151
 
 
+def test_the_same_object_goes_on_where_it_ended(log: Path, read: list[int]) -> None:
+    at_once = found(log, kept=False)
+    looking = Baselines()
+    with open_log(str(log)) as engine:
+        del read[:]
+        parts = [*looking.findings(engine, -1, 120), *looking.findings(engine, 120, 150)]
+        assert [*parts, *looking.findings(engine, 150, 200)] == at_once
+        assert read == list(range(201))
+        again = [*looking.findings(engine, 150, 200)]  # nobody noted what it found
+        assert again == [one for one in at_once if one.entries[-1] > 150]
+
+
+def test_what_was_left_in_the_middle_is_looked_at_again(log: Path) -> None:
+    at_once = found(log, kept=False)
+    looking = Baselines()
+    with open_log(str(log)) as engine:
+        next(looking.findings(engine, -1, 200))
+        assert [*looking.findings(engine, -1, 200)] == at_once
+
+
+def test_the_memory_of_one_log_is_not_that_of_another(log: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.jsonl"
+    append(other, days_of(10, 10))
+    append(other, days_of(1, 100, first=10))
+    looking = Baselines()
+    with open_log(str(log)) as engine, open_log(str(other)) as second:
+        list(looking.findings(engine, -1, 150))
+        assert list(looking.findings(second, 150, 200)) == found(other, 150, 200)
+
+
+def test_the_file_is_written_again_after_some_entries_only(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detector, "STEP", 100)
+    looking = Baselines()
+    with open_log(str(log)) as engine:
+        memory = Memory(engine, Calendar().name)
+        places = []
+        for after, upto in ((-1, 90), (90, 120), (120, 200)):
+            list(looking.findings(engine, after, upto))
+            places.append(memory.recall(10**9).seq)
+    assert places == [-1, 120, 120]
+
+
+@pytest.mark.usefixtures("each_kept")
 def test_another_zone_is_another_memory(log: Path) -> None:
     found(log)
     with open_log(str(log)) as engine:
