@@ -16,8 +16,9 @@ from typing import Any, Final
 import re2
 
 from chained_logging.errors import ChainedLoggingError
-from chained_logging.review.detect.fields import Fields, Row
+from chained_logging.review.detect.fields import Fields, Needed, Row
 from chained_logging.review.detect.reading import Entry
+from chained_logging.review.detect.rule import Needs
 
 MOST: Final = 1900
 """Fields that a set of rules can ask for: a table has at most 2,000 columns."""
@@ -40,15 +41,24 @@ class Bench:
     """A table ``entries`` with a column for each field, and one ``several`` with single values of
     fields that have more than one.
 
+    An entry without what some rules need cannot fit them. It has only the fields on the table that
+    other rules ask for: the others are NULL, so what is needed is not there either.
+
     :param names: of the fields that rules ask for.
+    :param needs: what those rules need that do not look at all entries.
+    :param of_all: of the fields that the other rules ask for; None for all fields.
     :raises RuleError: if they are too many.
     """
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(
+        self, names: Iterable[str], needs: Needs = (), of_all: Iterable[str] | None = None
+    ) -> None:
         self._fields = Fields({name.lower(): name for name in sorted(names)}.values())
         if len(self._fields.names) > MOST:
             raise RuleError(f"the rules ask for more than {MOST} fields: load fewer at a time")
         self._columns = {name.lower(): at for at, name in enumerate(self._fields.names)}
+        self._needed = Needed(self._fields, needs)
+        self._of_all = None if of_all is None else {self._columns[name.lower()] for name in of_all}
         self.rows: dict[int, Row] = {}
         self._trying = False
         self._database = self._made()
@@ -86,15 +96,19 @@ class Bench:
         """
         # Entries with the same fields are inserted together: a column left out costs nothing.
         alike: defaultdict[tuple[int, ...], list[tuple[Any, ...]]] = defaultdict(list)
-        several = []
+        several: list[tuple[int, str, str]] = []
+        needed, of_all = self._needed, self._of_all
         self.rows = {}
         for seq, fields, body, _ in entries:
             row, more = self._fields.row(fields, body)
             self.rows[seq] = row
+            if of_all is not None and not needed.by(row, more):
+                row = {column: row[column] for column in of_all if column in row}
             alike[tuple(row)].append((seq, *row.values()))
             for column, values in more.items():
-                name = self._fields.names[column].lower()
-                several += [(seq, name, value) for value in values]
+                if column in row:
+                    name = self._fields.names[column].lower()
+                    several += [(seq, name, value) for value in values]
             if len(several) > MOST_VALUES:
                 break
         self._database.execute("BEGIN")

@@ -42,7 +42,7 @@ class RuleDetector:
     def __init__(self, rules: Iterable[Rule] | None = None, *, name: str = "rules") -> None:
         self.name = name
         self._rules = list(shipped() if rules is None else rules)
-        self._bench = Bench({*needed(self._rules), "timestamp", *_SHOWN_FIELDS})
+        self._bench = _bench(self._rules)
         self._over = _parts(self._rules)
         self._reached: int | None = None
         self._windows: dict[str, Windows] = {}
@@ -77,21 +77,23 @@ class RuleDetector:
     def _try_bench(self, last: int, found: _Found | None) -> None:
         """Try all rules on the entries on the bench, of which `last` is the last one."""
         fitting = [
-            (self._match(seq), number)
+            (at, seq, number, timestamp)
             for number, rule in enumerate(self._rules)
             if rule.sql is not None and (found is not None or rule.name in self._over)
             for seq in self._fitting(rule)
+            for at, timestamp in (self._moment(seq),)
         ]
-        for match, number in sorted(fitting, key=_in_time):
-            self._take(self._rules[number], match, match.seqs[0], found)
+        for at, seq, number, timestamp in sorted(fitting):
+            match = Match((seq,), at, timestamp, timestamp)
+            self._take(self._rules[number], match, seq, found)
         # One entry whose clock is ahead makes nothing old.
-        latest = min(self._match(last).at, time.time())
+        latest = min(self._moment(last)[0], time.time())
         for windows in self._windows.values():
             windows.forget(latest)
 
-    def _match(self, seq: int) -> Match:
-        timestamp = self._bench.value(seq, "timestamp") or ""
-        return Match((seq,), _unix(timestamp), timestamp, timestamp)
+    def _moment(self, seq: int) -> tuple[float, str]:
+        """Return when an entry was, in seconds of Unix time and as it says."""
+        return _moment(self._bench.value(seq, "timestamp") or "")
 
     def _fitting(self, rule: Rule) -> list[int]:
         try:
@@ -108,7 +110,7 @@ class RuleDetector:
             found.add(rule, self._subject(rule, seq), match, lambda: self._shown(seq))
         for over, number in self._over.get(rule.name, ()):
             part = over.correlation.parts[number]  # type: ignore[union-attr]  # it is over parts
-            group = tuple((self._bench.value(seq, name) or "").lower() for name in part.group)
+            group = tuple([(self._bench.value(seq, name) or "").lower() for name in part.group])
             value = self._bench.value(seq, part.value) if part.value else ""
             if "" in group or value is None:
                 continue
@@ -173,6 +175,15 @@ class _Found:
         return sorted([*self._closed, *still], key=lambda found: (found.first, found.entries))
 
 
+def _bench(rules: list[Rule]) -> Bench:
+    """Return the bench on which rules are tried."""
+    conditions = [rule for rule in rules if rule.sql is not None]
+    needs = tuple(need for rule in conditions for need in rule.needs)
+    names = {*needed(rules), *dict(needs), "timestamp", *_SHOWN_FIELDS}
+    of_all = {field for rule in conditions if not rule.needs for field in rule.fields}
+    return Bench(names, needs, of_all)
+
+
 Over = dict[str, list[tuple[Rule, int]]]
 
 
@@ -192,16 +203,11 @@ def _parts(rules: list[Rule]) -> Over:
 
 
 @lru_cache(maxsize=4096)  # several rules fit one entry
-def _unix(timestamp: str) -> float:
+def _moment(timestamp: str) -> tuple[float, str]:
     try:
-        return dt.datetime.fromisoformat(timestamp).timestamp()
+        return dt.datetime.fromisoformat(timestamp).timestamp(), timestamp
     except ValueError:
-        return 0.0
-
-
-def _in_time(each: tuple[Match, int]) -> tuple[float, tuple[int, ...], int]:
-    match, number = each
-    return match.at, match.seqs, number
+        return 0.0, timestamp
 
 
 def _short(text: str | None) -> str:

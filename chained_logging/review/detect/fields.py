@@ -87,6 +87,31 @@ class Fields:
         return row, several
 
 
+class Needed:
+    """Says whether one of some fields has one of its values, in any case.
+
+    :param fields: finds the values.
+    :param needs: fields, each with values in lower case.
+    """
+
+    def __init__(self, fields: Fields, needs: Iterable[tuple[str, Iterable[str]]]) -> None:
+        columns = {name.lower(): column for column, name in enumerate(fields.names)}
+        values: dict[int, set[str]] = {}
+        for name, some in needs:
+            values.setdefault(columns[name.lower()], set()).update(some)
+        self._values = list(values.items())
+
+    def by(self, row: Row, several: Mapping[int, list[str]]) -> bool:
+        """Whether it is so in a row of :meth:`Fields.row`."""
+        for column, values in self._values:
+            text = row.get(column)
+            if text is not None and text.lower() in values:
+                return True
+            if column in several and not values.isdisjoint(map(str.lower, several[column])):
+                return True
+        return False
+
+
 def _path(name: str) -> list[str]:
     parts = name.split(".")
     return parts if parts[0].lower() in OWN else ["context", *parts]
@@ -102,8 +127,11 @@ def _walk(node: Node, value: Any, row: Row, several: dict[int, list[str]]) -> No
     if node.below and isinstance(value, dict):
         seen = node.seen
         for name, item in value.items():
-            below = seen[name] if name in seen else _below(node, name)
-            if below is None:
+            try:
+                below = seen[name]
+            except KeyError:
+                below = _below(node, name)
+            if below is None or item is None:
                 continue
             if type(item) is str and below.column is not None and below.column not in row:
                 row[below.column] = item  # nearly always

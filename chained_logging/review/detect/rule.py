@@ -45,6 +45,10 @@ class Correlation(NamedTuple):
     least: int
 
 
+Needs = tuple[tuple[str, tuple[str, ...]], ...]
+"""Fields, each with some values in lower case."""
+
+
 class Rule(NamedTuple):
     """A rule that is ready to be run.
 
@@ -54,6 +58,8 @@ class Rule(NamedTuple):
         None for a correlation.
     :ivar fields: those of the condition.
     :ivar raises: whether its matches are findings, or only parts of a correlation.
+    :ivar needs: the condition is true only of entries in which one of these fields has one of its
+        values, in any case; empty where that is not known.
     """
 
     name: str
@@ -63,6 +69,7 @@ class Rule(NamedTuple):
     fields: tuple[str, ...] = ()
     correlation: Correlation | None = None
     raises: bool = True
+    needs: Needs = ()
 
 
 def needed(rules: Iterable[Rule]) -> set[str]:
@@ -96,6 +103,7 @@ def from_json(text: str) -> list[Rule]:
 
 def _rule(correlation: dict[str, Any] | None = None, **given: Any) -> Rule:
     given["fields"] = tuple(given.get("fields", ()))
+    given["needs"] = tuple((field, tuple(values)) for field, values in given.get("needs", ()))
     return Rule(**given, correlation=_correlation(**correlation) if correlation else None)
 
 

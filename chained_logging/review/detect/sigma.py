@@ -14,7 +14,7 @@ from typing import Any, Final, get_args
 import yaml
 from sigma.backends.sqlite.sqlite import sqliteBackend
 from sigma.collection import SigmaCollection
-from sigma.conditions import ConditionFieldEqualsValueExpression
+from sigma.conditions import ConditionAND, ConditionFieldEqualsValueExpression, ConditionOR
 from sigma.conversion.state import ConversionState
 from sigma.correlations import SigmaCorrelationCondition, SigmaCorrelationRule, SigmaRuleReference
 from sigma.exceptions import SigmaError
@@ -35,7 +35,7 @@ from sigma.types import (
 from chained_logging.review.detect.bench import RuleError, expression, quoted
 from chained_logging.review.detect.fields import BODY, LOGSOURCES, SINGLE
 from chained_logging.review.detect.finding import SEVERITIES, Severity
-from chained_logging.review.detect.rule import Correlation, Kind, Part, Rule
+from chained_logging.review.detect.rule import Correlation, Kind, Needs, Part, Rule
 from chained_logging.text import printable
 
 MAX_FILE: Final = 1 << 20
@@ -193,7 +193,7 @@ class _Conversion:
             made = made._replace(correlation=self._correlation(rule))
         else:
             sql, fields = self._condition(rule)
-            made = made._replace(sql=sql, fields=fields)
+            made = made._replace(sql=sql, fields=fields, needs=_needs(rule))
         self._names[id(rule)] = made.name
         self.rules.append(made)
 
@@ -237,6 +237,48 @@ class _Conversion:
             raise RuleError("must count the values of one field")
         value = checked(alias.get(value, value)) if value else None
         return Part(self._names[id(reference.rule)], group, value)
+
+
+def _needs(rule: SigmaRule) -> Needs:
+    """Return the fields and values without which a rule that was converted cannot fit."""
+    conditions = rule.detection.parsed_condition
+    found = _need(conditions[0].parsed) if len(conditions) == 1 else {}
+    return tuple((field, tuple(sorted(values))) for field, values in sorted(found.items()))
+
+
+_Need = dict[str, set[str]]  # values by their field; empty if nothing is needed
+
+
+def _need(condition: Any) -> _Need:
+    """Return what an entry needs for a condition to be true of it."""
+    if isinstance(condition, ConditionAND):  # all are needed, so any is: one that few entries have
+        return min((found for found in map(_need, condition.args) if found), key=_worth, default={})
+    if isinstance(condition, ConditionOR):
+        each = [_need(part) for part in condition.args]
+        return _merged(each) if all(each) else {}
+    if not isinstance(condition, ConditionFieldEqualsValueExpression):
+        return {}
+    value = condition.value
+    if not isinstance(value, SigmaString) or value.contains_special():
+        return {}
+    return {condition.field: {"".join(map(str, value.s)).lower()}}
+
+
+def _merged(each: Iterable[_Need]) -> _Need:
+    merged: _Need = {}
+    for found in each:
+        for field, values in found.items():
+            merged.setdefault(field, set()).update(values)
+    return merged
+
+
+def _worth(found: _Need) -> tuple[int, int]:
+    """Return a number for what is needed: the less, the fewer entries have it."""
+    return sum(field in _COMMON for field in found), sum(map(len, found.values()))
+
+
+_COMMON: Final = frozenset({"result", "actor_type", "eventSource", "userIdentity.type"})
+"""Fields of which many entries have the same value."""
 
 
 def _sentence(text: str) -> str:

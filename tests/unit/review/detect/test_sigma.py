@@ -246,6 +246,29 @@ def test_a_rule_without_a_name_is_called_by_its_title() -> None:
     assert first.name != second.name
 
 
+@pytest.mark.parametrize(
+    ("detection", "needs"),
+    [
+        ("action: Read", {"action": ["read"]}),
+        ("action: [read, Write]", {"action": ["read", "write"]}),
+        ("{action: [a, b, c], result: denied}", {"action": ["a", "b", "c"]}),
+        ("{action|contains: ea, result: denied}", {"result": ["denied"]}),
+        ("[{action: a}, {reason: b}]", {"action": ["a"], "reason": ["b"]}),
+        ("[{action: a}, {reason|contains: b}]", {}),
+        ("action: [read, w*]", {}),
+        ("action|re: '^read$'", {}),
+        ("context.count: 3", {}),
+        ("reason: null", {}),
+        ("- word", {}),
+    ],
+)
+def test_what_an_entry_needs_to_fit_is_known(detection: str, needs: dict[str, list[str]]) -> None:
+    (rule,) = sigma.of_text(text(detection))
+    assert {field: list(values) for field, values in rule.needs} == needs
+    (rule,) = sigma.of_text(text(detection).replace("condition: s", "condition: not s"))
+    assert rule.needs == ()
+
+
 def test_a_rule_in_the_style_of_sigmahq_runs_unchanged(tmp_path: Path) -> None:
     rule = """
 title: A Bucket Was Deleted
