@@ -27,7 +27,19 @@ _NAMED: Final = (
     "SELECT seq, body, hash, signature FROM entries WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?"
 )
 
+_ROOM: Final = (
+    "PRAGMA cache_size = -65536",  # KiB; entries that follow each other are far apart in an index
+    "PRAGMA wal_autocheckpoint = 32000",  # a page that changes again is moved once
+    "PRAGMA temp_store = MEMORY",  # no page of removed entries goes to a temporary file
+)
+
 Transaction = Callable[[], AbstractContextManager[sqlite3.Connection]]
+
+
+def make_room(connection: sqlite3.Connection) -> None:
+    """Give a connection the memory to remove entries, until it is closed."""
+    for statement in _ROOM:
+        connection.execute(statement)
 
 
 def removals(named: Named, transaction: Transaction) -> Iterator[Removal]:

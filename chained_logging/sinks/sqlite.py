@@ -228,6 +228,8 @@ class SqliteSink:
         return _LARGEST
 
     def removals(self, named: Named) -> Iterator[Removal]:
+        with self._direct() as connection:
+            removal_rows.make_room(connection)
         return removal_rows.removals(named, self.transaction)
 
     def give_back(self) -> Iterator[Removal]:
@@ -273,14 +275,10 @@ class SqliteSink:
         """Read through a separate connection, which is never open during a fork."""
         with self._reading:
             try:
-                connection = open_read_only(self._path)
-                connection.text_factory = text  # one row of invalid UTF-8 would hide all others
-                try:
+                with contextlib.closing(open_read_only(self._path)) as connection:
                     if "FROM checkpoints" in query and not _has_checkpoints(connection):
                         return []
-                    return connection.execute(query, values).fetchall()
-                finally:
-                    connection.close()
+                    return _fetch(connection, query, values)
             except (sqlite3.Error, UnicodeError) as error:
                 raise StoreError(f"{self._path}: {error}") from error
 
@@ -415,6 +413,16 @@ def open_read_only(path: Path) -> sqlite3.Connection:
         uri = _uri(path, "ro") + "&immutable=1"
         connection = sqlite3.connect(uri, uri=True, isolation_level=None)
     return connection
+
+
+def _fetch(
+    connection: sqlite3.Connection, query: str, values: tuple[Any, ...]
+) -> list[tuple[Any, ...]]:
+    try:
+        return connection.execute(query, values).fetchall()
+    except sqlite3.OperationalError:  # a text is not UTF-8: one such row would hide all others
+        connection.text_factory = text  # reading takes longer with it
+        return connection.execute(query, values).fetchall()
 
 
 def _is_whole(path: Path) -> bool:

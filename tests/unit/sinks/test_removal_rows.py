@@ -54,6 +54,16 @@ def test_a_piece_goes_as_a_whole_or_not_at_all(log: Path) -> None:
     sink.close()
 
 
+def test_no_page_of_what_goes_is_in_a_temporary_file(log: Path) -> None:
+    fill(log, [old(9)])
+    sink = SqliteSink(log)
+    sink.head()
+    sink.removals([(1, 1)])
+    with sink.transaction() as connection:
+        assert connection.execute("PRAGMA temp_store").fetchone() == (2,)
+    sink.close()
+
+
 @pytest.mark.parametrize("mode", ["INCREMENTAL", "NONE"])
 def test_space_is_given_back_and_nothing_stays(log: Path, mode: str) -> None:
     fill(log, [old(9, note=f"secret-{n}-" * 20) for n in range(400)])

@@ -211,13 +211,16 @@ def test_a_file_that_was_moved_is_continued_in_a_new_one(sink: SqliteSink, log: 
     assert list(sink.records()) == records[1:]
 
 
-def test_a_row_that_is_not_text_is_named_and_hides_no_other(sink: SqliteSink, log: Path) -> None:
+@pytest.mark.parametrize("stored", ["zeroblob(64)", f"CAST(x'{'ff' * 64}' AS TEXT)"])
+def test_a_row_that_is_not_text_is_named_and_hides_no_other(
+    sink: SqliteSink, log: Path, stored: str
+) -> None:
     records = chained(3)
     sink.write(records)
     sql(
         log,
         *(f"DROP TRIGGER {name}" for (name,) in sql(log, TRIGGERS)),
-        "UPDATE entries SET hash = zeroblob(64) WHERE seq = 1",
+        f"UPDATE entries SET hash = {stored} WHERE seq = 1",
     )
     with pytest.raises(NotAnEntry, match="entry 1 is not stored as text"):
         list(sink.records())
