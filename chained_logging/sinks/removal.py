@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from chained_logging.errors import BrokenLog
 from chained_logging.format.record import Record
 
 Named = Iterable[tuple[int, int]]
@@ -15,6 +16,10 @@ Named = Iterable[tuple[int, int]]
 
 MayGo = Callable[[Record], bool]
 """Whether an entry that is named may really go."""
+
+
+class NotNamed(BrokenLog):
+    """A database does not have the ranges that a decision of the log names."""
 
 
 class Removal(Protocol):
@@ -27,5 +32,6 @@ class Removal(Protocol):
         """Remove, on the disk, and return how many entries. The caller holds the log's lock.
 
         :raises Busy: if another program holds the store.
+        :raises NotNamed: if the store does not know the decision about an entry.
         :raises FAILURES: if the store fails. What this piece would have removed is then left.
         """

@@ -15,7 +15,7 @@ from typing import Any, Final
 from chained_logging.errors import Busy
 from chained_logging.format.record import Record
 from chained_logging.format.stub import Stub
-from chained_logging.sinks.removal import MayGo, Named, Removal
+from chained_logging.sinks.removal import MayGo, Named, NotNamed, Removal
 from chained_logging.sinks.rows import as_record
 
 ROWS: Final = 1000
@@ -86,7 +86,10 @@ class _Rows:
 def _replace(connection: sqlite3.Connection, gone: list[Record]) -> None:
     """Leave a stub of each entry. The triggers let an entry go only when its stub is there."""
     stubs = [Stub(record.seq, record.hash, record.signature) for record in gone]
-    connection.executemany("INSERT INTO stubs (seq, hash, signature) VALUES (?, ?, ?)", stubs)
+    try:
+        connection.executemany("INSERT INTO stubs (seq, hash, signature) VALUES (?, ?, ?)", stubs)
+    except sqlite3.IntegrityError as problem:
+        raise NotNamed(str(problem)) from None
     named = [one for record in gone if b',"resources":[' in record.body for one in _named(record)]
     connection.executemany("DELETE FROM resources WHERE type = ? AND id = ? AND seq = ?", named)
     connection.executemany("DELETE FROM entries WHERE seq = ?", [(each.seq,) for each in stubs])

@@ -11,7 +11,7 @@ import datetime as dt
 import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ APPLY: Final = "retention.apply"
 OURS: Final = re.compile(
     rb'\{"action":"retention\.apply","actor_id":"chained_logging","actor_type":"system",'
 )
+_NAMES: Final = b'{"action":"retention.apply","actor_id":"chained_logging",'
 _KEPT: Final = re.compile(
     rb'\{"action":"(?:key|retention|hold|archive)\.[^"]*","actor_id":"chained_logging",'
 )
@@ -226,12 +227,18 @@ class Applies:
     """The entries ``retention.apply`` of a log, found by a look at each of its entries in order.
 
     :ivar valid: those that count.
-    :ivar remarks: sentences about those that do not.
+    :ivar refused: the ``seq`` of those that do not.
+    :ivar remarks: sentences about these.
+    :ivar borders: where the ranges that these name begin, and where they are over.
+    :ivar seqs: the ``seq`` of all of them.
     :ivar ring: the keys that the log names, as far as it was read.
     """
 
     valid: list[Apply] = field(default_factory=list)
+    refused: list[int] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    borders: array[int] = field(default_factory=lambda: array("q"))
+    seqs: list[int] = field(default_factory=list)
     ring: Keyring = field(default_factory=lambda: Keyring(""))
 
     def look(self, record: Record) -> None:
@@ -239,10 +246,13 @@ class Applies:
         if record.seq == 0:
             self.ring = ring_of(record)
         self.ring.look(record)
-        if OURS.match(record.body) is None:
+        if not record.body.startswith(_NAMES):
             return
+        self.seqs.append(record.seq)
         entry = AuditEntry(record.body, record.hash)
         try:
+            if OURS.match(record.body) is None:
+                raise ValueError("its actor_type is not system")
             found = Apply.read(entry)
             doubt = doubt_of(APPLY, entry, self.ring)
         except (ValueError, KeyError, TypeError, OverflowError) as problem:
@@ -250,4 +260,20 @@ class Applies:
         if doubt is None:
             self.valid.append(found)
         else:
+            self.refused.append(record.seq)
             self.remarks.append(f"entry {record.seq} lets nothing be removed: {doubt}")
+            for first, last in _pairs(entry):
+                if 0 < first <= last < record.seq:
+                    self.borders.extend((first, last + 1))
+
+
+def _pairs(entry: AuditEntry) -> Iterator[tuple[int, int]]:
+    """Yield the ranges that an entry names. Anybody may have written it."""
+    try:
+        ranges = entry.context["ranges"]
+    except (ValueError, KeyError, TypeError):
+        return
+    found = ranges.values() if isinstance(ranges, dict) else ranges
+    for pair in found if isinstance(found, Iterable) else ():
+        if isinstance(pair, list) and [type(each) for each in pair[:2]] == [int, int]:
+            yield pair[0], pair[1]

@@ -24,6 +24,7 @@ from chained_logging.review.retention.leftovers import old_pieces, remove_indexe
 from chained_logging.review.retention.plan import Plan, make_plan
 from chained_logging.review.retention.policies import Policy
 from chained_logging.review.retention.survey import Stored, Survey
+from chained_logging.sinks.removal import NotNamed
 
 _ALL: Final = 1 << 62
 
@@ -115,6 +116,7 @@ def apply(
     :raises KeyMissing: if the log has a key, and was opened without. Nothing was removed then.
     :raises Changed: if another process decided something since the log was looked at, before
         anything was decided here.
+    :raises NotNamed: if a database does not let go what the log decided: it was changed.
     :raises OSError: if the log cannot be read or written; also LogError.
     """
     done = Done(size_before=view.size)
@@ -127,7 +129,10 @@ def apply(
     goes = Ranges.merged([view.plan.left, *named])
     if goes:
         done.discarded += remove_indexes(log.path)  # a call that is killed later leaves none
-        done.removed = log.remove(goes, guard, on_progress)
+        try:
+            done.removed = log.remove(goes, guard, on_progress)
+        except NotNamed as problem:
+            raise _in_the_way(log, view.survey, problem) from problem
         done.discarded += remove_indexes(log.path)  # one that was made meanwhile
     try:
         log.give_back(guard)
@@ -136,6 +141,19 @@ def apply(
     _discard(log, view, person, done)
     done.size_after = _size(log)
     return done
+
+
+def _in_the_way(log: AuditLog, survey: Survey, problem: NotNamed) -> NotNamed:
+    """Return an error that says which entries keep the database from what the log decided."""
+    refused = survey.applies.refused
+    seqs = ", ".join(map(str, refused[:10])) + (" …" if len(refused) > 10 else "")
+    which = f"entry {seqs}, which counts for nothing, named a part of it before"
+    return NotNamed(
+        f"{log.path}: the table purges lacks what the log decided: "
+        f"{which if refused else 'it was changed'} ({problem}). What is not named there stays. "
+        "Find out who can write the file (chained-logging verify names each change), and restore "
+        "the log from where it was shipped to"
+    )
 
 
 def _decide(log: AuditLog, view: View, person: Reader, guard: _Guard, done: Done) -> None:
@@ -203,7 +221,7 @@ class _Guard:
         """
         self.refresh()
         (known, *holds), self._seen = self._seen, self._survey.decisions()
-        others = [each.seq for each in self._survey.applies.valid[known:]]
+        others = self._survey.applies.seqs[known:]
         if holds != list(self._seen[1:]) or not self.decided.issuperset(others):
             raise Changed("another process added a hold or removed entries meanwhile: run it again")
 

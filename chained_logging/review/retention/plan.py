@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -176,7 +177,8 @@ class _Planner:
         self._applies = Named(survey.applies.valid)
         self._sealed = sealed
         self._copied = copied
-        self._open: dict[str, Part] = {}
+        self._open: dict[tuple[str, int], Part] = {}
+        self._borders = sorted({*survey.applies.borders})
         self._choose: Callable[[Kind], Chosen | None] = functools.lru_cache(_KINDS)(
             functools.partial(choose, policies)
         )
@@ -242,7 +244,16 @@ class _Planner:
         elif record.seq > self._copied:
             self.plan.without_copy += 1
         else:
-            part = self._open.setdefault(policy.name, Part(policy, self.plan.befores[policy.name]))
+            key = policy.name, self._side(record.seq)
+            part = self._open.setdefault(key, Part(policy, self.plan.befores[policy.name]))
             part.add(record, timestamp)
             if part.is_full():
-                self.plan.parts.append(self._open.pop(policy.name))
+                self.plan.parts.append(self._open.pop(key))
+
+    def _side(self, seq: int) -> int:
+        """Return a number that differs on the two sides of each border.
+
+        A database takes no range that overlaps one in part that an entry before named, although
+        that entry may count for nothing. So no range that is named here reaches over its borders.
+        """
+        return bisect_right(self._borders, seq) % 2

@@ -107,7 +107,7 @@ class Survey:
 
     def decisions(self) -> tuple[int, int, int]:
         """Return numbers that change when an entry decides what may be removed."""
-        return len(self.applies.valid), len(self.holds.active), len(self.holds.released)
+        return len(self.applies.seqs), len(self.holds.active), len(self.holds.released)
 
     def _look(self, record: Record) -> None:
         self.holds.look(record)

@@ -11,9 +11,9 @@ from chains import EVENT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from retention_logs import ANN, check_chain, everything_in, fill, left, old, purge, stubs
-from signed_logs import ORIGIN, Key, pin
+from signed_logs import ORIGIN, OWN, Key, append_lines, pin
 
-from chained_logging import AuditLog
+from chained_logging import AuditLog, verify
 from chained_logging.errors import KeyMissing
 from chained_logging.format.record import Record
 from chained_logging.format.stub import Stub
@@ -26,6 +26,7 @@ from chained_logging.review.retention.policies import Policy
 from chained_logging.review.sources import SqliteSource
 from chained_logging.ship.holds import Covered
 from chained_logging.sinks import open_sink
+from chained_logging.sinks.removal import NotNamed
 from chained_logging.sinks.segments import describe, read_manifest, segment_paths
 
 YEAR = Policy("year", 365)
@@ -152,6 +153,59 @@ def test_checkpoints_and_signatures_of_entries_hold(path: Path) -> None:
         assert log.checkpoint() == note
         signatures = [one.signature for one in log.stored()]
     assert all(signatures)
+
+
+# --- Entries that somebody wrote who has no key.
+
+
+def forge(path: Path, *ranges: list[int], **fields: str) -> None:
+    """Append an entry that names something, in the log's own name."""
+    event = {**OWN, "action": "retention.apply", "resource": ("audit_log", ORIGIN), **fields}
+    append_lines(path, [event | {"context": {"ranges": ranges}}], own=True)
+
+
+@pytest.mark.parametrize("fields", [{}, {"actor_type": "admin"}])
+def test_an_entry_that_counts_for_nothing_keeps_nothing_from_going(
+    path: Path, fields: dict[str, str]
+) -> None:
+    key = Key()
+    fill(path, secrets(20), key=key, origin=ORIGIN)
+    forge(path, [2, 2], [5, 8], [17, 25], **fields)
+    forge(path, [7, 12], [18, 18], [30, 31], **fields)  # a database knows only a part of it
+    forge(path, [10, 11], [1, 2], **fields)
+    view, done = purge(path, YEAR, key=key)
+    assert done.removed == len(stubs(path)) == 20
+    assert len(view.survey.applies.remarks) == 3
+    assert b"secret" not in everything_in(path.parent)
+    faults = {fault.seq for fault in verify(path).faults}
+    assert faults - {None} == {*view.survey.applies.refused}  # None: of the table purges
+
+
+def test_such_an_entry_that_comes_meanwhile_is_noticed(path: Path) -> None:
+    key = Key()
+    fill(path, secrets(9), key=key, origin=ORIGIN)
+    with AuditLog(path, key=key, on_failure="raise", sign="follow") as log:
+        view = look_at(path, log, [YEAR], without_copy=True)
+        forge(path, [2, 2])
+        with pytest.raises(Changed, match="run it again"):
+            apply(log, view, ANN)
+    assert purge(path, YEAR, key=key)[1].removed == 9
+
+
+@pytest.mark.parametrize("path", ["db"], indirect=True)
+def test_what_a_database_does_not_let_go_is_said_with_the_entry_that_keeps_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = Key()
+    fill(path, secrets(9), key=key, origin=ORIGIN)
+    forge(path, [2, 2])
+    with monkeypatch.context() as patched:
+        patched.setattr("chained_logging.review.retention.plan._Planner._side", lambda *_: 0)
+        with pytest.raises(NotNamed, match="entry 10, which counts for nothing, named a part"):
+            purge(path, YEAR, key=key)
+    assert not stubs(path)
+    with pytest.raises(NotNamed, match="entry 10, which"):  # the log has decided already
+        purge(path, YEAR, key=key)
 
 
 # --- Kills, and other processes.
