@@ -19,6 +19,7 @@ from chained_logging.redact.text import Texts
 from chained_logging.redact.walk import Walk
 
 _HASHED: Final = re.compile(r"hmac-sha256:[0-9a-f]{64}")
+_STRINGS: Final = frozenset({str})
 _NUMBERS: Final = frozenset({int, float})
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _CONSTANTS: Final = (None, False, True)
@@ -115,15 +116,20 @@ class Redactor:
 
     def _flat(self, event: Mapping[str, Any], texts: list[str]) -> Mapping[str, Any]:
         """Redact an event whose names are known, and whose values are but for these texts."""
-        suspects: list[str] = []
-        if texts and self.texts.may_hold("\n".join(texts)):
-            suspects = list(filter(self.texts.may_hold, texts)) if len(texts) > 1 else texts
-        if len(suspects) < len(texts):
-            if len(self._clean) >= _CACHE:
-                self._clean.clear()
-                self._clean.update(_CONSTANTS)
-            self._clean.update(t for t in texts if len(t) <= _SHORT and t not in suspects)
+        together = "\n".join(texts)
+        if not together or not self.texts.may_hold(together):
+            self._remember_clean(texts, len(together))
+            return event
+        suspects = list(filter(self.texts.may_hold, texts)) if len(texts) > 1 else texts
+        self._remember_clean([text for text in texts if text not in suspects], len(together))
         return Walk(self, sum(map(len, suspects))).texts(event, suspects) if suspects else event
+
+    def _remember_clean(self, texts: list[str], size: int) -> None:
+        """Keep in mind that texts, of a size together, hold nothing."""
+        if len(self._clean) >= _CACHE:
+            self._clean.clear()
+            self._clean.update(_CONSTANTS)
+        self._clean.update(texts if size <= _SHORT else filter(_is_short, texts))
 
     def text(self, text: str) -> str:
         """Return a text without what looks like a secret in it."""
@@ -146,7 +152,7 @@ class Redactor:
 
     def remember(self, text: str) -> None:
         """Keep in mind that a text holds nothing."""
-        if len(text) <= _SHORT:
+        if _is_short(text):
             _remember(self._clean, text)
 
     def holds_nothing(self, key: Any, value: Any) -> bool:
@@ -208,8 +214,10 @@ class Redactor:
         return "hmac-sha256:" + hmac.new(self._hash_key, data, hashlib.sha256).hexdigest()
 
 
-def _texts(values: Iterable[Any]) -> list[str] | None:
+def _texts(values: set[Any]) -> list[str] | None:
     """Return the texts among values; None if others than numbers, or a card's, are among them."""
+    if _STRINGS.issuperset(map(type, values)):  # nearly always
+        return list(values)
     texts = []
     for value in values:
         if type(value) is str:
@@ -217,6 +225,10 @@ def _texts(values: Iterable[Any]) -> list[str] | None:
         elif type(value) not in _NUMBERS or is_card(value):
             return None
     return texts
+
+
+def _is_short(text: str) -> bool:
+    return len(text) <= _SHORT
 
 
 def _remember(known: set[Any], value: Any) -> None:
