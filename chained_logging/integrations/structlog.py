@@ -63,7 +63,7 @@ class AuditProcessor:
             elif "audit" not in event_dict:
                 return event_dict
         known: AuditId | None
-        if isinstance(record, logging.LogRecord) and "_logger" not in record.__dict__:
+        if record is not None and _is_foreign(record):
             if not (event_dict.get("audit") or is_tagged(record)):
                 return event_dict
             known = capture_record(self.log, record)
@@ -79,27 +79,29 @@ class AuditProcessor:
         self, method_name: str, event_dict: MutableMapping[str, Any], record: Any
     ) -> AuditId | None:
         given = event_dict.get("audit_id")
+        if given is None and record is None:  # nearly always
+            return self._append(method_name, event_dict)
         known = given if type(given) is AuditId else None
         if known is None and isinstance(record, logging.LogRecord):
             known = recorded_as(record)  # several formatters may have the event
-        if known is not None and self.log.path in known.logs:
-            return known
-        event: Any = event_dict
+        if known is None or self.log.path not in known.logs:
+            known = joined(known, self._append(method_name, event_dict), given)
+            if known is not None and isinstance(record, logging.LogRecord):
+                mark(record, known)
+        return known
+
+    def _append(self, method_name: str, event: Mapping[str, Any]) -> AuditId | None:
+        """Append an entry for an event, and return its id; None if the event is lost."""
         if len(copy_context()):  # 30 ns, and outside of requests there is nothing
             event = _in_context(event)
         if not self._known_chain or "event" not in event:
             self._know_chain()
-        made: AuditId | None = None
         try:
             found, action, result = structured(event, method_name in FAILURES, self._renamed)
-            made = self.log.record(found, action=action, result=result)
+            return self.log.record(found, action=action, result=result)
         except Exception as error:
             lost(self.log, error)
-        only = known is None and given is None  # nearly always
-        known = made if only else joined(known, made, given)
-        if known is not None and isinstance(record, logging.LogRecord):
-            mark(record, known)
-        return known
+            return None
 
     def _know_chain(self) -> None:
         """Look for processors before this one in structlog's chain that drop events, and report."""
@@ -121,6 +123,11 @@ class AuditProcessor:
             if getattr(processor, "__name__", "") == "filter_by_level":
                 _check_filter()
         return None
+
+
+def _is_foreign(record: Any) -> bool:
+    """Whether this is a record of the standard library that structlog did not make."""
+    return isinstance(record, logging.LogRecord) and "_logger" not in record.__dict__
 
 
 def _check_level(wrapper: str) -> None:
