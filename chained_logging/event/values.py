@@ -21,7 +21,7 @@ import pathlib
 import re
 import types
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from decimal import Decimal
 from fractions import Fraction
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -52,6 +52,7 @@ PLAIN: Final = frozenset({str, int, bool, type(None)})
 
 _LEAVES: Final = PLAIN | {uuid.UUID, Decimal, dt.datetime, dt.date, dt.time}
 _NESTED: Final = frozenset({dict, list, tuple})
+_BRANCHES: Final = _NESTED | {float}
 _NESTED_ORJSON: Final = ORJSON | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 _is_nested: Final = _NESTED.__contains__
 _MAX_FAST: Final = 20_000  # values
@@ -85,18 +86,26 @@ def is_ordinary(value: Any) -> bool:
     both write without an exponent. Keys are for `encode` to look at.
     """
     count = 0
-    for depth, members in _containers(value):
-        count += len(members)
-        if depth == MAX_DEPTH or count > _MAX_FAST:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        count += sum(map(len, level))
+        if count > _MAX_FAST:
             return False
-        kinds = set(map(type, members)) - _LEAVES
-        if float in kinds:
-            if not all(map(_is_ordinary_float, members)):
+        below: list[Any] = []
+        for container in level:
+            members = container.values() if type(container) is dict else container
+            kinds = set(map(type, members)) - _LEAVES
+            if not kinds:  # nearly always
+                continue
+            if not kinds <= _BRANCHES:
                 return False
-            kinds.discard(float)
-        if not kinds <= _NESTED:
-            return False
-    return True
+            if float in kinds and not all(map(_is_ordinary_float, members)):
+                return False
+            below += compress(members, map(_is_nested, map(type, members)))
+        if not below:
+            return True
+        level = below
+    return False
 
 
 def bounded(event: Mapping[Any, Any]) -> Mapping[Any, Any]:
@@ -106,28 +115,17 @@ def bounded(event: Mapping[Any, Any]) -> Mapping[Any, Any]:
     and would never end. Of such an event each value is converted (:func:`jsonable`).
     """
     count = 0
-    for _, members in _containers(event):
-        count += len(members)
+    level: list[Any] = [event]
+    for _ in range(_ORJSON_DEPTH):  # what holds itself ends where `orjson` does
+        count += sum(map(len, level))
         if count > MAX_NODES:
             return {key: jsonable(value) for key, value in event.items()}
-    return event
-
-
-def _containers(value: Any) -> Iterator[tuple[int, Any]]:
-    """Yield the members of each object and array in a value, level by level, with their depth.
-
-    What is held twice comes twice. It ends where `orjson` does, also for what holds itself.
-    """
-    level = [value]
-    for depth in range(_ORJSON_DEPTH):
         below: list[Any] = []
         for container in level:
             members = container.values() if type(container) is dict else container
-            yield depth, members
             below += compress(members, map(_is_nested, map(type, members)))
-        if not below:
-            return
         level = below
+    return event
 
 
 def _is_ordinary_float(value: Any) -> bool:
