@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import orjson
 from orjson import Fragment
@@ -352,7 +353,8 @@ def _free(key: str, taken: Mapping[Any, Any]) -> str:
 # --- The short way, which most events take: 3 µs of the 6 that the careful way needs.
 
 
-class _Shape(NamedTuple):
+@dataclass(frozen=True, slots=True)  # read 30 ns faster an attribute than a NamedTuple
+class _Shape:
     """Where an event's values go, which its keys alone say: worked out once a line of code."""
 
     objects: Callable[[Any], tuple[Any, ...]]
@@ -441,7 +443,7 @@ def _plain_fields(
         if _UNSET.issuperset(map(type, texts)):  # an option that is unset
             given = {k: v for k, v in event.items() if v is not None or k not in FIELD_OF}
             reduced = _shape_of(given)
-            return reduced and _plain_fields(reduced, given, result, ordinary)
+            return _plain_fields(reduced, given, result, ordinary) if reduced else None
         return None
     together = "".join(texts)
     if len(together) > MAX_IDENTIFIER or (not together.isascii() and not _is_short(together)):
