@@ -128,6 +128,7 @@ class _Retention:
         self.sources: list[tuple[int, str]] = []  # from which stub on they are of which file
         self.left = 0  # entries that are named and there
         self.still: list[int] = []  # the first and last entry that name such
+        self.elsewhere: Sequence[tuple[int, int, str]] = ()  # what is in an archive
         self.fronts: list[int] = []  # and that name some before what is checked here
 
     def add_run(self, run: _Run, numbers: range, file: str) -> None:
@@ -346,12 +347,39 @@ class _Retention:
 
     def check_left(self) -> None:
         """Name the stubs that no entry explains."""
-        for first, last in itertools.islice(self.stubs.left(), MAX_HOLES):
+        moved: list[tuple[int, int, str]] = []
+        for first, last in itertools.islice(self.unexplained(moved), MAX_HOLES):
             what = f"of entry {first}" if first == last else f"of entries {first} to {last}"
             reason = f"nothing but stubs is left {what}, and no retention.apply explains it"
             at = bisect.bisect_right(self.sources, (first, "\U0010ffff")) - 1
             file = self.sources[at][1] if at >= 0 else ""
             self.findings.fault("retention", _Line(file, 0, seq=first), None, reason)
+        if moved:
+            count = sum(last - first + 1 for first, last, _ in moved)
+            where = ", ".join(sorted({archive for _, _, archive in moved}))
+            reason = (
+                f"{count:,} entries up to {moved[-1][1]:,} are in the archive {where}, as the "
+                "store says, and were not checked: give it with --archive"
+            )
+            self.findings.fault("archived", _Line("", 0, seq=moved[0][0]), None, reason)
+
+    def unexplained(self, moved: list[tuple[int, int, str]]) -> Iterator[tuple[int, int]]:
+        """Yield the stubs that nobody took, by runs, but for those that an archive has.
+
+        :param moved: takes up the latter.
+        """
+        at = 0
+        for first, last in self.stubs.left():
+            while first <= last:
+                while at < len(self.elsewhere) and self.elsewhere[at][1] < first:
+                    at += 1
+                begin, end, archive = (*self.elsewhere[at : at + 1], (last + 1, last + 1, ""))[0]
+                if first < begin:
+                    yield first, min(last, begin - 1)
+                    first = begin
+                else:
+                    moved.append((first, min(last, end), archive))
+                    first = end + 1
 
 
 def _entries(seqs: list[int]) -> str:

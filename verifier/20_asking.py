@@ -11,6 +11,9 @@ class Stream(NamedTuple):
     """Stored lines in the order of ``seq``, without their line feeds."""
     notes: Iterable[tuple[bytes, str | None]] = ()
     """Its checkpoints as signed notes, each with a timestamp in base64, if it has one."""
+    elsewhere: Sequence[tuple[int, int, str]] = ()
+    """What the store says was moved to an archive that is not read: first and last number, in order
+    and without overlaps, and where it is."""
 
     def blocks(self) -> Iterator[_Block]:
         """Yield the lines by blocks; of one that is too long only the start."""
@@ -233,6 +236,7 @@ def _follow(
             report.files.append(path)
             _read_into(chain, path, held, progress=whole)
     if stream is not None:
+        chain.retention.elsewhere = stream.elsewhere
         _read_stream(chain, stream, progress)
     for fault in also:
         if fault.kind == FOREIGN:

@@ -26,7 +26,7 @@ def _conclude(chain: _Chain, notes: list[_Note], question: _Question) -> None:
     )
 
 
-_LACKING = {"cut-front", "torn"}  # faults that are of what is not here
+_LACKING = {"archived", "cut-front", "torn"}  # faults that are of what is not here
 
 
 def _judge(
@@ -67,6 +67,8 @@ def _what_is_lacking(report: Report, kinds: set[str]) -> str:
             "leaves a stub of each entry, so it is in other files, or was cut off: name those "
             "files too, or give the hash before it with --from-hash"
         )
+    if "archived" in kinds:
+        parts.append("a part of it is in an archive, which --archive names")
     if "torn" in kinds:
         parts.append("its last line was not written to the end, or was cut")
     return "; ".join(parts) + ". Nothing of what is here was changed"

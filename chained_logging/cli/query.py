@@ -178,22 +178,38 @@ def _opened(log: str, archive: str | None, **options: Any) -> Iterator[Engine]:
     """Open a log, with what is in an archive."""
     if archive is None:
         with open_log(log, **options) as engine:
-            if moved := last_moved(engine):
+            for words, where in _elsewhere(log, engine):
                 complain(
-                    f"entries 0 to {moved.last_seq:,} are in the archive {moved.archive}, and are "
-                    "not looked at: give it with --archive"
+                    f"{words} are in the archive {where}, and are not looked at: give it with "
+                    "--archive"
                 )
             yield engine
         return
     from chained_logging.review.archive.stores import at_hand
 
+    if is_url(log):
+        with open_log(log, archive=(archive, ()), **options) as engine:
+            yield engine
+        return
     if Path(log).suffix not in JSONL_SUFFIXES:
-        raise click.UsageError("--archive is for logs in JSON Lines")
+        raise click.UsageError("--archive is for logs in JSON Lines and in postgresql://")
     with (
         at_hand(archive, Path(log)) as paths,
         open_log(log, archive=(archive, paths), **options) as engine,
     ):
         yield engine
+
+
+def _elsewhere(log: str, engine: Engine) -> Iterator[tuple[str, str]]:
+    """Yield what is in archives, in words, and where."""
+    if log.startswith(("postgresql://", "postgres://")):
+        from chained_logging.review.postgres import PostgresLog
+
+        if isinstance(engine.store, PostgresLog):
+            for archive, last in engine.store.moved().items():
+                yield f"entries of past months, up to {last:,},", archive
+    elif moved := last_moved(engine):
+        yield f"entries 0 to {moved.last_seq:,}", moved.archive
 
 
 def _recorded(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from chained_logging.cli.archive import archive_option
 from chained_logging.cli.options import (
     key_option,
     load_key,
@@ -127,12 +128,14 @@ def init(
     help="File with the log's first public key. Entries after the last signed one are then kept in "
     "a file of their own.",
 )
+@archive_option
 def restore(
     destination: str,
     log: str,
     destinations: tuple[str, ...],
     origin: str | None,
     public_key: str | None,
+    archive: str | None,
 ) -> None:
     """Rebuild a lost host's log from central storage, or from a backup in a folder.
 
@@ -147,6 +150,7 @@ def restore(
     disagrees or does not answer.
     """
     from chained_logging.keys import load_public
+    from chained_logging.review.archive.fetched import read_also, require_archive
     from chained_logging.review.furthest import furthest
     from chained_logging.review.restore import restore as restore_log
 
@@ -155,6 +159,8 @@ def restore(
         stores = [stack.enter_context(closing(one)) for one in _all(destination, destinations)]
         name = _only(_origins(stores)) if origin is None else origin
         best = furthest(stores, name, raw)
+        require_archive(best.store, name, archive)
+        stack.enter_context(read_also(best.store, name, archive))
         done = restore_log(best, name, Path(log), public_key=public_key)
     done.problems += best.warnings
     if len(stores) > 1:

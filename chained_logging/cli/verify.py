@@ -68,6 +68,7 @@ def verify(logs: tuple[str, ...], archive: str | None, **options: Any) -> None:
     file that needs Python, and the package cryptography for signatures. It cannot read central
     stores.
     """
+    from chained_logging.review.opening import is_url
     from chained_logging.review.stores import CentralStores
 
     if not (logs or options["proof"] or options["evidence"]):
@@ -77,12 +78,14 @@ def verify(logs: tuple[str, ...], archive: str | None, **options: Any) -> None:
                 f"give LOG, or name it in {config.FILE}, or give --proof or --evidence"
             )
         logs = (named,)
+    stores = CentralStores(archive if logs and is_url(logs[0]) else None)
     with contextlib.ExitStack() as stack:
+        archive = None if archive is None or is_url(logs[0]) else archive
         if archive is not None:
             if len(logs) != 1:
                 raise click.UsageError("--archive needs one LOG")
             logs = (*logs, *stack.enter_context(_archived(archive, logs[0])))
-        status = verify_main([*_verifier_arguments(options), "--", *logs], CentralStores())
+        status = verify_main([*_verifier_arguments(options), "--", *logs], stores)
     sys.exit(status)
 
 

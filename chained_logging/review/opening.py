@@ -34,19 +34,20 @@ def open_log(
         are entries, and nobody can have changed it.
     :param indexed: make the index of a log in SQLite too, and keep it: for who asks about all of
         its entries, and more than once. Other logs need no word.
-    :param archive: the name of an archive, and the files in it that belong to a JSON Lines log.
+    :param archive: the name of an archive, and the files in it that belong to a JSON Lines log; of
+        a central store the name alone counts.
     :raises OSError: if the log cannot be read; also LogError.
     :raises ValueError: if what is in it is not entries.
     """
+    if archive is not None:
+        joined = _joined(where, origin, archive)
+        kept = None if fresh or joined.size() < SMALL else cached_path(joined.name)
+        return Engine(IndexedLog(joined, kept))
     if where.startswith(("postgresql://", "postgres://")) and not fresh:
         from chained_logging.review.postgres import PostgresLog
 
         return Engine(PostgresLog(where, origin))
     source = open_source(where, origin)
-    if archive is not None:
-        source = JsonlSource(Path(where), archive)
-        kept = None if fresh or source.size() < SMALL else cached_path(source.name)
-        return Engine(IndexedLog(source, kept))
     if fresh:
         return Engine(IndexedLog(source, None))
     if isinstance(source, SqliteSource) and not indexed:
@@ -54,6 +55,13 @@ def open_log(
             DatabaseLog(Path(where), lambda: _indexed(source, where), lambda: _kept(where))
         )
     return Engine(_indexed(source, where))
+
+
+def _joined(where: str, origin: str | None, archive: tuple[str, Sequence[Path]]) -> Source:
+    """Return a log with what is in an archive."""
+    if is_url(where):
+        return StoreSource(where, origin, archive[0])
+    return JsonlSource(Path(where), archive)
 
 
 def _indexed(source: Source, where: str) -> IndexedLog:

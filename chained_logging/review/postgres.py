@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from chained_logging.format.record import Record
 from chained_logging.format.stub import Stub
+from chained_logging.review.archive.fetched import moved_from
 from chained_logging.review.filter import COLUMNS, Filter
 from chained_logging.review.neighbours import first_fault, with_neighbours
 from chained_logging.review.query import Answer, Misfit
@@ -111,6 +112,10 @@ class PostgresLog:
     def stream(self, after: int) -> Iterator[tuple[bytes, str]]:
         records = self._destination.records(self._origin, after + 1)
         return ((record.body, record.hash) for record in records)
+
+    def moved(self) -> dict[str, int]:
+        """Return up to which number entries were moved from here, by archive."""
+        return moved_from(self._destination, self._origin)
 
     def refresh(self) -> None:
         """Nothing: each question is asked of the log as it is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
@@ -10,6 +11,7 @@ from chained_logging.errors import ShipError
 from chained_logging.format.line import leaf_hash
 from chained_logging.format.record import Record, StoredCheckpoint
 from chained_logging.format.stub import Stub
+from chained_logging.review.archive.fetched import read_also
 from chained_logging.ship import Destination, open_destination, stored
 from chained_logging.ship.check import origins
 from chained_logging.sinks.sqlite import SqliteSink
@@ -132,15 +134,21 @@ class StoreSource:
 
     :param url: of the store.
     :param origin: the log's name, where the store holds several.
+    :param archive: where entries were moved from the store; None reads their stubs.
     :raises ShipError: if the store does not hold that log, or several; also DestinationError.
     """
 
     local = False  # both would use one connection
 
-    def __init__(self, url: str, origin: str | None = None) -> None:
+    def __init__(self, url: str, origin: str | None = None, archive: str | None = None) -> None:
+        self._open = ExitStack()
         self._destination = open_destination(url)
+        self._open.callback(self._destination.close)
         self._origin = only(self._destination, origin)
+        self._open.enter_context(read_also(self._destination, self._origin, archive))
         self.name = f"{self._destination.name} {self._origin}"
+        if archive is not None:
+            self.name += f" and {archive}"
 
     def size(self) -> int:
         return 1 << 62  # nobody knows before it is read
@@ -159,7 +167,7 @@ class StoreSource:
         return self._destination.checkpoints(self._origin)
 
     def close(self) -> None:
-        self._destination.close()
+        self._open.close()
 
 
 def _near(

@@ -11,7 +11,8 @@ from chained_logging.format.line import stored_line
 from chained_logging.format.record import Record
 from chained_logging.format.stub import Stub, stub_line
 from chained_logging.keys import load_public
-from chained_logging.ship import Destination, open_destination, pin, stored
+from chained_logging.review.archive.fetched import read_also
+from chained_logging.ship import ArchivedDestination, Destination, open_destination, pin, stored
 from chained_logging.ship.check import differences, inspector, origins
 from chained_logging.ship.fault import Fault
 from chained_logging.verify import Fault as VerifierFault
@@ -19,7 +20,13 @@ from chained_logging.verify import Stores, Stream
 
 
 class CentralStores(Stores):
-    """Reads the destinations of this package."""
+    """Reads the destinations of this package.
+
+    :param archive: where entries were moved to: a folder, or ``s3://bucket/prefix``.
+    """
+
+    def __init__(self, archive: str | None = None) -> None:
+        self._archive = archive
 
     def streams(
         self, url: str, origin: str | None, public_key: str | None = None
@@ -37,8 +44,10 @@ class CentralStores(Stores):
                     (one.note.encode(), one.timestamp) for one in destination.checkpoints(name)
                 )
                 lines = (_line(one) for one in stored(destination, name))
-                stream = Stream(f"{destination.name} {name}", lines, notes)
-                yield stream, _for_the_verifier(inspect(name))
+                moved = _moved(destination, name) if self._archive is None else []
+                stream = Stream(f"{destination.name} {name}", lines, notes, moved)
+                with read_also(destination, name, self._archive):
+                    yield stream, _for_the_verifier(inspect(name))
 
     def differences(
         self, log: str, url: str, origin: str | None
@@ -51,6 +60,16 @@ class CentralStores(Stores):
         with closing(open_destination(url)) as destination:
             found, behind = differences(Path(log), destination, origin)
             return _for_the_verifier(found), behind, destination.name
+
+
+def _moved(destination: Destination, origin: str) -> list[tuple[int, int, str]]:
+    """Return what a store says was moved to an archive, without overlaps."""
+    found: list[tuple[int, int, str]] = []
+    for one in destination.archived(origin) if isinstance(destination, ArchivedDestination) else ():
+        first = max(one.first, found[-1][1] + 1) if found else one.first
+        if first <= one.last:
+            found.append((first, one.last, one.archive))
+    return found
 
 
 def _line(one: Record | Stub) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from chained_logging.errors import Refused
 from chained_logging.format.vkey import Signer
 from chained_logging.ship.destination import (
+    ArchivedDestination,
     Destination,
     HoldingDestination,
     JudgingDestination,
@@ -25,6 +26,7 @@ from chained_logging.ship.destination import (
 from chained_logging.ship.feeds import FEEDS
 
 __all__ = [
+    "ArchivedDestination",
     "Destination",
     "HoldingDestination",
     "JudgingDestination",

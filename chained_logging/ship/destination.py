@@ -220,6 +220,71 @@ class HoldingDestination(StubDestination, Protocol):
         """Return the parts with an entry under a hold of the log that anybody may still delete."""
 
 
+class Archived(NamedTuple):
+    """Entries of one month that were moved to a file in an archive, as a store says."""
+
+    first: int
+    last: int
+    """The last number in the file. Not every entry from `first` to here was moved."""
+    archive: str
+    """Its folder, or its URL without secrets."""
+    file: str
+    sha256: str
+    """Of the file."""
+    login: str
+    """Who moved them."""
+
+
+class Month(NamedTuple):
+    """A month of a log, in UTC."""
+
+    year: int
+    month: int
+
+    @property
+    def begins(self) -> str:
+        """The first moment of it, in the form of an entry's ``timestamp``."""
+        return f"{self.year:04}-{self.month:02}-01T00:00:00.000000Z"
+
+    @property
+    def next(self) -> Month:
+        """The month after it."""
+        return Month(self.year + self.month // 12, self.month % 12 + 1)
+
+
+@runtime_checkable
+class ArchivedDestination(StubDestination, Protocol):
+    """A destination from which months are moved to an archive, of which stubs stay."""
+
+    def archived(self, origin: str) -> list[Archived]:
+        """Return what was moved, by number."""
+
+    def read_also(self, fetch: Callable[[Stub], Record | None]) -> None:
+        """Read entries for their stubs from elsewhere.
+
+        :param fetch: returns the entry with the hash of a stub; None if it has not got it.
+        """
+
+    def months(self, origin: str, before: Month) -> Iterator[Month]:
+        """Yield the months before one of which entries are there, in order."""
+
+    def of_month(self, origin: str, month: Month) -> Iterator[int]:
+        """Yield the numbers of a month's entries, in order."""
+
+    def let_go(
+        self, origin: str, month: Month, first: int, last: int, where: tuple[str, str, str]
+    ) -> int:
+        """Remove the entries of a month from `first` to `last`, but for what a hold covers and
+        what is about the log, and return how many went.
+
+        :param where: the archive, the file in it that holds them, and its SHA-256.
+        :raises Refused: if this login may not, or the month has not ended.
+        """
+
+    def give_back(self) -> Iterator[tuple[str, bool]]:
+        """See :meth:`PurgingDestination.give_back`."""
+
+
 @runtime_checkable
 class PurgingDestination(StubDestination, Protocol):
     """A destination that removes what the log's own decisions name, and leaves stubs.

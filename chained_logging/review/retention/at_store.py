@@ -7,6 +7,7 @@ and for each entry that it names the policy, the holds and the root over their h
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from chained_logging.format.record import EMPTY, Record
 from chained_logging.format.stub import Stub
 from chained_logging.review.retention.applied import Apply, Named, Ranges
 from chained_logging.review.retention.survey import Survey
-from chained_logging.ship import HoldingDestination, PurgingDestination, pin
+from chained_logging.ship import ArchivedDestination, HoldingDestination, PurgingDestination, pin
 
 _CHUNK = 1000
 
@@ -117,7 +118,7 @@ def look_at_store(
     """
     if public_key is not None:
         pin(store, public_key)
-    survey = Survey()
+    survey = Survey(elsewhere=_elsewhere(store, origin))
     survey.read(_Checked(store, origin))
     ring = survey.applies.ring
     if ring.origin != origin:
@@ -131,6 +132,13 @@ def look_at_store(
         unheld = store.unheld(origin, survey.holds, store.stored(origin))
     confirmed = public_key is not None
     return StoreView(store.name, origin, bool(ring.known), confirmed, survey, due, unheld)
+
+
+def _elsewhere(store: PurgingDestination, origin: str) -> Ranges:
+    """Return what was moved from a store to an archive."""
+    found = store.archived(origin) if isinstance(store, ArchivedDestination) else []
+    parts = [Ranges(array("q", [one.first]), array("q", [one.last])) for one in found]
+    return Ranges.merged(parts)
 
 
 def apply_at_store(

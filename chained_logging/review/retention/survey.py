@@ -48,6 +48,7 @@ class Survey:
     :ivar next: the first entry that was not read yet.
     :ivar last_hash: the hash of the entry before; None if that was not read.
     :ivar backups: the last one in each place that is apart from the log.
+    :ivar elsewhere: what a store moved to an archive: no hold is among it.
     """
 
     holds: Holds = field(default_factory=Holds)
@@ -55,6 +56,7 @@ class Survey:
     backups: dict[str, MadeBackup] = field(default_factory=dict)
     next: int = 0
     last_hash: str | None = None
+    elsewhere: Ranges = field(default_factory=Ranges)
     _stubs: Ranges = field(default_factory=Ranges)  # that no decision was found for yet
 
     def read(self, log: Stored) -> None:
@@ -80,7 +82,7 @@ class Survey:
         """Return the first stub that no decision names."""
         if not self._stubs:
             return None
-        named = Ranges.merged([each.ranges for each in self.applies.valid])
+        named = Ranges.merged([self.elsewhere, *(each.ranges for each in self.applies.valid)])
         for first, last in self._stubs:
             around = named.around(first)
             if around is None or around[1] < last:

@@ -10,8 +10,9 @@ from typing import Final
 from chained_logging.errors import Refused
 from chained_logging.format.record import EMPTY, Head, Record, StoredCheckpoint
 from chained_logging.format.stub import Stub
+from chained_logging.ship.destination import Archived, Month
 from chained_logging.ship.fault import Fault
-from chained_logging.ship.postgres import purge
+from chained_logging.ship.postgres import months, purge
 from chained_logging.ship.postgres.catalog import catalog, weakened
 from chained_logging.ship.postgres.columns import column_faults
 from chained_logging.ship.postgres.connection import Session
@@ -90,6 +91,7 @@ class PostgresDestination:
     def __init__(self, url: str) -> None:
         self.session = Session(url)
         self.name = self.session.name
+        self._fetch: Callable[[Stub], Record | None] | None = None
         self._warned = ""  # of which month it was said that it has no partition
 
     def head(self, origin: str) -> Head:
@@ -142,10 +144,14 @@ class PostgresDestination:
         return sorted(found)
 
     def records(self, origin: str, start: int = 0) -> Iterator[Record]:
-        return (one for one in self._items(_RECORDS, origin, start) if isinstance(one, Record))
+        found = self._items(_RECORDS, origin, start) if self._fetch is None else None
+        found = found or self.stored(origin, start)
+        return (one for one in found if isinstance(one, Record))
 
     def stored(self, origin: str, start: int = 0) -> Iterator[Record | Stub]:
-        return self._items(_STORED, origin, start)
+        for one in self._items(_STORED, origin, start):
+            found = self._fetch(one) if self._fetch and isinstance(one, Stub) else None
+            yield found or one
 
     def _items(self, query: str, origin: str, start: int) -> Iterator[Record | Stub]:
         # Page by page, each a query of its own: one that lasts for hours would keep PostgreSQL
@@ -190,6 +196,25 @@ class PostgresDestination:
 
     def give_back(self) -> Iterator[tuple[str, bool]]:
         return purge.give_back(self.session)
+
+    # --- Moving months to an archive: see ArchivedDestination.
+
+    def archived(self, origin: str) -> list[Archived]:
+        return months.archived(self.session, origin)
+
+    def read_also(self, fetch: Callable[[Stub], Record | None]) -> None:
+        self._fetch = fetch
+
+    def months(self, origin: str, before: Month) -> Iterator[Month]:
+        return months.months(self.session, origin, before)
+
+    def of_month(self, origin: str, month: Month) -> Iterator[int]:
+        return months.of_month(self.session, origin, month)
+
+    def let_go(
+        self, origin: str, month: Month, first: int, last: int, where: tuple[str, str, str]
+    ) -> int:
+        return months.let_go(self.session, origin, month, (first, last), where)
 
     # --- Checking.
 

@@ -422,6 +422,24 @@ CREATE TABLE chained_logging.lifts (
   CONSTRAINT release_is_later CHECK (by > hold)
 );
 
+-- What was moved to an archive: entries of one month, from number "first" to "last", in one file
+-- there. Written by archive() alone.
+CREATE TABLE chained_logging.archived (
+  origin text COLLATE "C" NOT NULL,
+  first bigint NOT NULL,
+  last bigint NOT NULL,
+  since timestamptz NOT NULL,
+  until timestamptz NOT NULL,
+  archive text COLLATE "C" NOT NULL,
+  file text COLLATE "C" NOT NULL,
+  sha256 text COLLATE "C" NOT NULL,
+  login text COLLATE "C" NOT NULL,
+  moved timestamptz NOT NULL,
+  PRIMARY KEY (origin, since, first, last),
+  CONSTRAINT range_is_range CHECK (0 <= first AND first <= last),
+  CONSTRAINT sha256_is_hash CHECK (sha256 ~ '^[0-9a-f]{64}$')
+);
+
 -- Partitions in whose files removed entries may still be read, until compact() has written them
 -- again.
 CREATE TABLE chained_logging.remains (
@@ -673,6 +691,12 @@ RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalo
           AND (h.resource_id IS NULL OR h.resource_id = named.id)))
 $$;
 
+-- Entries that are never removed, besides the first and the last: what verifies the others.
+CREATE FUNCTION chained_logging.is_about_the_log(actor text, act text) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT actor = 'chained_logging' AND act ~ '^(key|retention|hold|archive)\.'
+$$;
+
 CREATE FUNCTION chained_logging.remove() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -696,16 +720,21 @@ BEGIN
       WHERE added.origin = log.origin AND (
         e.hash = added.hash AND e.signature IS NOT DISTINCT FROM added.signature
         AND e.seq > 0 AND e.seq < head.seq
-        AND NOT (e.actor_id = 'chained_logging' AND e.action ~ '^(key|retention|hold)\.')
-        AND EXISTS (
-          SELECT FROM (
-            SELECT * FROM chained_logging.purges AS p
-            WHERE p.origin = e.origin AND p.first <= e.seq ORDER BY p.first DESC LIMIT 1
-          ) AS p
-          WHERE e.seq <= p.last AND e."timestamp" < p.before
-            AND (p.resource_types IS NULL OR e.resource_type = ANY (p.resource_types))
-            AND (p.actions IS NULL OR e.action = ANY (p.actions))
-            AND (p.tenants IS NULL OR e.tenant_id = ANY (p.tenants)))
+        AND NOT chained_logging.is_about_the_log(e.actor_id, e.action)
+        AND (
+          EXISTS (
+            SELECT FROM (
+              SELECT * FROM chained_logging.purges AS p
+              WHERE p.origin = e.origin AND p.first <= e.seq ORDER BY p.first DESC LIMIT 1
+            ) AS p
+            WHERE e.seq <= p.last AND e."timestamp" < p.before
+              AND (p.resource_types IS NULL OR e.resource_type = ANY (p.resource_types))
+              AND (p.actions IS NULL OR e.action = ANY (p.actions))
+              AND (p.tenants IS NULL OR e.tenant_id = ANY (p.tenants)))
+          OR EXISTS (
+            SELECT FROM chained_logging.archived AS a
+            WHERE a.origin = e.origin AND e.seq BETWEEN a.first AND a.last
+              AND e."timestamp" >= a.since AND e."timestamp" < a.until))
         AND NOT chained_logging.is_held(e.origin, e."timestamp", e.actor_id, e.action,
           e.resource_type, e.resource_id, e.tenant_id, e.resources)) IS NOT TRUE
       LIMIT 1;
@@ -856,6 +885,48 @@ BEGIN
 END
 $$;
 
+-- Removes entries of one month, which has ended, that were stored in an archive, and returns how many:
+-- those of a log from number "first" to "last". What a hold covers stays, and so does what is about
+-- the log. The caller has read the file there again.
+CREATE FUNCTION chained_logging.archive(
+  log text, month timestamptz, first bigint, last bigint, archive text, file text, sha256 text)
+RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
+#variable_conflict use_variable
+DECLARE
+  since timestamptz := date_trunc('month', month);
+  until timestamptz := date_trunc('month', month) + interval '1 month';
+  head bigint;
+  going bigint[];
+BEGIN
+  IF until > now() THEN
+    RAISE EXCEPTION USING ERRCODE = 'CL005', MESSAGE = format(
+      'the month %s has not ended', to_char(since, 'YYYY-MM'));
+  END IF;
+  SELECT h.seq INTO head FROM chained_logging.heads AS h WHERE h.origin = log FOR UPDATE;
+  SELECT array_agg(e.seq) INTO going FROM chained_logging.entries AS e
+    WHERE e.origin = log AND e.seq BETWEEN greatest(first, 1) AND least(last, head - 1)
+      AND e."timestamp" >= since AND e."timestamp" < until
+      AND NOT chained_logging.is_about_the_log(e.actor_id, e.action)
+      AND NOT chained_logging.is_held(e.origin, e."timestamp", e.actor_id, e.action,
+        e.resource_type, e.resource_id, e.tenant_id, e.resources);
+  IF going IS NULL THEN
+    RETURN 0;
+  END IF;
+  INSERT INTO chained_logging.archived
+      (origin, first, last, since, until, archive, file, sha256, login, moved)
+    VALUES (log, first, last, since, until, archive, file, sha256, session_user, now())
+    ON CONFLICT DO NOTHING;
+  INSERT INTO chained_logging.stubs (origin, seq, hash, signature)
+    SELECT e.origin, e.seq, e.hash, e.signature
+    FROM unnest(going) AS due (seq) CROSS JOIN LATERAL (
+      SELECT * FROM chained_logging.entries AS e
+      WHERE e.origin = log AND e.seq = due.seq OFFSET 0
+    ) AS e;
+  RETURN cardinality(going);
+END
+$$;
+
 -- Writes a partition again without what was removed, or drops it if nothing is left and it is older
 -- than a year. Until then, the bytes of removed entries are in its files, and their words in its
 -- indexes. Returns whether all of it could be done: rows that an open transaction may still see stay.
@@ -960,6 +1031,8 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON chained_loggin
   FOR EACH STATEMENT EXECUTE FUNCTION chained_logging.append_only();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON chained_logging.lifts
   FOR EACH STATEMENT EXECUTE FUNCTION chained_logging.append_only();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON chained_logging.archived
+  FOR EACH STATEMENT EXECUTE FUNCTION chained_logging.append_only();
 ALTER TABLE chained_logging.stubs ENABLE ALWAYS TRIGGER bound;
 ALTER TABLE chained_logging.stubs ENABLE ALWAYS TRIGGER append;
 ALTER TABLE chained_logging.stubs ENABLE ALWAYS TRIGGER remove;
@@ -968,6 +1041,7 @@ ALTER TABLE chained_logging.stubs ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE chained_logging.purges ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE chained_logging.holds ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE chained_logging.lifts ENABLE ALWAYS TRIGGER append_only;
+ALTER TABLE chained_logging.archived ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE chained_logging.heads ENABLE ALWAYS TRIGGER follow;
 ALTER TABLE chained_logging.checkpoints ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE chained_logging.checkpoints ENABLE ALWAYS TRIGGER bound;
@@ -1073,10 +1147,11 @@ GRANT EXECUTE ON FUNCTION
 
 GRANT SELECT ON chained_logging.entries, chained_logging.heads, chained_logging.checkpoints,
   chained_logging.stubs, chained_logging.purges, chained_logging.holds, chained_logging.lifts,
-  chained_logging.remains
+  chained_logging.archived, chained_logging.remains
   TO chained_logging_reader, chained_logging_retention;
 GRANT EXECUTE ON FUNCTION
   chained_logging.approve(text, bigint), chained_logging.purge(text, bigint, bigint, int),
+  chained_logging.archive(text, timestamptz, bigint, bigint, text, text, text),
   chained_logging.compact(text)
   TO chained_logging_retention;
 GRANT EXECUTE ON FUNCTION
