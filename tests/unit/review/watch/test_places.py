@@ -10,10 +10,14 @@ import pytest
 from chains import EVENT
 
 from chained_logging import AuditLog
+from chained_logging.format.stub import Stub
 from chained_logging.review.opening import stored
+from chained_logging.review.stores import CentralStores
 from chained_logging.review.watch import places
 from chained_logging.review.watch.memory import Memory
 from chained_logging.review.watch.places import Place, looked_at
+from chained_logging.sinks.lines import line_of
+from chained_logging.verify import Stream
 
 
 def append(path: Path, count: int, action: str = "read") -> None:
@@ -134,3 +138,19 @@ def test_a_store_that_cannot_be_reached_is_not_called_tampered() -> None:
     assert check is not None
     assert check.ok is None
     assert "hunter2" not in check.sentence + store.name
+
+
+@pytest.mark.parametrize("archived", [True, False])
+def test_what_a_store_says_is_in_an_archive_raises_no_alarm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, archived: bool
+) -> None:
+    with AuditLog(tmp_path / "audit.db") as log:
+        log.append_many([{"action": "read", **EVENT}] * 3)
+        items = list(log.records())
+    lines = [line_of(Stub(1, one.hash) if one.seq == 1 else one) for one in items]
+    elsewhere = [(1, 1, "/archive")] * archived
+    stream = Stream("db", lines, (), elsewhere)
+    monkeypatch.setattr(CentralStores, "streams", lambda *_: iter([(stream, ())]))
+    found = Place("postgresql://h/db", Memory(None)).whole()
+    assert found.ok is archived
+    assert ("1 entries up to 1 are in the archive /archive" in found.sentence) is archived
