@@ -44,6 +44,8 @@ class Progress:
     """Whether the problem is more than an outage: a broken chain, or another history."""
     memory: dict[str, Any] = field(default_factory=dict)
     """What the destination is to be told later."""
+    holds: dict[str, Any] = field(default_factory=dict)
+    """What is known of the log's holds, for a destination that has its own."""
 
 
 def progress_path(log: Path, destination: str) -> Path:
@@ -91,6 +93,7 @@ _KINDS: Final[Mapping[str, Any]] = {
     "problem": str | None,
     "alert": bool,
     "memory": dict,
+    "holds": dict,
 }
 
 

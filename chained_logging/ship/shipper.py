@@ -172,7 +172,7 @@ class _Route:
         self.lock = FileLock(path.with_name(f"{path.name}.lock"))
         self.progress = Progress(name)
         self._ours = OurLog(shipper.log, lambda: Head(self.progress.seq, self.progress.hash))
-        self._holding = Holding(shipper.log)
+        self._holding: Holding | None = None
         self._destination: Destination | None = None
         self._there = EMPTY  # what it held when we asked, and what we wrote since
         self._asked: float | None = None
@@ -287,10 +287,7 @@ class _Route:
     ) -> None:
         origin = self.shipper.log.origin
         if isinstance(destination, HoldingDestination):
-            held = self._holding.covers(batch)
-            destination.write(origin, batch, checkpoints, held=held)
-            if self._holding.began_in(batch):
-                self._hold_earlier(destination)
+            self._write_held(destination, batch, checkpoints)
             return
         if isinstance(destination, StubDestination):
             destination.write(origin, batch, checkpoints)
@@ -303,13 +300,23 @@ class _Route:
             )
         destination.write(origin, [one for one in batch if isinstance(one, Record)], checkpoints)
 
-    def _hold_earlier(self, destination: HoldingDestination) -> None:
-        """Hold what was shipped before a hold that covers it. The log goes on if that fails."""
+    def _write_held(
+        self,
+        destination: HoldingDestination,
+        batch: list[Record | Stub],
+        checkpoints: list[StoredCheckpoint],
+    ) -> None:
+        """Write a batch, held if a hold of the log covers it. Hold what was shipped before a hold
+        that is in the batch; the log goes on if that fails."""
         log = self.shipper.log
-        try:
-            destination.bring_holds(log.origin, self._holding.holds, log.stored())
-        except DestinationError as problem:
-            _log.warning("%s; run hold sync with s3:PutObjectLegalHold", problem)
+        known = self._holding = self._holding or Holding(log, self.progress.holds)
+        destination.write(log.origin, batch, checkpoints, held=known.covers(batch))
+        self.progress.holds = known.memory
+        if known.began_in(batch):
+            try:
+                destination.bring_holds(log.origin, known.holds, log.stored())
+            except DestinationError as problem:
+                _log.warning("%s; run hold sync with s3:PutObjectLegalHold", problem)
 
     def _ask_end(self, destination: Destination) -> Head:
         """Return the log's end there, without what somebody else may have added after it."""
