@@ -144,7 +144,7 @@ def test_a_kill_at_any_moment_loses_nothing(site: Site, monkeypatch: pytest.Monk
     monkeypatch.setattr(module, "MOST", 6)
     calls = {"put": site.archive, "get": site.archive, "let_go": site.database.retention}
     kills = 0
-    for at in itertools.cycle(range(1, len(calls) + 2)):
+    for at in itertools.count(1):
         left = [at]
         with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
             for name, of in calls.items():
