@@ -78,7 +78,7 @@ def test_no_text_takes_long_by_any_way(shape: str) -> None:
         began = time.process_time()
         run()
         took = time.process_time() - began
-        assert took < 0.5, f"{way}: {took:.3f} s"  # 10 to 20 ms alone on a machine
+        assert took < 5, f"{way}: {took:.3f} s"  # 10 to 20 ms alone; quadratic would be minutes
 
 
 def test_other_threads_go_on_meanwhile() -> None:

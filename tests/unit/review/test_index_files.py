@@ -70,7 +70,7 @@ def test_opening_makes_no_file(tmp_path: Path) -> None:
 
 def test_indexes_are_made_once_the_tables_are_filled() -> None:
     before, after = schema()
-    assert [sql.split()[1] for sql in before] == ["TABLE", "VIRTUAL", "TABLE", "TABLE"]
+    assert [sql.split()[1] for sql in before] == ["TABLE", "TABLE", "VIRTUAL", "TABLE", "TABLE"]
     assert [sql.split()[1] for sql in after] == ["INDEX", "INDEX"]
     with closing(connect(None)) as database:
         for sql in (*before, *after):
