@@ -9,8 +9,15 @@ import pytest
 
 
 def some(values: Iterable[Any], every: int) -> list[Any]:
-    """Return parameters for a test: one of `every` runs always, the others if it is thorough."""
+    """Return parameters for a test: one of `every` runs always, the others if it is thorough.
+
+    :param values: each one value, or a tuple for several names.
+    """
     return [
-        value if number % every == 0 else pytest.param(value, marks=pytest.mark.long)
+        value
+        if number % every == 0
+        else pytest.param(
+            *(value if isinstance(value, tuple) else (value,)), marks=pytest.mark.long
+        )
         for number, value in enumerate(values)
     ]

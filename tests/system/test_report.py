@@ -119,7 +119,7 @@ def test_a_link_to_a_sampled_entry_opens_it(page: str, driver: Any) -> None:
     assert "c2sp.org/tlog-proof@v1" in entry.text
 
 
-@pytest.mark.parametrize("view", some(["dark", "plain", "phone", "print"], 2))
+@pytest.mark.parametrize("view", some(["dark", "plain", "phone", "print"], 4))
 def test_everybody_can_use_it(page: str, driver: Any, view: str) -> None:
     emulate(
         driver,

@@ -216,7 +216,7 @@ def test_the_log_that_kept_its_entries_does_not_differ_from_a_store_that_removed
     run("verify", site.path, "--public-key", site.public, "--against", site.reader)
 
 
-@pytest.mark.parametrize("kind", ["db", "jsonl"])
+@pytest.mark.parametrize("kind", some(["jsonl", "db"], 2))
 def test_a_purged_log_is_restored_with_its_stubs_and_goes_on(
     site: Site, tmp_path: Path, kind: str
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from web_crash import ENOUGH, KINDS, run_round
 
 ROUNDS = int(os.environ.get("WEB_CRASH_ROUNDS", "1"))
-FEW = ("fastapi", "flask", "django")
+FEW = ("fastapi", "flask")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds workers in /proc")

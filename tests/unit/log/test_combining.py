@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from chains import EVENT, check_chain, stored
 from programs import noted, running
+from thorough import some
 
 from chained_logging.errors import Failure, StoreError
 from chained_logging.format.record import Record
@@ -379,7 +380,7 @@ STRESS = """
 """
 
 
-@pytest.mark.parametrize("durability", ["os", "fsync"])
+@pytest.mark.parametrize("durability", some(["fsync", "os"], 2))
 def test_threads_forks_handlers_and_time_limits_at_once(path: Path, durability: str) -> None:
     for round in range(ROUNDS):
         seed = int(os.environ.get("CRASH_SEED") or random.SystemRandom().randrange(1_000_000))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chains import often
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stubbed import NOW, OLD, Chain, SigningKey, runs, stamp
@@ -87,7 +88,7 @@ def purged(draw: st.DrawFn) -> tuple[Chain, str, int]:
 
 
 @pytest.mark.parametrize("name", STORES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=often(60), deadline=None)
 @given(purged())
 def test_what_retention_left_is_intact_and_all_that_vouched_before_still_does(
     name: str, made: tuple[Chain, str, int]

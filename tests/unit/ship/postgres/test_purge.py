@@ -14,6 +14,7 @@ from chains import EVENT
 from postgres_logs import ORIGIN, Database
 from purged_logs import DAY, NOW, decide, old
 from servers_postgres import PostgresServer
+from thorough import some
 
 from chained_logging import AuditLog
 from chained_logging.errors import DestinationError, Refused
@@ -409,7 +410,7 @@ def test_who_ships_and_removes_in_one_person_is_named(database: Database) -> Non
 # --- Stubs that are shipped.
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", some(range(5), 2))
 def test_a_log_with_stubs_is_shipped_in_any_batches(
     story: Story, postgres_server: PostgresServer, seed: int
 ) -> None:
