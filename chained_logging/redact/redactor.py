@@ -152,8 +152,7 @@ class Redactor:
 
     def remember(self, text: str) -> None:
         """Keep in mind that a text holds nothing."""
-        if _is_short(text):
-            _remember(self._clean, text)
+        self._remember_clean([text], len(text))
 
     def holds_nothing(self, key: Any, value: Any) -> bool:
         """Whether a member of an event, serialised, has nothing in it that may be a secret."""

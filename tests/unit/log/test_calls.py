@@ -21,7 +21,7 @@ from structlog.contextvars import bound_contextvars, merge_contextvars
 import chained_logging
 from chained_logging import AuditHandler, AuditLog, AuditProcessor, context
 
-MOST = 32  # 28, and 3 to search texts again where a test before filled what is remembered
+MOST = 30
 PACKAGE = Path(chained_logging.__file__).parent
 
 

@@ -22,6 +22,7 @@ from redacted import CARDS, JWT, KEY, SECRET, kept, redact
 
 from chained_logging import AuditHandler, AuditLog
 from chained_logging.redact import REDACTED, Redactor
+from chained_logging.redact.scan import Scanner
 
 # --- By name.
 
@@ -302,3 +303,16 @@ def test_times_and_addresses_pass_through(tmp_path: Path) -> None:
         entry = log.append("x", **{**EVENT, "ip": "2001:db8::1"}, timestamp=when, note="a b")
     assert entry.timestamp == "2024-01-02T03:04:05.000000Z"
     assert entry.ip_address == "2001:db8::1"
+
+
+def test_an_event_takes_the_short_way_after_any_number_of_texts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    redactor = Redactor()
+    event = {"resource": "patient/1", "audit": True, "reason": None}
+    redactor(event)
+    for number in range(10_000):  # more than are remembered
+        redactor.remember(f"text {number}")
+    redactor({**event, "resource": "patient/2"})
+    monkeypatch.setattr(Scanner, "members_may_hold", lambda *_: pytest.fail("it was serialised"))
+    assert redactor(event) == event
