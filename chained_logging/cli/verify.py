@@ -78,10 +78,10 @@ def verify(logs: tuple[str, ...], archive: str | None, **options: Any) -> None:
                 f"give LOG, or name it in {config.FILE}, or give --proof or --evidence"
             )
         logs = (named,)
-    stores = CentralStores(archive if logs and is_url(logs[0]) else None)
+    of_store = bool(logs) and is_url(logs[0])
+    stores = CentralStores(archive if of_store else None)
     with contextlib.ExitStack() as stack:
-        archive = None if archive is None or is_url(logs[0]) else archive
-        if archive is not None:
+        if archive is not None and not of_store:
             if len(logs) != 1:
                 raise click.UsageError("--archive needs one LOG")
             logs = (*logs, *stack.enter_context(_archived(archive, logs[0])))

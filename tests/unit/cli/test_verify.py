@@ -62,3 +62,8 @@ def test_a_file_that_is_no_proof_is_refused(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert "REFUTED" in done.output
     assert CliRunner().invoke(cli, ["verify-proof", str(tmp_path / "none")]).exit_code == 2
+
+
+def test_an_archive_needs_a_log() -> None:
+    said = run("verify", "--proof", "p", "--archive", "a", status=2)
+    assert "--archive needs one LOG" in said
