@@ -373,7 +373,9 @@ class _Retention:
             while first <= last:
                 while at < len(self.elsewhere) and self.elsewhere[at][1] < first:
                     at += 1
-                begin, end, archive = (*self.elsewhere[at : at + 1], (last + 1, last + 1, ""))[0]
+                begin, end, archive = last + 1, last + 1, ""
+                if at < len(self.elsewhere):
+                    begin, end, archive = self.elsewhere[at]
                 if first < begin:
                     yield first, min(last, begin - 1)
                     first = begin
