@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import chain
 from typing import Final
 
 from chained_logging.errors import ShipError
@@ -34,7 +35,7 @@ class Fetched:
 
         :raises OSError: if the archive cannot be read; also DestinationError.
         """
-        for file in (*self._last, *self._files):
+        for file in chain(self._last, self._files):
             if file[0] <= stub.seq <= file[1]:
                 found = self._entries(file[2]).get(stub.seq)
                 if found is not None and found.hash == stub.hash == leaf_hash(found.body):
