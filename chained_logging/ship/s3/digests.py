@@ -99,8 +99,8 @@ class DigestWriter(Reader):
         self._undigested[origin] = self._undigested.get(origin, 0) + 1
         if self._undigested[origin] >= MAX_LISTED:
             self._due[origin] = 0
-        id = self._put_held(key, data, policy.mode, until) if held else None
-        id = id or self.put(key, data, policy.mode, until)
+        put = self._put_held if held else self.put
+        id = put(key, data, policy.mode, until)
         if id is None:
             standing = self.oldest(key)
             if standing is None:
@@ -114,7 +114,7 @@ class DigestWriter(Reader):
             return self.put(key, data, mode, until, held=True)
         except Denied as problem:
             _log.warning("%s, with a legal hold; run hold sync with s3:PutObjectLegalHold", problem)
-            return None
+            return self.put(key, data, mode, until)
 
     def _check_same(self, standing: Version, name: Name, data: bytes) -> None:
         """Check that the stored object is the one that we wanted to put.
