@@ -104,7 +104,7 @@ class Ranges:
 
     @classmethod
     def merged(cls, parts: Sequence[Ranges]) -> Ranges:
-        """Return the places of several, in order."""
+        """Return the ranges of several in order; those that overlap or meet become one."""
         found = cls()
         for first, last in sorted(pair for part in parts for pair in part):
             if found.lasts and first <= found.lasts[-1] + 1:

@@ -144,8 +144,10 @@ class PostgresDestination:
         return sorted(found)
 
     def records(self, origin: str, start: int = 0) -> Iterator[Record]:
-        found = self._items(_RECORDS, origin, start) if self._fetch is None else None
-        found = found or self.stored(origin, start)
+        if self._fetch is None:
+            found = self._items(_RECORDS, origin, start)
+        else:
+            found = self.stored(origin, start)
         return (one for one in found if isinstance(one, Record))
 
     def stored(self, origin: str, start: int = 0) -> Iterator[Record | Stub]:
