@@ -162,6 +162,17 @@ def load(
     return {name: every[name] for name in SETTINGS if name in every}
 
 
+def destinations(log: Path) -> list[str] | None:
+    """Return where the configuration ships a log; None if it names none, or is for another log.
+
+    :raises ConfigError: as :func:`load`.
+    """
+    settings = load()
+    named = settings.get("log")
+    is_for_it = named is not None and Path(named).resolve() == log.resolve()
+    return settings.get("ship") if is_for_it else None
+
+
 def reading() -> dict[str, Any]:
     """Return the configured rules of reading: the arguments of
     :class:`chained_logging.review.reading.Rules`.

@@ -18,6 +18,7 @@ from chained_logging.cli.options import (
     log_argument,
     origin_option,
     passphrase_option,
+    raw_public_key,
     refuse_options,
 )
 from chained_logging.cli.output import complain, say, write
@@ -25,7 +26,6 @@ from chained_logging.cli.query import SINCE, UNTIL
 from chained_logging.cli.retention_store import store_options
 from chained_logging.errors import ShipError
 from chained_logging.format.canonical import canonical
-from chained_logging.keys import load_public
 from chained_logging.log import AuditLog
 from chained_logging.net.urls import shown
 from chained_logging.review.moments import spoken
@@ -142,12 +142,11 @@ def sync(log: str, origin: str | None, public_key: str | None) -> None:
     Exit status 1: a store could not be brought into line.
     """
     if is_url(log):
-        raw = None if public_key is None else load_public(public_key).raw
-        complain(_of_brought(log, bring_in(log, origin, raw)))
+        complain(_of_brought(log, bring_in(log, origin, raw_public_key(public_key))))
         return
     refuse_options(True, "is for the URL of a store", "origin", "public_key")
     with AuditLog(existing(log), sign="follow", on_failure="raise") as audit:
-        if not stores_of(audit.path, _configured(audit.path)):
+        if not stores_of(audit.path, config.destinations(audit.path) or ()):
             complain("the log is not shipped to S3: there is nothing to set")
         if not _brought(audit):
             sys.exit(1)
@@ -156,7 +155,7 @@ def sync(log: str, origin: str | None, public_key: str | None) -> None:
 def _brought(audit: AuditLog) -> bool:
     """Set and lift legal holds at all stores of a log, and say so. Return whether it was done."""
     done = True
-    for url in stores_of(audit.path, _configured(audit.path)):
+    for url in stores_of(audit.path, config.destinations(audit.path) or ()):
         try:
             complain(_of_brought(url, bring_to(url, audit)))
         except (ShipError, ImportError, ValueError) as problem:
@@ -173,15 +172,6 @@ def _of_brought(url: str, done: Brought) -> str:
         f"{shown(url)}: a legal hold is on {done.held:,} segments, new on {done.set:,}, and was "
         f"lifted from {done.lifted:,}"
     )
-
-
-def _configured(path: Path) -> list[str]:
-    """Return the destinations of a log that the configuration names."""
-    settings = config.load()
-    named = settings.get("log")
-    if named is None or Path(named).resolve() != path.resolve():
-        return []
-    return list(settings.get("ship") or ())
 
 
 @hold.command("list")

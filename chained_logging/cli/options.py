@@ -85,6 +85,13 @@ def existing(log: str) -> str:
     raise FileNotFoundError(f"{log} does not exist")
 
 
+def raw_public_key(public_key: str | None) -> bytes | None:
+    """Return the 32 bytes of a public key, given as a text or a file; None if none is given."""
+    from chained_logging.keys import load_public
+
+    return load_public(public_key).raw if public_key is not None else None
+
+
 origin_option = click.option(
     "--origin", metavar="NAME", help="Name of the log, if a store holds several."
 )

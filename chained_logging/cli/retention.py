@@ -124,14 +124,11 @@ def apply_(
 
 
 def _looked_at(path: Path, log: Any, without_copy: bool) -> View:
-    settings = config.load()
-    named = settings.get("log")
-    is_configured = named is not None and Path(named).resolve() == path.resolve()
     return look_at(
         path,
         log,
         policies_from(config.retention()),
-        destinations=settings.get("ship") if is_configured else None,
+        destinations=config.destinations(path),
         without_copy=without_copy,
     )
 

@@ -10,10 +10,9 @@ from typing import Any
 
 import click
 
-from chained_logging.cli.options import origin_option
+from chained_logging.cli.options import origin_option, raw_public_key
 from chained_logging.cli.output import complain, say
 from chained_logging.cli.progress import asked_twice, bar
-from chained_logging.keys import load_public
 from chained_logging.review.moments import spoken
 from chained_logging.review.retention.at_store import (
     DoneThere,
@@ -41,7 +40,7 @@ def plan_there(url: str, origin: str | None, public_key: str | None, json_wanted
     :raises: as :func:`~chained_logging.review.retention.at_store.look_at_store`.
     """
     with _opened(url, origin) as (store, name):
-        _show(look_at_store(store, name, _raw(public_key)), json_wanted)
+        _show(look_at_store(store, name, raw_public_key(public_key)), json_wanted)
 
 
 def apply_there(
@@ -57,7 +56,7 @@ def apply_there(
     :raises: as :func:`~chained_logging.review.retention.at_store.apply_at_store`.
     """
     with _opened(url, origin) as (store, name):
-        view = look_at_store(store, name, _raw(public_key))
+        view = look_at_store(store, name, raw_public_key(public_key))
         _require_trust(view, unsigned)
         if not json_wanted:
             _show(view, False)
@@ -79,10 +78,6 @@ def _opened(url: str, origin: str | None) -> Iterator[tuple[PurgingDestination, 
         yield store, only(store, origin)
     finally:
         store.close()
-
-
-def _raw(public_key: str | None) -> bytes | None:
-    return None if public_key is None else load_public(public_key).raw
 
 
 def _require_trust(view: StoreView, unsigned: bool) -> None:

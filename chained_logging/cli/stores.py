@@ -14,6 +14,7 @@ from chained_logging.cli.options import (
     load_key,
     log_argument,
     passphrase_option,
+    raw_public_key,
     refuse_options,
 )
 from chained_logging.cli.output import complain, say
@@ -149,12 +150,11 @@ def restore(
     The exit status is 1 if something in DESTINATION is missing or wrong, or if another destination
     disagrees or does not answer.
     """
-    from chained_logging.keys import load_public
     from chained_logging.review.archive.fetched import read_also, require_archive
     from chained_logging.review.furthest import furthest
     from chained_logging.review.restore import restore as restore_log
 
-    raw = None if public_key is None else load_public(public_key).raw
+    raw = raw_public_key(public_key)
     with contextlib.ExitStack() as stack:
         stores = [stack.enter_context(closing(one)) for one in _all(destination, destinations)]
         name = _only(_origins(stores)) if origin is None else origin
