@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from chained_logging import config
 from chained_logging.errors import FAILURES, Busy, ChainedLoggingError
 from chained_logging.review.alerts.delivery.targets import open_targets
 from chained_logging.review.alerts.desk import Desk
 from chained_logging.review.alerts.round import Outcome, Rounds
+from chained_logging.review.background import BackgroundThread
 from chained_logging.review.detect.finding import Detector
 
 INTERVAL: Final = 5.0
@@ -44,7 +43,7 @@ def follow(
             return
 
 
-class AlertThread:
+class AlertThread(BackgroundThread):
     """A thread of a program that raises and delivers the alerts of its log.
 
     In a server with several processes, each may have one: they take turns, and nothing is raised
@@ -75,32 +74,19 @@ class AlertThread:
         interval: float = INTERVAL,
     ) -> None:
         self._path = os.fspath(path)
+        super().__init__("alerts", self._path)
         self._targets = open_targets(
             config.alerting().get("to", ()) if targets is None else targets
         )
         self._detectors = detectors
         self._interval = interval
-        self._ended = threading.Event()
-        self._thread = threading.Thread(
-            target=self._run, name="chained_logging alerts", daemon=True
-        )
-        self.problem: str | None = None
-        self._logger = logging.getLogger("chained_logging")
-
-    def start(self) -> None:
-        """Start it."""
-        self._thread.start()
 
     def stop(self, timeout: float | None = None) -> None:
         """End it, and wait for the end of its round.
 
         :param timeout: seconds to wait at most; None waits for as long as it takes.
         """
-        self._ended.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout)
-        if self._thread.is_alive():
-            self._tell(Outcome(problems=["its last round did not end in time"]))
+        super().stop(timeout)
         for target in self._targets:
             target.close()
 
@@ -114,26 +100,10 @@ class AlertThread:
                         self._logger.warning("alerts are not recorded: %s", desk.why_not)
                     found = shipped() if self._detectors is None else self._detectors
                     rounds = desk.rounds(found, self._targets)
-                    follow(rounds, self._ended, self._tell, self._interval)
+                    follow(rounds, self._ended, self._told, self._interval)
             except Exception as error:  # in a thread: nobody else would tell of it
-                self._tell(Outcome(problems=[str(error) or repr(error)]))
+                self._tell(str(error) or repr(error))
                 self._ended.wait(self._interval)
 
-    def _tell(self, outcome: Outcome) -> None:
-        """Warn of a problem, once until there is another."""
-        problem = "; ".join(outcome.problems) or None
-        if problem != self.problem and problem is not None:
-            self._logger.warning("alerts of %s: %s", self._path, problem)
-        self.problem = problem
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
+    def _told(self, outcome: Outcome) -> None:
+        self._tell("; ".join(outcome.problems))
